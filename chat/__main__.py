@@ -1,0 +1,123 @@
+"""`python -m chat`: the one-command start."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from types import FrameType
+
+import uvicorn
+from alembic import command
+from alembic.config import Config
+
+from chat import embedded
+from chat.app import create_app
+from chat.live.wire import LiveProtocol
+from chat.settings import Settings, SettingsError
+from chat.templating import ROOT
+
+GRACE_SECONDS = 20
+
+DESCRIPTION = """\
+simplechat: a chat for a small team, club or class, on your own server.
+
+Without DATABASE_URL it starts a private PostgreSQL with its data under var/, migrates it, and serves on
+http://localhost:8000. With DATABASE_URL (and REDIS_URL for more than one process) it uses those servers.
+"""
+
+SETTINGS_HELP = """\
+settings, all taken from the environment and all optional:
+  DATABASE_URL         postgres://user:password@host/database?sslmode=require
+  REDIS_URL            redis://host:6379/0 or rediss://…; needed when WEB_CONCURRENCY is over 1
+  SECRET_KEY           signs the sign-in tokens, at least 32 bytes; required with DATABASE_URL
+  PUBLIC_URL           the address people use, such as https://chat.example.org
+  HOST, PORT           where to listen (0.0.0.0, 8000)
+  WEB_CONCURRENCY      how many processes serve (1)
+  FORWARDED_ALLOW_IPS  which proxies' X-Forwarded-* headers to believe (127.0.0.1,::1)
+  DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
+"""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a subcommand; exits with 2 and one clear line when a setting is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m chat",
+        description=DESCRIPTION,
+        epilog=SETTINGS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="start the chat (the default)")
+    commands.add_parser("migrate", help="bring the database to this version's tables")
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # uvicorn hands a signal on after it has shut down; unhandled, SIGTERM would leave the database running.
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        settings = Settings.from_environment(os.environ)
+        with ExitStack() as stack:
+            migrate(_use_database(settings, stack)) if chosen.command == "migrate" else serve(settings, stack)
+    except (SettingsError, embedded.EmbeddedError) as error:
+        sys.exit(f"simplechat: {error}")
+    except KeyboardInterrupt:
+        pass
+
+
+def serve(settings: Settings, stack: ExitStack) -> None:
+    """Serve until interrupted."""
+    database_url = _use_database(settings, stack)
+    if settings.database_url is None:
+        migrate(database_url)
+    if settings.public_url is None or settings.public_url.startswith("http://"):
+        logging.getLogger("chat").warning(
+            "Unless a proxy adds https, passwords and messages cross the network readable. Set PUBLIC_URL=https://…"
+        )
+    print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
+    uvicorn.run(
+        "chat.__main__:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.web_concurrency,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        ws=LiveProtocol,
+        ws_per_message_deflate=False,
+        ws_max_size=4096,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+
+
+def migrate(database_url: str) -> None:
+    """Bring the database to the newest revision of the tables."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    config.attributes["database_url"] = database_url
+    command.upgrade(config, "head")
+
+
+def application():  # type: ignore[no-untyped-def]
+    """The application of one server process, which finds its settings in the environment."""
+    return create_app(Settings.from_environment(os.environ))
+
+
+def _use_database(settings: Settings, stack: ExitStack) -> str:
+    """The configured database, or the private one, which then stands in the environment for the server processes."""
+    if settings.database_url is not None:
+        return settings.database_url
+    url = stack.enter_context(embedded.postgres(settings.data_directory))
+    os.environ.update(DATABASE_URL=url, SECRET_KEY=settings.secret_key)
+    return url
+
+
+def _exit(signal_number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

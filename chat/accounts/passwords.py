@@ -1,0 +1,52 @@
+"""Passwords: what is acceptable (OWASP ASVS 5.0, 6.2) and how they are kept (argon2id)."""
+
+import functools
+import warnings
+
+import anyio
+import anyio.to_thread
+
+from chat.errors import InvalidInput
+
+with warnings.catch_warnings():
+    # passlib 1.7.4 asks argon2-cffi for its version in a way that one deprecates.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from passlib.hash import argon2
+
+SHORTEST = 8
+LONGEST = 256
+
+_hasher = argon2.using(type="ID")
+# A hash takes about 170 ms of one core and 64 MB: two at a time leave room for everything else.
+_limiter = functools.cache(lambda: anyio.CapacityLimiter(2))
+
+
+async def hash_password(password: str) -> str:
+    """The argon2id hash of `password`, computed in a worker thread."""
+    return await anyio.to_thread.run_sync(_hasher.hash, password, limiter=_limiter())
+
+
+async def verify_password(password: str, password_hash: str | None) -> bool:
+    """Whether `password` is the one kept. An unknown account (None) costs a hash too, so that time tells nothing."""
+    if password_hash is None:
+        await hash_password(password[:LONGEST])
+        return False
+    return await anyio.to_thread.run_sync(_hasher.verify, password, password_hash, limiter=_limiter())
+
+
+def check_password(password: str, field: str = "password") -> None:
+    """Raise `InvalidInput` naming `field` for a password that is too short, too long or widely known."""
+    if len(password) < SHORTEST:
+        raise InvalidInput(**{field: f"Use at least {SHORTEST} characters."})
+    if len(password) > LONGEST:
+        raise InvalidInput(**{field: f"Use at most {LONGEST} characters."})
+    if password.lower() in _common_passwords():
+        raise InvalidInput(**{field: "This password is on the list that attackers try first. Choose another."})
+
+
+@functools.cache
+def _common_passwords() -> frozenset[str]:
+    # 0.2 s to import: only when somebody chooses a password.
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415
+
+    return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)

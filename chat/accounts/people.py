@@ -1,0 +1,124 @@
+"""People: signing up, signing in, the own profile, finding others."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.passwords import check_password, hash_password, verify_password
+from chat.accounts.person import Person
+from chat.errors import InvalidInput, NotFound
+from chat.ids import UserId
+from chat.models import users
+from chat.text import contains, single_line
+
+LONGEST_NAME = 60
+LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3
+PAGE = 200
+
+Role = Literal["administrator", "member"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What somebody signs up with, checked, the password already hashed."""
+
+    name: str
+    email: str
+    password_hash: str
+
+
+async def registration(name: str, email: str, password: str) -> Registration:
+    """Check what somebody typed; raises `InvalidInput` for all fields at once. Needs no database connection."""
+    errors: dict[str, str] = {}
+    for check, typed in ((valid_name, name), (_valid_email, email), (check_password, password)):
+        try:
+            check(typed)
+        except InvalidInput as invalid:
+            errors |= invalid.errors
+    if errors:
+        raise InvalidInput(**errors)
+    return Registration(valid_name(name), _valid_email(email), await hash_password(password))
+
+
+async def create_person(connection: AsyncConnection, new: Registration, role: Role) -> UserId:
+    """Sign somebody up; raises `InvalidInput` when the e-mail address is taken, in letters of either case."""
+    statement = (
+        insert(users)
+        .values(name=new.name, email=new.email, password_hash=new.password_hash, role=role)
+        .returning(users.c.id)
+    )
+    try:
+        return UserId((await connection.execute(statement)).scalar_one())
+    except IntegrityError:
+        raise InvalidInput(email="Somebody has already signed up with this e-mail address.") from None
+
+
+async def authenticate(database: AsyncEngine, email: str, password: str) -> UserId:
+    """Who signs in; raises the same `InvalidInput`, after about the same time, for unknown people and wrong passwords.
+
+    No connection is held while the hash is computed: a crowd at the door must not stop the people inside.
+    """
+    statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email.strip().lower())
+    async with database.connect() as connection:
+        row = (await connection.execute(statement)).one_or_none()
+    if not await verify_password(password, row.password_hash if row else None) or row is None:
+        raise InvalidInput(form="E-mail and password do not match. Check both and try again.")
+    return UserId(row.id)
+
+
+async def rename_person(connection: AsyncConnection, user_id: UserId, name: str) -> None:
+    """Change one's own name; raises `InvalidInput`."""
+    await connection.execute(update(users).where(users.c.id == user_id).values(name=valid_name(name)))
+
+
+async def change_password(database: AsyncEngine, user_id: UserId, current: str, new: str) -> None:
+    """Change one's own password; raises `InvalidInput` naming the field that is wrong."""
+    async with database.connect() as connection:
+        kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
+    if not await verify_password(current, kept):
+        raise InvalidInput(current_password="This is not your current password.")
+    check_password(new)
+    replaced = await hash_password(new)
+    async with database.begin() as connection:
+        await connection.execute(update(users).where(users.c.id == user_id).values(password_hash=replaced))
+
+
+async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
+    """People whose name contains `query`, by name; the first 200."""
+    statement = (
+        select(users.c.id, users.c.name)
+        .where(contains(users.c.name, query))
+        .order_by(func.lower(users.c.name), users.c.id)
+        .limit(PAGE)
+    )
+    return [Person(row.id, row.name) for row in await connection.execute(statement)]
+
+
+async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
+    """One person; raises `NotFound`."""
+    row = (await connection.execute(select(users.c.id, users.c.name).where(users.c.id == user_id))).one_or_none()
+    if row is None:
+        raise NotFound
+    return Person(row.id, row.name)
+
+
+def valid_name(name: str) -> str:
+    """`name` as it is kept; raises `InvalidInput`."""
+    name = single_line(name)
+    if not name:
+        raise InvalidInput(name="Enter a name.")
+    if len(name) > LONGEST_NAME:
+        raise InvalidInput(name=f"Use at most {LONGEST_NAME} characters.")
+    return name
+
+
+def _valid_email(email: str) -> str:
+    email = email.strip()
+    # Only a message sent to it could prove an address; this catches what people mistype.
+    if not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*", email) or len(email) > LONGEST_EMAIL:
+        raise InvalidInput(email="Enter an e-mail address such as name@example.org.")
+    return email

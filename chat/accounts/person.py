@@ -1,0 +1,34 @@
+"""A person as others see them, and the visitor of a request."""
+
+from dataclasses import dataclass
+
+from chat.ids import SessionId, UserId
+
+HUES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with an account: what a name, an avatar and a link need."""
+
+    id: UserId
+    name: str
+
+    @property
+    def initials(self) -> str:
+        words = self.name.split()
+        return "".join(word[0] for word in ([words[0], words[-1]] if len(words) > 1 else words)).upper()
+
+    @property
+    def hue(self) -> int:
+        """A stable colour, as one of twelve style classes."""
+        return self.id % HUES
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor(Person):
+    """The signed-in person who makes this request."""
+
+    email: str
+    is_administrator: bool
+    session_id: SessionId

@@ -1,0 +1,254 @@
+"""Signing up, in and out; the own profile; the administrator's page."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chat.accounts.installation import create_installation, installation_of, open_sign_up, reset_invite
+from chat.accounts.people import (
+    Registration,
+    authenticate,
+    change_password,
+    create_person,
+    registration,
+    rename_person,
+    valid_name,
+)
+from chat.accounts.sessions import open_session, revoke_other_sessions, revoke_session
+from chat.accounts.tokens import Tokens
+from chat.errors import InvalidInput, NotFound
+from chat.ids import UserId
+from chat.rooms.members import join_first_room
+from chat.rooms.opening import create_room, valid_name as valid_room_name
+from chat.templating import page
+from chat.web.cookies import give_tokens, is_secure, take_tokens
+from chat.web.forms import read_form
+from chat.web.origin import own_origin
+from chat.web.session import administrator, visitor
+from chat.web.shell import shell_page
+
+FIRST_RUN_FIELDS = {"installation_name": "", "room_name": "Lobby", "name": "", "email": ""}
+
+
+async def show_first_run(request: Request) -> Response:
+    if request.state.installation is not None:
+        raise NotFound
+    return page(request, "accounts/first_run.html", {"values": FIRST_RUN_FIELDS, "errors": {}})
+
+
+async def first_run(request: Request) -> Response:
+    """Make the installation, its first administrator and its first open room, all or nothing."""
+    if request.state.installation is not None:
+        raise NotFound
+    form = await read_form(request)
+    try:
+        new = await _checked_first_run(form)
+        async with request.app.state.database.begin() as connection:
+            await create_installation(connection, valid_name(form["installation_name"]))
+            user_id = await create_person(connection, new, "administrator")
+            await create_room(connection, user_id, form["room_name"], "open")
+            tokens = await _open_session(request, connection, user_id)
+    except InvalidInput as invalid:
+        return page(
+            request, "accounts/first_run.html", {"values": form, "errors": invalid.errors}, status_code=422
+        )
+    return _signed_in(request, tokens, "/")
+
+
+async def show_sign_up(request: Request) -> Response:
+    return _sign_up_page(request, {}, {}, request.path_params.get("token", request.query_params.get("invite", "")))
+
+
+async def sign_up(request: Request) -> Response:
+    form = await read_form(request)
+    invite = form.get("invite", "")
+    installation = request.state.installation
+    if installation is None or not installation.admits(invite):
+        return _sign_up_page(request, form, {}, invite, status_code=403)
+    try:
+        new = await registration(form.get("name", ""), form.get("email", ""), form.get("password", ""))
+        async with request.app.state.database.begin() as connection:
+            user_id = await create_person(connection, new, "member")
+            await join_first_room(connection, user_id)
+            tokens = await _open_session(request, connection, user_id)
+    except InvalidInput as invalid:
+        return _sign_up_page(request, form, invalid.errors, invite, status_code=422)
+    return _signed_in(request, tokens, "/")
+
+
+async def show_sign_in(request: Request) -> Response:
+    if request.state.visitor is not None:
+        return RedirectResponse("/", status_code=303)
+    return _sign_in_page(request, {}, {}, request.query_params.get("next", ""))
+
+
+async def sign_in(request: Request) -> Response:
+    form = await read_form(request)
+    wanted = form.get("next", "")
+    try:
+        user_id = await authenticate(request.app.state.database, form.get("email", ""), form.get("password", ""))
+    except InvalidInput as invalid:
+        return _sign_in_page(request, form, invalid.errors, wanted, status_code=422)
+    async with request.app.state.database.begin() as connection:
+        tokens = await _open_session(request, connection, user_id)
+    return _signed_in(request, tokens, wanted if _is_own_path(wanted) else "/")
+
+
+async def sign_out(request: Request) -> Response:
+    response = RedirectResponse("/sign-in", status_code=303)
+    take_tokens(request, response.headers)
+    if request.state.visitor is not None:
+        session_id = request.state.visitor.session_id
+        async with request.app.state.database.begin() as connection:
+            await revoke_session(connection, session_id, datetime.now(UTC))
+        await request.app.state.notices.end_sessions([session_id])
+    return response
+
+
+async def show_profile(request: Request) -> Response:
+    return await _profile_page(request, {}, {}, request.query_params.get("saved", ""))
+
+
+async def rename_myself(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await rename_person(connection, me.id, form.get("name", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return RedirectResponse("/profile?saved=name", status_code=303)
+
+
+async def change_my_password(request: Request) -> Response:
+    """Whoever else knew the old password is signed out with it."""
+    me, form = visitor(request), await read_form(request)
+    database = request.app.state.database
+    try:
+        await change_password(database, me.id, form.get("current_password", ""), form.get("password", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, {}, invalid.errors, "", status_code=422)
+    async with database.begin() as connection:
+        ended = await revoke_other_sessions(connection, me.id, me.session_id, datetime.now(UTC))
+    await request.app.state.notices.end_sessions(ended)
+    return RedirectResponse("/profile?saved=password", status_code=303)
+
+
+async def show_admin(request: Request) -> Response:
+    administrator(request)
+    installation = request.state.installation
+    origin = own_origin(request, request.app.state.settings.public_url)
+    token = installation.invite_token
+    context = {
+        "sign_up_open": installation.sign_up_open,
+        "invite_url": f"{origin}/invite/{token}" if token else "",
+        "insecure": not is_secure(request),
+        "saved": request.query_params.get("saved", ""),
+    }
+    return await shell_page(request, "accounts/admin.html", context)
+
+
+async def choose_sign_up(request: Request) -> Response:
+    administrator(request)
+    form = await read_form(request)
+    async with request.app.state.database.begin() as connection:
+        await open_sign_up(connection, form.get("open") == "yes")
+        current = await installation_of(connection)
+        if current is not None and current.invite_token is None:
+            await reset_invite(connection)
+    return RedirectResponse("/admin?saved=sign-up", status_code=303)
+
+
+async def make_invite(request: Request) -> Response:
+    administrator(request)
+    async with request.app.state.database.begin() as connection:
+        await reset_invite(connection)
+    return RedirectResponse("/admin?saved=invite", status_code=303)
+
+
+async def my_style(request: Request) -> Response:
+    """What is different for me on pages that are the same for everybody: which messages are mine."""
+    me = visitor(request)
+    css = f'.message[data-author="{me.id}"]{{--own:1}}'
+    return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
+
+
+async def _checked_first_run(form: dict[str, str]) -> Registration:
+    """The administrator's registration; raises `InvalidInput` for every field of the page that is wrong."""
+    errors: dict[str, str] = {}
+    for field, check in (("installation_name", valid_name), ("room_name", valid_room_name)):
+        try:
+            check(form.get(field, ""))
+        except InvalidInput as invalid:
+            errors[field] = invalid.errors["name"]
+    try:
+        new = await registration(form.get("name", ""), form.get("email", ""), form.get("password", ""))
+    except InvalidInput as invalid:
+        raise InvalidInput(**errors, **invalid.errors) from None
+    if errors:
+        raise InvalidInput(**errors)
+    return new
+
+
+async def _open_session(request: Request, connection: AsyncConnection, user_id: UserId) -> Tokens:
+    agent = request.headers.get("user-agent", "")
+    return await open_session(connection, request.app.state.signer, user_id, agent, datetime.now(UTC))
+
+
+def _signed_in(request: Request, tokens: Tokens, destination: str) -> Response:
+    response = RedirectResponse(destination, status_code=303)
+    give_tokens(request, response.headers, tokens)
+    return response
+
+
+def _is_own_path(path: str) -> bool:
+    # "//host" and "/\host" lead elsewhere.
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+def _sign_in_page(
+    request: Request, values: dict[str, str], errors: dict[str, str], wanted: str, status_code: int = 200
+) -> Response:
+    installation = request.state.installation
+    if installation is None:
+        return RedirectResponse("/first-run", status_code=303)
+    context = {"values": values, "errors": errors, "next": wanted, "sign_up_open": installation.sign_up_open}
+    return page(request, "accounts/sign_in.html", context, status_code=status_code)
+
+
+def _sign_up_page(
+    request: Request, values: dict[str, str], errors: dict[str, str], invite: str, status_code: int = 200
+) -> Response:
+    installation = request.state.installation
+    if installation is None:
+        return RedirectResponse("/first-run", status_code=303)
+    context = {"values": values, "errors": errors, "invite": invite, "closed": not installation.admits(invite)}
+    return page(request, "accounts/sign_up.html", context, status_code=status_code)
+
+
+async def _profile_page(
+    request: Request, values: dict[str, str], errors: dict[str, str], saved: str, status_code: int = 200
+) -> Response:
+    context = {"values": {"name": visitor(request).name} | values, "errors": errors, "saved": saved}
+    return await shell_page(request, "accounts/profile.html", context, status_code=status_code)
+
+
+routes = [
+    Route("/first-run", show_first_run),
+    Route("/first-run", first_run, methods=["POST"]),
+    Route("/sign-up", show_sign_up),
+    Route("/sign-up", sign_up, methods=["POST"]),
+    Route("/invite/{token}", show_sign_up),
+    Route("/sign-in", show_sign_in),
+    Route("/sign-in", sign_in, methods=["POST"]),
+    Route("/sign-out", sign_out, methods=["POST"]),
+    Route("/profile", show_profile),
+    Route("/profile/name", rename_myself, methods=["POST"]),
+    Route("/profile/password", change_my_password, methods=["POST"]),
+    Route("/me.css", my_style),
+    Route("/admin", show_admin),
+    Route("/admin/sign-up", choose_sign_up, methods=["POST"]),
+    Route("/admin/invite", make_invite, methods=["POST"]),
+]

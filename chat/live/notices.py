@@ -1,0 +1,104 @@
+"""Notices to particular people: your session has ended, you were removed from this room, your sidebar has changed.
+
+They are hints, too: published to every process, applied here at once, and made good by a regular look at the database
+when one is lost.
+"""
+
+import json
+import logging
+from collections.abc import Collection
+
+import anyio
+from broadcaster import Broadcast
+
+from chat.ids import RoomId, SessionId, UserId
+from chat.live.feed import Feed, FeedUnavailable
+from chat.live.hub import Hub
+from chat.live.subscription import messages_of
+from chat.live.wire import Reader, encode_frame
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "notices"
+SIGNED_OUT = 4401
+REMOVED = 4403
+NOT_FOUND = 4404
+
+CHECK_SECONDS = 5.0
+
+
+class Notices:
+    """Tells people's open pages what happened to them. `run` must be running."""
+
+    def __init__(self, broadcast: Broadcast, feed: Feed, hub: Hub, *, signed_out: str, gone: str, sidebar: str) -> None:
+        self._broadcast = broadcast
+        self._feed = feed
+        self._hub = hub
+        self._signed_out = signed_out
+        self._gone = gone
+        self._sidebar = encode_frame(sidebar)
+
+    async def run(self) -> None:
+        """Apply other processes' notices, and look for lost ones, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._listen, name="notices")
+            tasks.start_soon(self._check_seats, name="notices check")
+
+    async def end_sessions(self, session_ids: Collection[SessionId]) -> None:
+        """Close the sockets of sessions that were revoked."""
+        await self._tell({"ended": list(session_ids)})
+
+    async def remove_from_room(self, room_id: RoomId, user_id: UserId) -> None:
+        """Close a removed person's view of a room."""
+        await self._tell({"removed": [room_id, user_id]})
+
+    async def refresh_sidebars(self, user_ids: Collection[UserId]) -> None:
+        """Let these people's pages load their sidebar anew."""
+        await self._tell({"sidebars": list(user_ids)})
+
+    async def _tell(self, notice: dict[str, list[int]]) -> None:
+        self._apply(notice)
+        await self._broadcast.publish(CHANNEL, json.dumps(notice))
+
+    def _apply(self, notice: dict[str, list[int]]) -> None:
+        ended = set(notice.get("ended", ()))
+        removed = tuple(notice.get("removed", ()))
+        sidebars = set(notice.get("sidebars", ()))
+        for reader in list(self._hub.readers()):
+            if reader.session_id in ended:
+                self._end_session(reader)
+            elif (reader.room_id, reader.user_id) == removed:
+                self._remove(reader)
+            elif reader.user_id in sidebars:
+                reader.send(self._sidebar)
+
+    def _end_session(self, reader: Reader) -> None:
+        reader.dismiss(SIGNED_OUT, self._signed_out)
+
+    def _remove(self, reader: Reader) -> None:
+        reader.dismiss(REMOVED, self._gone)
+
+    async def _listen(self) -> None:
+        async with self._broadcast.subscribe(CHANNEL) as subscriber:
+            async for text in messages_of(subscriber):
+                try:
+                    self._apply(json.loads(text))
+                except (ValueError, TypeError, AttributeError):
+                    logger.warning("Ignored a malformed notice")
+
+    async def _check_seats(self) -> None:
+        while True:
+            await anyio.sleep(CHECK_SECONDS)
+            readers = list(self._hub.readers())
+            if not readers:
+                continue
+            try:
+                expelled = await self._feed.expelled({(reader.session_id, reader.room_id) for reader in readers})
+            except FeedUnavailable as error:
+                logger.warning("Could not check who may still be here: %s", error)
+                continue
+            for reader in readers:
+                if (reader.session_id, None) in expelled:
+                    self._end_session(reader)
+                elif (reader.session_id, reader.room_id) in expelled:
+                    self._remove(reader)

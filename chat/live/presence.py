@@ -1,0 +1,113 @@
+"""Presence: who is online, gossiped between processes and forgotten when a process falls silent."""
+
+import json
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+from broadcaster import Broadcast
+
+from chat.ids import UserId
+from chat.live.subscription import messages_of
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "presence"
+HEARTBEAT_SECONDS = 5.0
+LIFETIME_SECONDS = 16.0  # three heartbeats may be lost before a process counts as dead
+LINGER_SECONDS = 4.0  # somebody who goes from page to page has no socket for a moment
+GATHER_SECONDS = 0.2  # arrivals within this time are told together
+
+
+class Presence:
+    """Who is online anywhere. `run` must be running. `on_change` is called when the answer may have changed."""
+
+    def __init__(self, broadcast: Broadcast, on_change: Callable[[], None]) -> None:
+        self._broadcast = broadcast
+        self._on_change = on_change
+        self._node = secrets.token_hex(8)
+        self._sockets: Counter[UserId] = Counter()
+        self._leaving: dict[UserId, float] = {}
+        self._others: dict[str, tuple[float, frozenset[UserId]]] = {}
+        self._changed = anyio.Event()
+
+    def online(self) -> set[UserId]:
+        """Everybody with a page open, on any process."""
+        return set(self._sockets).union(self._leaving, *(people for _, people in self._others.values()))
+
+    @contextmanager
+    def present(self, user_id: UserId) -> Iterator[None]:
+        """Count somebody as online while a socket of theirs is open, and a little longer."""
+        self._sockets[user_id] += 1
+        self._leaving.pop(user_id, None)
+        if self._sockets[user_id] == 1:
+            self._changed.set()
+        try:
+            yield
+        finally:
+            self._sockets[user_id] -= 1
+            if not self._sockets[user_id]:
+                del self._sockets[user_id]
+                self._leaving[user_id] = anyio.current_time() + LINGER_SECONDS
+
+    async def run(self) -> None:
+        """Tell the others who is here and forget the silent ones, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._listen, name="presence")
+            tasks.start_soon(self._beat, name="presence heartbeat")
+            tasks.start_soon(self._forget, name="presence expiry")
+
+    async def leave(self) -> None:
+        """Tell the others that this process is going."""
+        await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": [], "leaves": True}))
+
+    async def _beat(self) -> None:
+        while True:
+            with anyio.move_on_after(HEARTBEAT_SECONDS):
+                await self._changed.wait()
+                await anyio.sleep(GATHER_SECONDS)
+            if self._changed.is_set():
+                self._changed = anyio.Event()
+                self._on_change()
+            here = list({*self._sockets, *self._leaving})
+            await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": here}))
+
+    async def _forget(self) -> None:
+        while True:
+            await anyio.sleep(1.0)
+            now = anyio.current_time()
+            gone = [user_id for user_id, deadline in self._leaving.items() if deadline <= now]
+            silent = [node for node, (deadline, _) in self._others.items() if deadline <= now]
+            for user_id in gone:
+                del self._leaving[user_id]
+            for node in silent:
+                del self._others[node]
+            if gone or silent:
+                self._changed.set()
+
+    async def _listen(self) -> None:
+        async with self._broadcast.subscribe(CHANNEL) as subscriber:
+            async for text in messages_of(subscriber):
+                try:
+                    gossip = json.loads(text)
+                    self._hear(gossip["node"], frozenset(gossip["online"]), leaves="leaves" in gossip)
+                except (ValueError, KeyError, TypeError):
+                    logger.warning("Ignored malformed presence")
+
+    def _hear(self, node: str, people: frozenset[UserId], *, leaves: bool) -> None:
+        if node == self._node:
+            return
+        if leaves:
+            changed = self._others.pop(node, None) is not None
+        else:
+            known = self._others.get(node)
+            self._others[node] = (anyio.current_time() + LIFETIME_SECONDS, people)
+            changed = known is None or known[1] != people
+            if known is None:
+                # A newcomer has not heard of us yet.
+                self._changed.set()
+        if changed:
+            self._on_change()

@@ -1,0 +1,15 @@
+"""Reading a broadcaster subscription."""
+
+from collections.abc import AsyncIterator
+
+from broadcaster._base import Subscriber, Unsubscribed
+
+
+async def messages_of(subscriber: Subscriber) -> AsyncIterator[str]:
+    """What is published to a subscription, until it ends."""
+    while True:
+        try:
+            event = await subscriber.get()
+        except Unsubscribed:
+            return
+        yield event.message

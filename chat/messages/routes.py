@@ -1,0 +1,149 @@
+"""The conversation: the room's page, its history, posting."""
+
+from uuid import UUID, uuid4
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chat.database import snapshot
+from chat.errors import InvalidInput
+from chat.ids import MessageId, Position, Revision, RoomId
+from chat.live.feed import Changes
+from chat.messages.history import HistoryPage, newest_page, page_after, page_around, page_before
+from chat.messages.posting import Posted, post_message
+from chat.messages.rendering import as_change
+from chat.rooms.members import members_of
+from chat.rooms.online import online_in
+from chat.rooms.room import Room, room_of_member, visible_room
+from chat.rooms.sidebar import mark_read, sidebar_of
+from chat.templating import is_htmx, page
+from chat.web.forms import read_form, whole_number
+from chat.web.session import visitor
+from chat.web.shell import shell_page
+
+
+async def show_room(request: Request) -> Response:
+    return await _room_page(request)
+
+
+async def show_message(request: Request) -> Response:
+    """A permalink: the room around one message."""
+    return await _room_page(request, around=MessageId(request.path_params["message_id"]))
+
+
+async def show_history(request: Request) -> Response:
+    """A further page of messages, for a room page that is open."""
+    me, room_id = visitor(request), _room_id(request)
+    before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
+    async with snapshot(request.app.state.database) as connection:
+        room = await room_of_member(connection, me, room_id)
+        if after:
+            found = await page_after(connection, room.id, Position(after))
+        else:
+            found = await page_before(connection, room.id, Position(before) if before else None)
+    context = {"room": room, "page": found, "is_older": not after, "is_live": True, "focus_id": None}
+    return page(request, "messages/history.html", context)
+
+
+async def reload_room(request: Request) -> Response:
+    """What a page asks for that is too far behind to catch up: htmx then loads it anew."""
+    visitor(request)
+    return Response(status_code=204, headers={"HX-Refresh": "true"})
+
+
+async def post(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    room_id, client_id = _room_id(request), _client_id(form.get("client_id"))
+    try:
+        posted = await post_message(request.app.state.database, me, room_id, form.get("body", ""), client_id)
+    except InvalidInput as invalid:
+        error = invalid.errors["body"]
+        if is_htmx(request):
+            return page(request, "messages/_rejected.html", {"error": error}, status_code=422)
+        composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
+        return await _room_page(request, composer=composer, status_code=422)
+    if posted.is_new:
+        await _announce(request, room_id, posted)
+    if is_htmx(request):
+        return page(request, "messages/_posted.html", {"message": posted.message, "client_id": uuid4()})
+    return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
+
+
+async def _announce(request: Request, room_id: RoomId, posted: Posted) -> None:
+    message = posted.message
+    changes = Changes((as_change(message),), message.revision)
+    epoch = request.state.installation.epoch
+    await request.app.state.hub.publish(room_id, epoch, Revision(message.revision - 1), changes)
+    if message.position == 1:
+        # A direct room shows in the others' sidebars from its first message on.
+        async with request.app.state.database.connect() as connection:
+            members = await members_of(connection, room_id)
+        await request.app.state.notices.refresh_sidebars([member.id for member in members])
+
+
+async def _room_page(
+    request: Request,
+    *,
+    around: MessageId | None = None,
+    composer: dict[str, object] | None = None,
+    status_code: int = 200,
+) -> Response:
+    me = visitor(request)
+    before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
+    async with snapshot(request.app.state.database) as connection:
+        room = await visible_room(connection, me, _room_id(request))
+        if not room.is_member:
+            return await shell_page(request, "rooms/join.html", {"room": room})
+        if around is not None:
+            found = await page_around(connection, room.id, around)
+        elif before:
+            found = await page_before(connection, room.id, Position(before))
+        elif after:
+            found = await page_after(connection, room.id, Position(after))
+        else:
+            found = await newest_page(connection, room.id)
+        sidebar = await sidebar_of(connection, me)
+        online = await online_in(connection, room.id, request.app.state.presence.online() | {me.id})
+    await _mark_read(request, room, found)
+    context = {
+        "room": room,
+        "people": room.people,
+        "page": found,
+        "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
+        "epoch": request.state.installation.epoch,
+        "revision": room.revision,
+        "online": online,
+        "focus_id": around,
+        "is_live": found.newer is None,
+        "sidebar": sidebar,
+    }
+    return page(request, "rooms/room.html", context, status_code=status_code)
+
+
+async def _mark_read(request: Request, room: Room, shown: HistoryPage) -> None:
+    last = shown.messages[-1].position if shown.messages else 0
+    if last > room.read_position:
+        async with request.app.state.database.begin() as connection:
+            await mark_read(connection, visitor(request).id, room.id, Position(last))
+
+
+def _client_id(text: str | None) -> UUID:
+    """The form's own id, or a new one for a client that sends none and so asks for no protection from repeats."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return uuid4()
+
+
+def _room_id(request: Request) -> RoomId:
+    return RoomId(request.path_params["room_id"])
+
+
+routes = [
+    Route("/rooms/{room_id:id}", show_room),
+    Route("/rooms/{room_id:id}/messages", show_history),
+    Route("/rooms/{room_id:id}/messages", post, methods=["POST"]),
+    Route("/rooms/{room_id:id}/messages/{message_id:id}", show_message),
+    Route("/reload", reload_room),
+]

@@ -1,0 +1,130 @@
+"""The tables and the constraints the code relies on."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+
+def _now() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+# One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload.
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", Integer, primary_key=True, server_default="1"),
+    Column("name", Text, nullable=False),
+    Column("epoch", Uuid, nullable=False, server_default=func.gen_random_uuid()),
+    Column("sign_up_open", Boolean, nullable=False, server_default=text("true")),
+    Column("invite_token", Text),
+    _now(),
+    CheckConstraint("id = 1", name="single_row"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    _now(),
+    CheckConstraint("role IN ('administrator', 'member')", name="role"),
+    Index("users_email_key", func.lower(text("email")), unique=True),
+)
+
+# One row a sign-in. The row is the authority: a token counts only while its session is neither revoked nor expired.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("refresh_hash", LargeBinary, nullable=False),
+    Column("previous_refresh_hash", LargeBinary),
+    Column("refreshed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("revoked_at", DateTime(timezone=True)),
+    Column("user_agent", Text, nullable=False, server_default=""),
+    _now(),
+)
+
+# `newest_*` describe the last post; the next post reads them under the row lock it takes anyway, to know whether it
+# continues that one or starts a day. A snapshot of `messages` taken before the lock was granted could not tell.
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text),
+    Column("direct_key", LargeBinary, unique=True),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    Column("message_count", BigInteger, nullable=False, server_default="0"),
+    Column("newest_author_id", BigInteger),
+    Column("newest_at", DateTime(timezone=True)),
+    Column("newest_continues", Boolean, nullable=False, server_default=text("false")),
+    Column("newest_starts_day", Boolean, nullable=False, server_default=text("false")),
+    _now(),
+    CheckConstraint("kind IN ('open', 'closed', 'direct')", name="kind"),
+    CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
+    CheckConstraint("(kind = 'direct') = (name IS NULL)", name="name"),
+    Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", Text, nullable=False),
+    Column("read_position", BigInteger, nullable=False, server_default="0"),
+    _now(),
+    CheckConstraint("role IN ('owner', 'member')", name="role"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("author_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("client_id", Uuid, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("continues", Boolean, nullable=False),
+    Column("starts_day", Boolean, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("posted_revision", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("char_length(body) <= 10000", name="body_length"),
+    UniqueConstraint("author_id", "client_id"),
+    UniqueConstraint("room_id", "position"),
+    UniqueConstraint("room_id", "revision"),
+)

@@ -1,0 +1,45 @@
+"""Direct rooms: one for each set of people."""
+
+import hashlib
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.database import is_one_of
+from chat.errors import InvalidInput
+from chat.ids import RoomId, UserId
+from chat.models import memberships, rooms, users
+
+LARGEST_GROUP = 20
+
+
+async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iterable[UserId]) -> RoomId:
+    """The direct room of these people, made when it is the first time; raises `InvalidInput`.
+
+    Who starts it does not matter: from A to B and from B to A it is the same room.
+    """
+    people = sorted({user_id, *others})
+    if len(people) > LARGEST_GROUP:
+        raise InvalidInput(person=f"A direct conversation has at most {LARGEST_GROUP} people. Make a room instead.")
+    known = select(func.count()).where(is_one_of(users.c.id, people))
+    if (await connection.execute(known)).scalar_one() != len(people):
+        raise InvalidInput(person="Choose people from the list.")
+    key = direct_key(people)
+    made = insert(rooms).values(kind="direct", direct_key=key).on_conflict_do_nothing().returning(rooms.c.id)
+    room_id = (await connection.execute(made)).scalar_one_or_none()
+    if room_id is None:
+        existing = select(rooms.c.id).where(rooms.c.direct_key == key)
+        return RoomId((await connection.execute(existing)).scalar_one())
+    role = {person: "owner" if person == user_id else "member" for person in people}
+    await connection.execute(
+        insert(memberships),
+        [{"room_id": room_id, "user_id": person, "role": role[person]} for person in people],
+    )
+    return RoomId(room_id)
+
+
+def direct_key(people: Iterable[UserId]) -> bytes:
+    """What identifies a set of people: the digest of their sorted ids."""
+    return hashlib.sha256(",".join(map(str, sorted(people))).encode()).digest()

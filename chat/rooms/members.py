@@ -1,0 +1,127 @@
+"""Who is in a room: joining, leaving, adding, removing."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.person import Person, Visitor
+from chat.database import is_one_of
+from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.ids import RoomId, UserId
+from chat.models import memberships, rooms, users
+from chat.rooms.room import Room, require_manager
+from chat.text import contains
+
+CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Person):
+    """Somebody in a room."""
+
+    is_owner: bool
+
+
+async def join_room(connection: AsyncConnection, user_id: UserId, room: Room) -> None:
+    """Enter an open room. Being in it already is fine. What was said before counts as read."""
+    if room.kind != "open":
+        raise NotFound
+    await _add(connection, room.id, user_id)
+
+
+async def join_first_room(connection: AsyncConnection, user_id: UserId) -> None:
+    """Put a newcomer into the oldest open room, so that they land where people are."""
+    statement = select(rooms.c.id).where(rooms.c.kind == "open").order_by(rooms.c.id).limit(1)
+    room_id = (await connection.execute(statement)).scalar_one_or_none()
+    if room_id is not None:
+        await _add(connection, room_id, user_id)
+
+
+async def leave_room(connection: AsyncConnection, user_id: UserId, room: Room) -> None:
+    """Leave a room. When its last owner leaves, whoever has been in it longest becomes one."""
+    if room.kind == "direct":
+        raise Forbidden("A direct conversation cannot be left.")
+    await _remove(connection, room.id, user_id)
+
+
+async def add_member(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+    """Let a manager put somebody into a room; raises `Forbidden` or `InvalidInput`."""
+    require_manager(visitor, room)
+    if (await connection.execute(select(users.c.id).where(users.c.id == user_id))).one_or_none() is None:
+        raise InvalidInput(person="Choose somebody from the list.")
+    await _add(connection, room.id, user_id)
+
+
+async def remove_member(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+    """Let a manager take somebody out of a room; raises `Forbidden` or `NotFound`."""
+    require_manager(visitor, room)
+    if user_id == visitor.id:
+        raise Forbidden("To go yourself, leave the room.")
+    if not await _remove(connection, room.id, user_id):
+        raise NotFound
+
+
+async def members_of(connection: AsyncConnection, room_id: RoomId) -> list[Member]:
+    """Everybody in a room, by name."""
+    statement = (
+        select(users.c.id, users.c.name, memberships.c.role)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.room_id == room_id)
+        .order_by(func.lower(users.c.name), users.c.id)
+    )
+    return [Member(row.id, row.name, row.role == "owner") for row in await connection.execute(statement)]
+
+
+async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
+    """People who are not in the room and whose name contains `query`; the first 50."""
+    inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
+    statement = (
+        select(users.c.id, users.c.name)
+        .where(users.c.id.not_in(inside), contains(users.c.name, query))
+        .order_by(func.lower(users.c.name), users.c.id)
+        .limit(CANDIDATES)
+    )
+    return [Person(row.id, row.name) for row in await connection.execute(statement)]
+
+
+async def members_among(
+    connection: AsyncConnection, room_id: RoomId, user_ids: Collection[UserId], limit: int
+) -> tuple[list[Person], int]:
+    """Which of these people are in the room: the first `limit` by name, and how many there are in all."""
+    statement = (
+        select(users.c.id, users.c.name, func.count().over().label("total"))
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.room_id == room_id, is_one_of(users.c.id, user_ids))
+        .order_by(func.lower(users.c.name), users.c.id)
+        .limit(limit)
+    )
+    rows = (await connection.execute(statement)).all()
+    return [Person(row.id, row.name) for row in rows], rows[0].total if rows else 0
+
+
+async def _add(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> None:
+    read = select(rooms.c.message_count).where(rooms.c.id == room_id).scalar_subquery()
+    await connection.execute(
+        insert(memberships)
+        .values(room_id=room_id, user_id=user_id, role="member", read_position=read)
+        .on_conflict_do_nothing()
+    )
+
+
+async def _remove(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> bool:
+    one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
+    removed = (await connection.execute(delete(memberships).where(one).returning(text("1")))).one_or_none()
+    owned = select(1).where(memberships.c.room_id == room_id, memberships.c.role == "owner").exists()
+    longest = (
+        select(memberships.c.user_id)
+        .where(memberships.c.room_id == room_id)
+        .order_by(memberships.c.created_at, memberships.c.user_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    heir = (memberships.c.room_id == room_id) & (memberships.c.user_id == longest)
+    await connection.execute(update(memberships).where(heir, ~owned).values(role="owner"))
+    return removed is not None

@@ -1,0 +1,81 @@
+"""Making rooms, finding them, and what their managers change."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.person import Visitor
+from chat.errors import InvalidInput
+from chat.ids import RoomId, UserId
+from chat.models import memberships, rooms
+from chat.rooms.room import Kind, Room, member_count, require_manager
+from chat.text import contains, single_line
+
+LONGEST_NAME = 80
+PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSummary:
+    """A line of the list of rooms."""
+
+    id: RoomId
+    name: str
+    kind: Kind
+    member_count: int
+    is_member: bool
+
+
+async def create_room(connection: AsyncConnection, owner_id: UserId, name: str, kind: str) -> RoomId:
+    """Make an open or closed room owned by one person; raises `InvalidInput`."""
+    if kind not in ("open", "closed"):
+        raise InvalidInput(kind="Choose who can join.")
+    try:
+        statement = insert(rooms).values(name=valid_name(name), kind=kind).returning(rooms.c.id)
+        room_id = RoomId((await connection.execute(statement)).scalar_one())
+    except IntegrityError:
+        raise _name_taken() from None
+    await connection.execute(insert(memberships).values(room_id=room_id, user_id=owner_id, role="owner"))
+    return room_id
+
+
+async def rename_room(connection: AsyncConnection, visitor: Visitor, room: Room, name: str) -> None:
+    """Give a room another name; raises `Forbidden` or `InvalidInput`."""
+    require_manager(visitor, room)
+    try:
+        await connection.execute(update(rooms).where(rooms.c.id == room.id).values(name=valid_name(name)))
+    except IntegrityError:
+        raise _name_taken() from None
+
+
+async def find_rooms(connection: AsyncConnection, user_id: UserId, query: str) -> list[RoomSummary]:
+    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200."""
+    mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == user_id)
+    statement = (
+        select(rooms.c.id, rooms.c.name, rooms.c.kind, memberships.c.role, member_count())
+        .outerjoin(memberships, mine)
+        .where(rooms.c.kind != "direct", or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
+        .where(contains(rooms.c.name, query))
+        .order_by(func.lower(rooms.c.name), rooms.c.id)
+        .limit(PAGE)
+    )
+    return [
+        RoomSummary(row.id, row.name, row.kind, row.member_count, row.role is not None)
+        for row in await connection.execute(statement)
+    ]
+
+
+def valid_name(name: str) -> str:
+    """A room's name as it is kept; raises `InvalidInput`."""
+    name = single_line(name)
+    if not name:
+        raise InvalidInput(name="Enter a name.")
+    if len(name) > LONGEST_NAME:
+        raise InvalidInput(name=f"Use at most {LONGEST_NAME} characters.")
+    return name
+
+
+def _name_taken() -> InvalidInput:
+    return InvalidInput(name="There is already an open room with this name.")

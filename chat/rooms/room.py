@@ -1,0 +1,106 @@
+"""A room as one person sees it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Label, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.person import Person, Visitor
+from chat.database import is_one_of
+from chat.errors import Forbidden, NotFound
+from chat.ids import Position, Revision, RoomId, UserId
+from chat.models import memberships, rooms, users
+
+Kind = Literal["open", "closed", "direct"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """A room, with the visitor's membership when there is one. A direct room is named for the other people in it."""
+
+    id: RoomId
+    kind: Kind
+    name: str
+    revision: Revision
+    message_count: int
+    member_count: int
+    role: Literal["owner", "member"] | None
+    read_position: Position
+    people: tuple[Person, ...] = ()
+
+    @property
+    def is_member(self) -> bool:
+        return self.role is not None
+
+
+async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> Room:
+    """The room, if the visitor may know of it: it is open or they are in it. Raises `NotFound` otherwise."""
+    mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == visitor.id)
+    statement = (
+        select(rooms, memberships.c.role, memberships.c.read_position, member_count())
+        .outerjoin(memberships, mine)
+        .where(rooms.c.id == room_id, or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound
+    people = (await others_in(connection, visitor.id, [room_id]))[room_id] if row.kind == "direct" else ()
+    return Room(
+        id=row.id,
+        kind=row.kind,
+        name=row.name or direct_name(visitor, people),
+        revision=row.revision,
+        message_count=row.message_count,
+        member_count=row.member_count,
+        role=row.role,
+        read_position=Position(row.read_position or 0),
+        people=people,
+    )
+
+
+async def room_of_member(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> Room:
+    """The room, if the visitor is in it; raises `NotFound` otherwise."""
+    room = await visible_room(connection, visitor, room_id)
+    if not room.is_member:
+        raise NotFound
+    return room
+
+
+def may_manage(visitor: Visitor, room: Room) -> bool:
+    """Whether the visitor may rename the room and choose its members: its owners, and administrators who are in it."""
+    return room.kind != "direct" and (room.role == "owner" or (visitor.is_administrator and room.is_member))
+
+
+def require_manager(visitor: Visitor, room: Room) -> None:
+    """Raise `Forbidden` unless the visitor may manage the room."""
+    if not may_manage(visitor, room):
+        raise Forbidden("Only the room's owners and administrators can do this.")
+
+
+def member_count() -> Label[int]:
+    """A column of a `select` from `rooms`: how many people are in each."""
+    everyone = memberships.alias("everyone")
+    counted = select(func.count()).where(everyone.c.room_id == rooms.c.id)
+    return counted.correlate(rooms).scalar_subquery().label("member_count")
+
+
+async def others_in(
+    connection: AsyncConnection, user_id: UserId, room_ids: list[RoomId]
+) -> dict[RoomId, tuple[Person, ...]]:
+    """The other members of each (direct) room, by name."""
+    statement = (
+        select(memberships.c.room_id, users.c.id, users.c.name)
+        .join(users, users.c.id == memberships.c.user_id)
+        .where(is_one_of(memberships.c.room_id, room_ids), users.c.id != user_id)
+        .order_by(func.lower(users.c.name), users.c.id)
+    )
+    people: dict[RoomId, tuple[Person, ...]] = {room_id: () for room_id in room_ids}
+    for row in await connection.execute(statement):
+        people[row.room_id] += (Person(row.id, row.name),)
+    return people
+
+
+def direct_name(visitor: Visitor, others: tuple[Person, ...]) -> str:
+    """What a direct room is called: the others' names, or one's own when one is alone in it."""
+    return ", ".join(person.name for person in others) or f"{visitor.name} (you)"

@@ -1,0 +1,237 @@
+"""Rooms, their members, and direct conversations."""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chat.accounts.people import find_people, person_by_id
+from chat.errors import InvalidInput
+from chat.ids import RoomId, UserId
+from chat.rooms.direct import direct_room
+from chat.rooms.members import (
+    add_member,
+    candidates_for,
+    join_room,
+    leave_room,
+    members_of,
+    remove_member,
+)
+from chat.rooms.opening import create_room, find_rooms, rename_room
+from chat.rooms.room import Room, may_manage, room_of_member, visible_room
+from chat.rooms.sidebar import sidebar_of
+from chat.templating import page
+from chat.web.forms import read_choices, read_form, whole_number
+from chat.web.session import visitor
+from chat.web.shell import shell_page
+
+
+async def home(request: Request) -> Response:
+    return await shell_page(request, "rooms/home.html", {})
+
+
+async def show_sidebar(request: Request) -> Response:
+    me = visitor(request)
+    async with request.app.state.database.connect() as connection:
+        sidebar = await sidebar_of(connection, me)
+    shown_on = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    return page(request, "rooms/_sidebar.html", {"sidebar": sidebar, "path": shown_on})
+
+
+async def browse_rooms(request: Request) -> Response:
+    me, query = visitor(request), request.query_params.get("q", "")
+    async with request.app.state.database.connect() as connection:
+        found = await find_rooms(connection, me.id, query)
+    return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query})
+
+
+async def show_new_room(request: Request) -> Response:
+    return await shell_page(request, "rooms/new.html", {"values": {"kind": "open"}, "errors": {}})
+
+
+async def open_room(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            room_id = await create_room(connection, me.id, form.get("name", ""), form.get("kind", ""))
+    except InvalidInput as invalid:
+        context = {"values": {"kind": "open"} | form, "errors": invalid.errors}
+        return await shell_page(request, "rooms/new.html", context, status_code=422)
+    return _to_room(room_id)
+
+
+async def join(request: Request) -> Response:
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        room = await visible_room(connection, me, _room_id(request))
+        await join_room(connection, me.id, room)
+    request.app.state.online_lists.changed()
+    await request.app.state.notices.refresh_sidebars([me.id])
+    return _to_room(room.id)
+
+
+async def leave(request: Request) -> Response:
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        room = await room_of_member(connection, me, _room_id(request))
+        await leave_room(connection, me.id, room)
+    await _after_removal(request, room.id, me.id)
+    return RedirectResponse("/", status_code=303)
+
+
+async def show_settings(request: Request) -> Response:
+    return await _settings_page(request, await _my_room(request), {}, {})
+
+
+async def rename(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    room = await _my_room(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await rename_room(connection, me, room, form.get("name", ""))
+            members = await members_of(connection, room.id)
+    except InvalidInput as invalid:
+        return await _settings_page(request, room, form, invalid.errors, status_code=422)
+    await request.app.state.notices.refresh_sidebars([member.id for member in members])
+    return _to_room(room.id)
+
+
+async def show_members(request: Request) -> Response:
+    return await _members_page(request, await _my_room(request), {})
+
+
+async def add(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    room = await _my_room(request)
+    person = UserId(whole_number(form.get("person")) or 0)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await add_member(connection, me, room, person)
+    except InvalidInput as invalid:
+        return await _members_page(request, room, invalid.errors, status_code=422)
+    request.app.state.online_lists.changed()
+    await request.app.state.notices.refresh_sidebars([person])
+    return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
+
+
+async def remove(request: Request) -> Response:
+    me, room = visitor(request), await _my_room(request)
+    person = UserId(request.path_params["user_id"])
+    async with request.app.state.database.begin() as connection:
+        await remove_member(connection, me, room, person)
+    await _after_removal(request, room.id, person)
+    return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
+
+
+async def list_people(request: Request) -> Response:
+    visitor(request)
+    query = request.query_params.get("q", "")
+    async with request.app.state.database.connect() as connection:
+        people = await find_people(connection, query)
+    online = request.app.state.presence.online()
+    return await shell_page(request, "rooms/people.html", {"people": people, "online_ids": online, "query": query})
+
+
+async def show_person(request: Request) -> Response:
+    visitor(request)
+    async with request.app.state.database.connect() as connection:
+        person = await person_by_id(connection, UserId(request.path_params["user_id"]))
+    context = {"person": person, "is_online": person.id in request.app.state.presence.online()}
+    return await shell_page(request, "rooms/person.html", context)
+
+
+async def show_new_direct(request: Request) -> Response:
+    return await _new_direct_page(request, request.query_params.getlist("person"), {})
+
+
+async def open_direct(request: Request) -> Response:
+    me, chosen = visitor(request), await read_choices(request, "person")
+    people = [UserId(whole_number(choice) or 0) for choice in chosen]
+    try:
+        if not people:
+            raise InvalidInput(person="Choose at least one person.")
+        async with request.app.state.database.begin() as connection:
+            room_id = await direct_room(connection, me.id, people)
+    except InvalidInput as invalid:
+        return await _new_direct_page(request, chosen, invalid.errors, status_code=422)
+    return _to_room(room_id)
+
+
+def _room_id(request: Request) -> RoomId:
+    return RoomId(request.path_params["room_id"])
+
+
+def _to_room(room_id: RoomId) -> Response:
+    return RedirectResponse(f"/rooms/{room_id}", status_code=303)
+
+
+async def _my_room(request: Request) -> Room:
+    async with request.app.state.database.connect() as connection:
+        return await room_of_member(connection, visitor(request), _room_id(request))
+
+
+async def _after_removal(request: Request, room_id: RoomId, user_id: UserId) -> None:
+    request.app.state.online_lists.changed()
+    await request.app.state.notices.remove_from_room(room_id, user_id)
+    await request.app.state.notices.refresh_sidebars([user_id])
+
+
+async def _settings_page(
+    request: Request, room: Room, values: dict[str, str], errors: dict[str, str], status_code: int = 200
+) -> Response:
+    context = {
+        "room": room,
+        "values": {"name": room.name} | values,
+        "errors": errors,
+        "may_rename": may_manage(visitor(request), room),
+    }
+    return await shell_page(request, "rooms/settings.html", context, status_code=status_code)
+
+
+async def _members_page(request: Request, room: Room, errors: dict[str, str], status_code: int = 200) -> Response:
+    query = request.query_params.get("q", "")
+    manages = may_manage(visitor(request), room)
+    async with request.app.state.database.connect() as connection:
+        members = await members_of(connection, room.id)
+        candidates = await candidates_for(connection, room.id, query) if manages else []
+    context = {
+        "room": room,
+        "members": members,
+        "online_ids": request.app.state.presence.online(),
+        "may_manage": manages,
+        "candidates": candidates,
+        "query": query,
+        "errors": errors,
+    }
+    return await shell_page(request, "rooms/members.html", context, status_code=status_code)
+
+
+async def _new_direct_page(
+    request: Request, chosen: list[str], errors: dict[str, str], status_code: int = 200
+) -> Response:
+    me, query = visitor(request), request.query_params.get("q", "")
+    async with request.app.state.database.connect() as connection:
+        people = [person for person in await find_people(connection, query) if person.id != me.id]
+    context = {"people": people, "values": {"person": chosen}, "errors": errors, "query": query}
+    return await shell_page(request, "rooms/new_direct.html", context, status_code=status_code)
+
+
+routes = [
+    Route("/", home),
+    Route("/sidebar", show_sidebar),
+    Route("/rooms", browse_rooms),
+    Route("/rooms", open_room, methods=["POST"]),
+    Route("/rooms/new", show_new_room),
+    Route("/rooms/{room_id:id}/join", join, methods=["POST"]),
+    Route("/rooms/{room_id:id}/leave", leave, methods=["POST"]),
+    Route("/rooms/{room_id:id}/settings", show_settings),
+    Route("/rooms/{room_id:id}/rename", rename, methods=["POST"]),
+    Route("/rooms/{room_id:id}/members", show_members),
+    Route("/rooms/{room_id:id}/members", add, methods=["POST"]),
+    Route("/rooms/{room_id:id}/members/{user_id:id}/remove", remove, methods=["POST"]),
+    Route("/people", list_people),
+    Route("/people/{user_id:id}", show_person),
+    Route("/direct/new", show_new_direct),
+    Route("/direct", open_direct, methods=["POST"]),
+]

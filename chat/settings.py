@@ -1,0 +1,106 @@
+"""Every setting, typed. The only place that reads the environment."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SECRET_KEY_BYTES = 32
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is one line that names the variable and what it expects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The configuration of one process. `database_url` is None when the private PostgreSQL is to be started."""
+
+    database_url: str | None
+    redis_url: str | None
+    secret_key: str
+    host: str
+    port: int
+    web_concurrency: int
+    public_url: str | None
+    forwarded_allow_ips: str
+    data_directory: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read and check the settings; raises `SettingsError` for the first wrong one."""
+        data_directory = Path(environment.get("DATA_DIRECTORY") or "var")
+        database_url = _url(environment, "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/database")
+        redis_url = _url(environment, "REDIS_URL", ("redis", "rediss"), "redis://host:6379/0")
+        settings = cls(
+            database_url=database_url,
+            redis_url=redis_url,
+            secret_key=_secret_key(environment, data_directory if database_url is None else None),
+            host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  a chat is for others to reach
+            port=_whole_number(environment, "PORT", 8000, 1, 65535),
+            web_concurrency=_whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256),
+            public_url=_public_url(environment),
+            forwarded_allow_ips=environment.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
+            data_directory=data_directory,
+        )
+        if settings.web_concurrency > 1 and settings.redis_url is None:
+            raise SettingsError(
+                f"WEB_CONCURRENCY is {settings.web_concurrency}: several processes need a shared broker, "
+                "so set REDIS_URL (redis://host:6379/0), or WEB_CONCURRENCY=1"
+            )
+        return settings
+
+
+def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str | None:
+    value = environment.get(name, "").strip()
+    if not value:
+        return None
+    if urlsplit(value).scheme not in schemes:
+        raise SettingsError(f"{name} must be a URL such as {example}")
+    return value
+
+
+def _public_url(environment: Mapping[str, str]) -> str | None:
+    value = environment.get("PUBLIC_URL", "").strip().rstrip("/")
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+        raise SettingsError("PUBLIC_URL must be the chat's address without a path, such as https://chat.example.org")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    value = environment.get(name, "").strip() or str(default)
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+    return int(value)
+
+
+def _secret_key(environment: Mapping[str, str], generated_into: Path | None) -> str:
+    value = environment.get("SECRET_KEY", "")
+    if value:
+        if len(value.encode()) < SECRET_KEY_BYTES:
+            raise SettingsError(f"SECRET_KEY must be at least {SECRET_KEY_BYTES} bytes long (try: openssl rand -hex 32)")
+        return value
+    if generated_into is None:
+        raise SettingsError(
+            f"SECRET_KEY must be set when DATABASE_URL is, at least {SECRET_KEY_BYTES} bytes (try: openssl rand -hex 32)"
+        )
+    return _generated_secret_key(generated_into / "secret_key")
+
+
+def _generated_secret_key(file: Path) -> str:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"DATA_DIRECTORY must be a folder that can be written to: {error}") from error
+    with os.fdopen(descriptor, "w") as new:
+        key = secrets.token_hex(SECRET_KEY_BYTES)
+        new.write(key)
+    return key

@@ -1,0 +1,68 @@
+"""Jinja2: pages for people, partials for htmx, fragments for the live engine."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+ROOT = Path(__file__).resolve().parent.parent
+STATIC = ROOT / "static"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(ROOT / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["static"] = static_url
+    environment.filters["day"] = lambda moment: f"{moment:%A}, {moment.day} {moment:%B %Y}"
+    environment.filters["clock"] = lambda moment: f"{moment:%H:%M}"
+    environment.filters["iso"] = datetime.isoformat
+    return environment
+
+
+@cache
+def static_url(path: str) -> str:
+    """The address of a static file, which changes with its content, so that browsers may keep it for ever."""
+    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
+    return f"/static/{path}?v={digest}"
+
+
+_templates = _environment()
+
+
+def fragment(template: str, **context: object) -> str:
+    """Markup that is the same for every reader."""
+    return _templates.get_template(template).render(context)
+
+
+def page(
+    request: Request,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    """A page or partial for the visitor of a request."""
+    everywhere = {
+        "visitor": request.state.visitor,
+        "installation_name": request.state.installation_name,
+        "path": request.url.path,
+    }
+    html = _templates.get_template(template).render(everywhere | dict(context or {}))
+    return HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks, and so wants a partial."""
+    return request.headers.get("HX-Request") == "true"

@@ -1,0 +1,101 @@
+"""From errors to pages, in one place."""
+
+import logging
+from urllib.parse import urlencode
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.templating import is_htmx, page
+from chat.web.headers import HEADERS
+from chat.web.session import SignInNeeded
+
+logger = logging.getLogger(__name__)
+
+EXPLANATIONS = {
+    400: ("That request made no sense", "Go back and try again."),
+    403: ("That is not allowed", "Go back, or ask an administrator."),
+    404: ("There is nothing here", "It may have been removed, or you may not be allowed to see it."),
+    405: ("That cannot be done here", "Go back and try again."),
+    413: ("That is too much at once", "Send less at a time."),
+    500: ("Something went wrong on our side", "What is still in its box is not lost. Try again in a moment."),
+    503: ("The chat is having a short break", "Its database does not answer. Nothing sent is lost; try again soon."),
+}
+
+
+def error_page(request: Request, status: int, explanation: str | None = None) -> Response:
+    """The page of a status, or a short notice when htmx asked."""
+    heading, usual = EXPLANATIONS.get(status, EXPLANATIONS[500 if status >= 500 else 400])
+    for name in ("visitor", "installation"):
+        if not hasattr(request.state, name):
+            setattr(request.state, name, None)
+    if not hasattr(request.state, "installation_name"):
+        request.state.installation_name = "simplechat"
+    context = {"status": status, "heading": heading, "explanation": explanation or usual}
+    return page(request, "_error.html" if is_htmx(request) else "error.html", context, status_code=status)
+
+
+def refuse_origin(request: Request) -> Response:
+    """The answer to an unsafe request that another site made."""
+    return error_page(request, 403, "This request did not come from one of our own pages.")
+
+
+async def on_not_found(request: Request, _: Exception) -> Response:
+    return error_page(request, 404)
+
+
+async def on_forbidden(request: Request, error: Exception) -> Response:
+    return error_page(request, 403, str(error))
+
+
+async def on_invalid_input(request: Request, error: Exception) -> Response:
+    # Handlers show the form again; this is for what no form of ours could have sent.
+    assert isinstance(error, InvalidInput)
+    return error_page(request, 422, " ".join(error.errors.values()))
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = error_page(request, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def on_sign_in_needed(request: Request, _: Exception) -> Response:
+    if is_htmx(request):
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    if request.state.installation is None:
+        return RedirectResponse("/first-run", status_code=303)
+    wanted = f"{request.url.path}?{request.url.query}".rstrip("?")
+    if request.method != "GET" or wanted == "/":
+        return RedirectResponse("/sign-in", status_code=303)
+    return RedirectResponse(f"/sign-in?{urlencode({'next': wanted})}", status_code=303)
+
+
+async def on_database_error(request: Request, error: Exception) -> Response:
+    logger.warning("The database does not answer: %s", error)
+    return error_page(request, 503)
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    """The last resort. It is outside the middlewares, so it sets the security headers itself."""
+    unavailable = isinstance(error, DBAPIError | PoolTimeout | OSError)
+    response = error_page(request, 503 if unavailable else 500)
+    response.headers.update(HEADERS)
+    return response
+
+
+HANDLERS = {
+    NotFound: on_not_found,
+    Forbidden: on_forbidden,
+    InvalidInput: on_invalid_input,
+    SignInNeeded: on_sign_in_needed,
+    HTTPException: on_http_exception,
+    PoolTimeout: on_database_error,
+    OSError: on_database_error,
+    Exception: on_error,
+}

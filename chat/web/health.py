@@ -1,0 +1,29 @@
+"""Whether the process lives, and whether it can serve."""
+
+import anyio
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+ANSWER_SECONDS = 2.0
+
+
+async def is_alive(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def is_ready(request: Request) -> Response:
+    """200 while the database answers, 503 otherwise, for load balancers."""
+    try:
+        with anyio.fail_after(ANSWER_SECONDS):
+            async with request.app.state.database.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+    except (DBAPIError, PoolTimeout, OSError):
+        return PlainTextResponse("the database does not answer", status_code=503)
+    return PlainTextResponse("ready")
+
+
+routes = [Route("/healthz", is_alive), Route("/readyz", is_ready)]

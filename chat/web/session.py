@@ -1,0 +1,96 @@
+"""Who makes a request: every request passes here once, and its session is looked up in the database once."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat.accounts.installation import installation_of
+from chat.accounts.person import Visitor
+from chat.accounts.sessions import refresh_session, session_of_refresh_token, visitor_of
+from chat.accounts.tokens import Signer, Tokens
+from chat.errors import NotFound
+from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens
+
+ANONYMOUS_PATHS = ("/static/", "/healthz", "/readyz")
+
+
+class SignInNeeded(Exception):
+    """Only somebody signed in may do this."""
+
+
+class SessionMiddleware:
+    """Sets `state.visitor` (or None) and `state.installation`, and refreshes tokens silently.
+
+    The access token spares forged and expired requests a look at the database; the session's row decides.
+    """
+
+    def __init__(self, app: ASGIApp, database: AsyncEngine, signer: Signer, now: Callable[[], datetime]) -> None:
+        self.app = app
+        self._database = database
+        self._signer = signer
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state.update(visitor=None, installation=None, installation_name="simplechat")
+        if scope["path"].startswith(ANONYMOUS_PATHS):
+            await self.app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        tokens = await self._identify(connection, can_set_cookies=scope["type"] == "http")
+        lost = state["visitor"] is None and refresh_token(connection) is not None
+
+        async def send_with_tokens(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                # A handler that signs somebody in or out has the last word.
+                if not any("refresh=" in cookie for cookie in headers.getlist("set-cookie")):
+                    if tokens is not None:
+                        give_tokens(connection, headers, tokens)
+                    elif lost:
+                        take_tokens(connection, headers)
+            await send(message)
+
+        await self.app(scope, receive, send_with_tokens)
+
+    async def _identify(self, connection: HTTPConnection, *, can_set_cookies: bool) -> Tokens | None:
+        state, now = connection.state, self._now()
+        access, refresh = access_token(connection), refresh_token(connection)
+        session_id = self._signer.session_of(access, "access") if access else None
+        async with self._database.begin() as database:
+            state.installation = await installation_of(database)
+            if state.installation is not None:
+                state.installation_name = state.installation.name
+            if session_id is not None:
+                state.visitor = await visitor_of(database, session_id, now)
+            elif refresh and not can_set_cookies:
+                state.visitor = await session_of_refresh_token(database, self._signer, refresh, now)
+            elif refresh:
+                refreshed = await refresh_session(database, self._signer, refresh, now)
+                if refreshed is not None:
+                    state.visitor, tokens = refreshed
+                    return tokens
+        return None
+
+
+def visitor(request: Request) -> Visitor:
+    """The signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back."""
+    found: Visitor | None = request.state.visitor
+    if found is None:
+        raise SignInNeeded
+    return found
+
+
+def administrator(request: Request) -> Visitor:
+    """The signed-in administrator; raises `SignInNeeded`, or `NotFound` for anybody else."""
+    found = visitor(request)
+    if not found.is_administrator:
+        raise NotFound
+    return found

@@ -1,0 +1,32 @@
+"""Alembic's entry: runs the migrations over the same asyncpg engine as the chat."""
+
+import asyncio
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from chat.database import create_engine
+from chat.models import metadata
+
+
+def run_on(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
+    with context.begin_transaction():
+        # Two nodes released at the same moment take turns.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7463920)")
+        context.run_migrations()
+
+
+async def run_online(database_url: str) -> None:
+    engine = create_engine(database_url)
+    async with engine.connect() as connection:
+        await connection.run_sync(run_on)
+        await connection.commit()
+    await engine.dispose()
+
+
+database_url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
+if not database_url:
+    raise SystemExit("DATABASE_URL must name the database to migrate, such as postgresql://user@host/database")
+asyncio.run(run_online(database_url))
