@@ -28,7 +28,7 @@ from chat.live.presence import Presence
 from chat.live.socket import LiveSocket
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
-from chat.web.errors import HANDLERS, refuse_origin
+from chat.web.errors import HANDLERS, on_database_error, refuse_origin
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
@@ -58,7 +58,13 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
             Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
-            Middleware(SessionMiddleware, database=database, signer=signer, now=lambda: datetime.now(UTC)),
+            Middleware(
+                SessionMiddleware,
+                database=database,
+                signer=signer,
+                now=lambda: datetime.now(UTC),
+                unavailable=on_database_error,
+            ),
         ],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
@@ -75,7 +81,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     feed = DatabaseFeed(state.database)
     broadcast = create_broadcast(state.settings.redis_url)
     hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
-    presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())
+    presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())  # noqa: PLW0108  made below
     state.hub, state.presence = hub, presence
     state.online_lists = OnlineLists(hub, presence, feed)
     state.notices = Notices(

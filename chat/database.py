@@ -6,10 +6,19 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, literal
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
+
+# Everything that can be raised while the database is away, restarting, or too busy. `is_unavailable` tells that from a
+# mistake of ours, which comes as a `DBAPIError` too.
+DATABASE_ERRORS = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+# SQLSTATE classes: connection exception, insufficient resources, not in prerequisite state, operator intervention.
+_UNAVAILABLE = ("08", "53", "55", "57")
 
 
 def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
@@ -40,9 +49,17 @@ def normalise_url(database_url: str) -> str:
     return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
 
 
+def is_unavailable(error: Exception) -> bool:
+    """Whether one of `DATABASE_ERRORS` says that the database cannot answer now, rather than that we asked wrongly."""
+    if not isinstance(error, DBAPIError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_UNAVAILABLE)
+
+
 @asynccontextmanager
 async def snapshot(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection whose statements all see the database at the same moment, for pages that must agree with themselves."""
+    """A connection whose statements all see the same moment, for pages that must agree with themselves."""
     async with database.connect() as connection:
         yield await connection.execution_options(isolation_level="REPEATABLE READ")
 

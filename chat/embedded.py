@@ -65,7 +65,7 @@ class _Server:
         self._options = options
         self._account = _account_for(data) if os.geteuid() == 0 else None
         # A socket's path may have 107 bytes at most, which a deep project folder would exceed.
-        self._sockets = Path(tempfile.mkdtemp(prefix="simplechat-", dir="/tmp"))  # noqa: S108  mode 0700
+        self._sockets = Path(tempfile.mkdtemp(prefix="simplechat-", dir="/tmp"))
 
     def start(self) -> str:
         self._prepare_folders()

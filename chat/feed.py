@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat.database import DATABASE_ERRORS
 from chat.ids import Revision, RoomId, UserId
 from chat.live.feed import Changes, FeedUnavailable, Heads, Seat
 from chat.messages.history import changes_since, heads_of
@@ -47,5 +46,5 @@ class DatabaseFeed:
         try:
             async with self._database.connect() as connection:
                 yield connection
-        except (DBAPIError, PoolTimeout, OSError) as error:
+        except DATABASE_ERRORS as error:
             raise FeedUnavailable(str(error)) from error

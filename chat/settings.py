@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SECRET_KEY_BYTES = 32
+KEY_HINT = "try: openssl rand -hex 32"
 
 
 class SettingsError(Exception):
@@ -83,11 +84,11 @@ def _secret_key(environment: Mapping[str, str], generated_into: Path | None) -> 
     value = environment.get("SECRET_KEY", "")
     if value:
         if len(value.encode()) < SECRET_KEY_BYTES:
-            raise SettingsError(f"SECRET_KEY must be at least {SECRET_KEY_BYTES} bytes long (try: openssl rand -hex 32)")
+            raise SettingsError(f"SECRET_KEY must be at least {SECRET_KEY_BYTES} bytes long ({KEY_HINT})")
         return value
     if generated_into is None:
         raise SettingsError(
-            f"SECRET_KEY must be set when DATABASE_URL is, at least {SECRET_KEY_BYTES} bytes (try: openssl rand -hex 32)"
+            f"SECRET_KEY must be set when DATABASE_URL is, at least {SECRET_KEY_BYTES} bytes ({KEY_HINT})"
         )
     return _generated_secret_key(generated_into / "secret_key")
 

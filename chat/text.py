@@ -4,7 +4,6 @@ import unicodedata
 
 from sqlalchemy import Column, ColumnElement
 
-
 _JOINERS = "\u200c\u200d"  # between letters of Persian and parts of an emoji they carry meaning
 
 

@@ -22,7 +22,8 @@ from chat.accounts.tokens import Tokens
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
 from chat.rooms.members import join_first_room
-from chat.rooms.opening import create_room, valid_name as valid_room_name
+from chat.rooms.opening import create_room
+from chat.rooms.opening import valid_name as valid_room_name
 from chat.templating import page
 from chat.web.cookies import give_tokens, is_secure, take_tokens
 from chat.web.forms import read_form
@@ -52,9 +53,7 @@ async def first_run(request: Request) -> Response:
             await create_room(connection, user_id, form["room_name"], "open")
             tokens = await _open_session(request, connection, user_id)
     except InvalidInput as invalid:
-        return page(
-            request, "accounts/first_run.html", {"values": form, "errors": invalid.errors}, status_code=422
-        )
+        return page(request, "accounts/first_run.html", {"values": form, "errors": invalid.errors}, status_code=422)
     return _signed_in(request, tokens, "/")
 
 

@@ -1,17 +1,96 @@
-"""stand-in until the real one lands."""
+"""The broker between processes: the `broadcaster` library with backends that survive what happens to them.
+
+The backends of broadcaster 0.3.1 die silently with their connection and queue without bound. Ours reconnect for ever,
+and say so with a `RESYNC` event, after which whoever listens compares what it has with the database.
+"""
+
 import asyncio
-from typing import Any
-from broadcaster import Broadcast
-from broadcaster._backends.base import BroadcastBackend
-from broadcaster._base import Event
-RESYNC = "resync"
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from broadcaster import Broadcast, BroadcastBackend, Event
+from broadcaster._base import Subscriber
+
+from chat.live.incoming import CAPACITY, RESYNC, Incoming
+from chat.live.redis_backend import RedisBackend
+
+__all__ = ["RESYNC", "Broker", "MemoryBackend", "RedisBackend", "create_broadcast"]
+
+
 class MemoryBackend(BroadcastBackend):
-    def __init__(self) -> None: self._q: asyncio.Queue[Event] = asyncio.Queue()
-    async def connect(self) -> None: ...
-    async def disconnect(self) -> None: ...
-    async def subscribe(self, group: str) -> None: ...
-    async def unsubscribe(self, group: str) -> None: ...
-    async def publish(self, channel: str, message: Any) -> None: self._q.put_nowait(Event(channel, message))
-    async def next_published(self) -> Event: return await self._q.get()
-def create_broadcast(redis_url: str | None) -> Broadcast:
-    return Broadcast(backend=MemoryBackend())
+    """The broker of a chat that is one process."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._incoming = Incoming(capacity)
+        self._channels: set[str] = set()
+        self.is_connected = False
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost since the start, because nobody took them in time."""
+        return self._incoming.dropped
+
+    async def connect(self) -> None:
+        self.is_connected = True
+
+    async def disconnect(self) -> None:
+        self.is_connected = False
+
+    async def subscribe(self, channel: str) -> None:
+        self._channels.add(channel)
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._channels.discard(channel)
+
+    async def publish(self, channel: str, message: str) -> None:
+        if channel in self._channels and channel != RESYNC:
+            self._incoming.put(Event(channel, message))
+
+    async def next_published(self) -> Event:
+        return await self._incoming.get()
+
+
+class Broker(Broadcast):
+    """Broadcaster's `Broadcast`, for several tasks that open and close the same channel at the same moment.
+
+    Broadcast 0.3.1 forgets one of two first subscribers, leaves deaf whoever joins while the last one leaves, and
+    does not wait for its listener to end. Here everybody is noted before anything is awaited; and a backend follows
+    the latest of opposite wishes.
+    """
+
+    def __init__(self, backend: MemoryBackend | RedisBackend) -> None:
+        super().__init__(backend=backend)
+        self.backend = backend
+
+    async def connect(self) -> None:
+        await super().connect()
+        self._listener_task.set_name("broker listener")
+
+    async def disconnect(self) -> None:
+        self._listener_task.cancel()
+        try:
+            await asyncio.wait([self._listener_task])
+        finally:
+            await self.backend.disconnect()
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[Subscriber]:
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._subscribers.setdefault(channel, set()).add(queue)
+        try:
+            await self.backend.subscribe(channel)
+            yield Subscriber(queue)
+        finally:
+            self._subscribers[channel].discard(queue)
+            if not self._subscribers[channel]:
+                del self._subscribers[channel]
+                await self.backend.unsubscribe(channel)
+            queue.put_nowait(None)
+
+
+def create_broadcast(redis_url: str | None) -> Broker:
+    """The broker for a chat with these settings: Redis, or the process itself.
+
+    Raises `ValueError` for a URL that is not one of Redis, `TypeError` for one with an option redis-py does not know.
+    """
+    return Broker(RedisBackend(redis_url) if redis_url else MemoryBackend())

@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A room's changes in order of revision. Everything after the revision asked for and up to `revision` is covered."""
+    """A room's changes in order of revision; everything from the revision asked for up to `revision` is covered."""
 
     items: tuple[Change, ...]
     revision: Revision
@@ -49,7 +49,7 @@ class Feed(Protocol):
         """How far each of these rooms is; rooms that are gone are left out."""
 
     async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
-        """Which seats are no longer rightful: (session, None) when it has ended, (session, room) when its person left."""
+        """Which seats are lost: (session, None) when it has ended, (session, room) when its person left."""
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
         """The markup of who is online, for each of these rooms."""

@@ -41,10 +41,12 @@ def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revis
     """A frame that takes a page from `cursor` to `reached`.
 
     A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
-    loaded and ignored elsewhere. htmx drops the `<hx-cursor>` element, which it has no handler for, after chat.js read it.
+    loaded and ignored elsewhere. chat.js reads the `<hx-cursor>` element; htmx, having no handler for it, drops it.
     """
     parts = []
-    for is_new, group in groupby(changes, lambda change: change.posted_revision > cursor):
+    # A message changed again within the frame is sent once, as it is now.
+    latest = {change.message_id: change for change in changes}.values()
+    for is_new, group in groupby(latest, lambda change: change.posted_revision > cursor):
         if is_new:
             items = "".join(change.html for change in group)
             parts.append(f'<hx-partial hx-target="#messages" hx-swap="upsert">{items}</hx-partial>')

@@ -49,9 +49,7 @@ async def page_before(
     return _page(found, await _message_count(connection, room_id))
 
 
-async def page_after(
-    connection: AsyncConnection, room_id: RoomId, position: Position, size: int = PAGE
-) -> HistoryPage:
+async def page_after(connection: AsyncConnection, room_id: RoomId, position: Position, size: int = PAGE) -> HistoryPage:
     """The messages just after `position`."""
     statement = (
         select_messages()

@@ -95,7 +95,7 @@ async def others_in(
         .where(is_one_of(memberships.c.room_id, room_ids), users.c.id != user_id)
         .order_by(func.lower(users.c.name), users.c.id)
     )
-    people: dict[RoomId, tuple[Person, ...]] = {room_id: () for room_id in room_ids}
+    people: dict[RoomId, tuple[Person, ...]] = dict.fromkeys(room_ids, ())
     for row in await connection.execute(statement):
         people[row.room_id] += (Person(row.id, row.name),)
     return people

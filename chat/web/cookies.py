@@ -1,6 +1,5 @@
 """The cookies that carry the tokens."""
 
-
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -46,5 +45,3 @@ def _set(connection: HTTPConnection, headers: MutableHeaders, use: str, value: s
         _name(connection, use), value, max_age=max_age, path="/", httponly=True, samesite="lax", secure=secure
     )
     headers.append("set-cookie", cookie.headers["set-cookie"])
-
-

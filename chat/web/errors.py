@@ -3,12 +3,11 @@
 import logging
 from urllib.parse import urlencode
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from chat.database import DATABASE_ERRORS, is_unavailable
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.templating import is_htmx, page
 from chat.web.headers import HEADERS
@@ -77,14 +76,15 @@ async def on_sign_in_needed(request: Request, _: Exception) -> Response:
 
 
 async def on_database_error(request: Request, error: Exception) -> Response:
-    logger.warning("The database does not answer: %s", error)
+    if not is_unavailable(error):
+        raise error
+    logger.warning("The database does not answer: %r", error)
     return error_page(request, 503)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
     """The last resort. It is outside the middlewares, so it sets the security headers itself."""
-    unavailable = isinstance(error, DBAPIError | PoolTimeout | OSError)
-    response = error_page(request, 503 if unavailable else 500)
+    response = error_page(request, 503 if isinstance(error, DATABASE_ERRORS) and is_unavailable(error) else 500)
     response.headers.update(HEADERS)
     return response
 
@@ -95,7 +95,6 @@ HANDLERS = {
     InvalidInput: on_invalid_input,
     SignInNeeded: on_sign_in_needed,
     HTTPException: on_http_exception,
-    PoolTimeout: on_database_error,
-    OSError: on_database_error,
+    **dict.fromkeys(DATABASE_ERRORS, on_database_error),
     Exception: on_error,
 }

@@ -2,11 +2,11 @@
 
 import anyio
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from chat.database import DATABASE_ERRORS
 
 ANSWER_SECONDS = 2.0
 
@@ -21,7 +21,7 @@ async def is_ready(request: Request) -> Response:
         with anyio.fail_after(ANSWER_SECONDS):
             async with request.app.state.database.connect() as connection:
                 await connection.execute(text("SELECT 1"))
-    except (DBAPIError, PoolTimeout, OSError):
+    except DATABASE_ERRORS:
         return PlainTextResponse("the database does not answer", status_code=503)
     return PlainTextResponse("ready")
 

@@ -1,9 +1,10 @@
 """Where pages connect: who may, then hand over to the live engine."""
 
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chat.accounts.person import Visitor
+from chat.database import DATABASE_ERRORS
 from chat.errors import NotFound
 from chat.ids import Revision, RoomId
 from chat.live.feed import FeedUnavailable
@@ -37,12 +38,18 @@ async def connect(websocket: WebSocket) -> None:
         except NotFound:
             await _turn_away(websocket, NOT_FOUND, fragment("live/_gone.html"))
             return
+        except DATABASE_ERRORS:
+            await websocket.close()
+            return
     reader = Reader(visitor.session_id, visitor.id, room_id)
     after = Revision(whole_number(websocket.query_params.get("after")) or 0)
     try:
         await websocket.app.state.live_socket.serve(websocket, reader, after, websocket.query_params.get("epoch", ""))
     except FeedUnavailable:
         await websocket.close(TRY_AGAIN_LATER)
+    except (OSError, WebSocketDisconnect):
+        # The page has gone while we were speaking to it.
+        return
 
 
 async def _turn_away(websocket: WebSocket, code: int, html: str) -> None:

@@ -1,17 +1,19 @@
 """Who makes a request: every request passes here once, and its session is looked up in the database once."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.accounts.installation import installation_of
 from chat.accounts.person import Visitor
 from chat.accounts.sessions import refresh_session, session_of_refresh_token, visitor_of
 from chat.accounts.tokens import Signer, Tokens
+from chat.database import DATABASE_ERRORS
 from chat.errors import NotFound
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens
 
@@ -28,11 +30,19 @@ class SessionMiddleware:
     The access token spares forged and expired requests a look at the database; the session's row decides.
     """
 
-    def __init__(self, app: ASGIApp, database: AsyncEngine, signer: Signer, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        database: AsyncEngine,
+        signer: Signer,
+        now: Callable[[], datetime],
+        unavailable: Callable[[Request, Exception], Awaitable[Response]],
+    ) -> None:
         self.app = app
         self._database = database
         self._signer = signer
         self._now = now
+        self._unavailable = unavailable
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -44,7 +54,14 @@ class SessionMiddleware:
             await self.app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        tokens = await self._identify(connection, can_set_cookies=scope["type"] == "http")
+        try:
+            tokens = await self._identify(connection, can_set_cookies=scope["type"] == "http")
+        except DATABASE_ERRORS as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
+            else:
+                await (await self._unavailable(Request(scope, receive), error))(scope, receive, send)
+            return
         lost = state["visitor"] is None and refresh_token(connection) is not None
 
         async def send_with_tokens(message: Message) -> None:

@@ -95,6 +95,8 @@ document.addEventListener("htmx:response:error", ({ target, detail: { ctx } }) =
 
 document.addEventListener("DOMContentLoaded", () => {
   localise();
+  const focus = messages()?.dataset.focus;
+  if (focus) location.replace(`#${focus}`);
   const box = composer()?.elements.body;
   if (box && !box.value) box.value = sessionStorage.getItem(draftKey()) ?? "";
 });

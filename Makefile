@@ -1,0 +1,52 @@
+# `make run` and `make test` need Python 3.11 or newer and nothing else.
+# Paths stay relative, so that the project may live under a path with a space in it.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --upgrade
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
+
+run: $(VENV)/run.stamp ## Start the chat on http://localhost:8000
+	@$(PY) -m chat serve
+
+test: lint ## Check style and types, run every test
+	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
+
+lint: $(VENV)/dev.stamp ## Check style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+format: $(VENV)/dev.stamp ## Mend style
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+lock: $(VENV)/dev.stamp ## Update requirements.txt and requirements-dev.txt to the newest versions
+	@$(LOCK) --output-file requirements.txt
+	@$(LOCK) --group dev --output-file requirements-dev.txt
+
+clean: ## Remove the virtual environment and caches, not the data under var/
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/run.stamp: requirements.txt | $(PY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt | $(PY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+$(PY):
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			"$$python" -m venv $(VENV) && exit 0; \
+			rm -rf $(VENV); echo "Python cannot make a virtual environment here; on Debian: apt install python3-venv" >&2; exit 1; \
+		fi; \
+	done; echo "simplechat needs Python 3.11 or newer, and none was found" >&2; exit 1

@@ -1,0 +1,80 @@
+"""What every test may use: real PostgreSQL, real Redis, the real server, a real browser."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.browsers import find_browser
+from tests.support.databases import fresh_database, start_cluster
+from tests.support.people import Person, first_run
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+
+_cluster = pytest.StashKey[ExitStack]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[_cluster] = start_cluster()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _cluster in config.stash:
+        config.stash[_cluster].close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if find_browser() is None:
+        terminalreporter.section("NO BROWSER FOUND", sep="!", red=True, bold=True)
+        terminalreporter.line("Every test in a real browser was skipped. Install Chromium, then run the tests again.")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    """A fresh database with all tables."""
+    with fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of this test's own, to be killed at will."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_server(request: pytest.FixtureRequest) -> Iterator[Callable[..., ChatServer]]:
+    """Start servers: `start_server(database_url, redis_url, WEB_CONCURRENCY="2")`."""
+    servers: list[ChatServer] = []
+
+    def start(database_url: str, redis_url: str | None = None, **environment: str) -> ChatServer:
+        server = ChatServer(database_url, redis_url, **environment)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in servers:
+        request.node.add_report_section("call", "server log", server.log)
+        server.remove()
+
+
+@pytest.fixture
+def server(start_server: Callable[..., ChatServer], database_url: str) -> ChatServer:
+    """A server on an empty database, before its first run."""
+    return start_server(database_url)
+
+
+@pytest.fixture
+def alice(server: ChatServer) -> Person:
+    """The administrator of a chat with one open room, the Lobby."""
+    return first_run(server)

@@ -1,0 +1,170 @@
+"""A page that stays true: restarts, back button, offline, hidden tabs, hostile text, no JavaScript."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import LOST_SERVER, Windows, wait_until
+from tests.support.people import Person, first_run, sign_in, sign_up
+from tests.support.server import ChatServer
+
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script><hx-partial hx-target=body>gone</hx-partial>'\"&"
+
+
+def shown(page: Page) -> list[str]:
+    return page.locator("#messages .body").all_inner_texts()
+
+
+def test_a_page_survives_a_restart_of_the_server_with_nothing_lost_and_nothing_twice(
+    alice: Person, windows: Windows
+) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    alice.post(1, "before")
+    expect(page.locator("#messages .body")).to_have_text(["before"])
+    alice.server.stop()
+    expect(page.locator("#connection")).to_be_visible()
+    alice.server.start()
+    alice.post(1, "while the page was away")
+    expect(page.locator("#messages .body")).to_have_text(["before", "while the page was away"], timeout=15_000)
+    expect(page.locator("#connection")).to_be_hidden()
+    alice.post(1, "after")
+    expect(page.locator("#messages .body")).to_have_text(["before", "while the page was away", "after"])
+
+
+def test_a_page_reached_with_the_back_button_is_live(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.goto(f"{alice.server.url}/people")
+    alice.post(1, "while away")
+    page.go_back()
+    expect(page.locator("#messages")).to_contain_text("while away")
+    alice.post(1, "and live again")
+    expect(page.locator("#messages")).to_contain_text("and live again")
+
+
+def test_a_message_written_offline_stays_in_the_box_and_goes_later(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    page.context.set_offline(True)
+    page.fill("#body", "from the tunnel")
+    page.keyboard.press("Enter")
+    expect(page.locator("#composer-error")).to_contain_text("Not sent")
+    expect(page.locator("#body")).to_have_value("from the tunnel")
+    page.context.set_offline(False)
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body")).to_have_text(["from the tunnel"])
+    expect(page.locator("#composer-error")).to_have_text("")
+    assert alice.reads(1) == ["from the tunnel"]
+
+
+def test_a_draft_outlives_a_reload(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.locator("#body").press_sequentially("half a thou")
+    page.goto(f"{alice.server.url}/people")
+    page.goto(f"{alice.server.url}/rooms/1")
+    expect(page.locator("#body")).to_have_value("half a thou")
+
+
+def test_the_author_sees_a_message_even_without_a_socket_and_misses_nothing_after(
+    alice: Person, windows: Windows
+) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
+    bob.post(1, "said while her socket was closed")
+    page.fill("#body", "mine")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages")).to_contain_text("mine")
+    # Her own message must not have moved the cursor past his.
+    expect(page.locator("#messages .body")).to_have_text(["said while her socket was closed", "mine"], timeout=10_000)
+
+
+def test_a_hidden_tab_stays_connected(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
+        " document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    alice.post(1, "in the background")
+    expect(page.locator("#messages")).to_contain_text("in the background")
+
+
+def test_hostile_text_runs_nothing_wherever_it_stands(server: ChatServer, windows: Windows) -> None:
+    alice = first_run(server, "Alice Adams")
+    alice.submit("/profile/name", {"name": HOSTILE[:60]})
+    room_id = alice.create_room(HOSTILE[:80])
+    page = windows.open_as(alice, f"/rooms/{room_id}")
+    page.on("dialog", lambda dialog: windows.complaints.append(f"a dialog: {dialog.message}"))
+    alice.post(room_id, HOSTILE)
+    alice.post(room_id, f"https://example.org/{HOSTILE}")
+    alice.post(room_id, '{"target": "body", "content": "<h1>gone</h1>"}')
+    expect(page.locator("#messages .message")).to_have_count(3)
+    assert shown(page)[0] == HOSTILE
+    expect(page.locator("#composer")).to_be_visible()
+    for path in ("/", "/rooms", "/people", "/profile", f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"):
+        page.goto(f"{server.url}{path}")
+    expect(page.locator("main")).to_contain_text("<img src=x")
+
+
+def test_everything_but_live_update_works_without_javascript(alice: Person, windows: Windows) -> None:
+    for number in range(1, 61):
+        alice.post(1, f"message {number}")
+    page = windows.open_as(alice, "/rooms/1", java_script_enabled=False, expected=("422",))
+    page.fill("#body", "by plain form\nwith two lines")
+    page.click(".send")
+    expect(page.locator("#messages .body").last).to_have_text("by plain form\nwith two lines")
+    page.reload()
+    assert shown(page).count("by plain form\nwith two lines") == 1
+    page.click("text=Older messages")
+    assert shown(page)[0] == "message 1"
+    page.click("text=Newer messages")
+    expect(page.locator("#messages .body").last).to_have_text("by plain form\nwith two lines")
+    page.goto(f"{alice.server.url}/rooms/1")
+    page.fill("#body", "y" * 10_001)
+    page.click(".send")
+    expect(page.locator("#composer-error")).to_contain_text("10,001 characters")
+    expect(page.locator("#body")).to_have_value("y" * 10_001)
+    page.goto(f"{alice.server.url}/rooms/new")
+    page.fill("#name", "Garden")
+    page.click("text=Open the room")
+    expect(page.locator("h1")).to_contain_text("Garden")
+    page.click("nav >> button:has-text('Sign out')")
+    expect(page).to_have_url(f"{alice.server.url}/sign-in")
+
+
+def test_signing_out_elsewhere_does_not_but_signing_out_here_does_end_this_page(
+    alice: Person, windows: Windows
+) -> None:
+    first = windows.open_as(alice, "/rooms/1")
+    second = first.context.new_page()
+    second.goto(f"{alice.server.url}/rooms/1")
+    other_browser = sign_in(alice.server, alice)
+    other_browser.submit("/sign-out")
+    alice.post(1, "still here")
+    expect(first.locator("#messages")).to_contain_text("still here")
+    second.click("nav >> button:has-text('Sign out')")
+    expect(first.locator("#notice")).to_contain_text("You are signed out")
+
+
+def test_a_removed_persons_view_closes_and_their_sidebar_forgets_the_room(alice: Person, windows: Windows) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    room_id = alice.create_room("Board", "closed")
+    alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
+    page = windows.open_as(bob, f"/rooms/{room_id}")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    alice.submit(f"/rooms/{room_id}/members/{bob.id}/remove")
+    expect(page.locator("#notice")).to_contain_text("no longer in this room", timeout=2_000)
+    alice.post(room_id, "a secret")
+    page.wait_for_timeout(500)
+    assert "a secret" not in shown(page)
+
+
+def test_several_windows_agree(alice: Person, windows: Windows) -> None:
+    pages = [windows.open_as(alice, "/rooms/1") for _ in range(3)]
+    for number in range(10):
+        alice.post(1, f"message {number}")
+    expected: Callable[[], bool] = lambda: all(  # noqa: E731
+        shown(page) == [f"message {number}" for number in range(10)] for page in pages
+    )
+    wait_until(expected, pages[0])

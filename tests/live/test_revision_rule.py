@@ -1,0 +1,191 @@
+"""The revision rule, whatever happens to the hints: 10,000 schedules, always converging."""
+
+import random
+from uuid import UUID
+
+import anyio
+import pytest
+from broadcaster import Broadcast
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
+from chat.live.broker import MemoryBackend
+from chat.live.feed import Change, Changes, Heads
+from chat.live.hub import Hub
+from chat.live.revision import Verdict, judge
+from chat.live.wire import Reader
+from tests.support.frames import changes_in
+
+ROOM = RoomId(1)
+EPOCH = UUID(int=1)
+
+
+class Page:
+    """A reader that keeps what a page would show, and insists that nothing new is shown twice."""
+
+    def __init__(self, after: int = 0, shown: dict[int, int] | None = None) -> None:
+        self.reader = Reader(SessionId(1), UserId(1), ROOM)
+        self.reader.send = self.take
+        self.cursor = after
+        self.shown = dict(shown or {})
+        self.reloads = 0
+
+    def take(self, frame: bytes) -> None:
+        new, changed, cursor = changes_in(frame)
+        if cursor is None:
+            self.reloads += 1
+            return
+        for message_id, revision in new:
+            assert message_id not in self.shown, "shown twice"
+            self.shown[message_id] = revision
+        for message_id, revision in changed:
+            if message_id in self.shown:
+                assert revision > self.shown[message_id], "an old change after a new one"
+                self.shown[message_id] = revision
+        assert cursor > self.cursor, "the cursor only moves forward"
+        self.cursor = cursor
+
+
+class FakeHistory:
+    """A room's history in memory, behind the interface the hub knows the database by."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, Change] = {}
+        self.revision = 0
+
+    def post(self) -> tuple[Revision, Changes]:
+        message_id = MessageId(len(self.messages) + 1)
+        return self._change(message_id, posted=self.revision + 1)
+
+    def edit(self, message_id: int) -> tuple[Revision, Changes]:
+        return self._change(MessageId(message_id), posted=self.messages[message_id].posted_revision)
+
+    def _change(self, message_id: MessageId, posted: int) -> tuple[Revision, Changes]:
+        base = Revision(self.revision)
+        self.revision += 1
+        html = f'<li id="m-{message_id}" data-revision="{self.revision}"></li>'
+        change = Change(message_id, Revision(posted), Revision(self.revision), html)
+        self.messages[message_id] = change
+        return base, Changes((change,), change.revision)
+
+    def view(self) -> dict[int, int]:
+        return {message_id: change.revision for message_id, change in self.messages.items()}
+
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes:
+        found = sorted((c for c in self.messages.values() if c.revision > after), key=lambda c: c.revision)[:limit]
+        reached = found[-1].revision if len(found) == limit else Revision(self.revision)
+        await anyio.lowlevel.checkpoint()
+        return Changes(tuple(found), reached)
+
+    async def heads(self, room_ids: object) -> Heads:
+        return Heads(str(EPOCH), {ROOM: Revision(self.revision)})
+
+    async def expelled(self, seats: object) -> set:
+        return set()
+
+    async def online_lists(self, room_ids: object, online: object) -> dict[RoomId, str]:
+        return {}
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
+def test_a_hint_is_delivered_only_where_it_continues(cursor: int, base: int, length: int) -> None:
+    verdict = judge(Revision(cursor), Revision(base), Revision(base + length))
+    if base + length <= cursor:
+        assert verdict is Verdict.DROP
+    else:
+        assert verdict is (Verdict.DELIVER if base == cursor else Verdict.FETCH)
+
+
+async def run_schedule(seed: int, changes: int) -> None:
+    """Post and edit while hints are dropped, doubled and reordered and readers come; then let the repair happen."""
+    chance = random.Random(seed)
+    history = FakeHistory()
+    for _ in range(chance.randrange(5)):
+        history.post()
+    async with Broadcast(backend=MemoryBackend()) as broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+        pages = [Page(history.revision, history.view())]
+        async with hub.visit(pages[0].reader):
+            await hub.replay(pages[0].reader, Revision(history.revision), str(EPOCH))
+            waiting: list[tuple[Revision, Changes]] = []
+            for _ in range(changes):
+                edits = history.messages and chance.random() < 0.4
+                hint = history.edit(chance.choice(list(history.messages))) if edits else history.post()
+                waiting += [hint] * chance.choice((0, 1, 1, 1, 2))
+                chance.shuffle(waiting) if chance.random() < 0.3 else None
+                while waiting and chance.random() < 0.7:
+                    hub.receive(ROOM, *waiting.pop(0))
+                if chance.random() < 0.5:
+                    await anyio.lowlevel.checkpoint()
+                if chance.random() < 0.15:
+                    after = chance.randrange(history.revision + 1)
+                    shown = {c.message_id: 0 for c in history.messages.values() if c.posted_revision <= after}
+                    late = Page(after, shown)
+                    pages.append(late)
+                    # Two readers share the first one's seat: the room stays open for as long as it does.
+                    tasks.start_soon(hub.replay, late.reader, Revision(after), str(EPOCH))
+            for hint in waiting:
+                hub.receive(ROOM, *hint)
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            await hub._compare_with_database()
+            with anyio.fail_after(5):
+                while any(page.cursor < history.revision for page in pages):
+                    await anyio.lowlevel.checkpoint()
+            for page in pages:
+                assert page.reloads == 0
+                assert set(page.shown) == set(history.messages), "a message is missing"
+                for message_id, revision in page.shown.items():
+                    change = history.messages[message_id]
+                    unchanged = revision == 0 and change.revision <= page.cursor
+                    assert revision == change.revision or unchanged
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_every_reader_converges_whatever_happens_to_the_hints(part: int) -> None:
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
+    @given(st.integers(0, 2**32), st.integers(1, 30))
+    def schedules(seed: int, changes: int) -> None:
+        async def ten() -> None:
+            for offset in range(10):
+                await run_schedule(seed + offset, changes)
+
+        anyio.run(ten)
+
+    schedules()
+
+
+@pytest.mark.anyio
+async def test_a_reader_of_another_epoch_is_told_to_load_the_page_anew() -> None:
+    history = FakeHistory()
+    history.post()
+    async with Broadcast(backend=MemoryBackend()) as broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+        for after, epoch in ((Revision(1), "another"), (Revision(7), str(EPOCH))):
+            page = Page(after)
+            async with hub.visit(page.reader):
+                await hub.replay(page.reader, after, epoch)
+            assert page.reloads == 1
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_reader_more_than_500_messages_behind_is_told_to_load_the_page_anew() -> None:
+    history = FakeHistory()
+    for _ in range(700):
+        history.post()
+    async with Broadcast(backend=MemoryBackend()) as broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+        page, near = Page(), Page(300, dict.fromkeys(range(1, 301), 0))
+        async with hub.visit(page.reader):
+            await hub.replay(page.reader, Revision(0), str(EPOCH))
+            await hub.replay(near.reader, Revision(300), str(EPOCH))
+        assert page.reloads == 1
+        assert near.reloads == 0
+        assert len(near.shown) == 700
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,151 @@
+"""Posting, history and what becomes of text."""
+
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from chat.messages.formatting import formatted
+from tests.support.databases import query
+from tests.support.people import Person, bodies, sign_up
+
+
+def test_the_same_client_id_makes_one_message_however_often_and_fast_it_comes(alice: Person) -> None:
+    client_id = str(uuid4())
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: alice.post(1, "only once", client_id), range(16)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert [bodies(answer.text) for answer in answers] == [["only once"]] * 16
+    assert alice.reads(1) == ["only once"]
+    row = query(alice.server.database_url, "SELECT revision, message_count FROM rooms WHERE id = 1")[0]
+    assert tuple(row) == (1, 1), "the losers left no gap"
+
+
+def test_another_persons_client_id_is_another_message(alice: Person) -> None:
+    bob, client_id = sign_up(alice.server, "Bob Brown"), str(uuid4())
+    alice.post(1, "from alice", client_id)
+    bob.post(1, "from bob", client_id)
+    assert alice.reads(1) == ["from alice", "from bob"]
+
+
+def test_a_repeated_client_id_in_another_room_is_not_answered_with_the_first_rooms_message(alice: Person) -> None:
+    other, client_id = alice.create_room("Other"), str(uuid4())
+    alice.post(1, "in the lobby", client_id)
+    assert alice.post(other, "elsewhere", client_id).status_code == 404
+
+
+def test_revisions_and_positions_have_no_gaps_when_many_write_at_once(alice: Person) -> None:
+    people = [alice, *(sign_up(alice.server, f"Person {number}") for number in range(4))]
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda person: [person.post(1, f"{n}") for n in range(40)], people))
+    rows = query(
+        alice.server.database_url,
+        "SELECT revision, position, posted_revision, created_at FROM messages WHERE room_id = 1 ORDER BY id",
+    )
+    assert [row["revision"] for row in rows] == [row["posted_revision"] for row in rows] == list(range(1, 201))
+    assert [row["position"] for row in rows] == list(range(1, 201)), "ids are in the order of commit"
+    times = [row["created_at"] for row in rows]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize("body", ["", "   ", "\n\n", "\r\n \t"])
+def test_an_empty_message_is_refused_next_to_the_box(alice: Person, body: str) -> None:
+    answer = alice.post(1, body)
+    assert answer.status_code == 422
+    assert "Write something first" in answer.text
+    plain = alice.submit("/rooms/1/messages", {"body": body, "client_id": str(uuid4())})
+    assert plain.status_code == 422
+    assert "Write something first" in plain.text
+    assert alice.reads(1) == []
+
+
+def test_ten_thousand_characters_are_fine_and_one_more_is_not(alice: Person) -> None:
+    assert alice.post(1, "🙂" * 10_000).status_code == 200
+    answer = alice.submit("/rooms/1/messages", {"body": "é" * 10_001, "client_id": str(uuid4())})
+    assert answer.status_code == 422
+    assert "10,001 characters" in answer.text
+    assert "é" * 10_001 in answer.text, "what was typed is still there"
+
+
+def test_a_body_far_too_large_is_refused_unread(alice: Person) -> None:
+    assert alice.post(1, "x" * 300_000).status_code == 413
+
+
+def test_what_the_database_cannot_hold_is_taken_out(alice: Person) -> None:
+    assert alice.post(1, "a\x00b\r\nc").status_code == 200
+    assert alice.reads(1) == ["ab\nc"]
+
+
+def test_a_form_post_leads_back_to_the_room(alice: Person) -> None:
+    answer = alice.submit("/rooms/1/messages", {"body": "hello", "client_id": str(uuid4())})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/rooms/1#m-")
+
+
+def test_history_comes_in_pages_of_fifty_in_both_directions(alice: Person) -> None:
+    for number in range(1, 131):
+        alice.post(1, str(number))
+    assert alice.reads(1) == [str(number) for number in range(81, 131)]
+    assert alice.reads(1, "?before=81") == [str(number) for number in range(31, 81)]
+    assert alice.reads(1, "?before=31") == [str(number) for number in range(1, 31)]
+    assert alice.reads(1, "?after=30") == [str(number) for number in range(31, 81)]
+    newest = alice.get("/rooms/1").text
+    assert "before=81" in newest
+    assert 'hx-ws:connect="/rooms/1/live' in newest
+    middle = alice.get("/rooms/1?before=81").text
+    assert 'hx-ws:connect="/rooms/1/live' not in middle, "a window into the past is not appended to"
+    assert "Jump to the latest" in middle
+    around = alice.get("/rooms/1/messages/40").text
+    assert bodies(around) == [str(number) for number in range(15, 65)]
+    assert bodies(alice.get("/rooms/1/messages?before=81").text) == [str(number) for number in range(31, 81)]
+    for query_string in ("?before=0", "?before=x", "?before=-3", "?before=99999999999999999999", "?after=x"):
+        assert alice.get(f"/rooms/1{query_string}").status_code == 200
+
+
+def test_a_permalink_to_another_rooms_message_is_not_found(alice: Person) -> None:
+    other = alice.create_room("Other")
+    alice.post(1, "hello")
+    assert alice.get("/rooms/1/messages/1").status_code == 200
+    assert alice.get(f"/rooms/{other}/messages/1").status_code == 404
+
+
+def test_a_message_continues_the_one_before_only_shortly_after_it_and_by_the_same_author(alice: Person) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    database = alice.server.database_url
+    alice.post(1, "one")
+    alice.post(1, "two")
+    bob.post(1, "three")
+    query(database, "UPDATE rooms SET newest_at = newest_at - interval '6 minutes' RETURNING 1")
+    bob.post(1, "four")
+    query(database, "UPDATE rooms SET newest_at = newest_at - interval '1 day' RETURNING 1")
+    bob.post(1, "five")
+    rows = query(database, "SELECT continues, starts_day FROM messages ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        (False, True),
+        (True, False),
+        (False, False),
+        (False, False),
+        (False, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("<b>&\"'", "&lt;b&gt;&amp;&#34;&#39;"),
+        ("see https://example.org.", 'see <a href="https://example.org" {rel}>https://example.org</a>.'),
+        ("(https://example.org/a_(b))", '(<a href="https://example.org/a_(b)" {rel}>https://example.org/a_(b)</a>)'),
+        ("https://x.org/?a=1&b=2", '<a href="https://x.org/?a=1&amp;b=2" {rel}>https://x.org/?a=1&amp;b=2</a>'),
+        ('https://x.org/"onclick=alert(1)', '<a href="https://x.org/" {rel}>https://x.org/</a>&#34;onclick=alert(1)'),
+        ("javascript:alert(1) data:text/html,x", "javascript:alert(1) data:text/html,x"),
+        ("https://", "https://"),
+        ("HTTPS://EXAMPLE.org", '<a href="HTTPS://EXAMPLE.org" {rel}>HTTPS://EXAMPLE.org</a>'),
+    ],
+)
+def test_text_is_escaped_and_only_web_addresses_become_links(text: str, markup: str) -> None:
+    rel = 'rel="noopener noreferrer nofollow" target="_blank"'
+    assert str(formatted(text)) == markup.replace("{rel}", rel)
+
+
+def test_a_long_run_of_brackets_is_no_trap() -> None:
+    assert formatted("https://example.org/" + "(" * 5000 + ")" * 5000)

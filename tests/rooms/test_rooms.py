@@ -1,0 +1,141 @@
+"""Rooms, who is in them, and what outsiders may know."""
+
+import pytest
+
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+@pytest.fixture
+def carol(alice: Person) -> Person:
+    return sign_up(alice.server, "Carol Clark")
+
+
+def test_an_open_room_is_found_joined_and_left(alice: Person, bob: Person) -> None:
+    room_id = alice.create_room("Garden club")
+    assert "Garden club" in bob.get("/rooms?q=GARDEN").text
+    assert "Garden club" not in bob.get("/rooms?q=%25").text, "a percent sign is just a percent sign"
+    assert "Join Garden club" in bob.get(f"/rooms/{room_id}").text
+    assert bob.post(room_id, "too early").status_code == 404
+    assert bob.join(room_id).status_code == 303
+    assert bob.join(room_id).status_code == 303, "twice is fine"
+    assert bob.post(room_id, "hello").status_code == 200
+    assert bob.submit(f"/rooms/{room_id}/leave").status_code == 303
+    assert bob.post(room_id, "too late").status_code == 404
+    assert alice.reads(room_id) == ["hello"]
+
+
+def test_history_before_joining_counts_as_read(alice: Person, bob: Person) -> None:
+    room_id = alice.create_room("Garden club")
+    alice.post(room_id, "hello")
+    bob.join(room_id)
+    assert "new messages" not in bob.get("/").text
+    alice.post(room_id, "news")
+    assert "new messages" in bob.get("/").text
+    bob.get(f"/rooms/{room_id}")
+    assert "new messages" not in bob.get("/").text
+
+
+def test_a_closed_room_does_not_exist_for_outsiders(alice: Person, bob: Person) -> None:
+    room_id = alice.create_room("Board", "closed")
+    alice.post(room_id, "a secret")
+    missing = bob.get("/rooms/4711")
+    for path in ("", "/messages", "/messages/1", "/members", "/settings"):
+        answer = bob.get(f"/rooms/{room_id}{path}")
+        assert answer.status_code == 404
+        assert answer.text == missing.text, "as if it were not there"
+    for path in ("/join", "/leave", "/rename", "/members", f"/members/{alice.id}/remove", "/messages"):
+        assert bob.submit(f"/rooms/{room_id}{path}", {"body": "x", "name": "x"}).status_code == 404
+    assert "Board" not in bob.get("/rooms").text
+    assert alice.submit(f"/rooms/{room_id}/members", {"person": bob.id}).status_code == 303
+    assert bob.reads(room_id) == ["a secret"]
+    assert alice.submit(f"/rooms/{room_id}/members/{bob.id}/remove").status_code == 303
+    assert bob.get(f"/rooms/{room_id}").status_code == 404
+
+
+def test_only_owners_and_administrators_manage(alice: Person, bob: Person, carol: Person) -> None:
+    room_id = bob.create_room("Bobs room")
+    carol.join(room_id)
+    assert carol.submit(f"/rooms/{room_id}/rename", {"name": "Carols room"}).status_code == 403
+    assert carol.submit(f"/rooms/{room_id}/members/{bob.id}/remove").status_code == 403
+    assert carol.submit(f"/rooms/{room_id}/members", {"person": alice.id}).status_code == 403
+    assert alice.submit(f"/rooms/{room_id}/rename", {"name": "X"}).status_code == 404, "not even in it"
+    assert bob.submit(f"/rooms/{room_id}/rename", {"name": "Workshop"}).status_code == 303
+    assert "Workshop" in carol.get("/").text
+    alice.join(room_id)
+    assert alice.submit(f"/rooms/{room_id}/rename", {"name": "Hall"}).status_code == 303
+
+
+def test_a_room_whose_owner_leaves_gets_another(bob: Person, carol: Person) -> None:
+    room_id = bob.create_room("Workshop")
+    carol.join(room_id)
+    bob.submit(f"/rooms/{room_id}/leave")
+    assert carol.submit(f"/rooms/{room_id}/rename", {"name": "Mine now"}).status_code == 303
+
+
+def test_names_of_rooms_are_checked_next_to_the_field(alice: Person) -> None:
+    for name, reason in (("", "Enter a name"), ("x" * 81, "at most 80"), ("LOBBY", "already an open room")):
+        answer = alice.submit("/rooms", {"name": name, "kind": "open"})
+        assert answer.status_code == 422
+        assert reason in answer.text
+    assert alice.submit("/rooms", {"name": "x", "kind": "direct"}).status_code == 422
+    room_id = alice.create_room("Other")
+    taken = alice.submit(f"/rooms/{room_id}/rename", {"name": "lobby"})
+    assert taken.status_code == 422
+    assert "already an open room" in taken.text
+    assert alice.create_room("Lobby", "closed"), "closed rooms keep their names to themselves"
+
+
+def test_a_direct_room_is_the_same_from_both_sides_and_for_one_set_of_people(
+    alice: Person, bob: Person, carol: Person
+) -> None:
+    pair = alice.open_direct(bob)
+    assert bob.open_direct(alice) == alice.open_direct(bob, bob) == alice.open_direct(alice, bob) == pair
+    group = alice.open_direct(bob, carol)
+    assert carol.open_direct(alice, bob) == bob.open_direct(carol, alice) == group != pair
+    alone = alice.open_direct(alice)
+    assert alone not in (pair, group)
+    assert "Bob Brown" in alice.get(f"/rooms/{pair}").text
+    assert "Bob Brown, Carol Clark" in alice.get(f"/rooms/{group}").text
+    assert carol.get(f"/rooms/{pair}").status_code == 404
+
+
+def test_direct_rooms_cannot_be_joined_left_renamed_or_grown(alice: Person, bob: Person, carol: Person) -> None:
+    pair = alice.open_direct(bob)
+    assert carol.join(pair).status_code == 404
+    assert bob.join(pair).status_code == 404
+    assert alice.submit(f"/rooms/{pair}/leave").status_code == 403
+    assert alice.submit(f"/rooms/{pair}/rename", {"name": "x"}).status_code == 403
+    assert alice.submit(f"/rooms/{pair}/members", {"person": carol.id}).status_code == 403
+    assert alice.submit(f"/rooms/{pair}/members/{bob.id}/remove").status_code == 403
+
+
+def test_a_direct_room_shows_for_the_other_from_its_first_message_on(alice: Person, bob: Person) -> None:
+    pair = alice.open_direct(bob)
+    assert f"/rooms/{pair}" in alice.get("/").text
+    assert f"/rooms/{pair}" not in bob.get("/").text
+    alice.post(pair, "hello")
+    assert f"/rooms/{pair}" in bob.get("/").text
+
+
+def test_direct_rooms_with_nobody_or_strangers_are_refused_next_to_the_field(alice: Person, bob: Person) -> None:
+    for people in ([], ["4711"], ["x"], [str(bob.id), "4711"]):
+        answer = alice.submit("/direct", {"person": people})
+        assert answer.status_code == 422
+        assert "field-error" in answer.text
+
+
+def test_members_are_listed_by_name(alice: Person, carol: Person, bob: Person) -> None:
+    page = carol.get("/rooms/1/members").text.split("<main")[1]
+    assert page.index("Alice Adams") < page.index("Bob Brown") < page.index("Carol Clark")
+    assert "Owner" in page
+
+
+def test_ids_that_cannot_be_are_not_found(alice: Person) -> None:
+    for room_id in ("0", "-1", "x", "99999999999999999999", "1.5", "999999999999999999"):
+        assert alice.get(f"/rooms/{room_id}").status_code == 404
+    assert alice.get("/people/4711").status_code == 404

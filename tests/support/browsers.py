@@ -1,0 +1,143 @@
+"""Chromium, and pages that fail their test on anything a person with an open console would see."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+
+from tests.support.people import PASSWORD, Person
+from tests.support.server import ChatServer
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js").read_text()
+DESKTOP = {"width": 1440, "height": 900}
+TABLET = {"width": 768, "height": 1024}
+PHONE = {"width": 360, "height": 740}
+
+# A page that is left at once says so on the console, and means nothing by it.
+LEFT_AT_ONCE = ("WebSocket is closed before the connection is established",)
+# A page that loses its server says so on the console; tests that take it away expect that.
+LOST_SERVER = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "WebSocket connection to",
+    "ERR_INTERNET_DISCONNECTED",
+    "Failed to fetch",
+    "htmx:error",
+    "htmx:ws:error",
+    "ERR_EMPTY_RESPONSE",
+)
+
+
+def find_browser() -> str | None:
+    """Chromium or Chrome on PATH, else Playwright's own; None when there is neither."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        found = shutil.which(name)
+        if found:
+            return found
+    home = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    candidates = sorted(home.glob("chromium-*/chrome-linux*/chrome"))
+    return str(candidates[-1]) if candidates else None
+
+
+class Windows:
+    """Opens browser windows of different people, and gathers what went wrong in them."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def open(self, expected: tuple[str, ...] = (), **options: Any) -> Page:
+        """A window of somebody's own: cookies, storage and cache are not shared."""
+        context = self._browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        context.set_default_timeout(15_000)
+        self._contexts.append(context)
+        context.add_init_script(
+            "document.addEventListener('securitypolicyviolation',"
+            " event => console.error('CSP violation: ' + event.violatedDirective + ' ' + event.blockedURI))"
+        )
+
+        def console(message: ConsoleMessage) -> None:
+            if message.type in {"error", "warning"} and not any(
+                known in message.text for known in (*LEFT_AT_ONCE, *expected)
+            ):
+                self.complaints.append(f"{message.type}: {message.text}")
+
+        def page_error(error: Error) -> None:
+            self.complaints.append(f"uncaught: {error}")
+
+        page = context.new_page()
+        page.on("console", console)
+        page.on("pageerror", page_error)
+        return page
+
+    def open_as(self, person: Person, path: str = "/", **options: Any) -> Page:
+        """A window in which somebody signs in, and then opens a page."""
+        page = self.open(**options)
+        page.goto(f"{person.server.url}/sign-in")
+        page.fill("#email", person.email)
+        page.fill("#password", PASSWORD)
+        page.click("button")
+        page.wait_for_url(f"{person.server.url}/")
+        page.goto(f"{person.server.url}{path}")
+        return page
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """A headless browser."""
+    executable = find_browser()
+    if executable is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no browser: install chromium")
+        pytest.skip("no browser found")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def accessibility_violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA on a page, one line each."""
+    page.evaluate(AXE)
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    result = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
+    return [
+        f"{violation['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def wait_until(condition: Callable[[], bool], page: Page, within: float = 10) -> None:
+    """Wait until a condition about a page holds."""
+    for _ in range(int(within / 0.05)):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not happen in time")
+
+
+def first_visit(windows: Windows, server: ChatServer) -> Page:
+    """A window on the first page of an empty installation."""
+    page = windows.open()
+    page.goto(server.url)
+    return page

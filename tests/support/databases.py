@@ -1,0 +1,86 @@
+"""One private PostgreSQL for the whole run, and a fresh migrated database for each test that wants one."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+
+from chat import embedded
+from chat.__main__ import migrate
+
+Result = TypeVar("Result")
+
+VARIABLE = "SIMPLECHAT_TEST_DATABASE_URL"
+TEMPLATE = embedded.DATABASE
+
+# What makes commits durable is the subject of the torture tests, which run a server of their own.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}
+
+
+def start_cluster() -> ExitStack:
+    """Start the server and migrate the template database; its URL is handed on in the environment."""
+    stack = ExitStack()
+    folder = Path(tempfile.mkdtemp(prefix="simplechat-tests-"))
+    folder.chmod(0o755)
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    url = stack.enter_context(embedded.postgres(folder, options=FAST))
+    migrate(url)
+    os.environ[VARIABLE] = url
+    return stack
+
+
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """The URL of a new database with all tables and nothing in them."""
+    name = f"test_{secrets.token_hex(6)}"
+    run(execute(admin_url(), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    try:
+        yield url_of(name)
+    finally:
+        run(execute(admin_url(), f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def admin_url() -> str:
+    """The URL of the server's own database."""
+    return url_of("postgres")
+
+
+def url_of(database: str) -> str:
+    """The URL of one of the server's databases."""
+    return os.environ[VARIABLE].replace(f"/{TEMPLATE}?", f"/{database}?")
+
+
+async def execute(url: str, statement: str, *arguments: object) -> None:
+    """Run one statement."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement, *arguments)
+    finally:
+        await connection.close()
+
+
+def query(url: str, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    """The rows of one query."""
+
+    async def fetch() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(url)
+        try:
+            return list(await connection.fetch(statement, *arguments))
+        finally:
+            await connection.close()
+
+    return run(fetch())
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a thread: Playwright's own event loop occupies the thread of browser tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -1,0 +1,112 @@
+"""People who use the chat through its public door, as a browser without JavaScript would."""
+
+import html
+import re
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+
+from tests.support.server import ChatServer
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Person:
+    """Somebody signed in on one browser."""
+
+    name: str
+    email: str
+    client: httpx.Client
+    server: ChatServer
+
+    @property
+    def id(self) -> int:
+        """Their number, as it stands in their own style sheet."""
+        return int(re.findall(r'data-author="(\d+)"', self.get("/me.css").text)[0])
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """Open a page, following redirects."""
+        return self.client.get(path, headers=headers, follow_redirects=True)
+
+    def submit(self, path: str, fields: dict[str, object] | None = None, *, htmx: bool = False) -> httpx.Response:
+        """Send a form and return the first answer."""
+        return self.client.post(path, data=fields or {}, headers={"HX-Request": "true"} if htmx else {})
+
+    def create_room(self, name: str, kind: str = "open") -> int:
+        """Open a room and return its number."""
+        return room_in(self.submit("/rooms", {"name": name, "kind": kind}))
+
+    def join(self, room_id: int) -> httpx.Response:
+        return self.submit(f"/rooms/{room_id}/join")
+
+    def open_direct(self, *people: "Person") -> int:
+        """Open the direct room with these people and return its number."""
+        return room_in(self.submit("/direct", {"person": [str(person.id) for person in people]}))
+
+    def post(self, room_id: int, body: str, client_id: str | None = None) -> httpx.Response:
+        """Post a message the way htmx does."""
+        fields = {"body": body, "client_id": client_id or str(uuid4())}
+        return self.submit(f"/rooms/{room_id}/messages", fields, htmx=True)
+
+    def reads(self, room_id: int, query: str = "") -> list[str]:
+        """The bodies of the messages on a room's page, oldest first, as text."""
+        return bodies(self.get(f"/rooms/{room_id}{query}").text)
+
+
+def browser(server: ChatServer) -> httpx.Client:
+    """A client that says, as browsers do, where its requests come from."""
+    headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin", "User-Agent": "a test's browser"}
+    return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30))
+
+
+def first_run(server: ChatServer, name: str = "Alice Adams") -> Person:
+    """Set the chat up as its first administrator."""
+    person = Person(name, email_of(name), browser(server), server)
+    answer = person.submit(
+        "/first-run",
+        {
+            "installation_name": "Willow Street School",
+            "room_name": "Lobby",
+            "name": name,
+            "email": person.email,
+            "password": PASSWORD,
+        },
+    )
+    assert answer.status_code == 303, answer.text
+    return person
+
+
+def sign_up(server: ChatServer, name: str, invite: str = "") -> Person:
+    """Sign somebody up, and so in."""
+    person = Person(name, email_of(name), browser(server), server)
+    fields = {"name": name, "email": person.email, "password": PASSWORD, "invite": invite}
+    answer = person.submit("/sign-up", fields)
+    assert answer.status_code == 303, answer.text
+    return person
+
+
+def sign_in(server: ChatServer, person: Person) -> Person:
+    """The same person on another browser."""
+    again = Person(person.name, person.email, browser(server), server)
+    answer = again.submit("/sign-in", {"email": person.email, "password": PASSWORD})
+    assert answer.status_code == 303, answer.text
+    return again
+
+
+def email_of(name: str) -> str:
+    """The address a person of this name uses here."""
+    return f"{name.lower().replace(' ', '.')}@example.org"
+
+
+def bodies(page: str) -> list[str]:
+    """The bodies of the messages in markup, in the order they stand there, as text."""
+    found = re.findall(r'<div class="body"[^>]*>(.*?)</div>', page, re.DOTALL)
+    return [html.unescape(re.sub(r"<[^>]+>", "", body)) for body in found]
+
+
+def room_in(answer: httpx.Response) -> int:
+    """The room that an answer redirects to."""
+    assert answer.status_code == 303, answer.text
+    return int(re.findall(r"/rooms/(\d+)", answer.headers["location"])[0])

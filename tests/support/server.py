@@ -1,0 +1,90 @@
+"""The chat as a real process."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET_KEY = "a secret key that only the tests use, nobody else"
+
+
+class ChatServer:
+    """`python -m chat serve` on a port of its own."""
+
+    def __init__(self, database_url: str, redis_url: str | None = None, **environment: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database_url = database_url
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if name not in {"PUBLIC_URL", "WEB_CONCURRENCY"}},
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url or "",
+            "SECRET_KEY": SECRET_KEY,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            **environment,
+        }
+        self._log = Path(tempfile.mkstemp(prefix="simplechat-server-", suffix=".log")[1])
+        self.process: subprocess.Popen[bytes] | None = None
+        self._clients: list[httpx.Client] = []
+
+    def closes(self, client: httpx.Client) -> httpx.Client:
+        """Close a client when the server is removed."""
+        self._clients.append(client)
+        return client
+
+    @property
+    def log(self) -> str:
+        """Everything it has printed."""
+        return self._log.read_text(errors="replace")
+
+    def start(self, patience: float = 30) -> None:
+        """Start it, or start it again on the same port, and wait until it serves."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "chat", "serve"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the server did not start:\n{self.log}")
+            time.sleep(0.03)
+
+    def stop(self) -> int:
+        """End it with SIGTERM and return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """End it in an orderly way and start it again."""
+        self.stop()
+        self.start()
+
+    def remove(self) -> None:
+        """End it if it runs, and remove its log."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        for client in self._clients:
+            client.close()
+        self._log.unlink(missing_ok=True)
+
+    def _end(self, number: int) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(40)

@@ -1,0 +1,148 @@
+"""What every request passes: headers, origins, errors."""
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.support.databases import admin_url, execute, run
+from tests.support.people import PASSWORD, Person, browser
+from tests.support.server import ChatServer
+
+PATHS = [
+    "/",
+    "/rooms",
+    "/rooms/1",
+    "/nothing",
+    "/static/js/chat.js",
+    "/static/nothing",
+    "/healthz",
+    "/me.css",
+    "/admin",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_response_has_a_strict_content_security_policy(alice: Person, path: str) -> None:
+    for client in (alice.client, browser(alice.server)):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "data:" not in policy
+        assert "*" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_unsafe_requests_must_come_from_our_own_pages(alice: Person) -> None:
+    own, fields = alice.server.url, {"name": "Alice A."}
+    cookies = alice.client.cookies
+    allowed = [
+        {"Origin": own, "Sec-Fetch-Site": "same-origin"},
+        {"Origin": own},
+        {"Sec-Fetch-Site": "same-origin"},
+    ]
+    refused = [
+        {},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": own.replace("http", "https")},
+        {"Origin": f"{own}.evil.example"},
+        {"Origin": own, "Sec-Fetch-Site": "cross-site"},
+        {"Origin": own, "Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+        {"Referer": f"{own}/profile"},
+    ]
+    with httpx.Client(base_url=own, cookies=cookies) as client:
+        for headers in allowed:
+            assert client.post("/profile/name", data=fields, headers=headers).status_code == 303
+        for headers in refused:
+            answer = client.post("/profile/name", data=fields, headers=headers)
+            assert answer.status_code == 403
+            assert "own pages" in answer.text
+
+
+def test_a_websocket_must_have_exactly_our_origin(alice: Person) -> None:
+    address = alice.server.url.replace("http", "ws") + "/live"
+    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())}
+    with connect(address, origin=alice.server.url, additional_headers=cookie):
+        pass
+    for origin in ("https://evil.example", f"{alice.server.url}.evil.example", "null", None):
+        with (
+            pytest.raises(InvalidStatus, match="403"),
+            connect(address, origin=origin, additional_headers=cookie),
+        ):
+            pass
+
+
+def test_the_ancestors_hole_is_closed(alice: Person) -> None:
+    """The ancestor's websocket believed `?email=`."""
+    address = alice.server.url.replace("http", "ws") + f"/rooms/1/live?email={alice.email}&user_id=1"
+    with connect(address, origin=alice.server.url) as socket:
+        assert "signed out" in str(socket.recv())
+
+
+def test_with_a_public_url_exactly_that_origin_counts(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+    server = start_server(database_url, PUBLIC_URL="https://chat.example.org")
+    fields = {
+        "installation_name": "School",
+        "room_name": "Lobby",
+        "name": "Alice",
+        "email": "alice@example.org",
+        "password": PASSWORD,
+    }
+    with httpx.Client(base_url=server.url) as client:
+        assert client.post("/first-run", data=fields, headers={"Origin": server.url}).status_code == 403
+        public = {"Origin": "https://chat.example.org", "X-Forwarded-Proto": "https"}
+        answer = client.post("/first-run", data=fields, headers=public)
+        assert answer.status_code == 303
+        assert "strict-transport-security" in answer.headers
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/rooms/4711", 404), ("/sign-out", 405)])
+def test_errors_are_pages_of_the_house(alice: Person, path: str, status: int) -> None:
+    answer = alice.get(path)
+    assert answer.status_code == status
+    assert "Back to the chat" in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_without_its_database_the_chat_says_so_kindly_and_recovers(alice: Person) -> None:
+    name = alice.server.database_url.split("/")[3].split("?")[0]
+
+    def allow(connections: bool) -> None:
+        run(execute(admin_url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS {connections}"))
+        run(execute(admin_url(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name))
+
+    allow(False)
+    for _ in range(3):
+        answer = alice.get("/rooms/1")
+        assert answer.status_code == 503
+        assert "short break" in answer.text
+        assert answer.headers["content-security-policy"]
+    assert alice.client.get("/readyz").status_code == 503
+    assert alice.client.get("/healthz").status_code == 200
+    assert alice.post(1, "lost?").status_code == 503
+    allow(True)
+    assert alice.get("/rooms/1").status_code == 200
+    assert alice.client.get("/readyz").status_code == 200
+
+
+def test_static_files_are_kept_for_ever_under_their_versioned_address(alice: Person) -> None:
+    page = alice.get("/").text
+    address = page.split('src="')[1].split('"')[0]
+    assert "?v=" in address
+    assert alice.client.get(address).headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert alice.client.get(address.split("?")[0]).headers["cache-control"] == "no-cache"
+
+
+def test_pages_of_a_person_are_not_kept(alice: Person) -> None:
+    assert alice.get("/rooms/1").headers["cache-control"] == "no-store"
+
+
+def test_a_request_that_makes_no_sense_is_refused(server: ChatServer) -> None:
+    client = browser(server)
+    multipart = {"Content-Type": "multipart/form-data"}
+    assert client.post("/first-run", content=b"x", headers=multipart).status_code in (400, 422)
+    assert client.post("/first-run", data={f"field{n}": "x" for n in range(200)}).status_code in (400, 422)
