@@ -1,0 +1,179 @@
+"""What a person sees, on every page, in both themes and at every width."""
+
+import gzip
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import DESKTOP, PHONE, TABLET, Windows, accessibility_violations
+from tests.support.people import Person, first_run, sign_up
+from tests.support.server import ChatServer
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
+THEMES = ("light", "dark")
+
+
+@pytest.fixture
+def school(server: ChatServer) -> list[Person]:
+    """A chat in use: four people, several rooms, a conversation, names that stretch the layout."""
+    alice = first_run(server)
+    bob, carol = sign_up(server, "Bob Brown"), sign_up(server, "Carol Clark")
+    sign_up(server, "Maximiliana Constantinopolitanischerdudelsackpfeifer")
+    garden = alice.create_room("Garden club")
+    alice.create_room("Board", "closed")
+    alice.create_room("A room with a name so long that it has to be cut off somewhere")
+    bob.join(garden)
+    alice.post(1, "Good morning everybody! The hall is ours on Friday from six.")
+    bob.post(1, "I can bring the projector.\nAnd two extension cords, the long ones.")
+    bob.post(1, "Who has the key?")
+    carol.post(1, "I do. The plan is at https://example.org/plans/friday-evening_(final).")
+    carol.post(1, "x" * 300)
+    alice.post(1, "Perfect. See you all there!")
+    direct = alice.open_direct(carol)
+    alice.post(direct, "Could you open the hall half an hour early?")
+    carol.post(direct, "Of course. I am there from five anyway.")
+    alice.open_direct(bob, carol)
+    return [alice, bob, carol]
+
+
+PAGES = {
+    "room": "/rooms/1",
+    "home": "/",
+    "browse": "/rooms",
+    "browse-none": "/rooms?q=zzz",
+    "new-room": "/rooms/new",
+    "people": "/people",
+    "person": "/people/2",
+    "new-direct": "/direct/new",
+    "direct": "/rooms/5",
+    "empty-direct": "/rooms/6",
+    "permalink": "/rooms/1/messages/2",
+    "members": "/rooms/3/members",
+    "settings": "/rooms/1/settings",
+    "profile": "/profile",
+    "admin": "/admin",
+    "not-found": "/nothing",
+}
+
+
+def check(page: Page, name: str, theme: str) -> list[str]:
+    """Look at a page at three widths; returns what axe or a ruler objects to."""
+    problems = []
+    for width, viewport in (("desktop", DESKTOP), ("tablet", TABLET), ("phone", PHONE)):
+        page.set_viewport_size(viewport)  # type: ignore[arg-type]
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if overflow > 0:
+            problems.append(f"{name} {width}: {overflow} px too wide")
+        problems += [f"{name} {width} {theme}: {violation}" for violation in accessibility_violations(page)]
+        if width != "tablet":
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}.png")
+    return problems
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, windows: Windows, theme: str) -> None:
+    page = windows.open(color_scheme=theme, expected=("404", "422"))
+    page.goto(server.url)
+    problems = check(page, "first-run", theme)
+    first_run(server)
+    for name, path in (("sign-in", "/sign-in"), ("sign-up", "/sign-up"), ("signed-out-404", "/nothing")):
+        page.goto(f"{server.url}{path}")
+        problems += check(page, name, theme)
+    page.goto(f"{server.url}/sign-up")
+    page.fill("#name", "Bob")
+    page.fill("#email", "bob@example.org")
+    page.fill("#password", "short")
+    page.click("button")
+    expect(page.locator(".field-error")).to_contain_text("at least 8")
+    problems += check(page, "sign-up-error", theme)
+    assert problems == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_pages_of_the_house_are_accessible_and_fit(school: list[Person], windows: Windows, theme: str) -> None:
+    alice = school[0]
+    page = windows.open_as(alice, color_scheme=theme, expected=("404", "422"))
+    problems = []
+    for name, path in PAGES.items():
+        page.goto(f"{alice.server.url}{path}")
+        problems += check(page, name, theme)
+    page.goto(f"{alice.server.url}/rooms/1")
+    page.click(".send")
+    expect(page.locator("#composer-error")).to_contain_text("Write something first")
+    problems += check(page, "composer-error", theme)
+    page.evaluate("document.documentElement.dataset.connection = 'lost'")
+    problems += check(page, "reconnecting", theme)
+    assert problems == []
+
+
+def test_text_twice_as_large_still_fits_a_phone(school: list[Person], windows: Windows) -> None:
+    page = windows.open_as(school[0], viewport=PHONE, expected=("404",))
+    for name, path in PAGES.items():
+        page.goto(f"{school[0].server.url}{path}")
+        page.evaluate(
+            "document.documentElement.classList.add('x'); document.adoptedStyleSheets = [Object.assign("
+            "new CSSStyleSheet(), {})]; document.adoptedStyleSheets[0].insertRule('html{font-size:200%}')"
+        )
+        overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{name} is {overflow} px too wide"
+
+
+def test_the_room_fills_the_window_and_only_the_history_scrolls(school: list[Person], windows: Windows) -> None:
+    for viewport in (DESKTOP, TABLET, PHONE):
+        page = windows.open_as(school[0], "/rooms/1", viewport=viewport)
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+        expect(page.locator("#body")).to_be_in_viewport(ratio=1)
+        expect(page.locator("#messages .message").last).to_be_in_viewport()
+
+
+def test_a_phone_shows_the_list_first_and_the_room_alone(school: list[Person], windows: Windows) -> None:
+    page = windows.open_as(school[0], "/", viewport=PHONE)
+    expect(page.locator("#sidebar")).to_be_visible()
+    page.click("nav >> text=Lobby")
+    expect(page.locator("#sidebar")).to_be_hidden()
+    page.click("text=All rooms")
+    expect(page.locator("#sidebar")).to_be_visible()
+
+
+def test_everything_can_be_reached_and_done_with_the_keyboard(school: list[Person], windows: Windows) -> None:
+    page = windows.open_as(school[0], "/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip-link")).to_be_focused()
+    expect(page.locator(".skip-link")).to_be_in_viewport()
+    reached = ""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached += page.evaluate("document.activeElement.innerText")
+    for name in ("Lobby", "Find rooms", "New room", "People", "Alice Adams", "Administration", "Sign out"):
+        assert name in reached
+    page.goto(f"{school[0].server.url}/rooms/1")
+    expect(page.locator("#body")).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none", "focus is visible"
+
+
+def test_a_first_visit_to_a_room_takes_less_than_fifty_kilobytes(school: list[Person], windows: Windows) -> None:
+    alice = school[0]
+    page = windows.open_as(alice, "/")
+    sizes: dict[str, int] = {}
+
+    def count(response) -> None:  # type: ignore[no-untyped-def]
+        if not response.url.startswith("ws"):
+            sizes[response.url] = response.request.sizes()["responseBodySize"]
+
+    page.on("response", count)
+    page.context.clear_cookies(name="nothing")
+    client = page.context.new_cdp_session(page)
+    client.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.goto(f"{alice.server.url}/rooms/1", wait_until="networkidle")
+    assert len(sizes) > 8, "scripts and styles are counted"
+    assert sum(sizes.values()) < 50_000, sizes
+
+
+def test_scripts_are_compressed(server: ChatServer) -> None:
+    with urlopen(f"{server.url}/static/vendor/htmx.min.js") as plain:
+        raw = plain.read()
+    assert len(gzip.compress(raw)) < len(raw) / 2

@@ -1,0 +1,95 @@
+"""Rules of the house that no linter knows."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from chat.templating import _templates
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+MODULES = sorted((ROOT / "chat").rglob("*.py"))
+
+FORBIDDEN_IN_TEMPLATES = {
+    "unescaped text": r"\|\s*safe\b|autoescape\s+false|Markup",
+    "inline script": r"<script(?![^>]*\bsrc=)",
+    "inline style": r"<style|\sstyle\s*=",
+    "inline handler": r"\son\w+\s*=|hx-on",
+    "evaluated text": r"javascript:|\bjs:",
+    "event filter": r"hx-trigger=\"[^\"]*\[",
+    "htmx 2 name": r"\bws-connect=|\bws-send=|\bhx-ext=|\bsse-|hx-disabled-elt|hx-disinherit|hx-request=|hx-vars=",
+    "data url": r"\bdata:[a-z]",
+}
+
+
+def problems(text: str) -> list[str]:
+    return [name for name, pattern in FORBIDDEN_IN_TEMPLATES.items() if re.search(pattern, text, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_templates_are_clean(template: Path) -> None:
+    assert problems(template.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "{{ body|safe }}",
+        "<script>alert(1)</script>",
+        '<p style="color:red">',
+        '<p onclick="x">',
+        '<p hx-on:click="x">',
+        '<a href="javascript:x">',
+        """<p hx-vals='js:{a: 1}'>""",
+        '<p hx-trigger="click[ctrlKey]">',
+        '<div ws-connect="/x">',
+        '<img src="data:image/png;base64,x">',
+    ],
+)
+def test_the_rule_for_templates_finds_what_it_is_for(bad: str) -> None:
+    assert problems(bad)
+
+
+def test_templates_escape_and_know_every_name_they_use() -> None:
+    assert _templates.autoescape is True
+    assert _templates.undefined.__name__ == "StrictUndefined"
+
+
+@pytest.mark.parametrize("folder", ["static/vendor", "tests/vendor"])
+def test_vendored_files_are_the_released_ones(folder: str) -> None:
+    recorded = dict(
+        re.findall(r"^\| (\S+\.js) .*`([A-Za-z0-9+/=]+)` \|$", (ROOT / folder / "README.md").read_text(), re.M)
+    )
+    files = {file.name: file for file in (ROOT / folder).glob("*.js")}
+    assert recorded.keys() == files.keys()
+    for name, file in files.items():
+        assert base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode() == recorded[name]
+
+
+def test_the_chats_own_script_stays_small() -> None:
+    assert len((ROOT / "static/js/chat.js").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_keep_to_their_room(module: Path) -> None:
+    text = module.read_text()
+    assert len(text.splitlines()) <= 350, "a file that has outgrown one idea"
+    assert not re.search(r"#\s*(TODO|FIXME|XXX)", text)
+    if module.name == "routes.py":
+        assert "sqlalchemy.ext" in text or "sqlalchemy" not in text, "SQL lives in the domain modules"
+        assert "select(" not in text
+    if "os.environ" in text:
+        assert module.name in {"__main__.py", "embedded.py"}, "only settings.py knows what the environment means"
+    if module.parent.name == "live":
+        assert not re.search(r"from chat\.(accounts|rooms|messages|web|models|templating)", text), (
+            "live knows no feature"
+        )
+
+
+def test_what_the_readme_says_about_settings_is_what_settings_reads() -> None:
+    read = set(re.findall(r'environment(?:\.get\(|, )"([A-Z_]+)"', (ROOT / "chat/settings.py").read_text()))
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "README.md").read_text(), re.M))
+    assert read == documented

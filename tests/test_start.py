@@ -1,0 +1,266 @@
+"""Starting: the one command, the Procfile, and settings that are wrong."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.databases import admin_url, execute, query, run
+from tests.support.people import Person, browser, first_run, sign_in
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer
+from tests.support.server import ROOT, SECRET_KEY, ChatServer
+
+CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
+
+
+def settings_error(**environment: str) -> str:
+    """What `python -m chat` says to wrong settings."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chat", "serve"],
+        env=CLEAN | environment,
+        cwd="/tmp",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"PORT": "abc"}, "PORT must be a whole number from 1 to 65535"),
+        ({"PORT": "70000"}, "PORT must be a whole number"),
+        ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY must be"),
+        ({"WEB_CONCURRENCY": "2"}, "set REDIS_URL"),
+        ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL must be a URL such as postgresql://"),
+        ({"DATABASE_URL": "postgres://localhost/x"}, "SECRET_KEY must be set"),
+        ({"DATABASE_URL": "postgres://localhost/x", "SECRET_KEY": "short"}, "SECRET_KEY must be at least 32 bytes"),
+        ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be a URL such as redis://"),
+        ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL must be the chat's address"),
+        ({"PUBLIC_URL": "https://example.org/chat"}, "PUBLIC_URL must be the chat's address"),
+        ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),
+    ],
+)
+def test_a_wrong_setting_ends_with_one_line_that_names_it(environment: dict[str, str], expected: str) -> None:
+    assert expected in settings_error(**environment)
+
+
+def test_help_explains_the_commands_and_every_setting() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "chat", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for word in ("serve", "migrate", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PORT", "PUBLIC_URL"):
+        assert word in done.stdout
+
+
+class OneCommand:
+    """The chat started with nothing but a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.output = folder / "output.log"
+        self.become: list[str] = []
+
+    def start(self) -> float:
+        """Start it; returns the seconds until it serves."""
+        started = time.monotonic()
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*self.become, sys.executable, "-m", "chat"],
+                env=CLEAN | {"PORT": str(self.port)},
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        while time.monotonic() - started < 60:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return time.monotonic() - started
+            except httpx.TransportError:
+                time.sleep(0.02)
+            assert self.process.poll() is None, self.output.read_text()
+        raise AssertionError(self.output.read_text())
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C: the whole foreground process group gets the signal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(30)
+
+    def postgres_processes(self) -> list[psutil.Process]:
+        def belongs(process: psutil.Process) -> bool:
+            return str(self.folder) in " ".join(process.info["cmdline"] or []) and process.info["name"] == "postgres"
+
+        found = psutil.process_iter(["name", "cmdline", "status"])
+        return [process for process in found if belongs(process) and process.info["status"] != "zombie"]
+
+
+@pytest.fixture
+def one_command(tmp_path: Path) -> Iterator[OneCommand]:
+    folder = tmp_path / "a folder with spaces"
+    folder.mkdir()
+    chat = OneCommand(folder)
+    yield chat
+    if chat.process.poll() is None:
+        chat.interrupt()
+
+
+def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_command: OneCommand) -> None:
+    one_command.start()
+    assert f"simplechat is at http://localhost:{one_command.port}" in one_command.output.read_text()
+    server = ChatServer("", None)
+    server.url, server.port = one_command.url, one_command.port
+    alice = first_run(server)
+    assert alice.post(1, "still here tomorrow").status_code == 200
+    assert one_command.postgres_processes()
+    assert one_command.interrupt() == 0
+    assert one_command.postgres_processes() == []
+    assert "Traceback" not in one_command.output.read_text()
+
+    assert one_command.start() < 3, "the second start is quick"
+    assert sign_in(server, alice).reads(1) == ["still here tomorrow"]
+    assert alice.reads(1) == ["still here tomorrow"], "and nobody has to sign in again"
+    server.remove()
+
+
+def test_after_a_power_cut_it_starts_again_with_everything_acknowledged(one_command: OneCommand) -> None:
+    one_command.start()
+    server = ChatServer("", None)
+    server.url, server.port = one_command.url, one_command.port
+    alice = first_run(server)
+    alice.post(1, "acknowledged")
+    one_command.process.kill()
+    one_command.process.wait()
+    one_command.start()
+    assert alice.reads(1) == ["acknowledged"]
+    server.remove()
+
+
+def test_a_second_start_in_the_same_folder_says_that_it_runs_already(one_command: OneCommand) -> None:
+    one_command.start()
+    done = subprocess.run(
+        [sys.executable, "-m", "chat"],
+        env=CLEAN | {"PORT": str(free_port())},
+        cwd=one_command.folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "already running" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert httpx.get(f"{one_command.url}/readyz").status_code == 200
+
+
+def test_an_ordinary_user_can_start_it(one_command: OneCommand) -> None:
+    """As root in a namespace where we are "nobody"; run by an ordinary user, every test here shows it."""
+    if os.geteuid() == 0:
+        one_command.become = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
+        if subprocess.run([*one_command.become, "true"], check=False).returncode != 0:
+            pytest.skip("this machine does not let root become somebody else")
+    one_command.start()
+    assert one_command.interrupt() == 0
+    assert one_command.postgres_processes() == []
+
+
+def test_the_procfile_runs_unchanged_with_two_processes(database_url: str, redis_server: RedisServer) -> None:
+    name = database_url.split("/")[3].split("?", maxsplit=1)[0]
+    run(execute(admin_url(), f"DROP DATABASE {name} WITH (FORCE)"))
+    run(execute(admin_url(), f"CREATE DATABASE {name}"))
+    port = free_port()
+    environment = os.environ | {
+        "DATABASE_URL": database_url.replace("postgresql://", "postgres://"),
+        "REDIS_URL": redis_server.url,
+        "SECRET_KEY": SECRET_KEY,
+        "PORT": str(port),
+        "WEB_CONCURRENCY": "2",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    honcho = [sys.executable, "-m", "honcho"]
+    subprocess.run([*honcho, "run", "alembic", "upgrade", "head"], cwd=ROOT, env=environment, check=True)
+    assert "release: alembic upgrade head" in (ROOT / "Procfile").read_text()
+    process = subprocess.Popen([*honcho, "start", "web"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    server = ChatServer(database_url)
+    server.port, server.url = port, f"http://127.0.0.1:{port}"
+    try:
+        wait_for(server.url)
+        alice = first_run(server)
+        assert alice.post(1, "hello").status_code == 200
+        children = [child for child in psutil.Process(process.pid).children(recursive=True) if is_server(child, port)]
+        assert len(children) >= 2
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) in (0, -15, 143)
+        server.remove()
+
+
+def is_server(process: psutil.Process, port: int) -> bool:
+    """Whether a process serves: a worker of uvicorn's is started by multiprocessing."""
+    return "spawn_main" in " ".join(process.cmdline())
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("it does not serve")
+
+
+def test_a_hosting_platforms_database_url_is_understood(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+    heroku = database_url.replace("postgresql://", "postgres://") + "&sslmode=prefer&channel_binding=prefer"
+    first_run(start_server(heroku))
+    required = start_server(database_url.replace("postgresql://", "postgres://") + "&sslmode=require")
+    stranger = browser(required)
+    assert stranger.get("/healthz").status_code == 200
+    answer = stranger.get("/sign-in")
+    encrypted_only = answer.status_code == 503 and "SSL" in required.log
+    over_socket = answer.status_code == 200  # libpq and asyncpg ignore sslmode on a Unix socket
+    assert encrypted_only or over_socket
+
+
+def test_migrations_lead_to_exactly_the_tables_the_code_knows(database_url: str) -> None:
+    environment = os.environ | {"DATABASE_URL": database_url}
+    alembic = [sys.executable, "-m", "alembic"]
+    for command in (["check"], ["downgrade", "base"], ["upgrade", "head"], ["check"]):
+        done = subprocess.run(
+            [*alembic, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    constraints = query(database_url, "SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace")
+    assert constraints[0][0] > 20
+
+
+def test_the_lock_pins_every_package_with_hashes_and_names_no_host() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        pinned = re.findall(r"^[a-z0-9\[\]-]+==\S+", text, re.M)
+        assert len(pinned) > 20
+        assert len(re.findall(r"--hash=sha256:", text)) >= len(pinned)
+        assert "://" not in text
+        assert "--find-links" not in text
+
+
+def test_a_person_survives_a_restart_signed_in(alice: Person) -> None:
+    alice.server.restart()
+    assert alice.client.get("/profile").status_code == 200
