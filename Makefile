@@ -7,7 +7,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock clean
+.PHONY: help run test lint format lock screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -30,6 +30,11 @@ format: $(VENV)/dev.stamp ## Mend style
 lock: $(VENV)/dev.stamp ## Update requirements.txt and requirements-dev.txt to the newest versions
 	@$(LOCK) --output-file requirements.txt
 	@$(LOCK) --group dev --output-file requirements-dev.txt
+
+screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ anew
+	@$(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
+	@mkdir -p docs/screenshots
+	@for name in sign-in first-run room direct; do cp test-results/screenshots/$$name-*.png docs/screenshots/; done
 
 clean: ## Remove the virtual environment and caches, not the data under var/
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

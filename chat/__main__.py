@@ -9,14 +9,12 @@ from contextlib import ExitStack
 from types import FrameType
 
 import uvicorn
-from alembic import command
-from alembic.config import Config
 
-from chat import embedded
+from chat import embedded, schema
 from chat.app import create_app
+from chat.database import DATABASE_ERRORS
 from chat.live.wire import LiveProtocol
 from chat.settings import Settings, SettingsError
-from chat.templating import ROOT
 
 GRACE_SECONDS = 20
 
@@ -59,9 +57,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         settings = Settings.from_environment(os.environ)
         with ExitStack() as stack:
-            migrate(_use_database(settings, stack)) if chosen.command == "migrate" else serve(settings, stack)
-    except (SettingsError, embedded.EmbeddedError) as error:
+            if chosen.command == "migrate":
+                schema.migrate(_use_database(settings, stack))
+            else:
+                serve(settings, stack)
+    except (SettingsError, embedded.EmbeddedError, schema.SchemaError) as error:
         sys.exit(f"simplechat: {error}")
+    except DATABASE_ERRORS as error:
+        sys.exit(f"simplechat: the database cannot be reached: {error}")
     except KeyboardInterrupt:
         pass
 
@@ -70,7 +73,9 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     """Serve until interrupted."""
     database_url = _use_database(settings, stack)
     if settings.database_url is None:
-        migrate(database_url)
+        schema.migrate(database_url)
+    else:
+        _check_tables(database_url)
     if settings.public_url is None or settings.public_url.startswith("http://"):
         logging.getLogger("chat").warning(
             "Unless a proxy adds https, passwords and messages cross the network readable. Set PUBLIC_URL=https://…"
@@ -93,14 +98,6 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     )
 
 
-def migrate(database_url: str) -> None:
-    """Bring the database to the newest revision of the tables."""
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-    config.attributes["database_url"] = database_url
-    command.upgrade(config, "head")
-
-
 def application():  # type: ignore[no-untyped-def]
     """The application of one server process, which finds its settings in the environment."""
     return create_app(Settings.from_environment(os.environ))
@@ -113,6 +110,14 @@ def _use_database(settings: Settings, stack: ExitStack) -> str:
     url = stack.enter_context(embedded.postgres(settings.data_directory))
     os.environ.update(DATABASE_URL=url, SECRET_KEY=settings.secret_key)
     return url
+
+
+def _check_tables(database_url: str) -> None:
+    try:
+        schema.check(database_url)
+    except DATABASE_ERRORS as error:
+        # It may come later; until then the pages say that it is away.
+        logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
 
 
 def _exit(signal_number: int, frame: FrameType | None) -> None:

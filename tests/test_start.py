@@ -239,6 +239,21 @@ def test_a_hosting_platforms_database_url_is_understood(start_server, database_u
     assert encrypted_only or over_socket
 
 
+def test_an_old_database_is_not_served_but_told_what_to_do(database_url: str) -> None:
+    run(execute(database_url, "UPDATE alembic_version SET version_num = '0000'"))
+    message = settings_error(DATABASE_URL=database_url, SECRET_KEY=SECRET_KEY)
+    assert "alembic upgrade head" in message
+
+
+def test_migrating_a_database_that_is_away_is_one_clear_line() -> None:
+    environment = CLEAN | {"DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/x", "SECRET_KEY": SECRET_KEY}
+    command = [sys.executable, "-m", "chat", "migrate"]
+    done = subprocess.run(command, cwd="/tmp", env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_migrations_lead_to_exactly_the_tables_the_code_knows(database_url: str) -> None:
     environment = os.environ | {"DATABASE_URL": database_url}
     alembic = [sys.executable, "-m", "alembic"]

@@ -29,8 +29,9 @@ def school(server: ChatServer) -> list[Person]:
     bob.post(1, "I can bring the projector.\nAnd two extension cords, the long ones.")
     bob.post(1, "Who has the key?")
     carol.post(1, "I do. The plan is at https://example.org/plans/friday-evening_(final).")
-    carol.post(1, "x" * 300)
     alice.post(1, "Perfect. See you all there!")
+    bob.post(garden, "x" * 300)
+    alice.post(garden, "What is that?")
     direct = alice.open_direct(carol)
     alice.post(direct, "Could you open the hall half an hour early?")
     carol.post(direct, "Of course. I am there from five anyway.")
@@ -41,6 +42,7 @@ def school(server: ChatServer) -> list[Person]:
 PAGES = {
     "room": "/rooms/1",
     "home": "/",
+    "stretched": "/rooms/2",
     "browse": "/rooms",
     "browse-none": "/rooms?q=zzz",
     "new-room": "/rooms/new",
@@ -95,6 +97,7 @@ def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, wind
 @pytest.mark.parametrize("theme", THEMES)
 def test_pages_of_the_house_are_accessible_and_fit(school: list[Person], windows: Windows, theme: str) -> None:
     alice = school[0]
+    windows.open_as(school[1], "/rooms/1")
     page = windows.open_as(alice, color_scheme=theme, expected=("404", "422"))
     problems = []
     for name, path in PAGES.items():

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from chat import embedded
-from chat.__main__ import migrate
+from chat.schema import migrate
 
 Result = TypeVar("Result")
 

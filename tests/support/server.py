@@ -34,6 +34,7 @@ class ChatServer:
         }
         self._log = Path(tempfile.mkstemp(prefix="simplechat-server-", suffix=".log")[1])
         self.process: subprocess.Popen[bytes] | None = None
+        self.command = ["-m", "chat", "serve"]
         self._clients: list[httpx.Client] = []
 
     def closes(self, client: httpx.Client) -> httpx.Client:
@@ -50,7 +51,7 @@ class ChatServer:
         """Start it, or start it again on the same port, and wait until it serves."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "chat", "serve"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, *self.command], cwd=ROOT, env=self._environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + patience
         while True:

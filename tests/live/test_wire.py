@@ -1,0 +1,100 @@
+"""What we take from the inside of uvicorn, and readers that do not read."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+import uvicorn
+from websockets.asyncio.client import connect
+
+from chat.ids import MessageId, Revision
+from chat.live.feed import Change
+from chat.live.wire import STALLED_SECONDS, encode_frame, frame_of_changes
+from tests.support.frames import text_of
+from tests.support.live_client import LiveClient
+from tests.support.people import Person, first_run
+from tests.support.server import ChatServer
+
+pytestmark = pytest.mark.anyio
+
+
+def test_uvicorn_is_the_one_the_wire_was_written_for() -> None:
+    assert uvicorn.__version__ == "0.54.0"
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
+def test_frames_of_every_length_are_well_formed(size: int) -> None:
+    assert text_of(encode_frame("x" * size)) == "x" * size
+
+
+def test_a_frame_upserts_what_is_new_and_morphs_what_is_old() -> None:
+    new = Change(MessageId(9), Revision(12), Revision(12), "<li>new</li>")
+    old = Change(MessageId(3), Revision(4), Revision(13), "<li>edited</li>")
+    text = text_of(frame_of_changes([new, old], Revision(11), Revision(13)))
+    assert text == (
+        '<hx-partial hx-target="#messages" hx-swap="upsert"><li>new</li></hx-partial>'
+        '<hx-partial hx-target="#m-3" hx-swap="outerMorph"><li>edited</li></hx-partial>'
+        '<hx-cursor data-cursor="13"></hx-cursor>'
+    )
+
+
+async def test_a_reader_that_stalls_is_dropped_and_delays_nobody(alice: Person) -> None:
+    stalled = LiveClient(alice, 1)
+    await stalled.load()
+    address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={stalled.after}&epoch={stalled.epoch}"
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+    body = "x" * 10_000
+    async with (
+        LiveClient(alice, 1) as reader,
+        connect(address, origin=alice.server.url, additional_headers={"Cookie": cookie}, max_queue=1) as socket,
+    ):
+        socket.transport.pause_reading()
+        longest = 0.0
+        for number in range(900):
+            started = time.monotonic()
+            await asyncio.to_thread(alice.post, 1, f"{number} {body}"[:10_000])
+            await reader.until(lambda number=number: len(reader.view) == number + 1)
+            longest = max(longest, time.monotonic() - started)
+        assert longest < 2, "nobody waited for the one that stalled"
+        process = psutil.Process(alice.server.process.pid)  # type: ignore[union-attr]
+        async with asyncio.timeout(2 * STALLED_SECONDS + 5):
+            while len(established(process)) > 2:
+                await asyncio.sleep(0.2)
+
+
+def established(process: psutil.Process) -> list[object]:
+    """The server's connections to clients: the reader's, and the author's kept-alive one."""
+    return [c for c in process.net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED]
+
+
+async def test_a_stalled_reader_does_not_keep_the_process_from_ending(alice: Person) -> None:
+    client = LiveClient(alice, 1)
+    await client.load()
+    address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={client.after}&epoch={client.epoch}"
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+    async with connect(address, origin=alice.server.url, additional_headers={"Cookie": cookie}, max_queue=1) as socket:
+        socket.transport.pause_reading()
+        started = time.monotonic()
+        assert await asyncio.to_thread(alice.server.stop) == 0
+        assert time.monotonic() - started < 25
+
+
+async def test_under_another_websocket_protocol_frames_go_through_queues(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url)
+    alice = first_run(server)
+    server.stop()
+    server.command = ["-m", "uvicorn", "--factory", "chat.__main__:application", "--port", str(server.port)]
+    server.command += ["--ws", "websockets-sansio"]
+    server.start()
+    async with LiveClient(alice, 1) as reader:
+        for number in range(50):
+            await asyncio.to_thread(alice.post, 1, f"message {number}")
+        await reader.until_shows("message 49")
+        assert reader.texts() == [f"message {number}" for number in range(50)]
+        await asyncio.to_thread(alice.submit, "/sign-out")
+        await reader.until(lambda: reader.closed_with == 4401)
+        assert "You are signed out" in reader.frames[-1]
