@@ -137,6 +137,7 @@ class Reader:
     def dismiss(self, code: int, html: str) -> None:
         """Ask the socket's own task to send `html` and close with `code`."""
         self.farewell = self.farewell or (code, html)
+        self.send = _discard
         self._wake()
 
 

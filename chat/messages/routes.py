@@ -16,7 +16,7 @@ from chat.messages.rendering import as_change
 from chat.rooms.members import members_of
 from chat.rooms.online import online_in
 from chat.rooms.room import Room, room_of_member, visible_room
-from chat.rooms.sidebar import mark_read, sidebar_of
+from chat.rooms.sidebar import mark_all_read, mark_read, sidebar_of
 from chat.templating import is_htmx, page
 from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor
@@ -50,6 +50,14 @@ async def reload_room(request: Request) -> Response:
     """What a page asks for that is too far behind to catch up: htmx then loads it anew."""
     visitor(request)
     return Response(status_code=204, headers={"HX-Refresh": "true"})
+
+
+async def read(request: Request) -> Response:
+    """A page that shows the newest message says so."""
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        await mark_all_read(connection, me.id, _room_id(request))
+    return Response(status_code=204)
 
 
 async def post(request: Request) -> Response:
@@ -145,5 +153,6 @@ routes = [
     Route("/rooms/{room_id:id}/messages", show_history),
     Route("/rooms/{room_id:id}/messages", post, methods=["POST"]),
     Route("/rooms/{room_id:id}/messages/{message_id:id}", show_message),
+    Route("/rooms/{room_id:id}/read", read, methods=["POST"]),
     Route("/reload", reload_room),
 ]

@@ -64,3 +64,13 @@ async def mark_read(connection: AsyncConnection, user_id: UserId, room_id: RoomI
         .where(memberships.c.read_position < position)
         .values(read_position=position)
     )
+
+
+async def mark_all_read(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> None:
+    """Move one's read position in a room to its newest message."""
+    await connection.execute(
+        update(memberships)
+        .where(memberships.c.room_id == room_id, memberships.c.user_id == user_id)
+        .where(rooms.c.id == room_id, memberships.c.read_position < rooms.c.message_count)
+        .values(read_position=rooms.c.message_count)
+    )

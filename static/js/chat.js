@@ -23,8 +23,18 @@ document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
 
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
   const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
-  if (cursor && messages()) messages().dataset.revision = cursor[1];
+  if (!cursor || !messages()) return;
+  messages().dataset.revision = cursor[1];
+  sayRead();
 });
+
+// What arrives on a page in the foreground is read.
+function sayRead() {
+  const read = document.getElementById("read");
+  if (read && !document.hidden) htmx.trigger(read, "read");
+}
+
+document.addEventListener("visibilitychange", sayRead);
 
 // A page from the back/forward cache has a closed socket that htmx does not open again.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());

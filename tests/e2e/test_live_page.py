@@ -160,6 +160,22 @@ def test_a_removed_persons_view_closes_and_their_sidebar_forgets_the_room(alice:
     assert "a secret" not in shown(page)
 
 
+def test_what_arrived_on_the_page_in_front_of_me_is_read(alice: Person, windows: Windows) -> None:
+    other = alice.create_room("Other")
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Alice")
+    bob = sign_up(alice.server, "Bob Brown")
+    for number in range(3):
+        bob.post(1, f"message {number}")
+    expect(page.locator("#messages")).to_contain_text("message 2")
+    page.wait_for_timeout(1500)
+    page.goto(f"{alice.server.url}/rooms/{other}")
+    expect(page.locator("nav .unread")).to_have_count(0)
+    bob.post(1, "one more")
+    page.reload()
+    expect(page.locator("nav .unread")).to_have_text("Lobby (new messages)")
+
+
 def test_several_windows_agree(alice: Person, windows: Windows) -> None:
     pages = [windows.open_as(alice, "/rooms/1") for _ in range(3)]
     for number in range(10):
