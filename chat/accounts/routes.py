@@ -170,7 +170,8 @@ async def make_invite(request: Request) -> Response:
 async def my_style(request: Request) -> Response:
     """What is different for me on pages that are the same for everybody: which messages are mine."""
     me = visitor(request)
-    css = f'.message[data-author="{me.id}"]{{--own:1}}'
+    mine = f'.message[data-author="{me.id}"]'
+    css = f"{mine}{{--own:1}}{mine}>.edit{{display:inline-block}}"
     return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 
 

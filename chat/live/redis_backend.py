@@ -91,13 +91,9 @@ class _Receiver:
                 case None:
                     raise TimeoutError(f"no answer to a PING in {PING_SECONDS:g} s")
                 case [b"message", channel, message]:
-                    self._receive(channel.decode(errors="replace"), message.decode(errors="replace"))
+                    self._incoming.put(Event(channel.decode(), message.decode(errors="replace")))
                 case [b"subscribe", channel, _]:
                     self._confirm(channel.decode())
-
-    def _receive(self, channel: str, message: str) -> None:
-        if channel in self._wanted:
-            self._incoming.put(Event(channel, message))
 
     def _confirm(self, channel: str) -> None:
         # A channel left and joined again in one breath is owed several answers. Only the last counts.

@@ -28,6 +28,8 @@ class Message:
     posted_revision: Revision
     revision: Revision
     created_at: datetime
+    is_edited: bool
+    is_deleted: bool
 
 
 def select_messages() -> Select[Any]:
@@ -48,4 +50,6 @@ def message_from(row: Row[Any]) -> Message:
         posted_revision=row.posted_revision,
         revision=row.revision,
         created_at=row.created_at,
+        is_edited=row.edited_at is not None,
+        is_deleted=row.deleted_at is not None,
     )

@@ -10,8 +10,10 @@ from chat.database import snapshot
 from chat.errors import InvalidInput
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.live.feed import Changes
+from chat.messages.changing import delete_message, edit_message, own_message
 from chat.messages.history import HistoryPage, newest_page, page_after, page_around, page_before
-from chat.messages.posting import Posted, post_message
+from chat.messages.message import Message
+from chat.messages.posting import post_message
 from chat.messages.rendering import as_change
 from chat.rooms.members import members_of
 from chat.rooms.online import online_in
@@ -29,7 +31,7 @@ async def show_room(request: Request) -> Response:
 
 async def show_message(request: Request) -> Response:
     """A permalink: the room around one message."""
-    return await _room_page(request, around=MessageId(request.path_params["message_id"]))
+    return await _room_page(request, around=_message_id(request))
 
 
 async def show_history(request: Request) -> Response:
@@ -72,22 +74,74 @@ async def post(request: Request) -> Response:
         composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
         return await _room_page(request, composer=composer, status_code=422)
     if posted.is_new:
-        await _announce(request, room_id, posted)
+        await _announce(request, posted.message)
+        await _announce_direct(request, posted.message)
     if is_htmx(request):
         return page(request, "messages/_posted.html", {"message": posted.message, "client_id": uuid4()})
     return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
 
 
-async def _announce(request: Request, room_id: RoomId, posted: Posted) -> None:
-    message = posted.message
+async def show_one(request: Request) -> Response:
+    """One message as it stands in its room, for an editor that is left without saving."""
+    me = visitor(request)
+    async with request.app.state.database.connect() as connection:
+        message, _ = await own_message(connection, me, _message_id(request))
+    return _changed(request, message)
+
+
+async def show_editor(request: Request) -> Response:
+    me = visitor(request)
+    async with request.app.state.database.connect() as connection:
+        message, body = await own_message(connection, me, _message_id(request))
+    return await _editor(request, message, body)
+
+
+async def edit(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    body = form.get("body", "")
+    try:
+        message, is_changed = await edit_message(request.app.state.database, me, _message_id(request), body)
+    except InvalidInput as invalid:
+        async with request.app.state.database.connect() as connection:
+            message, _ = await own_message(connection, me, _message_id(request))
+        return await _editor(request, message, body, invalid.errors["body"], status_code=422)
+    if is_changed:
+        await _announce(request, message)
+    return _changed(request, message)
+
+
+async def delete(request: Request) -> Response:
+    message = await delete_message(request.app.state.database, visitor(request), _message_id(request))
+    await _announce(request, message)
+    return _changed(request, message)
+
+
+async def _announce(request: Request, message: Message) -> None:
+    """Tell the room's readers, on every process, of the change that `message` has just been through."""
     changes = Changes((as_change(message),), message.revision)
     epoch = request.state.installation.epoch
-    await request.app.state.hub.publish(room_id, epoch, Revision(message.revision - 1), changes)
+    await request.app.state.hub.publish(message.room_id, epoch, Revision(message.revision - 1), changes)
+
+
+async def _announce_direct(request: Request, message: Message) -> None:
+    """A direct room shows in the others' sidebars from its first message on."""
     if message.position == 1:
-        # A direct room shows in the others' sidebars from its first message on.
         async with request.app.state.database.connect() as connection:
-            members = await members_of(connection, room_id)
+            members = await members_of(connection, message.room_id)
         await request.app.state.notices.refresh_sidebars([member.id for member in members])
+
+
+def _changed(request: Request, message: Message) -> Response:
+    if is_htmx(request):
+        return page(request, "messages/_message.html", {"message": message})
+    return RedirectResponse(f"/rooms/{message.room_id}/messages/{message.id}#m-{message.id}", status_code=303)
+
+
+async def _editor(request: Request, message: Message, body: str, error: str = "", status_code: int = 200) -> Response:
+    context = {"message": message, "body": body, "error": error}
+    if is_htmx(request):
+        return page(request, "messages/_editor.html", context, status_code=status_code)
+    return await shell_page(request, "messages/edit.html", context, status_code=status_code)
 
 
 async def _room_page(
@@ -144,6 +198,10 @@ def _client_id(text: str | None) -> UUID:
         return uuid4()
 
 
+def _message_id(request: Request) -> MessageId:
+    return MessageId(request.path_params["message_id"])
+
+
 def _room_id(request: Request) -> RoomId:
     return RoomId(request.path_params["room_id"])
 
@@ -153,6 +211,10 @@ routes = [
     Route("/rooms/{room_id:id}/messages", show_history),
     Route("/rooms/{room_id:id}/messages", post, methods=["POST"]),
     Route("/rooms/{room_id:id}/messages/{message_id:id}", show_message),
+    Route("/messages/{message_id:id}", show_one),
+    Route("/messages/{message_id:id}/edit", show_editor),
+    Route("/messages/{message_id:id}/edit", edit, methods=["POST"]),
+    Route("/messages/{message_id:id}/delete", delete, methods=["POST"]),
     Route("/rooms/{room_id:id}/read", read, methods=["POST"]),
     Route("/reload", reload_room),
 ]

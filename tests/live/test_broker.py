@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 from broadcaster._base import Subscriber
 
 from chat.live.broker import RESYNC, Broker, MemoryBackend, RedisBackend, create_broadcast
@@ -88,10 +90,13 @@ class TestEveryBroker:
             assert await next_message(attic) == "upstairs"
 
     async def test_two_subscribers_of_a_channel_both_hear_it(self, redis_url: str | None) -> None:
-        async with connected(redis_url) as broker, broker.subscribe("lobby") as one, broker.subscribe("lobby") as other:
-            await broker.publish("lobby", "hello")
-            assert await next_message(one) == "hello"
-            assert await next_message(other) == "hello"
+        async with connected(redis_url) as broker, broker.subscribe("lobby") as one:
+            started = time.monotonic()
+            async with broker.subscribe("lobby") as other:
+                assert time.monotonic() - started < 0.5
+                await broker.publish("lobby", "hello")
+                assert await next_message(one) == "hello"
+                assert await next_message(other) == "hello"
 
     async def test_all_who_come_first_at_the_same_moment_hear(self, redis_url: str | None) -> None:
         channels = ["lobby", "lobby", *(f"room {number}" for number in range(20))]
@@ -362,15 +367,17 @@ class TestRedisFrozen:
             broker.subscribe("lobby") as lobby,
         ):
             redis_server.pause()
-            for number in range(5 * BATCH):
-                await broker.publish("lobby", f"old {number}")
-            await anyio.sleep(6)
+            for _ in range(45):
+                for _ in range(BATCH):
+                    await broker.publish("lobby", "old")
+                await anyio.sleep(0.1)
+            await anyio.sleep(1.5)
             assert not broker.backend.is_connected
             redis_server.resume()
             assert await next_message(resync) == "connected"
             await broker.publish("lobby", "new")
             assert len(await messages_before(lobby, "new")) <= BATCH
-            assert broker.backend.dropped == 5 * BATCH
+            assert broker.backend.dropped == 45 * BATCH
 
     async def test_subscribing_and_leaving_do_not_hang_with_it(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.url) as broker:
@@ -382,14 +389,77 @@ class TestRedisFrozen:
             started = time.monotonic()
         assert time.monotonic() - started < 1.0
 
-    async def test_a_confirmation_that_comes_late_brings_a_resync(self, redis_server: RedisServer) -> None:
+    async def test_confirmations_that_come_late_bring_one_resync(self, redis_server: RedisServer) -> None:
         async with connected(redis_server.url) as broker, broker.subscribe(RESYNC) as resync:
             redis_server.pause()
-            async with broker.subscribe("lobby") as lobby:
+            async with broker.subscribe("lobby") as lobby, broker.subscribe("attic") as attic:
+                with pytest.raises(TimeoutError):
+                    await next_message(resync, 0.1)
                 redis_server.resume()
                 assert await next_message(resync) == "connected"
-                await broker.publish("lobby", "hello")
-                assert await next_message(lobby) == "hello"
+                await broker.publish("lobby", "downstairs")
+                await broker.publish("attic", "upstairs")
+                assert await next_message(lobby) == "downstairs"
+                assert await next_message(attic) == "upstairs"
+                with pytest.raises(TimeoutError):
+                    await next_message(resync, 0.1)
+
+
+class SilentWay:
+    """A way to Redis that can lose its connections without telling either end, as firewalls do."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._era = 0
+        self._is_silent = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        """The URL of the way's near end."""
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1", family=socket.AF_INET)
+        async with listener, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, self._connect)
+            yield f"redis://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/0"
+            tasks.cancel_scope.cancel()
+
+    def fall_silent(self) -> None:
+        self._era += 1
+        self._is_silent = True
+
+    def mend(self) -> None:
+        """Let new connections through. The old ones stay dead."""
+        self._era += 1
+        self._is_silent = False
+
+    async def _connect(self, near: SocketStream) -> None:
+        async with near, await anyio.connect_tcp("127.0.0.1", self._port) as far, anyio.create_task_group() as tasks:
+            tasks.start_soon(self._carry, self._era, near, far, tasks.cancel_scope)
+            tasks.start_soon(self._carry, self._era, far, near, tasks.cancel_scope)
+
+    async def _carry(self, era: int, source: SocketStream, target: SocketStream, ways: anyio.CancelScope) -> None:
+        with suppress(anyio.BrokenResourceError):
+            async for data in source:
+                if era == self._era and not self._is_silent:
+                    await target.send(data)
+        ways.cancel()
+
+
+async def test_connections_that_die_silently_are_noticed_and_replaced(redis_server: RedisServer) -> None:
+    way = SilentWay(redis_server.port)
+    async with (
+        way.open() as url,
+        connected(url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        way.fall_silent()
+        await until(lambda: not broker.backend.is_connected)
+        await anyio.sleep(0.5)
+        way.mend()
+        assert await next_message(resync) == "connected"
+        await until(lambda: broker.backend.is_connected)
+        await broker.publish("lobby", "hello")
+        assert await next_message(lobby) == "hello"
 
 
 async def test_a_url_that_is_not_of_redis_is_refused_at_once() -> None:

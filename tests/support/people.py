@@ -50,6 +50,14 @@ class Person:
         fields = {"body": body, "client_id": client_id or str(uuid4())}
         return self.submit(f"/rooms/{room_id}/messages", fields, htmx=True)
 
+    def edit(self, message_id: int, body: str) -> httpx.Response:
+        """Change a message the way htmx does."""
+        return self.submit(f"/messages/{message_id}/edit", {"body": body}, htmx=True)
+
+    def delete(self, message_id: int) -> httpx.Response:
+        """Delete a message the way htmx does."""
+        return self.submit(f"/messages/{message_id}/delete", htmx=True)
+
     def reads(self, room_id: int, query: str = "") -> list[str]:
         """The bodies of the messages on a room's page, oldest first, as text."""
         return bodies(self.get(f"/rooms/{room_id}{query}").text)

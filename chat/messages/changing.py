@@ -1,0 +1,80 @@
+"""Editing and deleting one's own messages."""
+
+from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.person import Visitor
+from chat.errors import Forbidden, NotFound
+from chat.ids import MessageId
+from chat.messages.message import Message, message_from, select_messages
+from chat.messages.posting import checked_body
+from chat.models import memberships, messages
+
+# Like a post, a change takes the room's row lock, its next revision, and stamps it on the message. A deleted message
+# stays as a tombstone, so that its deletion reaches those who were away.
+_CHANGE = text("""
+    WITH room AS (
+        UPDATE rooms SET revision = revision + 1
+        WHERE id = (SELECT room_id FROM messages WHERE id = :message_id)
+        RETURNING revision
+    )
+    UPDATE messages SET
+        revision = room.revision,
+        body = coalesce(:body, ''),
+        edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,
+        deleted_at = CASE WHEN :body IS NULL THEN clock_timestamp() END
+    FROM room
+    WHERE messages.id = :message_id AND messages.deleted_at IS NULL
+    RETURNING messages.*, :author_name AS author_name
+""").bindparams(
+    bindparam("message_id", type_=BigInteger), bindparam("body", type_=Text), bindparam("author_name", type_=Text)
+)
+
+
+async def own_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
+    """A message the visitor may change, and its text as typed.
+
+    Raises `NotFound` when they may not see it or it is deleted, and `Forbidden` when it is somebody else's.
+    """
+    statement = (
+        select_messages()
+        .join(memberships, memberships.c.room_id == messages.c.room_id)
+        .where(messages.c.id == message_id, memberships.c.user_id == visitor.id, messages.c.deleted_at.is_(None))
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound
+    if row.author_id != visitor.id:
+        raise Forbidden("Only its author can change a message.")
+    return message_from(row), row.body
+
+
+async def edit_message(
+    database: AsyncEngine, author: Visitor, message_id: MessageId, body: str
+) -> tuple[Message, bool]:
+    """Change one's own message; committed when this returns. Tells whether it differs from what it was.
+
+    Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
+    """
+    body = checked_body(body)
+    async with database.begin() as connection:
+        message, before = await own_message(connection, author, message_id)
+        if body == before:
+            return message, False
+        return await _change(connection, author, message_id, body), True
+
+
+async def delete_message(database: AsyncEngine, author: Visitor, message_id: MessageId) -> Message:
+    """Delete one's own message for everybody; committed when this returns. Raises `NotFound` and `Forbidden`."""
+    async with database.begin() as connection:
+        await own_message(connection, author, message_id)
+        return await _change(connection, author, message_id, None)
+
+
+async def _change(connection: AsyncConnection, author: Visitor, message_id: MessageId, body: str | None) -> Message:
+    values = {"message_id": message_id, "body": body, "author_name": author.name}
+    row = (await connection.execute(_CHANGE, values)).one_or_none()
+    if row is None:
+        # Deleted a moment ago by another window; rolling back takes the revision back, too.
+        raise NotFound
+    return message_from(row)

@@ -1,0 +1,56 @@
+"""Editing and deleting in the browser, before the eyes of another."""
+
+from playwright.sync_api import expect
+
+from tests.support.browsers import PHONE, Windows, accessibility_violations
+from tests.support.people import Person, sign_up
+
+
+def test_an_edit_and_a_deletion_show_for_everybody_at_once(alice: Person, windows: Windows) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    alice.post(1, "Helo everybody")
+    bob.post(1, "Hi")
+    hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
+    expect(his.locator("#m-1 .edit")).to_be_hidden()
+    hers.hover("#m-1")
+    hers.click("#m-1 .edit")
+    expect(hers.locator("#m-1 textarea")).to_be_focused()
+    assert accessibility_violations(hers) == []
+    hers.fill("#m-1 textarea", "Hello everybody")
+    hers.click("text=Save")
+    expect(his.locator("#m-1 .body")).to_have_text("Hello everybody (edited)")
+    expect(hers.locator("#m-1 .body")).to_have_text("Hello everybody (edited)")
+    hers.on("dialog", lambda dialog: dialog.accept())
+    hers.hover("#m-1")
+    hers.click("#m-1 .edit")
+    hers.click("text=Delete")
+    for page in (hers, his):
+        expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
+        assert accessibility_violations(page) == []
+
+
+def test_an_editor_left_or_refused_keeps_everything(alice: Person, windows: Windows) -> None:
+    alice.post(1, "hello")
+    page = windows.open_as(alice, "/rooms/1", viewport=PHONE, expected=("422",))
+    page.hover("#m-1")
+    page.click("#m-1 .edit")
+    page.fill("#m-1 textarea", "x" * 10_001)
+    page.click("text=Save")
+    expect(page.locator("#m-1 .field-error")).to_contain_text("10,001 characters")
+    expect(page.locator("#m-1 textarea")).to_have_value("x" * 10_001)
+    page.click("text=Cancel")
+    expect(page.locator("#m-1 .body")).to_have_text("hello")
+
+
+def test_messages_can_be_edited_and_deleted_without_javascript(alice: Person, windows: Windows) -> None:
+    alice.post(1, "hello")
+    page = windows.open_as(alice, "/rooms/1", java_script_enabled=False)
+    page.hover("#m-1")
+    page.click("#m-1 .edit")
+    page.fill("textarea", "hello again")
+    page.click("text=Save")
+    expect(page.locator("#m-1 .body")).to_have_text("hello again (edited)")
+    page.hover("#m-1")
+    page.click("#m-1 .edit")
+    page.click("text=Delete")
+    expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
