@@ -17,6 +17,7 @@ import chat.messages.routes
 import chat.rooms.routes
 import chat.web.health
 import chat.web.live
+from chat import crash
 from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 def create_app(settings: Settings) -> Starlette:
     """The application. `settings.database_url` must be set."""
     assert settings.database_url is not None
+    crash.arm(settings.crash_points)
     database = create_engine(settings.database_url)
     signer = Signer(settings.secret_key)
 

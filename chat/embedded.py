@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +43,12 @@ def postgres(directory: Path, *, options: Mapping[str, str] | None = None) -> It
     """
     directory.mkdir(parents=True, exist_ok=True)
     with _exclusive(directory / "lock"):
-        server = _Server(directory.resolve() / "postgres", options or {})
+        server = Server(directory.resolve() / "postgres", options or {})
         try:
             yield server.start()
         finally:
             server.stop()
+            server.remove_socket()
 
 
 @contextmanager
@@ -59,7 +61,9 @@ def _exclusive(file: Path) -> Iterator[None]:
         yield
 
 
-class _Server:
+class Server:
+    """One PostgreSQL server with its data in a folder of its own."""
+
     def __init__(self, data: Path, options: Mapping[str, str]) -> None:
         self._data = data
         self._options = options
@@ -68,11 +72,13 @@ class _Server:
         self._sockets = Path(tempfile.mkdtemp(prefix="simplechat-", dir="/tmp"))
 
     def start(self) -> str:
+        """Start it, or start it again, and return the URL of its database."""
         self._prepare_folders()
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         self._check_version()
-        self._stop_leftover()
+        # An earlier run that was killed has left its server; the lock says that nobody else can be using it.
+        self.stop()
         settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._options}
         arguments = shlex.join(f"--{name}={value}" for name, value in settings.items())
         log = self._data / "server.log"
@@ -84,9 +90,13 @@ class _Server:
         self._create_database()
         return f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
 
-    def stop(self) -> None:
+    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """End it: in an orderly way, or at once, so that the next start has to recover."""
         with suppress(EmbeddedError):
-            self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
+            self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    def remove_socket(self) -> None:
+        """Clean up after the last stop."""
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def _prepare_folders(self) -> None:
@@ -117,11 +127,6 @@ class _Server:
             raise EmbeddedError(
                 f"{self._data} was made by PostgreSQL {made_by}, this is {runs}: dump it with the old version first"
             )
-
-    def _stop_leftover(self) -> None:
-        """Stop the server of an earlier run that was killed; the lock says that nobody else can be using it."""
-        with suppress(EmbeddedError):
-            self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
 
     def _create_database(self) -> None:
         host = ("-h", str(self._sockets), "-U", "postgres")

@@ -28,6 +28,7 @@ class Settings:
     public_url: str | None
     forwarded_allow_ips: str
     data_directory: Path
+    crash_points: Mapping[str, float]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -45,6 +46,7 @@ class Settings:
             public_url=_public_url(environment),
             forwarded_allow_ips=environment.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
             data_directory=data_directory,
+            crash_points=_crash_points(environment),
         )
         if settings.web_concurrency > 1 and settings.redis_url is None:
             raise SettingsError(
@@ -78,6 +80,14 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, least
     if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
     return int(value)
+
+
+def _crash_points(environment: Mapping[str, str]) -> dict[str, float]:
+    try:
+        pairs = [point.split(":") for point in environment.get("CRASH_POINTS", "").split(",") if point]
+        return {name: float(chance) for name, chance in pairs}
+    except ValueError:
+        raise SettingsError("CRASH_POINTS is for tests, such as after_commit:0.01") from None
 
 
 def _secret_key(environment: Mapping[str, str], generated_into: Path | None) -> str:

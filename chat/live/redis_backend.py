@@ -83,10 +83,10 @@ class _Receiver:
     async def _hear(self, connection: AbstractConnection) -> None:
         while True:
             # None is a timeout: nothing is lost, the parser goes on where it stopped.
-            reply = await connection.read_response(timeout=IDLE_SECONDS, disconnect_on_error=False)
+            reply = await connection.read_response(timeout=IDLE_SECONDS)
             if reply is None:
                 await connection.send_command("PING")
-                reply = await connection.read_response(timeout=PING_SECONDS, disconnect_on_error=False)
+                reply = await connection.read_response(timeout=PING_SECONDS)
             match reply:
                 case None:
                     raise TimeoutError(f"no answer to a PING in {PING_SECONDS:g} s")

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.accounts.person import Visitor
+from chat.crash import crash_point
 from chat.errors import InvalidInput, NotFound
 from chat.ids import RoomId
 from chat.messages.message import Message, message_from, select_messages
@@ -83,6 +84,8 @@ async def post_message(database: AsyncEngine, author: Visitor, room_id: RoomId, 
     try:
         async with database.begin() as connection:
             row = (await connection.execute(_POST, values)).one_or_none()
+            crash_point("before_commit")
+        crash_point("after_commit")
         if row is not None:
             return Posted(message_from(row), is_new=True)
     except IntegrityError:

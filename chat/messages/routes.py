@@ -2,10 +2,12 @@
 
 from uuid import UUID, uuid4
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from chat.crash import crash_point
 from chat.database import snapshot
 from chat.errors import InvalidInput
 from chat.ids import MessageId, Position, Revision, RoomId
@@ -76,9 +78,11 @@ async def post(request: Request) -> Response:
     if posted.is_new:
         await _announce(request, posted.message)
         await _announce_direct(request, posted.message)
-    if is_htmx(request):
-        return page(request, "messages/_posted.html", {"message": posted.message, "client_id": uuid4()})
-    return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
+    if not is_htmx(request):
+        return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
+    response = page(request, "messages/_posted.html", {"message": posted.message, "client_id": uuid4()})
+    response.background = BackgroundTask(crash_point, "after_reply")
+    return response
 
 
 async def show_one(request: Request) -> Response:
@@ -121,6 +125,7 @@ async def _announce(request: Request, message: Message) -> None:
     changes = Changes((as_change(message),), message.revision)
     epoch = request.state.installation.epoch
     await request.app.state.hub.publish(message.room_id, epoch, Revision(message.revision - 1), changes)
+    crash_point("after_publish")
 
 
 async def _announce_direct(request: Request, message: Message) -> None:

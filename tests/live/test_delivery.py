@@ -22,7 +22,7 @@ async def test_twenty_readers_on_two_processes_get_a_thousand_messages_in_order(
     authors = [alice, *(sign_up(one if number % 2 else two, f"Person {number}") for number in range(7))]
     async with AsyncExitStack() as stack:
         readers = [
-            await stack.enter_async_context(LiveClient(authors[number % 8], 1, url=(one, two)[number % 2].url))
+            await stack.enter_async_context(LiveClient(authors[number % 8], 1, urls=[(one, two)[number % 2].url]))
             for number in range(20)
         ]
 
@@ -113,7 +113,7 @@ async def test_signing_out_closes_that_sessions_sockets_on_every_process_and_no_
     elsewhere = sign_in(one, alice)
     async with (
         LiveClient(alice, 1) as here,
-        LiveClient(alice, 1, url=two.url) as there,
+        LiveClient(alice, 1, urls=[two.url]) as there,
         LiveClient(elsewhere, 1) as other,
     ):
         await asyncio.to_thread(alice.submit, "/sign-out")
@@ -131,7 +131,7 @@ async def test_a_lost_notice_is_made_good(
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
     alice = first_run(one)
     bob = sign_up(one, "Bob Brown")
-    async with LiveClient(alice, 1, url=two.url) as there, LiveClient(bob, 1, url=two.url) as his:
+    async with LiveClient(alice, 1, urls=[two.url]) as there, LiveClient(bob, 1, urls=[two.url]) as his:
         redis_server.kill()
         await asyncio.to_thread(alice.submit, "/sign-out")
         await asyncio.to_thread(bob.submit, "/rooms/1/leave")

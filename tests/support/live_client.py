@@ -8,32 +8,38 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
+import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.people import Person
 
+PARTIAL = r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>'
 RECONNECT_CODES = {1001, 1005, 1006, 1011, 1012, 1013, 1014}
-FIRST_DELAY, LONGEST_DELAY = 0.5, 4.0
+FIRST_DELAY, LONGEST_DELAY = 0.5, 1.5
 
 
 @dataclass
 class LiveClient:
-    """One open room page of a person. `view` is what the page shows: the bodies by message id."""
+    """One open room page of a person. `view` is what it shows, by message id; `doubled` what it was shown again."""
 
     person: Person
     room_id: int | None
-    url: str = ""
+    urls: list[str] = field(default_factory=list)
     after: int = 0
     epoch: str = ""
     frames: list[str] = field(default_factory=list)
     view: dict[int, str] = field(default_factory=dict)
     inserted: list[int] = field(default_factory=list)
+    doubled: list[int] = field(default_factory=list)
     closed_with: int | None = None
+    keeps_frames: bool = True
+    deliveries: int = 0
     connections: int = 0
 
     def __post_init__(self) -> None:
-        self.url = self.url or self.person.server.url
+        self.urls = self.urls or [self.person.server.url]
+        self._must_reload = False
         self._changed = asyncio.Event()
         self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -41,10 +47,12 @@ class LiveClient:
 
     async def load(self) -> None:
         """Load the page: what it shows, its revision and its epoch."""
-        page = (await asyncio.to_thread(self.person.get, f"/rooms/{self.room_id}")).text
-        self.after = int(re.findall(r'data-revision="(\d+)"', page)[0])
-        self.epoch = re.findall(r"epoch=([0-9a-f-]+)", page)[0]
-        self._apply(page)
+        page = await asyncio.to_thread(self.person.get, f"/rooms/{self.room_id}")
+        page.raise_for_status()
+        self.after = int(re.findall(r'data-revision="(\d+)"', page.text)[0])
+        self.epoch = re.findall(r"epoch=([0-9a-f-]+)", page.text)[0]
+        self.view.clear()
+        self._upsert(page.text)
 
     async def __aenter__(self) -> "LiveClient":
         if self.room_id is not None:
@@ -92,42 +100,68 @@ class LiveClient:
             path = (
                 "/live" if self.room_id is None else f"/rooms/{self.room_id}/live?after={self.after}&epoch={self.epoch}"
             )
+            url = random.choice(self.urls)
             try:
-                async with connect(self._ws_url(path), additional_headers=self._headers(), compression=None) as socket:
+                if self._must_reload:
+                    await self.load()
+                    self._must_reload = False
+                    continue
+                headers = self._headers(url)
+                async with connect(
+                    url.replace("http", "ws", 1) + path, additional_headers=headers, compression=None, open_timeout=5
+                ) as socket:
                     self._socket, self.closed_with, attempt = socket, None, 0
                     self.connections += 1
                     self._connected.set()
                     async for frame in socket:
                         self._receive(str(frame))
-                    code = socket.close_code
+                        if self._must_reload:
+                            break
+                    code = socket.close_code or 1006
             except ConnectionClosed as error:
                 code = error.rcvd.code if error.rcvd else 1006
-            except (OSError, InvalidHandshake, TimeoutError):
+            except (OSError, InvalidHandshake, TimeoutError, httpx.HTTPError):
                 code = 1006
             self.closed_with = code
             self._changed.set()
-            if code not in RECONNECT_CODES:
+            if code not in RECONNECT_CODES and not self._must_reload:
                 return
             attempt += 1
             delay = min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)
             await asyncio.sleep(delay * random.uniform(0.7, 1.3))
 
     def _receive(self, frame: str) -> None:
-        self.frames.append(frame)
-        self._apply(frame)
+        """Do what htmx does with a frame: upsert what is new, morph what is loaded, ignore what is not."""
+        if self.keeps_frames:
+            self.frames.append(frame)
+        self._must_reload = "/reload" in frame
+        for target, swap, items in re.findall(PARTIAL, frame, re.DOTALL):
+            if swap == "upsert":
+                self._upsert(items)
+            elif swap == "outerMorph":
+                for number, body in messages_in(items):
+                    self.deliveries += 1
+                    assert target == f"m-{number}"
+                    if number in self.view:
+                        self.view[number] = body
         for cursor in re.findall(r'<hx-cursor data-cursor="(\d+)">', frame):
             self.after = int(cursor)
         self._changed.set()
 
-    def _apply(self, markup: str) -> None:
-        pattern = r'<li id="m-(\d+)"[^>]*>.*?<div class="body"[^>]*>(.*?)</div>'
-        for number, body in re.findall(pattern, markup, re.DOTALL):
-            self.inserted.append(int(number))
-            self.view[int(number)] = html.unescape(re.sub(r"<[^>]+>", "", body))
+    def _upsert(self, markup: str) -> None:
+        for number, body in messages_in(markup):
+            if number in self.view:
+                self.doubled.append(number)
+            self.deliveries += 1
+            self.inserted.append(number)
+            self.view[number] = body
 
-    def _ws_url(self, path: str) -> str:
-        return self.url.replace("http", "ws", 1) + path
-
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, url: str) -> dict[str, str]:
         cookies = "; ".join(f"{name}={value}" for name, value in self.person.client.cookies.items())
-        return {"Cookie": cookies, "Origin": self.url}
+        return {"Cookie": cookies, "Origin": url}
+
+
+def messages_in(markup: str) -> list[tuple[int, str]]:
+    """The messages in markup: their ids, and their bodies as text."""
+    found = re.findall(r'<li id="m-(\d+)"[^>]*>.*?<div class="body"[^>]*>(.*?)</div>', markup, re.DOTALL)
+    return [(int(number), html.unescape(re.sub(r"<[^>]+>", "", body))) for number, body in found]

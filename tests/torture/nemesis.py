@@ -1,0 +1,135 @@
+"""The nemesis: breaks one part after the other, by a seeded plan, and mends it again."""
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from chat import embedded
+from tests.support.live_client import LiveClient
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+from tests.torture.proxy import Proxy
+
+Fault = Callable[[], Awaitable[None]]
+
+
+class Nemesis:
+    """Faults of every kind. A server that died at a crash point is started again like one that was killed."""
+
+    def __init__(
+        self,
+        seed: int,
+        servers: list[ChatServer],
+        proxies: list[Proxy],
+        redis: RedisServer,
+        postgres: embedded.Server,
+        database_url: str,
+        readers: list[LiveClient],
+    ) -> None:
+        self._chance = random.Random(seed)
+        self._servers, self._proxies, self._redis = servers, proxies, redis
+        self._postgres, self._database_url, self._readers = postgres, database_url, readers
+        self.faults: Counter[str] = Counter()
+        self.last_was_postgres = False
+
+    async def rage(self, until: float) -> None:
+        """Break things until a moment of the loop's clock; whatever is broken is mended when this returns."""
+        loop = asyncio.get_running_loop()
+        kinds: list[tuple[Fault, int]] = [
+            (self._kill_server, 4),
+            (self._stop_server, 2),
+            (self._freeze_server, 2),
+            (self._restart_redis, 2),
+            (self._freeze_redis, 1),
+            (self._cut_redis_connections, 4),
+            (self._restart_postgres, 1),
+            (self._terminate_database_connections, 4),
+            (self._abort_readers, 8),
+            (self._cut_network, 4),
+            (self._swallow_network, 2),
+            (self._delay_network, 2),
+        ]
+        faults, weights = zip(*kinds, strict=True)
+        while loop.time() < until:
+            fault = self._chance.choices(faults, weights)[0]
+            name = fault.__name__.strip("_")
+            self.faults[name] += 1
+            await fault()
+            self.last_was_postgres = name == "restart_postgres"
+            await self.revive()
+            await asyncio.sleep(self._chance.uniform(0.05, 0.4))
+        await self.revive()
+
+    async def revive(self) -> None:
+        """Start whatever died, also at a crash point."""
+        dead = [server for server in self._servers if server.process is not None and server.process.poll() is not None]
+        for _ in dead:
+            self.faults["server died"] += 1
+        await asyncio.gather(*(asyncio.to_thread(server.start) for server in dead))
+
+    async def _kill_server(self) -> None:
+        await asyncio.to_thread(self._chance.choice(self._servers).kill)
+
+    async def _stop_server(self) -> None:
+        await asyncio.to_thread(self._chance.choice(self._servers).stop)
+
+    async def _freeze_server(self) -> None:
+        process = self._chance.choice(self._servers).process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(self._chance.uniform(0.3, 2))
+        process.send_signal(signal.SIGCONT)
+
+    async def _restart_redis(self) -> None:
+        self._redis.kill()
+        await asyncio.sleep(self._chance.uniform(0, 1))
+        self._redis.start()
+
+    async def _freeze_redis(self) -> None:
+        self._redis.pause()
+        await asyncio.sleep(self._chance.uniform(0.5, 3))
+        self._redis.resume()
+
+    async def _cut_redis_connections(self) -> None:
+        kind = self._chance.choice(["normal", "pubsub"])
+        await asyncio.to_thread(self._redis.command, "CLIENT", "KILL", "TYPE", kind)
+
+    async def _restart_postgres(self) -> None:
+        await asyncio.to_thread(self._postgres.stop, "immediate")
+        await asyncio.to_thread(self._postgres.start)
+
+    async def _terminate_database_connections(self) -> None:
+        connection = await asyncpg.connect(self._database_url)
+        try:
+            share = self._chance.choice([0.2, 1.0])
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < $1",
+                share,
+            )
+        finally:
+            await connection.close()
+
+    async def _abort_readers(self) -> None:
+        for reader in self._chance.sample(self._readers, self._chance.randint(1, len(self._readers))):
+            reader.abort()
+
+    async def _cut_network(self) -> None:
+        self._chance.choice(self._proxies).cut()
+
+    async def _swallow_network(self) -> None:
+        proxy = self._chance.choice(self._proxies)
+        proxy.blackhole = True
+        await asyncio.sleep(self._chance.uniform(0.5, 3))
+        proxy.cut()
+        proxy.blackhole = False
+
+    async def _delay_network(self) -> None:
+        proxy = self._chance.choice(self._proxies)
+        proxy.delay = self._chance.uniform(0.02, 0.3)
+        await asyncio.sleep(self._chance.uniform(0.5, 2))
+        proxy.delay = 0.0

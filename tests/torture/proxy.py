@@ -1,0 +1,61 @@
+"""A TCP proxy that misbehaves like a network: it delays, swallows, or cuts."""
+
+import asyncio
+import contextlib
+
+
+class Proxy:
+    """Forwards one port to another. `delay` in seconds; a `blackhole` takes bytes and passes none on."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target = target_port
+        self.port = 0
+        self.delay = 0.0
+        self.blackhole = False
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen on a port of its own."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Cut everything and listen no more."""
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Abort every connection."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        upstream: asyncio.StreamWriter | None = None
+        try:
+            other, upstream = await asyncio.open_connection("127.0.0.1", self._target)
+            self._writers.add(upstream)
+            done, pending = await asyncio.wait(
+                [asyncio.ensure_future(self._pump(reader, upstream)), asyncio.ensure_future(self._pump(other, writer))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*done, *pending, return_exceptions=True)
+        except OSError:
+            pass
+        finally:
+            for each in (writer, upstream):
+                if each is not None:
+                    self._writers.discard(each)
+                    each.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                while self.blackhole:
+                    await asyncio.sleep(0.05)
+                writer.write(data)
+                await writer.drain()

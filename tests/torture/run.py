@@ -1,0 +1,225 @@
+"""The torture test: `python -m tests.torture.run --seeds 3 --seconds 30`.
+
+Three servers, one PostgreSQL, one Redis, a network that misbehaves, 16 readers over 4 rooms, 8 writers, and a nemesis. At
+the end every acknowledged change must be in the database, and every reader's view must be the room.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from chat import embedded, schema
+from tests.support.live_client import LiveClient
+from tests.support.people import first_run, sign_up
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+from tests.torture.nemesis import Nemesis
+from tests.torture.proxy import Proxy
+from tests.torture.writers import DELETED, Writer
+
+SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
+CRASH_POINTS = "before_commit:0.002,after_commit:0.002,after_publish:0.002,after_reply:0.002"
+PATIENCE, PATIENCE_AFTER_POSTGRES = 3.0, 10.0
+
+# Every revision a message was ever stamped with, which an edit would otherwise overwrite.
+REVISION_LOG = """
+    CREATE TABLE revision_log (room_id bigint, revision bigint);
+    CREATE FUNCTION log_revision() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO revision_log VALUES (NEW.room_id, NEW.revision); RETURN NULL; END $$;
+    CREATE TRIGGER log_revision AFTER INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION log_revision();
+"""
+
+
+@dataclass
+class Result:
+    """What one seed came to. Empty `violations` is what we promise."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    writes: int = 0
+    deliveries: int = 0
+    retries: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    converged_in: float = 0.0
+
+
+async def torture(seed: int, seconds: float) -> Result:
+    """Run one seed."""
+    folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
+    folder.chmod(0o755)
+    postgres, redis = embedded.Server(folder / "postgres", {"max_connections": "300"}), RedisServer()
+    servers: list[ChatServer] = []
+    try:
+        url = postgres.start()
+        await asyncio.to_thread(schema.migrate, url)
+        await _execute(url, REVISION_LOG)
+        redis.start()
+        servers += [ChatServer(url, redis.url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
+        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
+        return await _rage(seed, seconds, servers, redis, postgres, url)
+    finally:
+        for server in servers:
+            server.remove()
+        redis.stop()
+        postgres.stop()
+        postgres.remove_socket()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _rage(
+    seed: int, seconds: float, servers: list[ChatServer], redis: RedisServer, postgres: embedded.Server, url: str
+) -> Result:
+    proxies = [Proxy(server.port) for server in servers]
+    for proxy in proxies:
+        await proxy.start()
+    addresses = [f"http://127.0.0.1:{proxy.port}" for proxy in proxies]
+    people = [await asyncio.to_thread(first_run, servers[0])]
+    people += [await asyncio.to_thread(sign_up, servers[0], f"Person {number}") for number in range(1, WRITERS)]
+    rooms = [1, *[await asyncio.to_thread(people[0].create_room, f"Room {number}") for number in range(1, ROOMS)]]
+    for person in people:
+        for room in rooms:
+            await asyncio.to_thread(person.join, room)
+    writers = [
+        Writer(person, addresses, rooms, random.Random(f"{seed}-{number}")) for number, person in enumerate(people)
+    ]
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        readers = [
+            await stack.enter_async_context(
+                LiveClient(people[number % WRITERS], rooms[number % ROOMS], urls=addresses, keeps_frames=False)
+            )
+            for number in range(READERS)
+        ]
+        nemesis = Nemesis(seed, servers, proxies, redis, postgres, url, readers)
+        until = loop.time() + seconds
+        await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
+        # A crash point may have had the last word.
+        await nemesis.revive()
+        healed = time.monotonic()
+        result = Result(seed, faults=nemesis.faults)
+        patience = PATIENCE_AFTER_POSTGRES if nemesis.last_was_postgres else PATIENCE
+        truth = await _truth(url, rooms)
+        while (behind := _behind(readers, truth)) and time.monotonic() - healed < patience:
+            await asyncio.sleep(0.02)
+        result.converged_in = time.monotonic() - healed
+        result.violations += behind
+        result.violations += await _check_database(url, rooms, writers, truth)
+        for reader in readers:
+            result.violations += [f"shown twice: message {number}" for number in reader.doubled]
+    for proxy in proxies:
+        await proxy.stop()
+    result.writes = sum(writer.acknowledged for writer in writers)
+    result.retries = sum(writer.retries for writer in writers)
+    result.deliveries = sum(reader.deliveries for reader in readers)
+    return result
+
+
+async def _truth(url: str, rooms: list[int]) -> dict[int, list[tuple[int, str]]]:
+    """Every room as the database has it: ids and texts in order."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT * FROM messages ORDER BY room_id, position")
+    finally:
+        await connection.close()
+    truth: dict[int, list[tuple[int, str]]] = {room: [] for room in rooms}
+    for row in rows:
+        text = DELETED if row["deleted_at"] else row["body"] + (" (edited)" if row["edited_at"] else "")
+        truth[row["room_id"]].append((row["id"], text))
+    return truth
+
+
+def _behind(readers: list[LiveClient], truth: dict[int, list[tuple[int, str]]]) -> list[str]:
+    """What is wrong with the readers' views. One that had to load the page anew shows the end of the room."""
+    wrong = []
+    for number, reader in enumerate(readers):
+        assert reader.room_id is not None
+        shown = sorted(reader.view.items())
+        expected = truth[reader.room_id]
+        if shown:
+            expected = [message for message in expected if message[0] >= shown[0][0]]
+        if shown != expected or (not shown and expected):
+            missing = len(set(expected) - set(shown))
+            wrong.append(f"reader {number} of room {reader.room_id}: {missing} missing or stale, {len(shown)} shown")
+    return wrong
+
+
+async def _check_database(
+    url: str, rooms: list[int], writers: list[Writer], truth: dict[int, list[tuple[int, str]]]
+) -> list[str]:
+    wrong = []
+    stored = {message: (room, text) for room, found in truth.items() for message, text in found}
+    for writer in writers:
+        for message, text in writer.texts.items():
+            if stored.get(message) != (writer.room_of[message], text):
+                wrong.append(f"acknowledged but not in the database: {message} {text!r}: {stored.get(message)}")
+    bodies = [text for found in truth.values() for _, text in found if text != DELETED]
+    wrong += [f"stored twice: {text}" for text, count in Counter(bodies).items() if count > 1]
+    wrong += [f"room {room}: not in order" for room, found in truth.items() if found != sorted(found)]
+    connection = await asyncpg.connect(url)
+    try:
+        for room in rooms:
+            head = await connection.fetchrow("SELECT revision, message_count FROM rooms WHERE id = $1", room)
+            log = await connection.fetch("SELECT revision FROM revision_log WHERE room_id = $1 ORDER BY 1", room)
+            if [row["revision"] for row in log] != list(range(1, head["revision"] + 1)):
+                wrong.append(f"room {room}: revisions have gaps or repeat")
+            if len(truth[room]) != head["message_count"]:
+                wrong.append(f"room {room}: {len(truth[room])} messages, counted {head['message_count']}")
+    finally:
+        await connection.close()
+    return wrong
+
+
+async def _execute(url: str, statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="how many seeds to run")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
+    arguments = parser.parse_args()
+    results = []
+    print(
+        "| seed | writes | deliveries | faults | retries | converged in | violations |\n|---|---|---|---|---|---|---|"
+    )
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
+        result = asyncio.run(torture(seed, arguments.seconds))
+        results.append(result)
+        print(_row(str(seed), [result]), flush=True)
+        for violation in result.violations[:10]:
+            print(f"    {violation}", flush=True)
+    print(_row("all", results))
+    kinds = sum((result.faults for result in results), Counter[str]())
+    print("\nfaults:", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in kinds.most_common()))
+    sys.exit(any(result.violations for result in results))
+
+
+def _row(name: str, results: list[Result]) -> str:
+    figures = (
+        sum(result.writes for result in results),
+        sum(result.deliveries for result in results),
+        sum(sum(result.faults.values()) for result in results),
+        sum(result.retries for result in results),
+    )
+    slowest = max(result.converged_in for result in results)
+    violations = sum(len(result.violations) for result in results)
+    return f"| {name} | {' | '.join(f'{figure:,}' for figure in figures)} | {slowest:.2f} s | {violations} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""People who write, edit and delete while everything breaks, and never give a message up before it is acknowledged."""
+
+import asyncio
+import html
+import random
+import re
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import httpx
+
+from tests.support.people import Person
+
+DELETED = "This message was deleted."
+
+
+@dataclass
+class Writer:
+    """One person writing into some rooms. `texts` is what each acknowledged message must end as, by id."""
+
+    person: Person
+    urls: list[str]
+    rooms: list[int]
+    chance: random.Random
+    texts: dict[int, str] = field(default_factory=dict)
+    room_of: dict[int, int] = field(default_factory=dict)
+    acknowledged: int = 0
+    retries: int = 0
+
+    async def write(self, until: float) -> None:
+        """Post, edit and delete until a moment of the loop's clock."""
+        loop = asyncio.get_running_loop()
+        number = 0
+        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=4) as client:
+            while loop.time() < until:
+                number += 1
+                mine = [message for message, text in self.texts.items() if text != DELETED]
+                kind = self.chance.random()
+                if kind < 0.75 or not mine:
+                    await self._post(client, number)
+                elif kind < 0.93:
+                    await self._edit(client, self.chance.choice(mine), number)
+                else:
+                    await self._delete(client, self.chance.choice(mine))
+                self.acknowledged += 1
+                await asyncio.sleep(self.chance.uniform(0, 0.02))
+
+    async def _post(self, client: httpx.AsyncClient, number: int) -> None:
+        room, body = self.chance.choice(self.rooms), f"{self.person.name} says {number} {uuid4()}"
+        fields = {"body": body, "client_id": str(uuid4())}
+        answer = await self._insist(client, f"/rooms/{room}/messages", fields, accepted={200})
+        message = int(re.findall(r'<li id="m-(\d+)"', answer.text)[0])
+        assert html.escape(body) in answer.text
+        assert message not in self.texts, "one id, one message"
+        self.texts[message], self.room_of[message] = body, room
+
+    async def _edit(self, client: httpx.AsyncClient, message: int, number: int) -> None:
+        body = f"{self.person.name} corrects {number} {uuid4()}"
+        await self._insist(client, f"/messages/{message}/edit", {"body": body}, accepted={200})
+        self.texts[message] = f"{body} (edited)"
+
+    async def _delete(self, client: httpx.AsyncClient, message: int) -> None:
+        # An earlier try may have worked without our hearing of it.
+        await self._insist(client, f"/messages/{message}/delete", {}, accepted={200, 404})
+        self.texts[message] = DELETED
+
+    async def _insist(
+        self, client: httpx.AsyncClient, path: str, fields: dict[str, str], accepted: set[int]
+    ) -> httpx.Response:
+        """Send the same form until it is acknowledged, to whichever server takes it."""
+        while True:
+            url = self.chance.choice(self.urls)
+            headers = {"Origin": url, "HX-Request": "true"}
+            try:
+                answer = await client.post(f"{url}{path}", data=fields, headers=headers)
+            except httpx.TransportError:
+                answer = None
+            if answer is not None and answer.status_code in accepted:
+                return answer
+            assert answer is None or answer.status_code >= 500, f"{answer.status_code}: {answer.text[-500:]}"
+            self.retries += 1
+            await asyncio.sleep(self.chance.uniform(0.02, 0.2))
