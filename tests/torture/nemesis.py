@@ -1,8 +1,10 @@
 """The nemesis: breaks one part after the other, by a seeded plan, and mends it again."""
 
 import asyncio
+import contextlib
 import random
 import signal
+import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -60,29 +62,46 @@ class Nemesis:
             self.faults[name] += 1
             await fault()
             self.last_was_postgres = name == "restart_postgres"
-            await self.revive()
             await asyncio.sleep(self._chance.uniform(0.05, 0.4))
-        await self.revive()
+
+    async def supervise(self) -> None:
+        """Start dead servers again for as long as this runs, as the platform they run on would."""
+        async with asyncio.TaskGroup() as tasks:
+            for server in self._servers:
+                tasks.create_task(self._keep_alive(server))
+
+    async def _keep_alive(self, server: ChatServer) -> None:
+        while True:
+            await self._revive(server)
+            await asyncio.sleep(0.1)
 
     async def revive(self) -> None:
-        """Start whatever died, also at a crash point."""
-        dead = [server for server in self._servers if server.process is not None and server.process.poll() is not None]
-        for _ in dead:
+        """Start whatever died, and wait until all serve."""
+        await asyncio.gather(*(self._revive(server) for server in self._servers))
+
+    async def _revive(self, server: ChatServer) -> None:
+        while server.process is None or server.process.poll() is not None:
             self.faults["server died"] += 1
-        await asyncio.gather(*(asyncio.to_thread(server.start) for server in dead))
+            # It may be killed again while it starts.
+            with contextlib.suppress(AssertionError):
+                await asyncio.to_thread(server.start)
 
     async def _kill_server(self) -> None:
-        await asyncio.to_thread(self._chance.choice(self._servers).kill)
+        self._signal_server(signal.SIGKILL)
 
     async def _stop_server(self) -> None:
-        await asyncio.to_thread(self._chance.choice(self._servers).stop)
+        self._signal_server(signal.SIGTERM)
 
     async def _freeze_server(self) -> None:
-        process = self._chance.choice(self._servers).process
-        assert process is not None
-        process.send_signal(signal.SIGSTOP)
+        process = self._signal_server(signal.SIGSTOP)
         await asyncio.sleep(self._chance.uniform(0.3, 2))
         process.send_signal(signal.SIGCONT)
+
+    def _signal_server(self, number: int) -> subprocess.Popen[bytes]:
+        process = self._chance.choice(self._servers).process
+        assert process is not None
+        process.send_signal(number)
+        return process
 
     async def _restart_redis(self) -> None:
         self._redis.kill()

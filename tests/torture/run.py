@@ -1,7 +1,7 @@
 """The torture test: `python -m tests.torture.run --seeds 3 --seconds 30`.
 
-Three servers, one PostgreSQL, one Redis, a network that misbehaves, 16 readers over 4 rooms, 8 writers, and a nemesis. At
-the end every acknowledged change must be in the database, and every reader's view must be the room.
+Three servers, one PostgreSQL, one Redis, a network that misbehaves, 16 readers over 4 rooms, 8 writers, and a nemesis.
+At the end every acknowledged change must be in the database, and every reader's view must be the room.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tests.torture.proxy import Proxy
 from tests.torture.writers import DELETED, Writer
 
 SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
-CRASH_POINTS = "before_commit:0.002,after_commit:0.002,after_publish:0.002,after_reply:0.002"
+CRASH_POINTS = "before_commit:0.001,after_commit:0.001,after_publish:0.001,after_reply:0.001"
 PATIENCE, PATIENCE_AFTER_POSTGRES = 3.0, 10.0
 
 # Every revision a message was ever stamped with, which an edit would otherwise overwrite.
@@ -37,6 +37,19 @@ REVISION_LOG = """
     CREATE FUNCTION log_revision() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO revision_log VALUES (NEW.room_id, NEW.revision); RETURN NULL; END $$;
     CREATE TRIGGER log_revision AFTER INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION log_revision();
+"""
+
+# As if an older backup had been restored: the newest messages never happened, and their revisions will come again.
+RESTORE = """
+    CREATE TEMP TABLE undone AS
+        SELECT id, room_id FROM (
+            SELECT id, room_id, row_number() OVER (PARTITION BY room_id ORDER BY position DESC) AS age FROM messages
+        ) AS aged WHERE age <= 3;
+    DELETE FROM messages WHERE id IN (SELECT id FROM undone);
+    UPDATE rooms SET
+        message_count = (SELECT count(*) FROM messages WHERE room_id = rooms.id),
+        revision = (SELECT coalesce(max(revision), 0) FROM messages WHERE room_id = rooms.id);
+    UPDATE installation SET epoch = gen_random_uuid();
 """
 
 
@@ -56,7 +69,6 @@ class Result:
 async def torture(seed: int, seconds: float) -> Result:
     """Run one seed."""
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
-    folder.chmod(0o755)
     postgres, redis = embedded.Server(folder / "postgres", {"max_connections": "300"}), RedisServer()
     servers: list[ChatServer] = []
     try:
@@ -102,18 +114,23 @@ async def _rage(
         ]
         nemesis = Nemesis(seed, servers, proxies, redis, postgres, url, readers)
         until = loop.time() + seconds
+        supervisor = asyncio.create_task(nemesis.supervise())
         await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
+        redis.kill()
+        await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
+        redis.start()
         # A crash point may have had the last word.
+        supervisor.cancel()
+        await asyncio.gather(supervisor, return_exceptions=True)
         await nemesis.revive()
-        healed = time.monotonic()
         result = Result(seed, faults=nemesis.faults)
         patience = PATIENCE_AFTER_POSTGRES if nemesis.last_was_postgres else PATIENCE
-        truth = await _truth(url, rooms)
-        while (behind := _behind(readers, truth)) and time.monotonic() - healed < patience:
-            await asyncio.sleep(0.02)
-        result.converged_in = time.monotonic() - healed
-        result.violations += behind
-        result.violations += await _check_database(url, rooms, writers, truth)
+        result.converged_in = await _converge(result, readers, url, rooms, patience)
+        result.violations += await _check_database(url, rooms, writers, await _truth(url, rooms))
+        await _execute(url, RESTORE)
+        await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
+        await nemesis.revive()
+        await _converge(result, readers, url, rooms, PATIENCE_AFTER_POSTGRES)
         for reader in readers:
             result.violations += [f"shown twice: message {number}" for number in reader.doubled]
     for proxy in proxies:
@@ -122,6 +139,16 @@ async def _rage(
     result.retries = sum(writer.retries for writer in writers)
     result.deliveries = sum(reader.deliveries for reader in readers)
     return result
+
+
+async def _converge(result: Result, readers: list[LiveClient], url: str, rooms: list[int], patience: float) -> float:
+    """Wait until every view is the room; returns the seconds it took, and notes what is wrong after `patience`."""
+    healed = time.monotonic()
+    truth = await _truth(url, rooms)
+    while (behind := _behind(readers, truth)) and time.monotonic() - healed < patience:
+        await asyncio.sleep(0.02)
+    result.violations += behind
+    return time.monotonic() - healed
 
 
 async def _truth(url: str, rooms: list[int]) -> dict[int, list[tuple[int, str]]]:
@@ -192,6 +219,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
+    parser.add_argument("--until-violation", action="store_true", help="stop after the first seed that fails")
     arguments = parser.parse_args()
     results = []
     print(
@@ -203,6 +231,8 @@ def main() -> None:
         print(_row(str(seed), [result]), flush=True)
         for violation in result.violations[:10]:
             print(f"    {violation}", flush=True)
+        if result.violations and arguments.until_violation:
+            break
     print(_row("all", results))
     kinds = sum((result.faults for result in results), Counter[str]())
     print("\nfaults:", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in kinds.most_common()))

@@ -37,7 +37,7 @@ class Writer:
                 mine = [message for message, text in self.texts.items() if text != DELETED]
                 kind = self.chance.random()
                 if kind < 0.75 or not mine:
-                    await self._post(client, number)
+                    await self._post(client, number, self.chance.choice(self.rooms))
                 elif kind < 0.93:
                     await self._edit(client, self.chance.choice(mine), number)
                 else:
@@ -45,8 +45,13 @@ class Writer:
                 self.acknowledged += 1
                 await asyncio.sleep(self.chance.uniform(0, 0.02))
 
-    async def _post(self, client: httpx.AsyncClient, number: int) -> None:
-        room, body = self.chance.choice(self.rooms), f"{self.person.name} says {number} {uuid4()}"
+    async def post(self, room: int) -> None:
+        """Post one more message into a room."""
+        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=4) as client:
+            await self._post(client, 0, room)
+
+    async def _post(self, client: httpx.AsyncClient, number: int, room: int) -> None:
+        body = f"{self.person.name} says {number} {uuid4()}"
         fields = {"body": body, "client_id": str(uuid4())}
         answer = await self._insist(client, f"/rooms/{room}/messages", fields, accepted={200})
         message = int(re.findall(r'<li id="m-(\d+)"', answer.text)[0])

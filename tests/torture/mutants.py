@@ -1,0 +1,106 @@
+"""Breaks the chat one way at a time and shows that the torture test notices: `python -m tests.torture.mutants`."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.server import ROOT
+
+SEEDS, SECONDS = 3, 20
+
+# What is broken: file, what stands there, what stands there instead.
+MUTANTS: dict[str, list[tuple[str, str, str]]] = {
+    "no gap check": [("chat/live/revision.py", "if base == cursor else Verdict.FETCH", "")],
+    "no comparison with the database once a second": [
+        ("chat/live/hub.py", "        if visited:\n", "        if False:\n"),
+    ],
+    "acknowledge before commit": [
+        (
+            "chat/messages/posting.py",
+            "        async with database.begin() as connection:\n"
+            "            row = (await connection.execute(_POST, values)).one_or_none()\n",
+            "        connection = await database.connect()\n"
+            "        await connection.begin()\n"
+            "        row = (await connection.execute(_POST, values)).one_or_none()\n"
+            "        async def later():\n"
+            "            import asyncio\n"
+            "            await asyncio.sleep(0.3)\n"
+            "            await connection.commit()\n"
+            "            await connection.close()\n"
+            "        import asyncio; asyncio.get_running_loop().create_task(later())\n"
+            "        if True:\n",
+        )
+    ],
+    "no duplicate key": [
+        ("chat/messages/posting.py", "          AND NOT EXISTS (SELECT FROM duplicate)\n", ""),
+        ("migrations/versions/0001_first_tables.py", 'sa.UniqueConstraint("author_id", "client_id"', "#"),
+    ],
+    "join without replay": [
+        (
+            "chat/live/hub.py",
+            "        while not room.admit(reader):\n",
+            "        room.readers.add(reader)\n        while False:\n",
+        ),
+    ],
+    "epoch ignored": [
+        ("chat/live/hub.py", "if epoch != self._epoch or not", "if not"),
+        ("chat/live/hub.py", "if self._epoch and heads.epoch != self._epoch:", "if False:"),
+        ("chat/live/hub.py", 'if hint["epoch"] == self._epoch:', "if True:"),
+    ],
+    "order by id": [("chat/messages/history.py", ".order_by(messages.c.revision)", ".order_by(messages.c.id.desc())")],
+    "publish inside the transaction": [
+        (
+            "chat/messages/posting.py",
+            '            crash_point("before_commit")\n',
+            "            if row is not None:\n"
+            "                await early(message_from(row))\n"
+            '            crash_point("before_commit")\n',
+        ),
+        ("chat/messages/posting.py", "async def post_message(", "early = None\n\n\nasync def post_message("),
+        (
+            "chat/messages/routes.py",
+            "    if posted.is_new:\n        await _announce(request, posted.message)\n",
+            "    if posted.is_new:\n",
+        ),
+        (
+            "chat/messages/routes.py",
+            "    try:\n        posted = await post_message(",
+            "    import functools, chat.messages.posting as posting\n"
+            "    posting.early = functools.partial(_announce, request)\n"
+            "    try:\n        posted = await post_message(",
+        ),
+    ],
+}
+
+
+def is_killed(changes: list[tuple[str, str, str]]) -> bool:
+    """Whether the torture test finds a violation in a copy of the chat with these changes."""
+    with tempfile.TemporaryDirectory(prefix="simplechat-mutant-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "var", "test-results", ".*_cache"))
+        for name, old, new in changes:
+            text = (copy / name).read_text()
+            if old not in text:
+                raise SystemExit(f"{name} has changed: the mutant does not fit any more: {old!r}")
+            (copy / name).write_text(text.replace(old, new))
+        command = [sys.executable, "-m", "tests.torture.run", "--seeds", str(SEEDS), "--seconds", str(SECONDS)]
+        done = subprocess.run([*command, "--until-violation"], cwd=copy, capture_output=True, text=True, check=False)
+        found = [line.strip() for line in done.stdout.splitlines() if line.startswith("    ")]
+        print(f"    {found[0][:110] if found else done.stderr[-400:]}", flush=True)
+        return done.returncode == 1 and bool(found)
+
+
+def main() -> None:
+    survivors = []
+    for name, changes in MUTANTS.items():
+        print(f"{name}:", flush=True)
+        if not is_killed(changes):
+            survivors.append(name)
+    print(f"{len(MUTANTS) - len(survivors)} of {len(MUTANTS)} mutants killed")
+    sys.exit(f"survived: {', '.join(survivors)}" if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""The short form of the torture test; `make torture SEEDS=50` is the long one."""
+
+import asyncio
+import os
+
+import pytest
+
+from tests.torture.run import torture
+
+SECONDS = float(os.environ.get("TORTURE_SECONDS", "30"))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(seed: int) -> None:
+    result = asyncio.run(torture(seed, SECONDS))
+    assert result.violations == []
+    assert result.writes > 100
+    assert result.deliveries > result.writes
+    assert sum(result.faults.values()) > 10
