@@ -7,7 +7,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock screenshots clean
+.PHONY: help run test lint format lock torture mutants screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -30,6 +30,15 @@ format: $(VENV)/dev.stamp ## Mend style
 lock: $(VENV)/dev.stamp ## Update requirements.txt and requirements-dev.txt to the newest versions
 	@$(LOCK) --output-file requirements.txt
 	@$(LOCK) --group dev --output-file requirements-dev.txt
+
+SEEDS ?= 10
+SECONDS ?= 30
+
+torture: $(VENV)/dev.stamp ## Break everything for SEEDS times SECONDS seconds and look for lost or doubled messages
+	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS)
+
+mutants: $(VENV)/dev.stamp ## Break the chat itself and show that the torture test notices
+	@$(PY) -m tests.torture.mutants
 
 screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ anew
 	@$(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible

@@ -13,6 +13,7 @@ import uvicorn
 from chat import embedded, schema
 from chat.app import create_app
 from chat.database import DATABASE_ERRORS
+from chat.live.broker import create_broadcast
 from chat.live.wire import LiveProtocol
 from chat.settings import Settings, SettingsError
 
@@ -71,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(settings: Settings, stack: ExitStack) -> None:
     """Serve until interrupted."""
+    _check_broker(settings.redis_url)
     database_url = _use_database(settings, stack)
     if settings.database_url is None:
         schema.migrate(database_url)
@@ -118,6 +120,13 @@ def _check_tables(database_url: str) -> None:
     except DATABASE_ERRORS as error:
         # It may come later; until then the pages say that it is away.
         logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
+
+
+def _check_broker(redis_url: str | None) -> None:
+    try:
+        create_broadcast(redis_url)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"REDIS_URL must be a URL such as redis://host:6379/0: {error}") from error
 
 
 def _exit(signal_number: int, frame: FrameType | None) -> None:

@@ -51,6 +51,7 @@ def settings_error(**environment: str) -> str:
         ({"DATABASE_URL": "postgres://localhost/x"}, "SECRET_KEY must be set"),
         ({"DATABASE_URL": "postgres://localhost/x", "SECRET_KEY": "short"}, "SECRET_KEY must be at least 32 bytes"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be a URL such as redis://"),
+        ({"REDIS_URL": "redis://localhost/0?nosuch=1"}, "REDIS_URL must be a URL such as redis://"),
         ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL must be the chat's address"),
         ({"PUBLIC_URL": "https://example.org/chat"}, "PUBLIC_URL must be the chat's address"),
         ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),

@@ -6,6 +6,7 @@ checks every part it touches.
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
@@ -22,6 +23,9 @@ EXTENSION = "simplechat.wire"
 MOST_UNSENT_BYTES = 256 * 1024
 # … and one that takes nothing for this long.
 STALLED_SECONDS = 5.0
+# When the process leaves, its sockets are closed over this time, or at this many a second when they are few.
+LEAVE_SECONDS = 4.0
+LEAVE_RATE = 200
 # Leaving, a socket has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
 
@@ -78,6 +82,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         self.unsent_since = None
 
     def shutdown(self) -> None:
+        """Close with 1012 within a few seconds, at random: thousands of pages must not come back at the same moment."""
+        self.loop.call_later(random.uniform(0, min(LEAVE_SECONDS, len(self.connections) / LEAVE_RATE)), self._leave)  # noqa: S311
+
+    def _leave(self) -> None:
         super().shutdown()
         # `transport.close()` waits for a stalled reader for ever, and the process with it.
         self.loop.call_later(FLUSH_SECONDS, self.transport.abort)

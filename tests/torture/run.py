@@ -226,7 +226,10 @@ def main() -> None:
         "| seed | writes | deliveries | faults | retries | converged in | violations |\n|---|---|---|---|---|---|---|"
     )
     for seed in range(arguments.first, arguments.first + arguments.seeds):
-        result = asyncio.run(torture(seed, arguments.seconds))
+        try:
+            result = asyncio.run(torture(seed, arguments.seconds))
+        except AssertionError as error:
+            result = Result(seed, [f"somebody was told what cannot be: {error}"])
         results.append(result)
         print(_row(str(seed), [result]), flush=True)
         for violation in result.violations[:10]:
