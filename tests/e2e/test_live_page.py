@@ -50,10 +50,52 @@ def test_a_message_written_offline_stays_in_the_box_and_goes_later(alice: Person
     expect(page.locator("#composer-error")).to_contain_text("Not sent")
     expect(page.locator("#body")).to_have_value("from the tunnel")
     page.context.set_offline(False)
-    page.keyboard.press("Enter")
     expect(page.locator("#messages .body")).to_have_text(["from the tunnel"])
     expect(page.locator("#composer-error")).to_have_text("")
     assert alice.reads(1) == ["from the tunnel"]
+
+
+def test_a_message_on_its_way_while_the_page_is_reloaded_is_posted_once(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    page.route("**/rooms/1/messages", lambda route: None)
+    page.fill("#body", "in flight")
+    page.keyboard.press("Enter")
+    sent = page.evaluate("localStorage.getItem(localStorage.key(0))")
+    assert '"submitted":"yes"' in sent
+    # The server has it, but the page is gone before the answer.
+    alice.post(1, "in flight", page.locator("#client-id").input_value())
+    page.unroute("**/rooms/1/messages")
+    page.reload()
+    expect(page.locator("#body")).to_have_value("")
+    expect(page.locator("#messages .body")).to_have_text(["in flight"])
+    page.wait_for_timeout(500)
+    assert alice.reads(1) == ["in flight"]
+
+
+def test_a_message_sent_to_a_dead_server_goes_when_it_is_back(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    expect(page.locator("#online")).to_contain_text("Alice")
+    alice.server.kill()
+    page.fill("#body", "patience")
+    page.keyboard.press("Enter")
+    expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
+    alice.server.start()
+    expect(page.locator("#messages .body")).to_have_text(["patience"], timeout=20_000)
+    expect(page.locator("#body")).to_have_value("")
+    assert alice.reads(1) == ["patience"]
+
+
+def test_a_text_changed_after_sending_is_another_message(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    page.route("**/rooms/1/messages", lambda route: route.abort())
+    page.fill("#body", "helo")
+    page.keyboard.press("Enter")
+    expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
+    alice.post(1, "helo", page.locator("#client-id").input_value())
+    page.locator("#body").press_sequentially("!")
+    page.unroute("**/rooms/1/messages")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body")).to_have_text(["helo", "helo!"])
 
 
 def test_a_draft_outlives_a_reload(alice: Person, windows: Windows) -> None:

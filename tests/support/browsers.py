@@ -39,6 +39,7 @@ LOST_SERVER = (
     "htmx:error",
     "htmx:ws:error",
     "ERR_EMPTY_RESPONSE",
+    "ERR_FAILED",
 )
 
 
