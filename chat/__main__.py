@@ -23,13 +23,14 @@ DESCRIPTION = """\
 simplechat: a chat for a small team, club or class, on your own server.
 
 Without DATABASE_URL it starts a private PostgreSQL with its data under var/, migrates it, and serves on
-http://localhost:8000. With DATABASE_URL (and REDIS_URL for more than one process) it uses those servers.
+http://localhost:8000. With DATABASE_URL (and perhaps REDIS_URL) it uses those servers.
 """
 
 SETTINGS_HELP = """\
 settings, all taken from the environment and all optional:
   DATABASE_URL         postgres://user:password@host/database?sslmode=require
-  REDIS_URL            redis://host:6379/0 or rediss://…; needed when WEB_CONCURRENCY is over 1
+  REDIS_URL            redis://host:6379/0 or rediss://…: the broker between processes
+  BROADCAST_URL        another broker: postgresql://…, by itself when WEB_CONCURRENCY is over 1 without REDIS_URL
   SECRET_KEY           signs the sign-in tokens, at least 32 bytes; required with DATABASE_URL
   PUBLIC_URL           the address people use, such as https://chat.example.org
   HOST, PORT           where to listen (0.0.0.0, 8000)
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def serve(settings: Settings, stack: ExitStack) -> None:
     """Serve until interrupted."""
-    _check_broker(settings.redis_url)
+    _check_broker(settings.broadcast_url)
     database_url = _use_database(settings, stack)
     if settings.database_url is None:
         schema.migrate(database_url)
@@ -122,9 +123,9 @@ def _check_tables(database_url: str) -> None:
         logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
 
 
-def _check_broker(redis_url: str | None) -> None:
+def _check_broker(url: str | None) -> None:
     try:
-        create_broadcast(redis_url)
+        create_broadcast(url)
     except (ValueError, TypeError) as error:
         raise SettingsError(f"REDIS_URL must be a URL such as redis://host:6379/0: {error}") from error
 

@@ -1,6 +1,5 @@
 """The map of the house: which routes lead where, what every request passes, what runs beside them."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -35,8 +34,6 @@ from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
 from chat.web.session import SessionMiddleware
 from chat.web.static import VersionedStaticFiles
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -81,7 +78,7 @@ def create_app(settings: Settings) -> Starlette:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state = app.state
     feed = DatabaseFeed(state.database)
-    broadcast = create_broadcast(state.settings.redis_url)
+    broadcast = create_broadcast(state.settings.broadcast_url)
     hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
     presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())  # noqa: PLW0108  made below
     state.hub, state.presence = hub, presence

@@ -20,7 +20,7 @@ class Settings:
     """The configuration of one process. `database_url` is None when the private PostgreSQL is to be started."""
 
     database_url: str | None
-    redis_url: str | None
+    broadcast_url: str | None
     secret_key: str
     host: str
     port: int
@@ -35,10 +35,9 @@ class Settings:
         """Read and check the settings; raises `SettingsError` for the first wrong one."""
         data_directory = Path(environment.get("DATA_DIRECTORY") or "var")
         database_url = _url(environment, "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/database")
-        redis_url = _url(environment, "REDIS_URL", ("redis", "rediss"), "redis://host:6379/0")
-        settings = cls(
+        return cls(
             database_url=database_url,
-            redis_url=redis_url,
+            broadcast_url=_broadcast_url(environment),
             secret_key=_secret_key(environment, data_directory if database_url is None else None),
             host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  a chat is for others to reach
             port=_whole_number(environment, "PORT", 8000, 1, 65535),
@@ -48,12 +47,19 @@ class Settings:
             data_directory=data_directory,
             crash_points=_crash_points(environment),
         )
-        if settings.web_concurrency > 1 and settings.redis_url is None:
-            raise SettingsError(
-                f"WEB_CONCURRENCY is {settings.web_concurrency}: several processes need a shared broker, "
-                "so set REDIS_URL (redis://host:6379/0), or WEB_CONCURRENCY=1"
-            )
-        return settings
+
+
+def _broadcast_url(environment: Mapping[str, str]) -> str | None:
+    """The broker between processes; None is the process itself."""
+    redis = _url(environment, "REDIS_URL", ("redis", "rediss"), "redis://host:6379/0")
+    schemes = ("redis", "rediss", "postgres", "postgresql", "memory")
+    chosen = _url(environment, "BROADCAST_URL", schemes, "redis://host:6379/0 or postgresql://user@host/database")
+    chosen = chosen or redis
+    if _whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256) == 1:
+        return chosen
+    if chosen is not None and chosen.startswith("memory:"):
+        raise SettingsError("BROADCAST_URL must be a broker that WEB_CONCURRENCY processes can share, not memory://")
+    return chosen or environment.get("DATABASE_URL") or None
 
 
 def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str | None:

@@ -4,6 +4,8 @@ import unicodedata
 
 from sqlalchemy import Column, ColumnElement
 
+from chat.errors import InvalidInput
+
 _JOINERS = "\u200c\u200d"  # between letters of Persian and parts of an emoji they carry meaning
 
 
@@ -18,6 +20,16 @@ def single_line(text: str) -> str:
             visible.append(letter)
     line = " ".join("".join(visible).split())
     return line if line.strip(_JOINERS) else ""
+
+
+def checked_name(name: str, longest: int) -> str:
+    """`name` as one line; raises `InvalidInput` for the field `name` when nothing is left of it or it is too long."""
+    name = single_line(name)
+    if not name:
+        raise InvalidInput(name="Enter a name.")
+    if len(name) > longest:
+        raise InvalidInput(name=f"Use at most {longest} characters.")
+    return name
 
 
 def contains(column: Column[str], query: str) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from chat.accounts.person import Person
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
 from chat.models import users
-from chat.text import contains, single_line
+from chat.text import checked_name, contains
 
 LONGEST_NAME = 60
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3
@@ -107,13 +107,8 @@ async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
 
 
 def valid_name(name: str) -> str:
-    """`name` as it is kept; raises `InvalidInput`."""
-    name = single_line(name)
-    if not name:
-        raise InvalidInput(name="Enter a name.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidInput(name=f"Use at most {LONGEST_NAME} characters.")
-    return name
+    """A person's name as it is kept; raises `InvalidInput`."""
+    return checked_name(name, LONGEST_NAME)
 
 
 def _valid_email(email: str) -> str:

@@ -12,13 +12,16 @@ from broadcaster import Broadcast, BroadcastBackend, Event
 from broadcaster._base import Subscriber
 
 from chat.live.incoming import CAPACITY, RESYNC, Incoming
+from chat.live.postgres_backend import PostgresBackend
 from chat.live.redis_backend import RedisBackend
 
-__all__ = ["RESYNC", "Broker", "MemoryBackend", "RedisBackend", "create_broadcast"]
+__all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "RedisBackend", "create_broadcast"]
 
 
 class MemoryBackend(BroadcastBackend):
     """The broker of a chat that is one process."""
+
+    largest_message = None
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._incoming = Incoming(capacity)
@@ -58,7 +61,7 @@ class Broker(Broadcast):
     the latest of opposite wishes.
     """
 
-    def __init__(self, backend: MemoryBackend | RedisBackend) -> None:
+    def __init__(self, backend: MemoryBackend | RedisBackend | PostgresBackend) -> None:
         super().__init__(backend=backend)
         self.backend = backend
 
@@ -88,9 +91,15 @@ class Broker(Broadcast):
             queue.put_nowait(None)
 
 
-def create_broadcast(redis_url: str | None) -> Broker:
-    """The broker for a chat with these settings: Redis, or the process itself.
+def create_broadcast(url: str | None) -> Broker:
+    """The broker at a URL: `redis://`, `rediss://`, `postgresql://`, or the process itself for None and `memory://`.
 
-    Raises `ValueError` for a URL that is not one of Redis, `TypeError` for one with an option redis-py does not know.
+    Raises `ValueError` for another URL, `TypeError` for one with an option redis-py does not know.
     """
-    return Broker(RedisBackend(redis_url) if redis_url else MemoryBackend())
+    match (url or "memory://").split("://")[0]:
+        case "memory":
+            return Broker(MemoryBackend())
+        case "postgres" | "postgresql":
+            return Broker(PostgresBackend(str(url)))
+        case _:
+            return Broker(RedisBackend(str(url)))

@@ -43,7 +43,11 @@ class Feed(Protocol):
     """The database, as far as the live engine sees it. Every method may raise `FeedUnavailable`."""
 
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
-        """The first changes after a revision, `limit` at most; None when the room is gone."""
+        """All changes after a revision; None when there are more than `limit`, or the room is gone.
+
+        All or nothing, from one snapshot: a message posted in the first part and edited since would be missing from it,
+        and look like an old one in the second.
+        """
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
         """How far each of these rooms is; rooms that are gone are left out."""

@@ -14,11 +14,10 @@ from uuid import UUID
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
-from broadcaster import Broadcast
 from broadcaster._base import Subscriber
 
 from chat.ids import Revision, RoomId
-from chat.live.broker import RESYNC
+from chat.live.broker import RESYNC, Broker
 from chat.live.feed import Change, Changes, Feed, FeedUnavailable
 from chat.live.revision import Verdict, judge
 from chat.live.subscription import messages_of
@@ -28,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every hint of it is lost
 LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
-FETCH_LIMIT = 100  # messages a query
-REPLAY_LIMIT = 500  # messages a returning reader is sent; one further behind loads the page anew
+REPLAY_LIMIT = 500  # messages a reader that is behind is sent; one further behind loads the page anew
 RECENT = 64  # changes a room keeps at hand for readers that are a little behind
 FEED_TIMEOUT = 10.0
+NO_BASE = Revision(-1)  # continues nowhere: what is missing is to be fetched
 
 
 class _Room:
@@ -85,7 +84,7 @@ class _Room:
 class Hub:
     """Fans changes out to the readers in this process. `run` must be running for as long as it is used."""
 
-    def __init__(self, broadcast: Broadcast, feed: Feed, reload: str) -> None:
+    def __init__(self, broadcast: Broker, feed: Feed, reload: str) -> None:
         self._broadcast = broadcast
         self._feed = feed
         self._reload = encode_frame(reload)
@@ -106,7 +105,12 @@ class Hub:
         """Tell every process that a room went from `base` to the end of `changes`. Never waits for the broker."""
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
         hint = {"epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
-        await self._broadcast.publish(_channel(room_id), json.dumps(hint))
+        text = json.dumps(hint)
+        largest = self._broadcast.backend.largest_message
+        if largest is not None and len(text) > largest:
+            # Without the markup it still tells how far the room is; the readers' processes fetch it.
+            text = json.dumps(hint | {"base": NO_BASE, "items": []})
+        await self._broadcast.publish(_channel(room_id), text)
 
     def readers(self) -> Iterable[Reader]:
         """Everybody connected to this process."""
@@ -162,7 +166,6 @@ class Hub:
         assert reader.room_id is not None
         room = self._rooms[reader.room_id]
         reader.cursor = after
-        sent = 0
         while not room.admit(reader):
             start = min(reader.cursor, room.cursor)
             changes = await self._fetch(room.id, start)
@@ -170,11 +173,8 @@ class Hub:
                 return False
             # The room moves first: a reader ahead of it would otherwise wait for others' hints.
             room.advance(changes)
-            missed = [change for change in changes.items if change.revision > reader.cursor]
-            sent += len(missed)
-            if sent > REPLAY_LIMIT:
-                return False
             if changes.revision > reader.cursor:
+                missed = [change for change in changes.items if change.revision > reader.cursor]
                 reader.send(frame_of_changes(missed, reader.cursor, changes.revision))
                 reader.cursor = changes.revision
         return True
@@ -240,11 +240,13 @@ class Hub:
         try:
             while room.cursor < room.announced:
                 changes = await self._fetch(room.id, room.cursor)
+                if changes is None:
+                    self._reload_room(room, await self._heads([room.id]))
+                else:
+                    room.advance(changes)
                 if changes is None or not changes.items:
                     # Announced but not there: a hint from before a restore.
                     room.announced = room.cursor
-                if changes is not None:
-                    room.advance(changes)
         except FeedUnavailable as error:
             # The next repair tries again.
             logger.warning("Could not fetch what is new in %s: %s", _channel(room.id), error)
@@ -280,7 +282,7 @@ class Hub:
     async def _fetch(self, room_id: RoomId, after: Revision) -> Changes | None:
         try:
             with anyio.fail_after(FEED_TIMEOUT):
-                return await self._feed.changes(room_id, after, FETCH_LIMIT)
+                return await self._feed.changes(room_id, after, REPLAY_LIMIT)
         except TimeoutError as error:
             raise FeedUnavailable("no answer in time") from error
 
@@ -299,10 +301,13 @@ class Hub:
         """The database was restored: what the pages show may never have happened."""
         logger.warning("The database is of another epoch: every page loads anew")
         for room in self._rooms.values():
-            room.start_at(revisions.get(room.id, Revision(0)))
-            readers, room.readers = room.readers, set()
-            for reader in readers:
-                reader.send(self._reload)
+            self._reload_room(room, revisions)
+
+    def _reload_room(self, room: _Room, revisions: dict[RoomId, Revision]) -> None:
+        room.start_at(revisions.get(room.id, Revision(0)))
+        readers, room.readers = room.readers, set()
+        for reader in readers:
+            reader.send(self._reload)
 
 
 def _channel(room_id: RoomId) -> str:

@@ -193,6 +193,8 @@ class RedisBackend(BroadcastBackend):
     a second are dropped. Once the channels stand on a new connection there is a `RESYNC`.
     """
 
+    largest_message = None
+
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         self._incoming = Incoming(capacity)
         self._receiver = _Receiver(url, self._incoming)

@@ -95,9 +95,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         transport = self.transport
         if self.close_sent or transport.is_closing():
             return
-        transport.write(frame)
         if self.unsent_since is not None and transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
             transport.abort()
+        else:
+            transport.write(frame)
 
     def wake(self) -> None:
         """Make the application's `receive` return, with an empty message."""

@@ -73,7 +73,7 @@ async def page_around(connection: AsyncConnection, room_id: RoomId, message_id: 
 async def changes_since(
     connection: AsyncConnection, room_id: RoomId, after: Revision, limit: int
 ) -> ChangedMessages | None:
-    """The messages changed after a revision, `limit` at most; None when there is no such room.
+    """All messages changed after a revision; None when they are more than `limit`, or there is no such room.
 
     The room's revision comes from the same snapshot as the messages, so that "nothing more up to here" is true.
     """
@@ -83,13 +83,12 @@ async def changes_since(
         .outerjoin(users, users.c.id == messages.c.author_id)
         .where(rooms.c.id == room_id)
         .order_by(messages.c.revision)
-        .limit(limit)
+        .limit(limit + 1)
     )
     rows = (await connection.execute(statement)).all()
-    if not rows:
+    if not rows or len(rows) > limit:
         return None
-    found = [message_from(row) for row in rows if row.id is not None]
-    return ChangedMessages(found, found[-1].revision if len(found) == limit else rows[0].head)
+    return ChangedMessages([message_from(row) for row in rows if row.id is not None], rows[0].head)
 
 
 async def heads_of(connection: AsyncConnection, room_ids: Collection[RoomId]) -> tuple[str, dict[RoomId, Revision]]:

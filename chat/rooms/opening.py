@@ -11,7 +11,7 @@ from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms
 from chat.rooms.room import Kind, Room, member_count, require_manager
-from chat.text import contains, single_line
+from chat.text import checked_name, contains
 
 LONGEST_NAME = 80
 PAGE = 200
@@ -69,12 +69,7 @@ async def find_rooms(connection: AsyncConnection, user_id: UserId, query: str) -
 
 def valid_name(name: str) -> str:
     """A room's name as it is kept; raises `InvalidInput`."""
-    name = single_line(name)
-    if not name:
-        raise InvalidInput(name="Enter a name.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidInput(name=f"Use at most {LONGEST_NAME} characters.")
-    return name
+    return checked_name(name, LONGEST_NAME)
 
 
 def _name_taken() -> InvalidInput:

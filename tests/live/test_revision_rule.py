@@ -5,12 +5,11 @@ from uuid import UUID
 
 import anyio
 import pytest
-from broadcaster import Broadcast
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
-from chat.live.broker import MemoryBackend
+from chat.live.broker import Broker, MemoryBackend
 from chat.live.feed import Change, Changes, Heads
 from chat.live.hub import Hub
 from chat.live.revision import Verdict, judge
@@ -72,11 +71,11 @@ class FakeHistory:
     def view(self) -> dict[int, int]:
         return {message_id: change.revision for message_id, change in self.messages.items()}
 
-    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes:
-        found = sorted((c for c in self.messages.values() if c.revision > after), key=lambda c: c.revision)[:limit]
-        reached = found[-1].revision if len(found) == limit else Revision(self.revision)
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
+        found = sorted((c for c in self.messages.values() if c.revision > after), key=lambda c: c.revision)
+        reached = Revision(self.revision)
         await anyio.lowlevel.checkpoint()
-        return Changes(tuple(found), reached)
+        return Changes(tuple(found), reached) if len(found) <= limit else None
 
     async def heads(self, room_ids: object) -> Heads:
         return Heads(str(EPOCH), {ROOM: Revision(self.revision)})
@@ -103,7 +102,8 @@ async def run_schedule(seed: int, changes: int) -> None:
     history = FakeHistory()
     for _ in range(chance.randrange(5)):
         history.post()
-    async with Broadcast(backend=MemoryBackend()) as broadcast, anyio.create_task_group() as tasks:
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         pages = [Page(history.revision, history.view())]
@@ -162,7 +162,8 @@ def test_every_reader_converges_whatever_happens_to_the_hints(part: int) -> None
 async def test_a_reader_of_another_epoch_is_told_to_load_the_page_anew() -> None:
     history = FakeHistory()
     history.post()
-    async with Broadcast(backend=MemoryBackend()) as broadcast, anyio.create_task_group() as tasks:
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         for after, epoch in ((Revision(1), "another"), (Revision(7), str(EPOCH))):
@@ -178,7 +179,8 @@ async def test_a_reader_more_than_500_messages_behind_is_told_to_load_the_page_a
     history = FakeHistory()
     for _ in range(700):
         history.post()
-    async with Broadcast(backend=MemoryBackend()) as broadcast, anyio.create_task_group() as tasks:
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page, near = Page(), Page(300, dict.fromkeys(range(1, 301), 0))
@@ -188,4 +190,50 @@ async def test_a_reader_more_than_500_messages_behind_is_told_to_load_the_page_a
         assert page.reloads == 1
         assert near.reloads == 0
         assert len(near.shown) == 700
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_message_posted_and_edited_while_a_reader_was_away_is_not_taken_for_an_old_one() -> None:
+    """Replayed in parts, the post was missing from the first and its edit looked like an old message in the second."""
+    history = FakeHistory()
+    for _ in range(300):
+        history.post()
+    history.edit(5)
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+        page = Page()
+        async with hub.visit(page.reader):
+            await hub.replay(page.reader, Revision(0), str(EPOCH))
+            history.edit(7)
+            for _ in range(150):
+                history.post()
+            await hub._compare_with_database()
+            with anyio.fail_after(5):
+                while page.cursor < history.revision:
+                    await anyio.lowlevel.checkpoint()
+        assert page.shown == history.view()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_room_that_falls_more_than_500_changes_behind_loads_its_pages_anew() -> None:
+    history = FakeHistory()
+    history.post()
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+        page = Page(1, {1: 1})
+        async with hub.visit(page.reader):
+            await hub.replay(page.reader, Revision(1), str(EPOCH))
+            for _ in range(600):
+                history.post()
+            await hub._compare_with_database()
+            with anyio.fail_after(5):
+                while not page.reloads:
+                    await anyio.lowlevel.checkpoint()
+        assert page.reloads == 1
         tasks.cancel_scope.cancel()
