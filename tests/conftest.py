@@ -52,20 +52,24 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def start_server(request: pytest.FixtureRequest) -> Iterator[Callable[..., ChatServer]]:
-    """Start servers: `start_server(database_url, redis_url, WEB_CONCURRENCY="2")`."""
+def start_server(request: pytest.FixtureRequest, database_url: str) -> Iterator[Callable[..., ChatServer]]:
+    """Start servers: `start_server(database_url, redis_url, WEB_CONCURRENCY="2")`.
+
+    It asks for the database only so that this is dropped after the servers have ended.
+    """
     servers: list[ChatServer] = []
 
-    def start(database_url: str, redis_url: str | None = None, **environment: str) -> ChatServer:
-        server = ChatServer(database_url, redis_url, **environment)
+    def start(url: str, redis_url: str | None = None, **environment: str) -> ChatServer:
+        server = ChatServer(url, redis_url, **environment)
         servers.append(server)
+        removal.callback(server.remove)
         server.start()
         return server
 
-    yield start
-    for server in servers:
-        request.node.add_report_section("call", "server log", server.log)
-        server.remove()
+    with ExitStack() as removal:
+        yield start
+        for server in servers:
+            request.node.add_report_section("teardown", f"server log of {server.url}", server.log)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("sign_up_open", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("invite_token", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("id = 1", name="installation_single_row_check"),
+        sa.CheckConstraint("id = 1", name=op.f("installation_single_row_check")),
         sa.PrimaryKeyConstraint("id", name="installation_pkey"),
     )
     op.create_table(
@@ -34,9 +34,9 @@ def upgrade() -> None:
         sa.Column("newest_continues", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("newest_starts_day", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="rooms_direct_key_check"),
-        sa.CheckConstraint("(kind = 'direct') = (name IS NULL)", name="rooms_name_check"),
-        sa.CheckConstraint("kind IN ('open', 'closed', 'direct')", name="rooms_kind_check"),
+        sa.CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name=op.f("rooms_direct_key_check")),
+        sa.CheckConstraint("(kind = 'direct') = (name IS NULL)", name=op.f("rooms_name_check")),
+        sa.CheckConstraint("kind IN ('open', 'closed', 'direct')", name=op.f("rooms_kind_check")),
         sa.PrimaryKeyConstraint("id", name="rooms_pkey"),
         sa.UniqueConstraint("direct_key", name="rooms_direct_key_key"),
     )
@@ -55,7 +55,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("role IN ('administrator', 'member')", name="users_role_check"),
+        sa.CheckConstraint("role IN ('administrator', 'member')", name=op.f("users_role_check")),
         sa.PrimaryKeyConstraint("id", name="users_pkey"),
     )
     op.create_index("users_email_key", "users", [sa.literal_column("lower(email)")], unique=True)
@@ -66,7 +66,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("read_position", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("role IN ('owner', 'member')", name="memberships_role_check"),
+        sa.CheckConstraint("role IN ('owner', 'member')", name=op.f("memberships_role_check")),
         sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name="memberships_room_id_fkey", ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="memberships_user_id_fkey", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("room_id", "user_id", name="memberships_pkey"),
@@ -85,7 +85,7 @@ def upgrade() -> None:
         sa.Column("posted_revision", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("char_length(body) <= 10000", name="messages_body_length_check"),
+        sa.CheckConstraint("char_length(body) <= 10000", name=op.f("messages_body_length_check")),
         sa.ForeignKeyConstraint(["author_id"], ["users.id"], name="messages_author_id_fkey"),
         sa.ForeignKeyConstraint(["room_id"], ["rooms.id"], name="messages_room_id_fkey", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="messages_pkey"),

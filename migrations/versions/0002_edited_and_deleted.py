@@ -12,10 +12,10 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("messages", sa.Column("edited_at", sa.DateTime(timezone=True)))
     op.add_column("messages", sa.Column("deleted_at", sa.DateTime(timezone=True)))
-    op.create_check_constraint("messages_deleted_body_check", "messages", "deleted_at IS NULL OR body = ''")
+    op.create_check_constraint(op.f("messages_deleted_body_check"), "messages", "deleted_at IS NULL OR body = ''")
 
 
 def downgrade() -> None:
-    op.drop_constraint("messages_deleted_body_check", "messages")
+    op.drop_constraint(op.f("messages_deleted_body_check"), "messages")
     op.drop_column("messages", "deleted_at")
     op.drop_column("messages", "edited_at")

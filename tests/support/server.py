@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -51,7 +52,12 @@ class ChatServer:
         """Start it, or start it again on the same port, and wait until it serves."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *self.command], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, *self.command],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
         deadline = time.monotonic() + patience
         while True:
@@ -66,11 +72,16 @@ class ChatServer:
 
     def stop(self) -> int:
         """End it with SIGTERM and return its exit code."""
-        return self._end(signal.SIGTERM)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
 
     def kill(self) -> None:
-        """End it as a crash would."""
-        self._end(signal.SIGKILL)
+        """End it as a crash would, with its workers: they outlive a supervisor that is killed alone."""
+        assert self.process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(40)
 
     def restart(self) -> None:
         """End it in an orderly way and start it again."""
@@ -79,13 +90,8 @@ class ChatServer:
 
     def remove(self) -> None:
         """End it if it runs, and remove its log."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             self.kill()
         for client in self._clients:
             client.close()
         self._log.unlink(missing_ok=True)
-
-    def _end(self, number: int) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(40)
