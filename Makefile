@@ -6,6 +6,9 @@ PY := $(VENV)/bin/python
 LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --upgrade
 
+# An environment whose interpreter is gone, say after an upgrade of the system, is made anew with all it holds.
+$(shell test -x $(PY) || rm -rf $(VENV))
+
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format lock torture mutants screenshots clean
 
@@ -49,17 +52,15 @@ clean: ## Remove the virtual environment and caches, not the data under var/
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A new interpreter, say after an upgrade of the system, makes both stamps old.
-$(VENV)/run.stamp: requirements.txt $(PY)
+$(VENV)/run.stamp: requirements.txt | $(PY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(PY)
+$(VENV)/dev.stamp: requirements-dev.txt | $(PY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
 
 $(PY):
-	@rm -rf $(VENV)
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 			"$$python" -m venv $(VENV) && exit 0; \
