@@ -17,7 +17,8 @@ from chat.live.broker import create_broadcast
 from chat.live.wire import LiveProtocol
 from chat.settings import Settings, SettingsError
 
-GRACE_SECONDS = 20
+# What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
+FAREWELL_SECONDS = 6
 
 DESCRIPTION = """\
 simplechat: a chat for a small team, club or class, on your own server.
@@ -35,6 +36,7 @@ settings, all taken from the environment and all optional:
   PUBLIC_URL           the address people use, such as https://chat.example.org
   HOST, PORT           where to listen (0.0.0.0, 8000)
   WEB_CONCURRENCY      how many processes serve (1)
+  GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
   FORWARDED_ALLOW_IPS  which proxies' X-Forwarded-* headers to believe (127.0.0.1,::1)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
@@ -96,7 +98,7 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         ws_max_size=4096,
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=settings.grace - FAREWELL_SECONDS,
         server_header=False,
     )
 

@@ -21,6 +21,7 @@ from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
 from chat.live.broker import create_broadcast
+from chat.live.departure import Departure
 from chat.live.hub import Hub
 from chat.live.notices import Notices
 from chat.live.online import OnlineLists
@@ -34,6 +35,8 @@ from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
 from chat.web.session import SessionMiddleware
 from chat.web.static import VersionedStaticFiles
+
+DISPOSE_SECONDS = 1.0
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -92,11 +95,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         sidebar=fragment("live/_sidebar_changed.html"),
     )
     state.live_socket = LiveSocket(hub, presence, state.online_lists)
+    state.departure = Departure(hub.readers)
     async with broadcast, anyio.create_task_group() as tasks:
         await tasks.start(hub.run)
-        for task in (state.notices, presence, state.online_lists):
+        for task in (state.notices, presence, state.online_lists, state.departure):
             tasks.start_soon(task.run)
         yield
         await presence.leave()
         tasks.cancel_scope.cancel()
-    await state.database.dispose()
+    # A database that does not answer must not keep the process from ending.
+    with anyio.move_on_after(DISPOSE_SECONDS):
+        await state.database.dispose()

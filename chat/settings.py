@@ -25,6 +25,7 @@ class Settings:
     host: str
     port: int
     web_concurrency: int
+    grace: int
     public_url: str | None
     forwarded_allow_ips: str
     data_directory: Path
@@ -42,6 +43,7 @@ class Settings:
             host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  a chat is for others to reach
             port=_whole_number(environment, "PORT", 8000, 1, 65535),
             web_concurrency=_whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256),
+            grace=_whole_number(environment, "GRACE", 20, 8, 3600),
             public_url=_public_url(environment),
             forwarded_allow_ips=environment.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
             data_directory=data_directory,

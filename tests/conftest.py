@@ -8,6 +8,7 @@ import pytest
 from tests.support.browsers import find_browser
 from tests.support.databases import fresh_database, start_cluster
 from tests.support.people import Person, first_run
+from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 
@@ -49,6 +50,14 @@ def redis_server() -> Iterator[RedisServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this test's own, to be killed at will."""
+    server = PostgresServer()
+    yield server
+    server.remove()
 
 
 @pytest.fixture

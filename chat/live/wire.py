@@ -6,7 +6,6 @@ checks every part it touches.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
@@ -23,9 +22,6 @@ EXTENSION = "simplechat.wire"
 MOST_UNSENT_BYTES = 256 * 1024
 # … and one that takes nothing for this long.
 STALLED_SECONDS = 5.0
-# When the process leaves, its sockets are closed over this time, or at this many a second when they are few.
-LEAVE_SECONDS = 4.0
-LEAVE_RATE = 200
 # Leaving, a socket has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
 
@@ -82,10 +78,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         self.unsent_since = None
 
     def shutdown(self) -> None:
-        """Close with 1012 within a few seconds, at random: thousands of pages must not come back at the same moment."""
-        self.loop.call_later(random.uniform(0, min(LEAVE_SECONDS, len(self.connections) / LEAVE_RATE)), self._leave)  # noqa: S311
-
-    def _leave(self) -> None:
+        """Close with 1012, whatever the other side does."""
         super().shutdown()
         # `transport.close()` waits for a stalled reader for ever, and the process with it.
         self.loop.call_later(FLUSH_SECONDS, self.transport.abort)
@@ -115,7 +108,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
 
 class Reader:
-    """One socket and whose it is. `send` never waits and never raises."""
+    """One socket and whose it is. `send` never waits and never raises; `leave` closes it because the process ends."""
 
     def __init__(self, session_id: SessionId, user_id: UserId, room_id: RoomId | None) -> None:
         self.session_id = session_id
@@ -124,11 +117,13 @@ class Reader:
         self.cursor = Revision(0)
         self.farewell: tuple[int, str] | None = None
         self.send: Callable[[bytes], None] = _discard
+        self.leave: Callable[[], None] = _nothing
         self._wake: Callable[[], None] = _nothing
 
     def attach(self, protocol: LiveProtocol) -> None:
         """Write to this connection from now on."""
         self.send = protocol.write_frame
+        self.leave = protocol.shutdown
         self._wake = protocol.wake
 
     def attach_queue(self, queue: asyncio.Queue[bytes], overflow: Callable[[], None], wake: Callable[[], None]) -> None:
@@ -141,6 +136,7 @@ class Reader:
                 overflow()
 
         self.send = put
+        self.leave = overflow
         self._wake = wake
 
     def dismiss(self, code: int, html: str) -> None:

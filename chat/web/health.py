@@ -16,7 +16,9 @@ async def is_alive(request: Request) -> Response:
 
 
 async def is_ready(request: Request) -> Response:
-    """200 while the database answers, 503 otherwise, for load balancers."""
+    """200 while the database answers and the process is here to stay, 503 otherwise, for load balancers."""
+    if request.app.state.departure.under_way:
+        return PlainTextResponse("this process is leaving", status_code=503)
     try:
         with anyio.fail_after(ANSWER_SECONDS):
             async with request.app.state.database.connect() as connection:

@@ -1,5 +1,6 @@
 """Where pages connect: who may, then hand over to the live engine."""
 
+from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,6 +26,9 @@ async def connect(websocket: WebSocket) -> None:
     """
     if not has_own_origin(websocket, websocket.app.state.settings.public_url):
         await websocket.close()
+        return
+    if websocket.app.state.departure.under_way:
+        await websocket.send_denial_response(PlainTextResponse("this process is leaving", status_code=503))
         return
     visitor: Visitor | None = websocket.state.visitor
     if visitor is None:

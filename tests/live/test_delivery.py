@@ -151,33 +151,6 @@ async def test_who_is_online_survives_the_death_of_a_process(
         await hers.until(lambda: 'id="online"' in hers.frames[-1] and "Bob Brown" not in hers.frames[-1], within=25)
 
 
-async def test_a_restart_tells_pages_to_come_back(alice: Person) -> None:
-    async with LiveClient(alice, 1) as reader:
-        await asyncio.to_thread(alice.server.stop)
-        await reader.until(lambda: reader.closed_with is not None)
-        assert reader.closed_with in (1012, 1006)
-        await asyncio.to_thread(alice.server.start)
-        await asyncio.to_thread(alice.post, 1, "back")
-        await reader.until_shows("back")
-
-
-async def test_a_leaving_process_sends_its_many_readers_away_in_small_groups(alice: Person) -> None:
-    async with AsyncExitStack() as stack:
-        readers = [await stack.enter_async_context(LiveClient(alice, 1)) for _ in range(100)]
-        left: list[float] = []
-        loop = asyncio.get_running_loop()
-
-        async def leave(reader: LiveClient) -> None:
-            await reader.until(lambda: reader.closed_with is not None)
-            left.append(loop.time())
-            assert reader.closed_with == 1012
-
-        waiting = asyncio.gather(*(leave(reader) for reader in readers))
-        assert await asyncio.to_thread(alice.server.stop) == 0
-        await waiting
-        assert 0.2 < max(left) - min(left) < 5
-
-
 async def test_a_room_one_may_not_see_is_closed_as_not_found_whether_it_exists_or_not(alice: Person) -> None:
     bob = await asyncio.to_thread(sign_up, alice.server, "Bob Brown")
     secret = await asyncio.to_thread(alice.create_room, "Secret", "closed")

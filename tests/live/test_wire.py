@@ -69,18 +69,6 @@ def established(process: psutil.Process) -> list[object]:
     return [c for c in process.net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED]
 
 
-async def test_a_stalled_reader_does_not_keep_the_process_from_ending(alice: Person) -> None:
-    client = LiveClient(alice, 1)
-    await client.load()
-    address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={client.after}&epoch={client.epoch}"
-    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
-    async with connect(address, origin=alice.server.url, additional_headers={"Cookie": cookie}, max_queue=1) as socket:
-        socket.transport.pause_reading()
-        started = time.monotonic()
-        assert await asyncio.to_thread(alice.server.stop) == 0
-        assert time.monotonic() - started < 25
-
-
 async def test_under_another_websocket_protocol_frames_go_through_queues(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:

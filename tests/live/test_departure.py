@@ -1,0 +1,112 @@
+"""A process that is told to end."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from tests.support.live_client import LiveClient
+from tests.support.people import Person, first_run
+from tests.support.postgres_server import PostgresServer
+from tests.support.server import ChatServer
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_restart_tells_pages_to_come_back(alice: Person) -> None:
+    async with LiveClient(alice, 1) as reader:
+        await asyncio.to_thread(alice.server.stop)
+        await reader.until(lambda: reader.closed_with is not None)
+        assert reader.closed_with in (1012, 1006)
+        await asyncio.to_thread(alice.server.start)
+        await asyncio.to_thread(alice.post, 1, "back")
+        await reader.until_shows("back")
+
+
+async def test_a_leaving_process_sends_its_many_readers_away_in_small_groups(alice: Person) -> None:
+    async with AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(LiveClient(alice, 1)) for _ in range(100)]
+        left: list[float] = []
+        loop = asyncio.get_running_loop()
+
+        async def leave(reader: LiveClient) -> None:
+            await reader.until(lambda: reader.closed_with is not None)
+            left.append(loop.time())
+            assert reader.closed_with == 1012
+
+        waiting = asyncio.gather(*(leave(reader) for reader in readers))
+        assert await asyncio.to_thread(alice.server.stop) == 0
+        await waiting
+        assert 0.2 < max(left) - min(left) < 5
+
+
+async def test_while_it_leaves_it_serves_pages_and_forms_but_no_new_sockets_and_is_not_ready(alice: Person) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(300):
+            await stack.enter_async_context(LiveClient(alice, 1))
+        assert alice.server.process is not None
+        alice.server.process.send_signal(signal.SIGTERM)
+        async with httpx.AsyncClient() as balancer:
+            while (await balancer.get(f"{alice.server.url}/readyz")).status_code == 200:
+                await asyncio.sleep(0.01)
+            assert (await balancer.get(f"{alice.server.url}/readyz")).status_code == 503
+        assert (await asyncio.to_thread(alice.post, 1, "a last word")).status_code == 200
+        assert "a last word" in (await asyncio.to_thread(alice.get, "/rooms/1")).text
+        cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+        with pytest.raises(InvalidStatus, match="503"):
+            async with connect(
+                f"{alice.server.url.replace('http', 'ws')}/live",
+                origin=alice.server.url,
+                additional_headers={"Cookie": cookie},
+            ):
+                pass
+        assert await asyncio.to_thread(alice.server.process.wait, 25) == 0
+
+
+async def test_a_second_signal_ends_it_without_further_ado(alice: Person) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(400):
+            await stack.enter_async_context(LiveClient(alice, 1))
+        assert alice.server.process is not None
+        alice.server.process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.2)
+        asked = time.monotonic()
+        alice.server.process.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(alice.server.process.wait, 25) == 0
+        assert time.monotonic() - asked < 1.5, "it would have taken two seconds to send them away"
+
+
+async def test_a_stalled_reader_does_not_keep_it_from_ending(alice: Person) -> None:
+    client = LiveClient(alice, 1)
+    await client.load()
+    address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={client.after}&epoch={client.epoch}"
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+    async with connect(address, origin=alice.server.url, additional_headers={"Cookie": cookie}, max_queue=1) as socket:
+        socket.transport.pause_reading()
+        started = time.monotonic()
+        assert await asyncio.to_thread(alice.server.stop) == 0
+        assert time.monotonic() - started < 25
+
+
+async def test_a_database_that_hangs_does_not_keep_it_from_ending(
+    start_server: Callable[..., ChatServer], postgres_server: PostgresServer
+) -> None:
+    server = start_server(postgres_server.url, GRACE="8")
+    alice = first_run(server)
+    async with LiveClient(alice, 1) as reader:
+        with postgres_server.frozen():
+            unanswered = asyncio.create_task(asyncio.to_thread(alice.post, 1, "nobody answers"))
+            await asyncio.sleep(2)
+            asked = time.monotonic()
+            assert await asyncio.to_thread(server.stop) == 0
+            assert time.monotonic() - asked < 8
+            await asyncio.gather(unanswered, return_exceptions=True)
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(alice.post, 1, "here again")
+        await reader.until_shows("here again")
