@@ -21,7 +21,10 @@ FIRST_DELAY, LONGEST_DELAY = 0.5, 1.5
 
 @dataclass
 class LiveClient:
-    """One open room page of a person. `view` is what it shows, by message id; `doubled` what it was shown again."""
+    """One open room page of a person. `view` is what it shows, by message id; `doubled` what it was shown again.
+
+    `longest_away` is how many seconds it was without a connection at most.
+    """
 
     person: Person
     room_id: int | None
@@ -36,6 +39,7 @@ class LiveClient:
     keeps_frames: bool = True
     deliveries: int = 0
     connections: int = 0
+    longest_away: float = 0.0
 
     def __post_init__(self) -> None:
         self.urls = self.urls or [self.person.server.url]
@@ -96,6 +100,8 @@ class LiveClient:
 
     async def _follow(self) -> None:
         attempt = 0
+        lost_at: float | None = None
+        loop = asyncio.get_running_loop()
         while True:
             path = (
                 "/live" if self.room_id is None else f"/rooms/{self.room_id}/live?after={self.after}&epoch={self.epoch}"
@@ -112,6 +118,9 @@ class LiveClient:
                 ) as socket:
                     self._socket, self.closed_with, attempt = socket, None, 0
                     self.connections += 1
+                    if lost_at is not None:
+                        self.longest_away = max(self.longest_away, loop.time() - lost_at)
+                        lost_at = None
                     self._connected.set()
                     async for frame in socket:
                         self._receive(str(frame))
@@ -123,6 +132,7 @@ class LiveClient:
             except (OSError, InvalidHandshake, TimeoutError, httpx.HTTPError):
                 code = 1006
             self.closed_with = code
+            lost_at = lost_at or loop.time()
             self._changed.set()
             if code not in RECONNECT_CODES and not self._must_reload:
                 return

@@ -27,8 +27,8 @@ class Writer:
     acknowledged: int = 0
     retries: int = 0
 
-    async def write(self, until: float) -> None:
-        """Post, edit and delete until a moment of the loop's clock."""
+    async def write(self, until: float, pause: float = 0.02) -> None:
+        """Post, edit and delete until a moment of the loop's clock, with a `pause` of at most so many seconds."""
         loop = asyncio.get_running_loop()
         number = 0
         async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=4) as client:
@@ -43,7 +43,7 @@ class Writer:
                 else:
                     await self._delete(client, self.chance.choice(mine))
                 self.acknowledged += 1
-                await asyncio.sleep(self.chance.uniform(0, 0.02))
+                await asyncio.sleep(self.chance.uniform(0, pause))
 
     async def post(self, room: int) -> None:
         """Post one more message into a room."""

@@ -1,0 +1,104 @@
+"""Several processes behind a real nginx and a real haproxy, configured as we recommend."""
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.support.databases import query
+from tests.support.live_client import LiveClient
+from tests.support.load_balancer import LoadBalancer, find_load_balancer
+from tests.support.people import first_run, sign_up
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+from tests.torture.writers import Writer
+
+pytestmark = pytest.mark.anyio
+
+KINDS = ("nginx", "haproxy")
+READERS = 150
+BACK_WITHIN_SECONDS = 5
+# Longer than the minute of silence after which the balancers cut a connection. Ten minutes: IDLE_SECONDS=600.
+IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", "75"))
+
+
+@pytest.fixture
+def servers(start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer) -> list[ChatServer]:
+    return [start_server(database_url, redis_server.url) for _ in range(3)]
+
+
+@pytest.fixture
+def start_balancer(servers: list[ChatServer]) -> Iterator[Callable[[str], LoadBalancer]]:
+    balancers: list[LoadBalancer] = []
+
+    def start(kind: str) -> LoadBalancer:
+        if find_load_balancer(kind) is None and "CI" not in os.environ:
+            pytest.skip(f"{kind} is not installed")
+        balancers.append(LoadBalancer(kind, servers))
+        return balancers[-1]
+
+    yield start
+    for balancer in balancers:
+        balancer.stop()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_rolling_restart_under_load_loses_nothing_and_nobody_for_long(
+    kind: str, servers: list[ChatServer], database_url: str, start_balancer: Callable[[str], LoadBalancer]
+) -> None:
+    address = start_balancer(kind).url
+    people = [first_run(servers[0]), *(sign_up(servers[0], f"Person {number}") for number in range(3))]
+    writers = [Writer(person, [address], [1], random.Random(number)) for number, person in enumerate(people)]
+    async with AsyncExitStack() as stack:
+        readers = [
+            await stack.enter_async_context(LiveClient(people[number % 4], 1, urls=[address], keeps_frames=False))
+            for number in range(READERS)
+        ]
+        loop = asyncio.get_running_loop()
+        writing = [asyncio.create_task(writer.write(loop.time() + 3600, pause=0.1)) for writer in writers]
+        for server in servers:
+            await asyncio.sleep(1)
+            assert await asyncio.to_thread(server.stop) == 0
+            await asyncio.to_thread(server.start)
+        await asyncio.sleep(1)
+        for task in writing:
+            task.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+        rows = query(database_url, "SELECT id, body, edited_at, deleted_at FROM messages ORDER BY id")
+        stored = {row["id"]: row["body"] for row in rows}
+        for reader in readers:
+            await reader.until(lambda reader=reader: sorted(reader.view) == list(stored))
+        for reader in readers:
+            assert reader.view == readers[0].view
+            assert not reader.doubled
+            assert reader.longest_away < BACK_WITHIN_SECONDS
+    assert max(reader.connections for reader in readers) > 1, "somebody was sent away"
+    for writer in writers:
+        assert len(writer.texts) > 20
+        assert set(writer.texts) <= set(stored), "what was acknowledged is there"
+    bodies = [body for body in stored.values() if body]
+    assert len(bodies) == len(set(bodies)), "nothing was posted twice"
+
+
+async def test_idle_connections_outlive_the_silence_that_proxies_allow(
+    servers: list[ChatServer], start_balancer: Callable[[str], LoadBalancer]
+) -> None:
+    alice = first_run(servers[0])
+    async with AsyncExitStack() as stack:
+        readers = []
+        for kind in KINDS:
+            address = start_balancer(kind).url
+            room = await asyncio.to_thread(alice.create_room, f"Idle behind {kind}")
+            readers.append(await stack.enter_async_context(LiveClient(alice, room, urls=[address])))
+        await asyncio.sleep(5)
+        heard = [len(reader.frames) for reader in readers]
+        await asyncio.sleep(IDLE_SECONDS)
+        assert [len(reader.frames) for reader in readers] == heard, "it was silent"
+        assert [reader.connections for reader in readers] == [1, 1]
+        for reader in readers:
+            await asyncio.to_thread(alice.post, reader.room_id, "still here")
+            await reader.until_shows("still here", within=2)
+        assert [reader.connections for reader in readers] == [1, 1]

@@ -1,0 +1,75 @@
+"""A real load balancer before several servers, with the configuration we recommend."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.support.ports import free_port
+from tests.support.server import ROOT, ChatServer
+
+EXAMPLES = ROOT / "docs" / "deploy"
+PLACES = ":".join(("/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin"))
+# Debian's nginx is one program for a whole machine; here it keeps to a folder of its own.
+NGINX = """
+daemon off; pid {folder}/pid; error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    {example}
+}}
+"""
+
+
+def find_load_balancer(kind: str) -> str | None:
+    """The program, None when it is not installed."""
+    return shutil.which(kind, path=PLACES)
+
+
+class LoadBalancer:
+    """nginx or haproxy, as configured in `docs/deploy/`, on a port of its own."""
+
+    def __init__(self, kind: str, servers: list[ChatServer]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        program = find_load_balancer(kind)
+        assert program is not None, f"{kind} is not installed"
+        self._folder = Path(tempfile.mkdtemp(prefix=f"simplechat-{kind}-"))
+        ports = dict(zip(("8001", "8002", "8003"), (str(server.port) for server in servers), strict=True))
+        if kind == "nginx":
+            example = (EXAMPLES / "nginx.conf").read_text()
+            example = example.replace("listen 80;", f"listen 127.0.0.1:{self.port};").replace("listen [::]:80;", "")
+            configuration = NGINX.format(folder=self._folder, example=_with_ports(example, ports))
+            arguments = ["-p", str(self._folder), "-c", str(self._folder / "configuration")]
+        else:
+            example = (EXAMPLES / "haproxy.cfg").read_text()
+            example = example.replace("bind :80", f"bind 127.0.0.1:{self.port}")
+            configuration = _with_ports(example, ports)
+            arguments = ["-db", "-f", str(self._folder / "configuration")]
+        (self._folder / "configuration").write_text(configuration)
+        self._process = subprocess.Popen([program, *arguments])
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, f"{kind} did not start"
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it and remove what it kept."""
+        self._process.terminate()
+        self._process.wait(20)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _with_ports(configuration: str, ports: dict[str, str]) -> str:
+    return re.sub(r"127\.0\.0\.1:(800\d)", lambda found: f"127.0.0.1:{ports[found[1]]}", configuration)
