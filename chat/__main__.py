@@ -19,6 +19,9 @@ from chat.settings import Settings, SettingsError
 
 # What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
 FAREWELL_SECONDS = 6
+# A page that answers no ping is dropped within 27 seconds, and no connection is silent for as long as proxies allow.
+PING_SECONDS = 15.0
+PONG_SECONDS = 10.0
 
 DESCRIPTION = """\
 simplechat: a chat for a small team, club or class, on your own server.
@@ -96,6 +99,8 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         ws=LiveProtocol,
         ws_per_message_deflate=False,
         ws_max_size=4096,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=settings.grace - FAREWELL_SECONDS,

@@ -22,7 +22,7 @@ EXTENSION = "simplechat.wire"
 MOST_UNSENT_BYTES = 256 * 1024
 # … and one that takes nothing for this long.
 STALLED_SECONDS = 5.0
-# Leaving, a socket has this long to take its last bytes.
+# A socket that is closed has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
 
 
@@ -67,6 +67,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
         await super().run_asgi()
+        if not self.disconnected:
+            self._abort_in(self.close_timeout + FLUSH_SECONDS)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -80,8 +82,15 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """Close with 1012, whatever the other side does."""
         super().shutdown()
-        # `transport.close()` waits for a stalled reader for ever, and the process with it.
-        self.loop.call_later(FLUSH_SECONDS, self.transport.abort)
+        self._abort_in(FLUSH_SECONDS)
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._abort_in(FLUSH_SECONDS)
+
+    def _abort_in(self, seconds: float) -> None:
+        """End a connection that is being closed; `transport.close()` waits for ever for a reader that takes nothing."""
+        self.loop.call_later(seconds, self.transport.abort)
 
     def write_frame(self, frame: bytes) -> None:
         """Write an encoded frame, or drop the connection when too much waits unsent already."""

@@ -16,6 +16,7 @@ from tests.support.frames import text_of
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
+from tests.torture.stalled import stall
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +68,16 @@ async def test_a_reader_that_stalls_is_dropped_and_delays_nobody(alice: Person) 
 def established(process: psutil.Process) -> list[object]:
     """The server's connections to clients: the reader's, and the author's kept-alive one."""
     return [c for c in process.net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED]
+
+
+async def test_many_stalled_readers_cost_little_and_are_dropped(alice: Person) -> None:
+    result = await stall(alice, readers=200, stalled=20, seconds=30)
+    assert result.missing == 0, "the others have everything"
+    assert result.grown_by < 64 * 2**20
+    assert result.dropped_after is not None
+    assert result.dropped_after < 30
+    assert result.exit_code == 0
+    assert result.left_in < 25
 
 
 async def test_under_another_websocket_protocol_frames_go_through_queues(
