@@ -7,6 +7,7 @@ every reader of a room is at the room's cursor, or is being brought there.
 import json
 import logging
 import random
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -89,6 +90,7 @@ class Hub:
         self._feed = feed
         self._reload = encode_frame(reload)
         self._epoch = ""
+        self._name = secrets.token_hex(8)
         self._rooms: dict[RoomId, _Room] = {}
         self._roomless: set[Reader] = set()
         self._repair_now = anyio.Event()
@@ -102,9 +104,14 @@ class Hub:
             task_status.started()
 
     async def publish(self, room_id: RoomId, epoch: UUID, base: Revision, changes: Changes) -> None:
-        """Tell every process that a room went from `base` to the end of `changes`. Never waits for the broker."""
+        """Tell every process that a room went from `base` to the end of `changes`. Never waits for the broker.
+
+        The readers here need no broker: they are told at once.
+        """
+        if str(epoch) == self._epoch:
+            self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
-        hint = {"epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
+        hint = {"from": self._name, "epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
         text = json.dumps(hint)
         largest = self._broadcast.backend.largest_message
         if largest is not None and len(text) > largest:
@@ -209,7 +216,7 @@ class Hub:
         async for text in messages_of(subscriber):
             try:
                 hint = json.loads(text)
-                if hint["epoch"] == self._epoch:
+                if hint["from"] != self._name and hint["epoch"] == self._epoch:
                     items = tuple(Change(*item) for item in hint["items"])
                     self.receive(room_id, Revision(hint["base"]), Changes(items, Revision(hint["revision"])))
             except (ValueError, KeyError, TypeError):

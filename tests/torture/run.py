@@ -66,7 +66,7 @@ class Result:
     converged_in: float = 0.0
 
 
-async def torture(seed: int, seconds: float) -> Result:
+async def torture(seed: int, seconds: float, readers: int = READERS) -> Result:
     """Run one seed."""
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
     postgres, redis = embedded.Server(folder / "postgres", {"max_connections": "300"}), RedisServer()
@@ -78,7 +78,7 @@ async def torture(seed: int, seconds: float) -> Result:
         redis.start()
         servers += [ChatServer(url, redis.url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-        return await _rage(seed, seconds, servers, redis, postgres, url)
+        return await _rage(seed, seconds, readers, servers, redis, postgres, url)
     finally:
         for server in servers:
             server.remove()
@@ -89,7 +89,13 @@ async def torture(seed: int, seconds: float) -> Result:
 
 
 async def _rage(
-    seed: int, seconds: float, servers: list[ChatServer], redis: RedisServer, postgres: embedded.Server, url: str
+    seed: int,
+    seconds: float,
+    count: int,
+    servers: list[ChatServer],
+    redis: RedisServer,
+    postgres: embedded.Server,
+    url: str,
 ) -> Result:
     proxies = [Proxy(server.port) for server in servers]
     for proxy in proxies:
@@ -110,7 +116,7 @@ async def _rage(
             await stack.enter_async_context(
                 LiveClient(people[number % WRITERS], rooms[number % ROOMS], urls=addresses, keeps_frames=False)
             )
-            for number in range(READERS)
+            for number in range(count)
         ]
         nemesis = Nemesis(seed, servers, proxies, redis, postgres, url, readers)
         until = loop.time() + seconds
@@ -219,6 +225,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds to run")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
+    parser.add_argument("--readers", type=int, default=READERS, help="how many clients follow the rooms")
     parser.add_argument("--until-violation", action="store_true", help="stop after the first seed that fails")
     arguments = parser.parse_args()
     results = []
@@ -227,7 +234,7 @@ def main() -> None:
     )
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            result = asyncio.run(torture(seed, arguments.seconds))
+            result = asyncio.run(torture(seed, arguments.seconds, arguments.readers))
         except AssertionError as error:
             result = Result(seed, [f"somebody was told what cannot be: {error}"])
         results.append(result)
