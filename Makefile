@@ -37,9 +37,10 @@ lock: $(VENV)/dev.stamp ## Update requirements.txt and requirements-dev.txt to t
 SEEDS ?= 10
 SECONDS ?= 30
 READERS ?= 16
+WRITERS ?= 8
 
 torture: $(VENV)/dev.stamp ## Break everything for SEEDS times SECONDS seconds and look for lost or doubled messages
-	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS) --readers $(READERS)
+	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS) --readers $(READERS) --writers $(WRITERS)
 
 mutants: $(VENV)/dev.stamp ## Break the chat itself and show that the torture test notices
 	@$(PY) -m tests.torture.mutants

@@ -66,7 +66,7 @@ class Result:
     converged_in: float = 0.0
 
 
-async def torture(seed: int, seconds: float, readers: int = READERS) -> Result:
+async def torture(seed: int, seconds: float, readers: int = READERS, writers: int = WRITERS) -> Result:
     """Run one seed."""
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
     postgres, redis = embedded.Server(folder / "postgres", {"max_connections": "300"}), RedisServer()
@@ -78,7 +78,7 @@ async def torture(seed: int, seconds: float, readers: int = READERS) -> Result:
         redis.start()
         servers += [ChatServer(url, redis.url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-        return await _rage(seed, seconds, readers, servers, redis, postgres, url)
+        return await _rage(seed, seconds, (readers, writers), servers, redis, postgres, url)
     finally:
         for server in servers:
             server.remove()
@@ -91,18 +91,19 @@ async def torture(seed: int, seconds: float, readers: int = READERS) -> Result:
 async def _rage(
     seed: int,
     seconds: float,
-    count: int,
+    crowd: tuple[int, int],
     servers: list[ChatServer],
     redis: RedisServer,
     postgres: embedded.Server,
     url: str,
 ) -> Result:
+    reading, writing = crowd
     proxies = [Proxy(server.port) for server in servers]
     for proxy in proxies:
         await proxy.start()
     addresses = [f"http://127.0.0.1:{proxy.port}" for proxy in proxies]
     people = [await asyncio.to_thread(first_run, servers[0])]
-    people += [await asyncio.to_thread(sign_up, servers[0], f"Person {number}") for number in range(1, WRITERS)]
+    people += [await asyncio.to_thread(sign_up, servers[0], f"Person {number}") for number in range(1, writing)]
     rooms = [1, *[await asyncio.to_thread(people[0].create_room, f"Room {number}") for number in range(1, ROOMS)]]
     for person in people:
         for room in rooms:
@@ -114,9 +115,9 @@ async def _rage(
     async with AsyncExitStack() as stack:
         readers = [
             await stack.enter_async_context(
-                LiveClient(people[number % WRITERS], rooms[number % ROOMS], urls=addresses, keeps_frames=False)
+                LiveClient(people[number % writing], rooms[number % ROOMS], urls=addresses, keeps_frames=False)
             )
-            for number in range(count)
+            for number in range(reading)
         ]
         nemesis = Nemesis(seed, servers, proxies, redis, postgres, url, readers)
         until = loop.time() + seconds
@@ -226,6 +227,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1, help="the first seed")
     parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
     parser.add_argument("--readers", type=int, default=READERS, help="how many clients follow the rooms")
+    parser.add_argument("--writers", type=int, default=WRITERS, help="how many people write")
     parser.add_argument("--until-violation", action="store_true", help="stop after the first seed that fails")
     arguments = parser.parse_args()
     results = []
@@ -234,7 +236,7 @@ def main() -> None:
     )
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            result = asyncio.run(torture(seed, arguments.seconds, arguments.readers))
+            result = asyncio.run(torture(seed, arguments.seconds, arguments.readers, arguments.writers))
         except AssertionError as error:
             result = Result(seed, [f"somebody was told what cannot be: {error}"])
         results.append(result)

@@ -47,7 +47,7 @@ async def stall(person: Person, readers: int, stalled: int, seconds: float) -> S
     result.before = [*chain(*await audience.write(seconds, MESSAGES_A_SECOND, BODY_BYTES))]
     for reader in audience.readers[:stalled]:
         reader.stall()
-    watching = asyncio.create_task(_watch(process, result, readers - stalled))
+    watching = asyncio.create_task(_watch(process, result, stalled))
     during = await audience.write(seconds, MESSAGES_A_SECOND, BODY_BYTES)
     watching.cancel()
     result.during = [*chain(*during)]
@@ -59,13 +59,11 @@ async def stall(person: Person, readers: int, stalled: int, seconds: float) -> S
     return result
 
 
-async def _watch(process: psutil.Process, result: Stalled, reading: int) -> None:
-    began, memory = time.monotonic(), process.memory_info().rss
+async def _watch(process: psutil.Process, result: Stalled, stalled: int) -> None:
+    began, memory, files = time.monotonic(), process.memory_info().rss, process.num_fds()
     while True:
         result.grown_by = max(result.grown_by, process.memory_info().rss - memory)
-        connections = [found for found in process.net_connections("tcp") if found.status == psutil.CONN_ESTABLISHED]
-        # The writers' own connections come on top.
-        if result.dropped_after is None and len(connections) < reading + 5:
+        if result.dropped_after is None and process.num_fds() <= files - stalled:
             result.dropped_after = time.monotonic() - began
         await asyncio.sleep(0.25)
 
