@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
+IDLE_IN_TRANSACTION = "5s"
 
 # Everything that can be raised while the database is away, restarting, or too busy. `is_unavailable` tells that from a
 # mistake of ours, which comes as a `DBAPIError` too.
@@ -30,7 +31,10 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
     dsn = normalise_url(database_url)
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
+        # A process that hangs within a transaction must not hold a room's lock for ever.
+        await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
+        return connection
 
     return create_async_engine(
         "postgresql+asyncpg://",

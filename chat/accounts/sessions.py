@@ -1,6 +1,7 @@
 """Sessions: one row a sign-in, refreshed silently, revoked at once."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Visitor
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
+from chat.database import is_one_of
 from chat.ids import SessionId, UserId
 from chat.models import sessions, users
 
@@ -29,10 +31,12 @@ async def open_session(
     return await _rotate(connection, signer, session_id, now, previous=None)
 
 
-async def visitor_of(connection: AsyncConnection, session_id: SessionId, now: datetime) -> Visitor | None:
-    """Whose session it is, or None when it was revoked or has expired."""
-    row = (await connection.execute(_session_with_user(sessions.c.id == session_id, now))).one_or_none()
-    return _visitor(row) if row else None
+async def visitors_of(
+    connection: AsyncConnection, session_ids: Collection[SessionId], now: datetime
+) -> dict[SessionId, Visitor]:
+    """Whose sessions these are; those that were revoked or have expired are left out."""
+    rows = await connection.execute(_session_with_user(is_one_of(sessions.c.id, session_ids), now))
+    return {row.session_id: _visitor(row) for row in rows}
 
 
 async def refresh_session(

@@ -81,7 +81,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         """Close with 1012, whatever the other side does."""
-        super().shutdown()
+        # It may have been asked before: once when its turn to leave came, once when uvicorn shuts down.
+        if not self.transport.is_closing():
+            super().shutdown()
         self._abort_in(FLUSH_SECONDS)
 
     def keepalive_timeout(self) -> None:

@@ -1,61 +1,108 @@
-"""Posting: validate, authorise, one statement, commit."""
+"""Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, Uuid, bindparam, text
-from sqlalchemy.exc import IntegrityError
+from markupsafe import Markup
+from sqlalchemy import ARRAY, BigInteger, Row, Text, Uuid, bindparam, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.accounts.person import Visitor
+from chat.batches import Batches
 from chat.crash import crash_point
+from chat.database import is_unavailable
 from chat.errors import InvalidInput, NotFound
-from chat.ids import RoomId
+from chat.ids import Revision, RoomId
+from chat.live.feed import Changes
+from chat.live.hub import Hub
 from chat.messages.message import Message, message_from, select_messages
+from chat.messages.rendering import as_change
 from chat.models import messages
 
 LONGEST_BODY = 10_000
+MOST_AT_ONCE = 100
 
-# One statement, because a room's row lock held across round trips costs four times the throughput. The lock makes
-# revisions gapless and in commit order; ids and times are taken under it, so they are in that order too.
+# One statement, because a room's row lock held across round trips costs four times the throughput. The locks, taken in
+# the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
+# order; ids and times are taken under them, so they are in that order too.
 _POST = text("""
-    WITH duplicate AS (
-        SELECT FROM messages WHERE author_id = :author_id AND client_id = :client_id
+    WITH asked AS (
+        SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies)
+            WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, place)
+    ), accepted AS (
+        SELECT asked.*,
+            row_number() OVER in_room AS step,
+            lag(author_id) OVER in_room AS author_before,
+            first_value(author_id) OVER in_room AS first_author_id
+        FROM asked JOIN memberships USING (room_id)
+        WHERE memberships.user_id = author_id
+          AND NOT EXISTS (
+            SELECT FROM messages WHERE messages.author_id = asked.author_id AND messages.client_id = asked.client_id)
+        WINDOW in_room AS (PARTITION BY room_id ORDER BY place)
+    ), locked AS (
+        SELECT id FROM rooms WHERE id IN (SELECT room_id FROM accepted) ORDER BY id FOR UPDATE
+    ), grown AS (
+        SELECT room_id, count(*) AS steps, min(first_author_id) AS first_author_id,
+            (array_agg(author_id ORDER BY step DESC))[1] AS last_author_id
+        FROM locked JOIN accepted ON accepted.room_id = locked.id
+        GROUP BY room_id
     ), room AS (
         UPDATE rooms SET
-            revision = revision + 1,
-            message_count = message_count + 1,
-            newest_author_id = :author_id,
+            revision = revision + steps,
+            message_count = message_count + steps,
+            newest_author_id = last_author_id,
             newest_at = clock_timestamp(),
             newest_starts_day = coalesce(
                 date_trunc('day', newest_at, 'UTC') <> date_trunc('day', clock_timestamp(), 'UTC'), true),
             newest_continues = coalesce(
-                newest_author_id = :author_id AND newest_at > clock_timestamp() - interval '5 minutes', false)
-        WHERE id = :room_id
-          AND NOT EXISTS (SELECT FROM duplicate)
-          AND EXISTS (SELECT FROM memberships WHERE room_id = :room_id AND user_id = :author_id)
-        RETURNING revision, message_count, newest_at, newest_continues, newest_starts_day
+                newest_author_id = first_author_id AND newest_at > clock_timestamp() - interval '5 minutes', false)
+        FROM grown
+        WHERE rooms.id = grown.room_id
+        RETURNING rooms.id, revision - steps AS revision, message_count - steps AS position,
+            newest_at, newest_continues, newest_starts_day
+    ), posted AS (
+        INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
+            revision, created_at)
+        SELECT room_id, author_id, client_id, body,
+            CASE WHEN step = 1 THEN newest_continues ELSE author_id = author_before END,
+            step = 1 AND newest_starts_day,
+            position + step, revision + step, revision + step, newest_at
+        FROM accepted JOIN room ON room.id = room_id
+        ORDER BY room_id, step
+        RETURNING *
     )
-    INSERT INTO messages
-        (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision, revision, created_at)
-    SELECT :room_id, :author_id, :client_id, :body, newest_continues, newest_starts_day, message_count, revision,
-        revision, newest_at
-    FROM room
-    RETURNING *, :author_name AS author_name
+    SELECT posted.*, author_name, (SELECT epoch FROM installation) AS epoch
+    FROM posted JOIN asked USING (author_id, client_id)
+    ORDER BY posted.room_id, posted.position
 """).bindparams(
-    bindparam("author_id", type_=BigInteger),
-    bindparam("author_name", type_=Text),
-    bindparam("room_id", type_=BigInteger),
-    bindparam("client_id", type_=Uuid),
-    bindparam("body", type_=Text),
+    bindparam("author_ids", type_=ARRAY(BigInteger)),
+    bindparam("author_names", type_=ARRAY(Text)),
+    bindparam("room_ids", type_=ARRAY(BigInteger)),
+    bindparam("client_ids", type_=ARRAY(Uuid)),
+    bindparam("bodies", type_=ARRAY(Text)),
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """What somebody wants to post."""
+
+    author: Visitor
+    room_id: RoomId
+    body: str
+    client_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
-    """The outcome of posting: the message, and whether this request made it or an earlier one with the same id."""
+    """The outcome of posting: the message, its markup, and whether this request made it or an earlier one did."""
 
     message: Message
+    html: Markup
     is_new: bool
 
 
@@ -69,37 +116,70 @@ def checked_body(body: str) -> str:
     return body
 
 
-async def post_message(database: AsyncEngine, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
-    """Post a message; committed when this returns. A repeated `client_id` answers with the first message.
+class Posting:
+    """Where messages come in. Those that come while others are being committed share the next commit."""
 
-    Raises `InvalidInput` for the body and `NotFound` when the author is not in the room.
-    """
-    values = {
-        "author_id": author.id,
-        "author_name": author.name,
-        "room_id": room_id,
-        "client_id": client_id,
-        "body": checked_body(body),
-    }
-    try:
-        async with database.begin() as connection:
-            row = (await connection.execute(_POST, values)).one_or_none()
+    def __init__(self, database: AsyncEngine, hub: Hub) -> None:
+        self._database = database
+        self._hub = hub
+        self._batches = Batches(self._post_and_publish, MOST_AT_ONCE)
+
+    async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
+        """Post a message; committed and announced when this returns. A repeat answers with the first message.
+
+        Raises `InvalidInput` for the body and `NotFound` when the author is not in the room.
+        """
+        return await self._batches.ask(Post(author, room_id, checked_body(body), client_id))
+
+    async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
+        try:
+            rows = await self._commit(posts)
+        except DBAPIError as error:
+            if len(posts) > 1 and not is_unavailable(error):
+                # One of them is at fault, or there twice: the others must not pay for it.
+                return [answer for post in posts for answer in await self._post_and_publish([post])]
+            if not isinstance(error, IntegrityError):
+                raise
+            # The same request came to another process at the same moment, and has won.
+            rows = []
+        made: dict[tuple[int, UUID], Posted] = {}
+        for _, in_room in groupby(rows, lambda row: row.room_id):
+            found = list(in_room)
+            posted = [message_from(row) for row in found]
+            changes = tuple(as_change(message) for message in posted)
+            first, last = found[0], found[-1]
+            await self._hub.publish(
+                first.room_id, first.epoch, Revision(first.revision - 1), Changes(changes, last.revision)
+            )
+            crash_point("after_publish")
+            for row, message, change in zip(found, posted, changes, strict=True):
+                made[row.author_id, row.client_id] = Posted(message, Markup(change.html), is_new=True)  # noqa: S704  rendered, escaped
+        return [made.get((post.author.id, post.client_id)) or await self._earlier(post) for post in posts]
+
+    async def _commit(self, posts: list[Post]) -> Sequence[Row[Any]]:
+        """The new messages' rows, by room and position."""
+        values = {
+            "author_ids": [post.author.id for post in posts],
+            "author_names": [post.author.name for post in posts],
+            "room_ids": [post.room_id for post in posts],
+            "client_ids": [post.client_id for post in posts],
+            "bodies": [post.body for post in posts],
+        }
+        async with self._database.begin() as connection:
+            rows = (await connection.execute(_POST, values)).all()
             crash_point("before_commit")
         crash_point("after_commit")
-        if row is not None:
-            return Posted(message_from(row), is_new=True)
-    except IntegrityError:
-        # The same request twice at the same moment: the other one has won.
-        pass
-    return Posted(await _earlier_message(database, author, room_id, client_id), is_new=False)
+        return rows
 
-
-async def _earlier_message(database: AsyncEngine, author: Visitor, room_id: RoomId, client_id: UUID) -> Message:
-    statement = select_messages().where(
-        messages.c.author_id == author.id, messages.c.client_id == client_id, messages.c.room_id == room_id
-    )
-    async with database.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        raise NotFound
-    return message_from(row)
+    async def _earlier(self, post: Post) -> Posted | Exception:
+        statement = select_messages().where(
+            messages.c.author_id == post.author.id,
+            messages.c.client_id == post.client_id,
+            messages.c.room_id == post.room_id,
+        )
+        async with self._database.connect() as connection:
+            row = (await connection.execute(statement)).one_or_none()
+        if row is None:
+            return NotFound()
+        message = message_from(row)
+        return Posted(message, Markup(as_change(message).html), is_new=False)  # noqa: S704  rendered, escaped

@@ -15,7 +15,6 @@ from chat.live.feed import Changes
 from chat.messages.changing import delete_message, edit_message, own_message
 from chat.messages.history import HistoryPage, newest_page, page_after, page_around, page_before
 from chat.messages.message import Message
-from chat.messages.posting import post_message
 from chat.messages.rendering import as_change
 from chat.rooms.members import members_of
 from chat.rooms.online import online_in
@@ -68,7 +67,7 @@ async def post(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     room_id, client_id = _room_id(request), _client_id(form.get("client_id"))
     try:
-        posted = await post_message(request.app.state.database, me, room_id, form.get("body", ""), client_id)
+        posted = await request.app.state.posting.post(me, room_id, form.get("body", ""), client_id)
     except InvalidInput as invalid:
         error = invalid.errors["body"]
         if is_htmx(request):
@@ -76,11 +75,10 @@ async def post(request: Request) -> Response:
         composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
         return await _room_page(request, composer=composer, status_code=422)
     if posted.is_new:
-        await _announce(request, posted.message)
         await _announce_direct(request, posted.message)
     if not is_htmx(request):
         return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
-    response = page(request, "messages/_posted.html", {"message": posted.message, "client_id": uuid4()})
+    response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
     response.background = BackgroundTask(crash_point, "after_reply")
     return response
 

@@ -1,5 +1,6 @@
 """Who makes a request: every request passes here once, and its session is looked up in the database once."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -9,14 +10,17 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat.accounts.installation import installation_of
+from chat.accounts.installation import Installation, installation_of
 from chat.accounts.person import Visitor
-from chat.accounts.sessions import refresh_session, session_of_refresh_token, visitor_of
+from chat.accounts.sessions import refresh_session, session_of_refresh_token, visitors_of
 from chat.accounts.tokens import Signer, Tokens
+from chat.batches import Batches
 from chat.database import DATABASE_ERRORS
 from chat.errors import NotFound
+from chat.ids import SessionId
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens
 
+LOOK_UP_SECONDS = 5.0
 ANONYMOUS_PATHS = ("/static/", "/healthz", "/readyz")
 
 
@@ -27,7 +31,8 @@ class SignInNeeded(Exception):
 class SessionMiddleware:
     """Sets `state.visitor` (or None) and `state.installation`, and refreshes tokens silently.
 
-    The access token spares forged and expired requests a look at the database; the session's row decides.
+    The access token spares forged and expired requests a look at the database; the session's row decides. Requests that
+    come at the same moment share one look.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class SessionMiddleware:
         self._signer = signer
         self._now = now
         self._unavailable = unavailable
+        self._lookups = Batches(self._look_up, most=1000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -81,20 +87,28 @@ class SessionMiddleware:
         state, now = connection.state, self._now()
         access, refresh = access_token(connection), refresh_token(connection)
         session_id = self._signer.session_of(access, "access") if access else None
+        state.installation, state.visitor = await self._lookups.ask(session_id)
+        if state.installation is not None:
+            state.installation_name = state.installation.name
+        if session_id is not None or not refresh:
+            return None
         async with self._database.begin() as database:
-            state.installation = await installation_of(database)
-            if state.installation is not None:
-                state.installation_name = state.installation.name
-            if session_id is not None:
-                state.visitor = await visitor_of(database, session_id, now)
-            elif refresh and not can_set_cookies:
+            if not can_set_cookies:
                 state.visitor = await session_of_refresh_token(database, self._signer, refresh, now)
-            elif refresh:
-                refreshed = await refresh_session(database, self._signer, refresh, now)
-                if refreshed is not None:
-                    state.visitor, tokens = refreshed
-                    return tokens
-        return None
+                return None
+            refreshed = await refresh_session(database, self._signer, refresh, now)
+        if refreshed is None:
+            return None
+        state.visitor, tokens = refreshed
+        return tokens
+
+    async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
+        wanted = {session_id for session_id in session_ids if session_id is not None}
+        # A database that hangs is as good as away; what comes next tries another connection.
+        async with asyncio.timeout(LOOK_UP_SECONDS), self._database.connect() as database:
+            installation = await installation_of(database)
+            visitors = await visitors_of(database, wanted, self._now()) if wanted else {}
+        return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
 
 
 def visitor(request: Request) -> Visitor:

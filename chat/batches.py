@@ -1,0 +1,50 @@
+"""Work that arrives while earlier work is being done is then done together: one round trip and one commit for many."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Batches(Generic[Item, Answer]):
+    """Gathers what several requests ask at the same time. Somebody who comes alone never waits for company.
+
+    `work` answers up to `most` items in their order, an exception for one that cannot be had. One batch is under way at
+    a time; what comes meanwhile is the next one.
+    """
+
+    def __init__(self, work: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], most: int) -> None:
+        self._work = work
+        self._most = most
+        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def ask(self, item: Item) -> Answer:
+        """The answer to one item; raises what stands in its place, or whatever `work` raised for all of its batch."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._task is None:
+            self._task = asyncio.create_task(self._work_off(), name="batches")
+        return await answer
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                try:
+                    answers = await self._work([item for item, _ in batch])
+                except Exception as error:
+                    answers = [error] * len(batch)
+                for (_, asked), answer in zip(batch, answers, strict=True):
+                    if asked.done():
+                        continue  # who asked has given up
+                    if isinstance(answer, Exception):
+                        asked.set_exception(answer)
+                    else:
+                        asked.set_result(answer)
+        finally:
+            self._task = None
+            for _, asked in self._waiting:
+                asked.cancel()

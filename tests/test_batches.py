@@ -1,0 +1,56 @@
+"""Work that is done together."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from chat.batches import Batches
+
+pytestmark = pytest.mark.anyio
+
+
+class Doubling:
+    """Doubles numbers, and keeps how they came. Odd ones cannot be doubled; 13 spoils its whole batch."""
+
+    def __init__(self) -> None:
+        self.came: list[list[int]] = []
+
+    async def __call__(self, numbers: list[int]) -> Sequence[int | Exception]:
+        self.came.append(numbers)
+        await asyncio.sleep(0.01)
+        if 13 in numbers:
+            raise ArithmeticError
+        return [2 * number if number % 2 == 0 else ValueError(number) for number in numbers]
+
+
+async def test_who_comes_alone_does_not_wait_and_who_comes_meanwhile_shares_the_next_batch() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, most=3)
+    assert await asyncio.gather(*(batches.ask(number) for number in (2, 4, 6, 8, 10))) == [4, 8, 12, 16, 20]
+    assert await batches.ask(12) == 24
+    assert doubling.came == [[2, 4, 6], [8, 10], [12]]
+
+
+async def test_each_gets_their_own_answer_or_error() -> None:
+    batches = Batches(Doubling(), most=10)
+    answers = await asyncio.gather(*(batches.ask(number) for number in (2, 3, 4)), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["4", "3", "8"]
+    assert isinstance(answers[1], ValueError)
+
+
+async def test_a_batch_that_fails_fails_for_all_of_it_and_for_nobody_after_it() -> None:
+    batches = Batches(Doubling(), most=2)
+    answers = await asyncio.gather(*(batches.ask(number) for number in (13, 2, 4)), return_exceptions=True)
+    assert isinstance(answers[0], ArithmeticError)
+    assert isinstance(answers[1], ArithmeticError)
+    assert answers[2] == 8
+
+
+async def test_somebody_who_gives_up_harms_nobody() -> None:
+    batches = Batches(Doubling(), most=10)
+    impatient, patient = (asyncio.create_task(batches.ask(number)) for number in (2, 4))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert await patient == 8
+    assert impatient.cancelled()
