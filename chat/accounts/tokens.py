@@ -4,11 +4,14 @@ Both only name a session; the `sessions` table decides whether it still counts.
 """
 
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 import jwt
+from jwt.types import Options
 
 from chat.ids import SessionId
 
@@ -31,6 +34,8 @@ class Signer:
 
     def __init__(self, secret_key: str) -> None:
         self._key = secret_key
+        # A browser shows the same token with every request of ten minutes.
+        self._read = lru_cache(maxsize=10_000)(self._verify)
 
     def access_token(self, session_id: SessionId, now: datetime) -> str:
         return self._sign("access", session_id, now + ACCESS_LIFETIME)
@@ -40,11 +45,19 @@ class Signer:
 
     def session_of(self, token: str, kind: Kind) -> SessionId | None:
         """The session a token names, or None when it is forged, expired or of another kind."""
-        try:
-            claims = jwt.decode(token, self._key, algorithms=["HS256"], options={"require": ["exp", "sub", "use"]})
-            return SessionId(int(claims["sub"])) if claims["use"] == kind else None
-        except (jwt.InvalidTokenError, ValueError):
+        claims = self._read(token)
+        if claims is None or claims["use"] != kind or claims["exp"] <= time.time():
             return None
+        return SessionId(int(claims["sub"]))
+
+    def _verify(self, token: str) -> dict[str, Any] | None:
+        """A token's claims when its signature is ours, which it stays for ever, expired or not."""
+        options: Options = {"require": ["exp", "sub", "use"], "verify_exp": False}
+        try:
+            claims = jwt.decode(token, self._key, algorithms=["HS256"], options=options)
+        except jwt.InvalidTokenError:
+            return None
+        return claims if claims["sub"].isdigit() else None
 
     def _sign(self, kind: Kind, session_id: SessionId, expires: datetime, **claims: str) -> str:
         payload = {"sub": str(session_id), "use": kind, "exp": expires, **claims}

@@ -79,8 +79,12 @@ async def post(request: Request) -> Response:
     if not is_htmx(request):
         return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
     response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
-    response.background = BackgroundTask(crash_point, "after_reply")
+    response.background = BackgroundTask(_after_reply)
     return response
+
+
+async def _after_reply() -> None:
+    crash_point("after_reply")
 
 
 async def show_one(request: Request) -> Response:

@@ -1,6 +1,5 @@
 """Security headers on every response."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -28,9 +27,13 @@ HEADERS = {
 }
 ONE_YEAR = 365 * 24 * 3600
 
+HTTP_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+# RFC 6797
+HTTPS_HEADERS = [*HTTP_HEADERS, (b"strict-transport-security", f"max-age={ONE_YEAR}".encode())]
+
 
 class SecurityHeadersMiddleware:
-    """Adds `HEADERS`, and Strict-Transport-Security (RFC 6797) where the visitor came over https."""
+    """Adds `HEADERS`, and Strict-Transport-Security where the visitor came over https."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -40,13 +43,11 @@ class SecurityHeadersMiddleware:
             await self.app(scope, receive, send)
             return
 
+        added = HTTPS_HEADERS if scope["scheme"] == "https" else HTTP_HEADERS
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", f"max-age={ONE_YEAR}")
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

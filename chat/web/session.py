@@ -69,6 +69,9 @@ class SessionMiddleware:
                 await (await self._unavailable(Request(scope, receive), error))(scope, receive, send)
             return
         lost = state["visitor"] is None and refresh_token(connection) is not None
+        if tokens is None and not lost:
+            await self.app(scope, receive, send)
+            return
 
         async def send_with_tokens(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -77,7 +80,7 @@ class SessionMiddleware:
                 if not any("refresh=" in cookie for cookie in headers.getlist("set-cookie")):
                     if tokens is not None:
                         give_tokens(connection, headers, tokens)
-                    elif lost:
+                    else:
                         take_tokens(connection, headers)
             await send(message)
 
