@@ -19,7 +19,8 @@ from chat.settings import Settings, SettingsError
 
 # What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
 FAREWELL_SECONDS = 6
-# A page that answers no ping is dropped within 27 seconds, and no connection is silent for as long as proxies allow.
+# A page that answers no ping is dropped within 27 seconds, and no connection is silent for as long as proxies allow. A
+# page doubts one that is silent for twice this and a little more (chat.js).
 PING_SECONDS = 15.0
 PONG_SECONDS = 10.0
 

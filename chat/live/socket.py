@@ -10,10 +10,11 @@ from chat.live.feed import FeedUnavailable
 from chat.live.hub import Hub
 from chat.live.online import OnlineLists
 from chat.live.presence import Presence
-from chat.live.wire import Reader, wire_of
+from chat.live.wire import HEARTBEAT, Reader, wire_of
 
 QUEUE_FRAMES = 256  # what a reader may be behind where frames go through a queue
 TRY_AGAIN_LATER = 1013
+HEARTBEAT_SECONDS = 15.0
 
 
 class LiveSocket:
@@ -59,7 +60,10 @@ class LiveSocket:
 
             async def pump() -> None:
                 while True:
-                    await websocket.send_text(_payload(await queue.get()))
+                    frame = HEARTBEAT
+                    with anyio.move_on_after(HEARTBEAT_SECONDS):
+                        frame = await queue.get()
+                    await websocket.send_text(_payload(frame))
 
             async def follow() -> None:
                 await self._follow(websocket, reader, after, epoch)

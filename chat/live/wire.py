@@ -58,6 +58,10 @@ def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revis
     return encode_frame(f'{"".join(parts)}<hx-cursor data-cursor="{reached}"></hx-cursor>')
 
 
+# Browsers do not tell a page of pings: this tells it that its connection lives. htmx drops it, as it does a cursor.
+HEARTBEAT = encode_frame("<hx-alive></hx-alive>")
+
+
 class LiveProtocol(WebSocketsSansIOProtocol):
     """uvicorn's websocket protocol, which offers itself to the application for direct writing."""
 
@@ -85,6 +89,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if not self.transport.is_closing():
             super().shutdown()
         self._abort_in(FLUSH_SECONDS)
+
+    def send_keepalive_ping(self) -> None:
+        super().send_keepalive_ping()
+        self.write_frame(HEARTBEAT)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

@@ -22,7 +22,10 @@ EXPLANATIONS = {
     405: ("That cannot be done here", "Go back and try again."),
     413: ("That is too much at once", "Send less at a time."),
     500: ("Something went wrong on our side", "What is still in its box is not lost. Try again in a moment."),
-    503: ("The chat is having a short break", "Its database does not answer. Nothing sent is lost; try again soon."),
+    503: (
+        "The chat is having a short break",
+        "Its database does not answer. Nothing sent is lost. This page tries again soon.",
+    ),
 }
 
 
@@ -34,7 +37,9 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
             setattr(request.state, name, None)
     if not hasattr(request.state, "installation_name"):
         request.state.installation_name = "simplechat"
-    context = {"status": status, "heading": heading, "explanation": explanation or usual}
+    context: dict[str, object] = {"status": status, "heading": heading, "explanation": explanation or usual}
+    # What was only looked at may be asked for again without harm.
+    context["tries_again"] = status == 503 and request.method == "GET"
     return page(request, "_error.html" if is_htmx(request) else "error.html", context, status_code=status)
 
 

@@ -5,16 +5,25 @@ const messages = () => document.getElementById("messages");
 const composer = () => document.getElementById("composer");
 
 // Live: resume where we are, and say when we are not.
-
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
-  const list = messages();
-  if (!list?.dataset.revision) return;
-  const url = new URL(connection.url);
-  url.searchParams.set("after", list.dataset.revision);
-  connection.url = url.href;
+  const after = messages()?.dataset.revision;
+  if (after) connection.url = connection.url.replace(/after=\d+/, `after=${after}`);
 });
 
-document.addEventListener("htmx:ws:after:connection", () => delete document.documentElement.dataset.connection);
+let live, heardAt;
+document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
+  [live, heardAt] = [connection, Date.now()];
+  delete document.documentElement.dataset.connection;
+  sendAgain();
+});
+
+// The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
+function doubtSilence() {
+  if (!live?.socket || Date.now() - heardAt < 35_000) return;
+  heardAt = Date.now();
+  live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
+}
+setInterval(doubtSilence, 5000);
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   // Above 4000 the server has said why in a notice; 1000 is this page going away.
@@ -22,6 +31,7 @@ document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
 });
 
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
+  heardAt = Date.now();
   const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
   if (!cursor || !messages()) return;
   messages().dataset.revision = cursor[1];
@@ -33,17 +43,13 @@ function sayRead() {
   const read = document.getElementById("read");
   if (read && !document.hidden) htmx.trigger(read, "read");
 }
-
-document.addEventListener("visibilitychange", sayRead);
-
+document.addEventListener("visibilitychange", () => (doubtSilence(), sayRead()));
 // A page from the back/forward cache has a closed socket that htmx does not open again.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 // Times: in the reader's own zone and language.
-
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
-
 function localise() {
   let before = null;
   for (const message of document.querySelectorAll("#messages > .message")) {
@@ -60,13 +66,9 @@ function localise() {
   }
 }
 
-document.addEventListener("htmx:after:swap", localise);
-
 // The composer: Enter sends; the box is emptied only of what the server has accepted. What is in it outlives the page, and
 // what was sent but not acknowledged goes again by itself, with the same client id, so that it is never posted twice.
-
 const draftKey = () => `draft:${composer().dataset.author}:${composer().getAttribute("action")}`;
-
 function keepDraft() {
   const { body, client_id: id } = composer().elements;
   const draft = { body: body.value, id: id.value, submitted: composer().dataset.submitted };
@@ -85,13 +87,13 @@ function restoreDraft() {
 const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
 let retry;
-
 function sendAgain() {
   clearTimeout(retry);
   if (composer()?.dataset.submitted) composer().requestSubmit();
 }
 
-function sendAgainLater(reason) {
+function sendAgainLater({ target }, reason) {
+  if (target !== composer()) return;
   document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
   retry = setTimeout(sendAgain, 1500 + 1500 * Math.random());
 }
@@ -127,19 +129,17 @@ document.addEventListener("htmx:after:request", ({ target, detail: { ctx } }) =>
   document.getElementById("scroller").scrollTop = 0;
 });
 
-// Only now has the form its next client id.
-document.addEventListener("htmx:after:swap", ({ target }) => target === composer() && keepDraft());
-
-document.addEventListener("htmx:error", ({ target }) => {
-  if (target === composer()) sendAgainLater("the server cannot be reached");
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  localise();
+  // Only now has the form its next client id.
+  if (target === composer()) keepDraft();
 });
 
-document.addEventListener("htmx:response:error", ({ target, detail: { ctx } }) => {
-  if (target === composer() && ctx.response.status >= 500) sendAgainLater("the server has a problem");
+document.addEventListener("htmx:error", (event) => sendAgainLater(event, "the server cannot be reached"));
+document.addEventListener("htmx:response:error", (event) => {
+  if (event.detail.ctx.response.status >= 500) sendAgainLater(event, "the server has a problem");
 });
-
 window.addEventListener("online", sendAgain);
-document.addEventListener("htmx:ws:after:connection", sendAgain);
 
 document.addEventListener("DOMContentLoaded", () => {
   localise();

@@ -86,15 +86,16 @@ class Windows:
         page.on("pageerror", page_error)
         return page
 
-    def open_as(self, person: Person, path: str = "/", **options: Any) -> Page:
-        """A window in which somebody signs in, and then opens a page."""
+    def open_as(self, person: Person, path: str = "/", url: str = "", **options: Any) -> Page:
+        """A window in which somebody signs in, and then opens a page; `url` is another way to their server."""
         page = self.open(**options)
-        page.goto(f"{person.server.url}/sign-in")
+        url = url or person.server.url
+        page.goto(f"{url}/sign-in")
         page.fill("#email", person.email)
         page.fill("#password", PASSWORD)
         page.click("button")
-        page.wait_for_url(f"{person.server.url}/")
-        page.goto(f"{person.server.url}{path}")
+        page.wait_for_url(f"{url}/")
+        page.goto(f"{url}{path}")
         return page
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from tests.support.people import Person
 PARTIAL = r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>'
 RECONNECT_CODES = {1001, 1005, 1006, 1011, 1012, 1013, 1014}
 FIRST_DELAY, LONGEST_DELAY = 0.5, 1.5
+SILENCE = 38  # seconds after which the page doubts its connection, looking every 5 seconds
 
 
 @dataclass
@@ -114,7 +115,11 @@ class LiveClient:
                     continue
                 headers = self._headers(url)
                 async with connect(
-                    url.replace("http", "ws", 1) + path, additional_headers=headers, compression=None, open_timeout=5
+                    url.replace("http", "ws", 1) + path,
+                    additional_headers=headers,
+                    compression=None,
+                    open_timeout=5,
+                    ping_interval=None,  # browsers send none
                 ) as socket:
                     self._socket, self.closed_with, attempt = socket, None, 0
                     self.connections += 1
@@ -122,11 +127,10 @@ class LiveClient:
                         self.longest_away = max(self.longest_away, loop.time() - lost_at)
                         lost_at = None
                     self._connected.set()
-                    async for frame in socket:
-                        self._receive(str(frame))
-                        if self._must_reload:
-                            break
-                    code = socket.close_code or 1006
+                    while not self._must_reload:
+                        async with asyncio.timeout(SILENCE):
+                            self._receive(str(await socket.recv()))
+                    code = 1000
             except ConnectionClosed as error:
                 code = error.rcvd.code if error.rcvd else 1006
             except (OSError, InvalidHandshake, TimeoutError, httpx.HTTPError):
@@ -142,6 +146,8 @@ class LiveClient:
 
     def _receive(self, frame: str) -> None:
         """Do what htmx does with a frame: upsert what is new, morph what is loaded, ignore what is not."""
+        if "<hx-alive>" in frame:
+            return
         if self.keeps_frames:
             self.frames.append(frame)
         self._must_reload = "/reload" in frame

@@ -4,6 +4,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,9 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
         self._server = embedded.Server(self._folder / "data", {"max_connections": "300"})
         self.url = self._server.start()
-        schema.migrate(self.url)
+        # In a thread: Playwright's own event loop occupies the one of browser tests.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(schema.migrate, self.url).result()
 
     def start(self) -> None:
         """Start it again on the same socket."""

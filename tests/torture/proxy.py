@@ -13,6 +13,7 @@ class Proxy:
         self.delay = 0.0
         self.blackhole = False
         self._writers: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
         """Listen on a port of its own."""
@@ -28,6 +29,10 @@ class Proxy:
         """Abort every connection."""
         for writer in list(self._writers):
             writer.transport.abort()
+
+    def fall_silent(self) -> None:
+        """Pass nothing on any more for whoever is connected, and tell nobody, as when a laptop changes networks."""
+        self._silent = set(self._writers)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -55,7 +60,7 @@ class Proxy:
             while data := await reader.read(65536):
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                while self.blackhole:
+                while self.blackhole or writer in self._silent:
                     await asyncio.sleep(0.05)
                 writer.write(data)
                 await writer.drain()

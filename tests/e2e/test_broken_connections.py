@@ -1,0 +1,124 @@
+"""A page that loses its network, sleeps, or is connected to nobody without knowing."""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browsers import ARGUMENTS, LOST_SERVER, Windows, find_browser
+from tests.support.people import Person, sign_up
+from tests.torture.proxy import Proxy
+
+
+def say(page: Page, text: str) -> None:
+    page.fill("#body", text)
+    page.keyboard.press("Enter")
+
+
+def bodies(page: Page) -> list[str]:
+    return page.locator("#messages .body").all_inner_texts()
+
+
+def test_a_minute_without_network_loses_nothing(alice: Person, windows: Windows) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.context.set_offline(True)
+    # Emulated offline leaves open sockets alone.
+    page.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
+    expect(page.locator("#connection")).to_be_visible()
+    say(page, "from the tunnel")
+    expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
+    for number in range(12):
+        bob.post(1, f"message {number}")
+        page.wait_for_timeout(5000)
+    expect(page.locator("#connection")).to_be_visible()
+    expect(page.locator("#body")).to_have_value("from the tunnel")
+    page.context.set_offline(False)
+    expect(page.locator("#connection")).to_be_hidden()
+    expect(page.locator("#body")).to_have_value("")
+    expect(page.locator("#messages .body")).to_have_count(13)
+    assert bodies(page) == alice.reads(1)
+
+
+def browsers() -> set[psutil.Process]:
+    """The processes of all browsers that run for this test."""
+    return {process for process in psutil.Process().children(recursive=True) if "chrom" in process.name()}
+
+
+@pytest.fixture
+def laptop(browser: Browser) -> Iterator[Windows]:
+    """Windows of a browser of its own, which may be put to sleep without the others."""
+    sleeper = browser.browser_type.launch(executable_path=find_browser(), args=ARGUMENTS)
+    windows = Windows(sleeper)
+    yield windows
+    windows.close()
+    sleeper.close()
+    assert windows.complaints == []
+
+
+def test_a_laptop_that_slept_catches_up_when_it_wakes(alice: Person, laptop: Windows) -> None:
+    page = laptop.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.locator("#body").press_sequentially("half a thou")
+    processes = browsers()
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        for number in range(40):
+            alice.post(1, f"message {number}")
+            time.sleep(1)
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+    expect(page.locator("#messages .body")).to_have_count(40, timeout=15_000)
+    assert bodies(page) == alice.reads(1)
+    expect(page.locator("#body")).to_have_value("half a thou")
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+class ProxyThread:
+    """The misbehaving network, beside a test that occupies its own thread."""
+
+    def __init__(self, target_port: int) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._proxy = Proxy(target_port)
+        asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result(10)
+        self.url = f"http://127.0.0.1:{self._proxy.port}"
+
+    def fall_silent(self) -> None:
+        self._loop.call_soon_threadsafe(self._proxy.fall_silent)
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def network(alice: Person) -> Iterator[ProxyThread]:
+    proxy = ProxyThread(alice.server.port)
+    yield proxy
+    proxy.stop()
+
+
+def test_a_connection_that_died_without_a_word_is_noticed(
+    alice: Person, network: ProxyThread, windows: Windows
+) -> None:
+    page = windows.open_as(alice, "/rooms/1", url=network.url, expected=LOST_SERVER)
+    expect(page.locator("#online")).to_contain_text("Alice")
+    alice.post(1, "heard")
+    expect(page.locator("#messages .body")).to_have_text(["heard"])
+    network.fall_silent()
+    alice.post(1, "not heard")
+    page.wait_for_timeout(3000)
+    expect(page.locator("#messages .body")).to_have_text(["heard"])
+    expect(page.locator("#messages .body")).to_have_text(["heard", "not heard"], timeout=50_000)
+    expect(page.locator("#connection")).to_be_hidden()
