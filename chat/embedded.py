@@ -129,7 +129,7 @@ class Server:
             )
 
     def _create_database(self) -> None:
-        host = ("-h", str(self._sockets), "-U", "postgres")
+        host = ("-h", str(self._sockets), "-p", self._options.get("port", "5432"), "-U", "postgres")
         if not self._run("psql", *host, "-Atc", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", "postgres"):  # noqa: S608
             self._run("createdb", *host, DATABASE)
 

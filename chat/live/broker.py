@@ -91,15 +91,16 @@ class Broker(Broadcast):
             queue.put_nowait(None)
 
 
-def create_broadcast(url: str | None) -> Broker:
+def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
     """The broker at a URL: `redis://`, `rediss://`, `postgresql://`, or the process itself for None and `memory://`.
 
+    `capacity` is how many messages may wait for whoever listens before they give way to a `RESYNC`.
     Raises `ValueError` for another URL, `TypeError` for one with an option redis-py does not know.
     """
     match (url or "memory://").split("://")[0]:
         case "memory":
-            return Broker(MemoryBackend())
+            return Broker(MemoryBackend(capacity))
         case "postgres" | "postgresql":
-            return Broker(PostgresBackend(str(url)))
+            return Broker(PostgresBackend(str(url), capacity))
         case _:
-            return Broker(RedisBackend(str(url)))
+            return Broker(RedisBackend(str(url), capacity))

@@ -17,8 +17,9 @@ from chat.live.incoming import CAPACITY, RESYNC, Incoming
 logger = logging.getLogger("chat.live.broker")
 
 LARGEST_MESSAGE = 7_900  # bytes: NOTIFY takes less than 8,000
-ANSWER_SECONDS = 2.0  # for PostgreSQL to answer anything
-IDLE_SECONDS = 2.0  # between looks at whether the listening connection lives
+ANSWER_SECONDS = 1.0  # for PostgreSQL to answer anything
+LAST_WORDS_SECONDS = 0.5
+IDLE_SECONDS = 2.0  # between looks at whether a connection lives
 FRESH_SECONDS = 1.0  # receivers have made good for older hints themselves
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts
 
@@ -39,17 +40,20 @@ class PostgresBackend(BroadcastBackend):
         self._incoming = Incoming(capacity)
         self._wanted: set[str] = set()
         self._listener: asyncpg.Connection | None = None
+        self._sender: asyncpg.Connection | None = None
+        self._connected = asyncio.Event()
         # A connection does one thing at a time.
         self._turn = asyncio.Lock()
         self._waiting: deque[tuple[float, str, str]] = deque()
-        self._something_to_send = asyncio.Event()
+        self._something_to_send, self._all_sent = asyncio.Event(), asyncio.Event()
+        self._all_sent.set()
         self._dropped = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def is_connected(self) -> bool:
-        """Whether hints come."""
-        return self._listener is not None
+        """Whether hints come and go."""
+        return self._listener is not None and self._sender is not None
 
     @property
     def dropped(self) -> int:
@@ -57,14 +61,20 @@ class PostgresBackend(BroadcastBackend):
         return self._dropped + self._incoming.dropped
 
     async def connect(self) -> None:
-        """Start; the database may come later."""
+        """Start, and wait a moment for the database; it may come later."""
         self._tasks = [
-            asyncio.create_task(self._for_ever(self._listen, "listening"), name="broker postgres listener"),
-            asyncio.create_task(self._for_ever(self._send, "notifying"), name="broker postgres sender"),
+            asyncio.create_task(self._for_ever(self._listen, "subscribing"), name="broker postgres listener"),
+            asyncio.create_task(self._for_ever(self._send, "publishing"), name="broker postgres sender"),
         ]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._connected.wait()
 
     async def disconnect(self) -> None:
-        """Stop at once, whether or not the database answers."""
+        """Send what waits, if the database takes it, and stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_SECONDS if self.is_connected else 0):
+                await self._all_sent.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -87,6 +97,7 @@ class PostgresBackend(BroadcastBackend):
         elif channel != RESYNC:
             self._waiting.append((monotonic(), channel, message))
             self._something_to_send.set()
+            self._all_sent.clear()
 
     async def next_published(self) -> Event:
         return await self._incoming.get()
@@ -115,6 +126,7 @@ class PostgresBackend(BroadcastBackend):
                 await connection.add_listener(channel, self._hear)
             listening |= missing
         self._listener = connection
+        self._connected.set()
         self._incoming.put(Event(RESYNC, "connected"))
         while not lost.is_set():
             with contextlib.suppress(TimeoutError):
@@ -127,22 +139,31 @@ class PostgresBackend(BroadcastBackend):
 
     async def _send(self, connection: asyncpg.Connection) -> None:
         while True:
-            await self._something_to_send.wait()
+            # Nothing to send is sent, too, now and then: it shows whether the connection lives.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE_SECONDS if self._sender else 0):
+                    await self._something_to_send.wait()
             self._something_to_send.clear()
-            oldest = monotonic() - FRESH_SECONDS
-            while self._waiting and self._waiting[0][0] < oldest:
-                self._waiting.popleft()
-                self._dropped += 1
+            self._drop_stale()
             fresh = [(channel, message) for _, channel, message in self._waiting]
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await connection.execute(_NOTIFY, [hint[0] for hint in fresh], [hint[1] for hint in fresh])
+                    self._sender = connection
             except BaseException:
                 # The next connection tries again with those still fresh. To hear a hint twice does no harm.
                 self._something_to_send.set()
                 raise
             for _ in range(len(fresh)):
                 self._waiting.popleft()
+            if not self._waiting:
+                self._all_sent.set()
+
+    def _drop_stale(self) -> None:
+        oldest = monotonic() - FRESH_SECONDS
+        while self._waiting and self._waiting[0][0] < oldest:
+            self._waiting.popleft()
+            self._dropped += 1
 
     async def _for_ever(self, use: Callable[[asyncpg.Connection], Awaitable[None]], purpose: str) -> None:
         """Give a connection to `use` again and again until cancelled."""
@@ -157,12 +178,15 @@ class PostgresBackend(BroadcastBackend):
                     logger.info("PostgreSQL is back for %s", purpose)
                 await use(connection)
             except _FAILURES as error:
+                self._drop_stale()
                 if not is_missed:
                     is_missed = True
                     logger.warning("PostgreSQL is away for %s: %s", purpose, error)
             finally:
                 if connection is self._listener:
                     self._listener = None
+                if connection is self._sender:
+                    self._sender = None
                 if connection is not None:
                     connection.terminate()
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311

@@ -5,28 +5,38 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from chat import embedded, schema
+from tests.support.databases import execute, run
+from tests.support.ports import free_port
+
+TERMINATE_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid()
+"""
 
 
 class PostgresServer:
-    """One PostgreSQL server with a migrated database, as durable as in production."""
+    """One PostgreSQL server with a migrated database, as durable as in production, on a socket and on a port."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
-        self._server = embedded.Server(self._folder / "data", {"max_connections": "300"})
-        self.url = self._server.start()
+        self.port = free_port()
+        options = {"max_connections": "300", "listen_addresses": "127.0.0.1", "port": str(self.port)}
+        self._server = embedded.Server(self._folder / "data", options)
+        self._server.start()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/{embedded.DATABASE}"
         # In a thread: Playwright's own event loop occupies the one of browser tests.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(schema.migrate, self.url).result()
 
     def start(self) -> None:
-        """Start it again on the same socket."""
-        self._server.start()
+        """Start it again on the same port, unless it runs."""
+        if not self._processes():
+            self._server.start()
 
     def stop(self) -> None:
         """End it in an orderly way."""
@@ -36,21 +46,42 @@ class PostgresServer:
         """End it as a crash would: the next start has to recover."""
         self._server.stop("immediate")
 
+    def pause(self) -> None:
+        """Stop its processes without closing its connections, like a machine that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let paused processes go on."""
+        self._signal(signal.SIGCONT)
+
+    def cut(self) -> None:
+        """Close every connection from the server's side."""
+        run(execute(self.url, TERMINATE_OTHERS))
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Let it hang: connections stay open, and nothing answers."""
-        main = psutil.Process(int((self._folder / "data" / "postmaster.pid").read_text().split()[0]))
-        processes = [main, *main.children(recursive=True)]
-        for process in processes:
-            process.send_signal(signal.SIGSTOP)
+        """Let it hang for a while."""
+        self.pause()
         try:
             yield
         finally:
-            for process in processes:
-                process.send_signal(signal.SIGCONT)
+            self.resume()
 
     def remove(self) -> None:
         """End it and remove what it kept."""
+        self.resume()
         self._server.stop()
         self._server.remove_socket()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def _processes(self) -> list[psutil.Process]:
+        try:
+            main = psutil.Process(int((self._folder / "data" / "postmaster.pid").read_text().split()[0]))
+            return [main, *main.children(recursive=True)]
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return []

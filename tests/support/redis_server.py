@@ -30,7 +30,9 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, or start it again on the same port, and wait until it answers."""
+        """Start it, or start it again on the same port, and wait until it answers; nothing when it runs."""
+        if self._process is not None:
+            return
         command = [redis_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
@@ -62,7 +64,12 @@ class RedisServer:
 
     def resume(self) -> None:
         """Let a paused process go on."""
-        self._signal(signal.SIGCONT)
+        if self._process is not None:
+            self._signal(signal.SIGCONT)
+
+    def cut(self) -> None:
+        """Close every subscriber's connection from the server's side."""
+        self.command("CLIENT", "KILL", "TYPE", "pubsub")
 
     def command(self, *words: str) -> object:
         """Run one Redis command."""
