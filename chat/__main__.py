@@ -1,16 +1,18 @@
 """`python -m chat`: the one-command start."""
 
 import argparse
+import asyncio
 import logging
 import os
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from chat import embedded, schema
+from chat import backup, embedded, schema
 from chat.app import create_app
 from chat.database import DATABASE_ERRORS
 from chat.live.broker import create_broadcast
@@ -57,6 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="start the chat (the default)")
     commands.add_parser("migrate", help="bring the database to this version's tables")
+    backing_up = commands.add_parser("backup", help="write everything into one file; the chat may be running")
+    restoring = commands.add_parser("restore", help="put everything back from such a file; the chat may be running")
+    restoring.add_argument("--replace", action="store_true", help="lose what is in the database now")
+    for command in (backing_up, restoring):
+        command.add_argument("file", type=Path)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -65,11 +72,19 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         settings = Settings.from_environment(os.environ)
         with ExitStack() as stack:
-            if chosen.command == "migrate":
-                schema.migrate(_use_database(settings, stack))
-            else:
-                serve(settings, stack)
-    except (SettingsError, embedded.EmbeddedError, schema.SchemaError) as error:
+            match chosen.command:
+                case "migrate":
+                    schema.migrate(_use_database(settings, stack))
+                case "backup":
+                    database_url = _use_running_database(settings, stack)
+                    schema.check(database_url)
+                    asyncio.run(backup.write(database_url, chosen.file))
+                case "restore":
+                    database_url = _use_running_database(settings, stack)
+                    asyncio.run(backup.restore(database_url, chosen.file, replace=chosen.replace))
+                case _:
+                    serve(settings, stack)
+    except (SettingsError, embedded.EmbeddedError, schema.SchemaError, backup.BackupError) as error:
         sys.exit(f"simplechat: {error}")
     except DATABASE_ERRORS as error:
         sys.exit(f"simplechat: the database cannot be reached: {error}")
@@ -121,6 +136,13 @@ def _use_database(settings: Settings, stack: ExitStack) -> str:
     url = stack.enter_context(embedded.postgres(settings.data_directory))
     os.environ.update(DATABASE_URL=url, SECRET_KEY=settings.secret_key)
     return url
+
+
+def _use_running_database(settings: Settings, stack: ExitStack) -> str:
+    """The configured database, or the private one, whether or not a running chat has it started."""
+    if settings.database_url is not None:
+        return settings.database_url
+    return stack.enter_context(embedded.postgres_or_running(settings.data_directory))
 
 
 def _check_tables(database_url: str) -> None:

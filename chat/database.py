@@ -18,8 +18,9 @@ IDLE_IN_TRANSACTION = "5s"
 # mistake of ours, which comes as a `DBAPIError` too.
 DATABASE_ERRORS = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-# SQLSTATE classes: connection exception, insufficient resources, not in prerequisite state, operator intervention.
-_UNAVAILABLE = ("08", "53", "55", "57")
+# SQLSTATE classes: connection exception, transaction rollback (a deadlock), insufficient resources, not in prerequisite
+# state, operator intervention.
+_UNAVAILABLE = ("08", "40", "53", "55", "57")
 
 
 def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:

@@ -34,6 +34,10 @@ class EmbeddedError(Exception):
     """The private PostgreSQL cannot be started; the text is one line that says why."""
 
 
+class AlreadyRunning(EmbeddedError):
+    """Another process has started it."""
+
+
 @contextmanager
 def postgres(directory: Path, *, options: Mapping[str, str] | None = None) -> Iterator[str]:
     """Run a PostgreSQL server with its data under `directory`/postgres and yield the URL of its database.
@@ -52,12 +56,24 @@ def postgres(directory: Path, *, options: Mapping[str, str] | None = None) -> It
 
 
 @contextmanager
+def postgres_or_running(directory: Path) -> Iterator[str]:
+    """The same, or the one that a running chat has started there."""
+    try:
+        with postgres(directory) as url:
+            yield url
+    except AlreadyRunning:
+        # The file's fifth line names the folder of the socket (PostgreSQL's documentation, "Database File Layout").
+        lines = (directory / "postgres" / "postmaster.pid").read_text().splitlines()
+        yield f"postgresql://postgres@/{DATABASE}?host={lines[4]}"
+
+
+@contextmanager
 def _exclusive(file: Path) -> Iterator[None]:
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EmbeddedError(f"another simplechat is already running with its data under {file.parent}") from None
+            raise AlreadyRunning(f"another simplechat is already running with its data under {file.parent}") from None
         yield
 
 

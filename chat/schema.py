@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from chat.database import create_engine
 from chat.templating import ROOT
@@ -17,14 +18,14 @@ class SchemaError(Exception):
 
 def migrate(database_url: str) -> None:
     """Bring the database to the newest revision of the tables."""
-    config = _config()
-    config.attributes["database_url"] = database_url
-    command.upgrade(config, "head")
+    alembic = config()
+    alembic.attributes["database_url"] = database_url
+    command.upgrade(alembic, "head")
 
 
 def check(database_url: str) -> None:
     """Raise `SchemaError` unless the database is at the newest revision; one of `DATABASE_ERRORS` when it is away."""
-    present, newest = asyncio.run(_revision(database_url)), ScriptDirectory.from_config(_config()).get_current_head()
+    present, newest = asyncio.run(_revision(database_url)), ScriptDirectory.from_config(config()).get_current_head()
     if present != newest:
         raise SchemaError(
             f"the database is at revision {present or 'none'} of the tables, this version needs {newest}: "
@@ -32,16 +33,27 @@ def check(database_url: str) -> None:
         )
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-    return config
+def revisions() -> list[str]:
+    """Every revision this version knows."""
+    return [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision a database is at; None before the first."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def config() -> Config:
+    """What Alembic needs to know."""
+    alembic = Config()
+    alembic.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    return alembic
 
 
 async def _revision(database_url: str) -> str | None:
     engine = create_engine(database_url)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+            return await connection.run_sync(revision_of)
     finally:
         await engine.dispose()

@@ -26,7 +26,11 @@ async def run_online(database_url: str) -> None:
     await engine.dispose()
 
 
+connection = context.config.attributes.get("connection")
 database_url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
-if not database_url:
+if connection is not None:
+    run_on(connection)
+elif database_url:
+    asyncio.run(run_online(database_url))
+else:
     raise SystemExit("DATABASE_URL must name the database to migrate, such as postgresql://user@host/database")
-asyncio.run(run_online(database_url))
