@@ -34,7 +34,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         )
     ],
     "no duplicate key": [
-        ("chat/messages/posting.py", "SELECT FROM messages WHERE messages", "SELECT FROM messages WHERE false AND messages"),
+        ("chat/messages/posting.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
         ("migrations/versions/0001_first_tables.py", 'sa.UniqueConstraint("author_id", "client_id"', "#"),
     ],
     "join without replay": [
