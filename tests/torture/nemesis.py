@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import httpx
 
 from chat import embedded
 from tests.support.live_client import LiveClient
@@ -76,8 +77,19 @@ class Nemesis:
             await asyncio.sleep(0.1)
 
     async def revive(self) -> None:
-        """Start whatever died, and wait until all serve."""
-        await asyncio.gather(*(self._revive(server) for server in self._servers))
+        """Start whatever died or is about to, and wait until all serve."""
+        async with httpx.AsyncClient(timeout=2) as client:
+            for server in self._servers:
+                while not await self._is_ready(client, server):
+                    await self._revive(server)
+                    await asyncio.sleep(0.05)
+
+    async def _is_ready(self, client: httpx.AsyncClient, server: ChatServer) -> bool:
+        """Whether a server serves and is not just leaving."""
+        try:
+            return (await client.get(f"{server.url}/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
 
     async def _revive(self, server: ChatServer) -> None:
         while server.process is None or server.process.poll() is not None:
