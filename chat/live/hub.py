@@ -4,6 +4,7 @@ It owns the one broadcaster subscription a room has per process. Hints come from
 every reader of a room is at the room's cursor, or is being brought there.
 """
 
+import asyncio
 import json
 import logging
 import random
@@ -30,19 +31,24 @@ REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every
 LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
 REPLAY_LIMIT = 500  # messages a reader that is behind is sent; one further behind loads the page anew
 RECENT = 64  # changes a room keeps at hand for readers that are a little behind
+GATHER_SECONDS = 0.005  # between two frames to a room
 FEED_TIMEOUT = 10.0
 NO_BASE = Revision(-1)  # continues nowhere: what is missing is to be fetched
 
 
 class _Room:
-    """A room with readers here. All `readers` have seen everything up to `cursor`.
+    """A room with readers here. It has heard of everything up to `cursor`, and sent it to all `readers` up to `sent`.
 
-    `recent` holds every change after `recent_from` and up to the cursor.
+    `recent` holds every change after `recent_from` and up to the cursor. What comes in a burst is sent together: 8
+    messages in a frame cost a quarter of 8 frames. A message that comes alone goes at once.
     """
 
     def __init__(self, room_id: RoomId) -> None:
         self.id = room_id
-        self.cursor = Revision(0)
+        self.cursor = self.sent = Revision(0)
+        self.sent_at = 0.0
+        self.unsent: list[Change] = []
+        self.is_gathering = False
         self.readers: set[Reader] = set()
         self.recent: deque[Change] = deque()
         self.recent_from = Revision(0)
@@ -54,27 +60,46 @@ class _Room:
         self.announced = Revision(0)  # the newest revision a hint has told of
 
     def advance(self, changes: Changes) -> None:
-        """Deliver what is new to the readers here of changes that cover the cursor."""
+        """Take what is new of changes that cover the cursor, and deliver it to the readers here."""
         if changes.revision <= self.cursor:
             return
         new = [change for change in changes.items if change.revision > self.cursor]
-        if self.readers:
-            frame = frame_of_changes(new, self.cursor, changes.revision)
-            for reader in self.readers:
-                reader.send(frame)
+        self.unsent.extend(new)
         self.recent.extend(new)
         self.cursor = changes.revision
         while len(self.recent) > RECENT:
             self.recent_from = self.recent.popleft().revision
+        loop = asyncio.get_running_loop()
+        wait = self.sent_at + GATHER_SECONDS - loop.time()
+        if wait <= 0:
+            self.send()
+        elif not self.is_gathering:
+            self.is_gathering = True
+            loop.call_later(wait, self.send)
+
+    def send(self) -> None:
+        """Send the readers everything that has been heard of."""
+        self.is_gathering = False
+        if self.sent == self.cursor:
+            return
+        if self.readers:
+            frame = frame_of_changes(self.unsent, self.sent, self.cursor)
+            for reader in self.readers:
+                reader.send(frame)
+        self.unsent.clear()
+        self.sent = self.cursor
+        self.sent_at = asyncio.get_running_loop().time()
 
     def start_at(self, revision: Revision) -> None:
-        self.cursor = self.recent_from = revision
+        self.cursor = self.sent = self.recent_from = revision
         self.recent.clear()
+        self.unsent.clear()
 
     def admit(self, reader: Reader) -> bool:
         """Let a reader go live if what it misses is at hand."""
         if not self.recent_from <= reader.cursor <= self.cursor:
             return False
+        self.send()
         if reader.cursor < self.cursor:
             missed = [change for change in self.recent if change.revision > reader.cursor]
             reader.send(frame_of_changes(missed, reader.cursor, self.cursor))
