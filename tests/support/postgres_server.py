@@ -23,10 +23,10 @@ class PostgresServer:
     """One PostgreSQL server with a migrated database, as durable as in production, on a socket and on a port."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
         self.port = free_port()
         options = {"max_connections": "300", "listen_addresses": "127.0.0.1", "port": str(self.port)}
-        self._server = embedded.Server(self._folder / "data", options)
+        self._server = embedded.Server(self.folder / "data", options)
         self._server.start()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/{embedded.DATABASE}"
         # In a thread: Playwright's own event loop occupies the one of browser tests.
@@ -72,7 +72,7 @@ class PostgresServer:
         self.resume()
         self._server.stop()
         self._server.remove_socket()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
         for process in self._processes():
@@ -81,7 +81,7 @@ class PostgresServer:
 
     def _processes(self) -> list[psutil.Process]:
         try:
-            main = psutil.Process(int((self._folder / "data" / "postmaster.pid").read_text().split()[0]))
+            main = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
             return [main, *main.children(recursive=True)]
         except (FileNotFoundError, psutil.NoSuchProcess):
             return []

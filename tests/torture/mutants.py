@@ -50,7 +50,21 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ("chat/live/hub.py", ' and hint["epoch"] == self._epoch:', ":"),
         ("chat/live/hub.py", "if str(epoch) == self._epoch:", "if True:"),
     ],
-    "order by id": [("chat/messages/history.py", ".order_by(messages.c.revision)", ".order_by(messages.c.id.desc())")],
+    "order without the lock": [
+        (
+            "chat/messages/posting.py",
+            "position + step, revision + step, revision + step, newest_at",
+            "position + step, before + step, before + step, newest_at",
+        ),
+        (
+            "chat/messages/posting.py",
+            "        FROM accepted JOIN room ON room.id = room_id\n",
+            "        FROM accepted JOIN room ON room.id = room_id JOIN (\n"
+            "            SELECT room_id AS of_room, max(revision) AS before FROM messages GROUP BY room_id\n"
+            "            UNION SELECT id, 0 FROM rooms WHERE revision = 0\n"
+            "        ) AS seen ON of_room = room_id\n",
+        ),
+    ],
     "publish inside the transaction": [
         (
             "chat/messages/posting.py",
