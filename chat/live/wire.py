@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 from chat.ids import Revision, RoomId, SessionId, UserId
 from chat.live.feed import Change
@@ -65,6 +66,7 @@ HEARTBEAT = encode_frame("<hx-alive></hx-alive>")
 class LiveProtocol(WebSocketsSansIOProtocol):
     """uvicorn's websocket protocol, which offers itself to the application for direct writing."""
 
+    reader: "Reader | None" = None
     unsent_since: float | None = None
 
     async def run_asgi(self) -> None:
@@ -77,14 +79,25 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self.unsent_since = self.loop.time()
+        self._send_by(self._write_or_drop)
         self.loop.call_later(STALLED_SECONDS, self._drop_when_stalled, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.unsent_since = None
+        self._send_by(self.transport.write)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._send_by(_discard)
+        super().connection_lost(exc)
+
+    def handle_close(self, event: Frame) -> None:
+        self._send_by(_discard)
+        super().handle_close(event)
 
     def shutdown(self) -> None:
         """Close with 1012, whatever the other side does."""
+        self._send_by(_discard)
         # It may have been asked before: once when its turn to leave came, once when uvicorn shuts down.
         if not self.transport.is_closing():
             super().shutdown()
@@ -92,9 +105,11 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def send_keepalive_ping(self) -> None:
         super().send_keepalive_ping()
-        self.write_frame(HEARTBEAT)
+        if self.reader is not None:
+            self.reader.send(HEARTBEAT)
 
     def keepalive_timeout(self) -> None:
+        self._send_by(_discard)
         super().keepalive_timeout()
         self._abort_in(FLUSH_SECONDS)
 
@@ -102,15 +117,22 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """End a connection that is being closed; `transport.close()` waits for ever for a reader that takes nothing."""
         self.loop.call_later(seconds, self.transport.abort)
 
-    def write_frame(self, frame: bytes) -> None:
-        """Write an encoded frame, or drop the connection when too much waits unsent already."""
-        transport = self.transport
-        if self.close_sent or transport.is_closing():
-            return
-        if self.unsent_since is not None and transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
-            transport.abort()
+    def follow(self, reader: "Reader") -> None:
+        """Write what `reader` is sent, from now on."""
+        self.reader = reader
+        self._send_by(_discard if self.transport.is_closing() else self.transport.write)
+
+    def _send_by(self, send: Callable[[bytes], None]) -> None:
+        # A healthy reader's `send` is the transport's own `write`: a call in Python for each would cost as much again.
+        if self.reader is not None and self.reader.farewell is None:
+            self.reader.send = send
+
+    def _write_or_drop(self, frame: bytes) -> None:
+        """Write to a reader that takes little, or drop it when too much waits unsent already."""
+        if self.transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
+            self.transport.abort()
         else:
-            transport.write(frame)
+            self.transport.write(frame)
 
     def wake(self) -> None:
         """Make the application's `receive` return, with an empty message."""
@@ -141,7 +163,7 @@ class Reader:
 
     def attach(self, protocol: LiveProtocol) -> None:
         """Write to this connection from now on."""
-        self.send = protocol.write_frame
+        protocol.follow(self)
         self.leave = protocol.shutdown
         self._wake = protocol.wake
 
