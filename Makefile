@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock torture mutants outages screenshots clean
+.PHONY: help run test lint format lock torture mutants outages bench screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -48,6 +48,12 @@ mutants: $(VENV)/dev.stamp ## Break the chat itself and show that the torture te
 outages: $(VENV)/dev.stamp ## Take Redis away, then PostgreSQL, then let readers stall, and print what it costs
 	@$(PY) -m tests.torture.outages
 	@$(PY) -m tests.torture.stalled
+
+REPETITIONS ?= 5
+ROWS ?=
+
+bench: $(VENV)/dev.stamp ## Measure what the chat costs, beside what people would pick instead (ROWS="fanout posts")
+	@$(PY) -m benchmarks --repetitions $(REPETITIONS) $(ROWS)
 
 screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ anew
 	@$(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible

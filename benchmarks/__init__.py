@@ -1,0 +1,1 @@
+"""What simplechat costs, beside what people would pick instead: `make bench`."""

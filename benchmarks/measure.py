@@ -1,0 +1,148 @@
+"""Meters: CPU of processes, readers of websockets, ratios and their spread."""
+
+import queue
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.programs import compiled
+
+SERVER_CORE, LOAD_CORE = 0, 1 if (psutil.cpu_count() or 1) > 1 else 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table."""
+
+    work: str
+    figure: str
+    goal: str
+    is_reached: bool | None  # None where there is no goal, or it could not be measured
+
+
+def pin(process: psutil.Process, core: int) -> None:
+    """Keep a process and its children on one core."""
+    for each in (process, *process.children(recursive=True)):
+        each.cpu_affinity([core])
+
+
+def cpu(process: psutil.Process) -> float:
+    """Seconds of user and system time of a process and its children so far."""
+    total = 0.0
+    for each in (process, *process.children(recursive=True)):
+        times = each.cpu_times()
+        total += times.user + times.system
+    return total
+
+
+def spread(values: Sequence[float], unit: str = "") -> str:
+    """Median, and from the least to the most."""
+    return f"{statistics.median(values):.3g}{unit} ({min(values):.3g} – {max(values):.3g})"
+
+
+class Readers:
+    """Many websockets of one load process, on the other core."""
+
+    def __init__(self, port: int, count: int, handshakes: Sequence[str], greeting: str = "") -> None:
+        self._requests = tempfile.NamedTemporaryFile("w", suffix=".requests", newline="")  # noqa: SIM115
+        self._requests.write("".join(handshakes))
+        self._requests.flush()
+        sources = str(count // 20_000 + 1)
+        command = [compiled("load.c"), str(port), str(count), self._requests.name, sources]
+        self._process = subprocess.Popen(
+            command + ([greeting] if greeting else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.meter = psutil.Process(self._process.pid)
+        pin(self.meter, LOAD_CORE)
+        self._lines: queue.Queue[list[str]] = queue.Queue()
+        self.lost = 0
+        self._done: dict[int, float] = {}
+        threading.Thread(target=self._read, daemon=True).start()
+        word = self._lines.get(timeout=120)
+        if word[0] != "open":
+            raise RuntimeError(f"the readers could not connect: {word}")
+        self.opened_in = float(word[1])
+
+    def reached_all_at(self, stamp: int, patience: float = 30) -> float:
+        """The moment (`time.monotonic`) at which a stamp had reached everybody."""
+        deadline = time.monotonic() + patience
+        while stamp not in self._done:
+            try:
+                word = self._lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise TimeoutError(f"stamp {stamp} did not reach everybody; {self.lost} were lost") from None
+            if word[0] == "done":
+                self._done[int(word[1])] = int(word[2]) / 1e9
+            elif word[0] == "lost":
+                self.lost += 1
+        return self._done[stamp]
+
+    def close(self) -> None:
+        self._process.communicate(timeout=30)
+        self._requests.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(line.split())
+        self._lines.put(["ended"])
+
+
+class Http:
+    """One connection that is kept open, as light as a client can be: what it costs is not what is asked about."""
+
+    def __init__(self, port: int, headers: str = "") -> None:
+        self._port = port
+        self._headers = f"Host: 127.0.0.1:{port}\r\n{headers}"
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=30)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answers = self._socket.makefile("rb")
+
+    def post(self, path: str, body: bytes) -> bytes:
+        """Send a form or a text; returns the answer's body."""
+        request = f"POST {path} HTTP/1.1\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        self._socket.sendall(request)
+        status, length = self._answers.readline(), 0
+        if not status:
+            # Servers close a connection that was idle for some seconds.
+            self._connect()
+            self._socket.sendall(request)
+            status = self._answers.readline()
+        while (line := self._answers.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        answer = self._answers.read(length)
+        if not status.startswith(b"HTTP/1.1 2"):
+            raise RuntimeError(f"{status!r}: {answer[:200]!r}")
+        return answer
+
+
+def handshake(port: int, path: str = "/", cookie: str = "") -> str:
+    """A websocket's opening request (RFC 6455, 4.1)."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
+        + (f"Cookie: {cookie}\r\n" if cookie else "")
+        + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+
+def stamp_text(stamp: int) -> str:
+    """What the readers look for."""
+    return f"stamp-{stamp:08}"
+
+
+def temporary_folder(name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"simplechat-bench-{name}-"))

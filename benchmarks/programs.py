@@ -1,0 +1,63 @@
+"""The programs that are not ours to import: built or found once, under `benchmarks/build/`."""
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE / "build"
+REFERENCES = HERE / "references"
+
+
+class NotHere(Exception):
+    """Something that is needed is not installed; the text names it."""
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        raise NotHere(f"{name} is not installed")
+    return found
+
+
+@cache
+def compiled(source: str) -> str:
+    """A C program."""
+    BUILD.mkdir(exist_ok=True)
+    program = BUILD / Path(source).stem
+    subprocess.run([_tool("cc"), "-O2", "-o", program, HERE / source], check=True)
+    return str(program)
+
+
+@cache
+def gorilla() -> str:
+    """The Go program, with Debian's package of gorilla/websocket."""
+    BUILD.mkdir(exist_ok=True)
+    library = Path("/usr/share/gocode/src/github.com/gorilla/websocket")
+    go = _tool("go")
+    if not library.exists():
+        raise NotHere("golang-github-gorilla-websocket-dev is not installed")
+    environment = os.environ | {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""}
+    program = BUILD / "gorilla"
+    subprocess.run([go, "build", "-o", program, REFERENCES / "gorilla.go"], check=True, env=environment)
+    return str(program)
+
+
+@cache
+def node_script(name: str) -> list[str]:
+    """The command of a script for Node, with its packages installed beside a copy of it."""
+    node, npm = _tool("node"), _tool("npm")
+    BUILD.mkdir(exist_ok=True)
+    for file in ("package.json", name):
+        shutil.copy(REFERENCES / file, BUILD / file)
+    if not (BUILD / "node_modules").exists():
+        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        subprocess.run(command, cwd=BUILD, check=True)
+    return [node, str(BUILD / name)]
+
+
+def found(name: str) -> str:
+    """A program that the system has; raises `NotHere`."""
+    return _tool(name)

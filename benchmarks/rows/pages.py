@@ -1,0 +1,135 @@
+"""Room pages of 50 messages, against nginx with a file of the same size, and as a chat grows."""
+
+import re
+import statistics
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import psutil
+
+from benchmarks.chat import Chat
+from benchmarks.measure import LOAD_CORE, SERVER_CORE, Line, cpu, pin, spread, temporary_folder
+from benchmarks.programs import NotHere, found
+from tests.support.databases import execute
+from tests.support.databases import run as wait_for
+from tests.support.ports import free_port
+
+FILL = """
+    INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
+        revision, created_at)
+    SELECT {room}, 1, gen_random_uuid(), 'message ' || n || ' of some forty characters, say', false, false, n, n, n,
+        now() - (interval '1 second' * ({count} - n))
+    FROM generate_series((SELECT message_count FROM rooms WHERE id = {room}) + 1, {count}) AS n;
+    UPDATE rooms SET message_count = {count}, revision = {count} WHERE id = {room};
+"""
+MEMBER_EVERYWHERE = """
+    INSERT INTO memberships (room_id, user_id, role) SELECT id, 1, 'member' FROM rooms ON CONFLICT DO NOTHING
+"""
+NGINX = (
+    "daemon off; pid {folder}/pid; error_log /dev/null; worker_processes 1; events {{}} http {{ access_log off;"
+    " server {{ listen 127.0.0.1:{port}; root {folder}; default_type text/html; }} }}"
+)
+
+
+def run(repetitions: int) -> list[Line]:
+    with ExitStack() as stack:
+        chat = Chat(people=50, rooms=10)
+        stack.callback(chat.close)
+        _fill(chat, 1, 1_000)
+        cookie = chat.cookies(1)[0]
+        page = f"{chat.servers[0].url}/rooms/1"
+        html = httpx.get(page, headers={"Cookie": cookie}).text
+        rates, ratios, costs, firsts, flat = [], [], [], [], []
+        try:
+            reference = _nginx(html, stack)
+            wrk = found("wrk")
+        except NotHere as missing:
+            return [Line("room pages", f"not measured: {missing}", "", None)]
+        meter = chat.meter(chat.servers[0])
+        for _ in range(repetitions):
+            before = cpu(meter)
+            rate, _, count = _wrk(wrk, page, cookie, 8)
+            rates.append(rate)
+            costs.append((cpu(meter) - before) / count)
+            ratios.append(_wrk(wrk, reference, cookie, 8)[0] / rate)
+            firsts.append(_wrk(wrk, page, cookie, 2)[1])
+        _fill(chat, 1, 1_000_000)
+        wait_for(
+            execute(
+                chat.postgres.url,
+                "INSERT INTO rooms (kind, name) SELECT 'open', 'More ' || n FROM generate_series(1, 990) n",
+            )
+        )
+        wait_for(
+            execute(
+                chat.postgres.url,
+                MEMBER_EVERYWHERE,
+            )
+        )
+        wait_for(execute(chat.postgres.url, "VACUUM ANALYZE"))
+        someone = chat.cookies(2)[1]
+        few = _cost(wrk, page, someone, meter)
+        for _ in range(repetitions):
+            flat.append(_cost(wrk, page, someone, meter) / statistics.median(costs))
+        many = _cost(wrk, page, cookie, meter)
+    per_core = [1 / cost for cost in costs]
+    return [
+        Line(
+            "room pages a second and core, 50 messages",
+            spread(per_core),
+            "≥ 1,500",
+            statistics.median(per_core) >= 1500,
+        ),
+        Line("room page at a low load, p99", spread(firsts, " ms"), "< 20 ms", statistics.median(firsts) < 20),
+        Line("nginx, a file of the same size, times as many", f"× {spread(ratios)}", "", None),
+        Line(
+            "room page, 1,000,000 messages against 1,000", f"× {spread(flat)}", "≤ 1.1", statistics.median(flat) <= 1.1
+        ),
+        Line("room page of somebody in 1,000 rooms, against 1", f"× {many / few:.3g}", "", None),
+    ]
+
+
+def _fill(chat: Chat, room: int, count: int) -> None:
+    for statement in FILL.format(room=room, count=count).split(";\n")[:2]:
+        wait_for(execute(chat.postgres.url, statement))
+
+
+def _cost(wrk: str, url: str, cookie: str, meter: psutil.Process) -> float:
+    before = cpu(meter)
+    _, _, count = _wrk(wrk, url, cookie, 8)
+    return (cpu(meter) - before) / count
+
+
+def _wrk(wrk: str, url: str, cookie: str, connections: int) -> tuple[float, float, int]:
+    """Pages a second, the 99th percentile in milliseconds, and how many pages."""
+    command = [wrk, "-t1", f"-c{connections}", "-d3", "--latency", "-H", f"Cookie: {cookie}", url]
+    done = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pin(psutil.Process(done.pid), LOAD_CORE)
+    text = done.communicate()[0]
+    if "Non-2xx" in text:
+        raise RuntimeError(text)
+    number, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", text)[0]
+    count = int(re.findall(r"(\d+) requests in", text)[0])
+    return (
+        float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0]),
+        float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
+        count,
+    )
+
+
+def _nginx(html: str, stack: ExitStack) -> str:
+    folder, port = temporary_folder("nginx"), free_port()
+    folder.chmod(0o755)
+    (folder / "page.html").write_text(html)
+    Path(folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
+    process = subprocess.Popen(
+        [found("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL
+    )
+    stack.callback(process.wait, 10)
+    stack.callback(process.terminate)
+    time.sleep(1)
+    pin(psutil.Process(process.pid), SERVER_CORE)
+    return f"http://127.0.0.1:{port}/page.html"
