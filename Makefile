@@ -38,9 +38,11 @@ SEEDS ?= 10
 SECONDS ?= 30
 READERS ?= 16
 WRITERS ?= 8
+BROKER ?= redis
 
 torture: $(VENV)/dev.stamp ## Break everything for SEEDS times SECONDS seconds and look for lost or doubled messages
-	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS) --readers $(READERS) --writers $(WRITERS)
+	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS) --readers $(READERS) --writers $(WRITERS) \
+		--broker $(BROKER)
 
 mutants: $(VENV)/dev.stamp ## Break the chat itself and show that the torture test notices
 	@$(PY) -m tests.torture.mutants

@@ -157,7 +157,7 @@ def _check_broker(url: str | None) -> None:
     try:
         create_broadcast(url)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"REDIS_URL must be a URL such as redis://host:6379/0: {error}") from error
+        raise SettingsError(f"REDIS_URL or BROADCAST_URL must be a URL such as redis://host:6379/0: {error}") from error
 
 
 def _exit(signal_number: int, frame: FrameType | None) -> None:

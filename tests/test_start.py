@@ -18,12 +18,15 @@ import httpx
 import psutil
 import pytest
 
+from chat.live.broker import MemoryBackend, PostgresBackend, RedisBackend, create_broadcast
+from chat.settings import Settings
 from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import Person, browser, first_run, sign_in
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
 from tests.support.server import ROOT, SECRET_KEY, ChatServer
 
+DATABASE, REDIS = "postgres://localhost/chat", "redis://localhost:6379/0"
 CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
 
 
@@ -52,12 +55,16 @@ def settings_error(**environment: str) -> str:
         ({"PORT": "70000"}, "PORT must be a whole number"),
         ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY must be"),
         ({"WEB_CONCURRENCY": "2", "BROADCAST_URL": "memory://"}, "BROADCAST_URL must be a broker that"),
+        (
+            {"WEB_CONCURRENCY": "2", "BROADCAST_URL": "memory://", "REDIS_URL": REDIS},
+            "BROADCAST_URL must be a broker that",
+        ),
         ({"BROADCAST_URL": "kafka://localhost"}, "BROADCAST_URL must be a URL such as"),
         ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL must be a URL such as postgresql://"),
         ({"DATABASE_URL": "postgres://localhost/x"}, "SECRET_KEY must be set"),
         ({"DATABASE_URL": "postgres://localhost/x", "SECRET_KEY": "short"}, "SECRET_KEY must be at least 32 bytes"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be a URL such as redis://"),
-        ({"REDIS_URL": "redis://localhost/0?nosuch=1"}, "REDIS_URL must be a URL such as redis://"),
+        ({"REDIS_URL": "redis://localhost/0?nosuch=1"}, "REDIS_URL or BROADCAST_URL must be a URL such as redis://"),
         ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL must be the chat's address"),
         ({"PUBLIC_URL": "https://example.org/chat"}, "PUBLIC_URL must be the chat's address"),
         ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),
@@ -65,6 +72,27 @@ def settings_error(**environment: str) -> str:
 )
 def test_a_wrong_setting_ends_with_one_line_that_names_it(environment: dict[str, str], expected: str) -> None:
     assert expected in settings_error(**environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "chosen", "backend"),
+    [
+        ({}, None, MemoryBackend),
+        ({"DATABASE_URL": DATABASE}, None, MemoryBackend),
+        ({"DATABASE_URL": DATABASE, "WEB_CONCURRENCY": "2"}, DATABASE, PostgresBackend),
+        ({"DATABASE_URL": DATABASE, "WEB_CONCURRENCY": "2", "REDIS_URL": REDIS}, REDIS, RedisBackend),
+        ({"REDIS_URL": REDIS}, REDIS, RedisBackend),
+        ({"REDIS_URL": REDIS, "BROADCAST_URL": DATABASE}, DATABASE, PostgresBackend),
+        ({"REDIS_URL": REDIS, "BROADCAST_URL": "memory://"}, "memory://", MemoryBackend),
+        ({"BROADCAST_URL": REDIS}, REDIS, RedisBackend),
+    ],
+)
+def test_the_broker_is_the_one_named_or_else_one_that_all_processes_share(
+    environment: dict[str, str], chosen: str | None, backend: type
+) -> None:
+    settings = Settings.from_environment({"SECRET_KEY": SECRET_KEY} | environment)
+    assert settings.broadcast_url == chosen
+    assert isinstance(create_broadcast(settings.broadcast_url).backend, backend)
 
 
 def test_help_explains_the_commands_and_every_setting() -> None:

@@ -21,8 +21,6 @@ __all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "RedisBackend
 class MemoryBackend(BroadcastBackend):
     """The broker of a chat that is one process."""
 
-    largest_message = None
-
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._incoming = Incoming(capacity)
         self._channels: set[str] = set()
@@ -58,12 +56,19 @@ class Broker(Broadcast):
 
     Broadcast 0.3.1 forgets one of two first subscribers, leaves deaf whoever joins while the last one leaves, and
     does not wait for its listener to end. Here everybody is noted before anything is awaited; and a backend follows
-    the latest of opposite wishes.
+    the latest of opposite wishes. A subscriber who is too slow loses what waits for it to a `RESYNC`.
     """
 
-    def __init__(self, backend: MemoryBackend | RedisBackend | PostgresBackend) -> None:
+    def __init__(self, backend: MemoryBackend | RedisBackend | PostgresBackend, capacity: int = CAPACITY) -> None:
         super().__init__(backend=backend)
         self.backend = backend
+        self._capacity = capacity
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost here since the start."""
+        return self._dropped + self.backend.dropped
 
     async def connect(self) -> None:
         await super().connect()
@@ -90,6 +95,22 @@ class Broker(Broadcast):
                 await self.backend.unsubscribe(channel)
             queue.put_nowait(None)
 
+    async def _listener(self) -> None:
+        while True:
+            event = await self.backend.next_published()
+            for queue in self._subscribers.get(event.channel, ()):
+                if queue.qsize() >= self._capacity:
+                    self._give_way(queue)
+                queue.put_nowait(event)
+
+    def _give_way(self, queue: asyncio.Queue[Event | None]) -> None:
+        while not queue.empty():
+            queue.get_nowait()
+            self._dropped += 1
+        for resync in self._subscribers.get(RESYNC, ()):
+            if resync.empty():
+                resync.put_nowait(Event(RESYNC, "overflow"))
+
 
 def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
     """The broker at a URL: `redis://`, `rediss://`, `postgresql://`, or the process itself for None and `memory://`.
@@ -99,8 +120,8 @@ def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
     """
     match (url or "memory://").split("://")[0]:
         case "memory":
-            return Broker(MemoryBackend(capacity))
+            return Broker(MemoryBackend(capacity), capacity)
         case "postgres" | "postgresql":
-            return Broker(PostgresBackend(str(url), capacity))
+            return Broker(PostgresBackend(str(url), capacity), capacity)
         case _:
-            return Broker(RedisBackend(str(url), capacity))
+            return Broker(RedisBackend(str(url), capacity), capacity)

@@ -33,7 +33,6 @@ REPLAY_LIMIT = 500  # messages a reader that is behind is sent; one further behi
 RECENT = 64  # changes a room keeps at hand for readers that are a little behind
 GATHER_SECONDS = 0.005  # between two frames to a room
 FEED_TIMEOUT = 10.0
-NO_BASE = Revision(-1)  # continues nowhere: what is missing is to be fetched
 
 
 class _Room:
@@ -137,12 +136,7 @@ class Hub:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
         hint = {"from": self._name, "epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
-        text = json.dumps(hint)
-        largest = self._broadcast.backend.largest_message
-        if largest is not None and len(text) > largest:
-            # Without the markup it still tells how far the room is; the readers' processes fetch it.
-            text = json.dumps(hint | {"base": NO_BASE, "items": []})
-        await self._broadcast.publish(_channel(room_id), text)
+        await self._broadcast.publish(_channel(room_id), json.dumps(hint))
 
     def readers(self) -> Iterable[Reader]:
         """Everybody connected to this process."""

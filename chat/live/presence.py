@@ -19,7 +19,6 @@ CHANNEL = "presence"
 HEARTBEAT_SECONDS = 5.0
 LIFETIME_SECONDS = 16.0  # three heartbeats may be lost before a process counts as dead
 LINGER_SECONDS = 4.0  # somebody who goes from page to page has no socket for a moment
-PART = 500  # people a message
 GATHER_SECONDS = 0.2  # arrivals within this time are told together
 
 
@@ -63,9 +62,7 @@ class Presence:
 
     async def leave(self) -> None:
         """Tell the others that this process is going."""
-        for start in range(0, len(self._sockets) or 1, PART):
-            part = {"node": f"{self._node}.{start}", "online": [], "leaves": True}
-            await self._broadcast.publish(CHANNEL, json.dumps(part))
+        await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": [], "leaves": True}))
 
     async def _beat(self) -> None:
         while True:
@@ -76,10 +73,7 @@ class Presence:
                 self._changed = anyio.Event()
                 self._on_change()
             here = list({*self._sockets, *self._leaving})
-            for start in range(0, len(here) or 1, PART):
-                # Each part counts as a node, so that a broker with small messages can carry a large chat.
-                part = {"node": f"{self._node}.{start}", "online": here[start : start + PART]}
-                await self._broadcast.publish(CHANNEL, json.dumps(part))
+            await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": here}))
 
     async def _forget(self) -> None:
         while True:
@@ -104,7 +98,7 @@ class Presence:
                     logger.warning("Ignored malformed presence")
 
     def _hear(self, node: str, people: frozenset[UserId], *, leaves: bool) -> None:
-        if node.startswith(self._node):
+        if node == self._node:
             return
         if leaves:
             changed = self._others.pop(node, None) is not None

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from chat.live.broker import RESYNC
 from tests.live.test_broker import connected, next_message
+from tests.support.databases import execute
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run
 from tests.support.server import ChatServer
@@ -13,13 +15,17 @@ from tests.support.server import ChatServer
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_notify_cannot_carry_is_counted_and_the_rest_goes_on(database_url: str) -> None:
-    async with connected(database_url) as broker, broker.subscribe("room:1") as room:
-        await broker.publish("room:1", "x" * 8_000)
-        await broker.publish("room:1", "\0")
-        await broker.publish("room:1", "fine")
-        assert await next_message(room) == "fine"
-        assert broker.backend.dropped == 2
+async def test_a_stranger_on_the_same_database_neither_rings_resync_nor_stops_delivery(database_url: str) -> None:
+    async with (
+        connected(database_url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        await execute(database_url, "SELECT pg_notify('resync', '0<> a false alarm'), pg_notify('lobby', 'nonsense')")
+        await broker.publish("lobby", "hel\0lo")
+        assert await next_message(lobby) == "hel\ufffdlo", "PostgreSQL has no text with a NUL"
+        with pytest.raises(TimeoutError):
+            await next_message(resync, 0.1)
 
 
 async def test_two_processes_of_one_server_need_no_redis(

@@ -28,7 +28,7 @@ class Nemesis:
         seed: int,
         servers: list[ChatServer],
         proxies: list[Proxy],
-        redis: RedisServer,
+        redis: RedisServer | None,
         postgres: embedded.Server,
         database_url: str,
         readers: list[LiveClient],
@@ -56,7 +56,7 @@ class Nemesis:
             (self._swallow_network, 2),
             (self._delay_network, 2),
         ]
-        faults, weights = zip(*kinds, strict=True)
+        faults, weights = zip(*(kind for kind in kinds if self._redis or "redis" not in kind[0].__name__), strict=True)
         while loop.time() < until:
             fault = self._chance.choices(faults, weights)[0]
             name = fault.__name__.strip("_")
@@ -116,16 +116,19 @@ class Nemesis:
         return process
 
     async def _restart_redis(self) -> None:
+        assert self._redis is not None
         self._redis.kill()
         await asyncio.sleep(self._chance.uniform(0, 1))
         self._redis.start()
 
     async def _freeze_redis(self) -> None:
+        assert self._redis is not None
         self._redis.pause()
         await asyncio.sleep(self._chance.uniform(0.5, 3))
         self._redis.resume()
 
     async def _cut_redis_connections(self) -> None:
+        assert self._redis is not None
         kind = self._chance.choice(["normal", "pubsub"])
         await asyncio.to_thread(self._redis.command, "CLIENT", "KILL", "TYPE", kind)
 

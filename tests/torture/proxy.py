@@ -24,6 +24,8 @@ class Proxy:
         """Cut everything and listen no more."""
         self._server.close()
         self.cut()
+        while self._writers:
+            await asyncio.sleep(0.01)
 
     def cut(self) -> None:
         """Abort every connection."""
@@ -60,7 +62,7 @@ class Proxy:
             while data := await reader.read(65536):
                 if self.delay:
                     await asyncio.sleep(self.delay)
-                while self.blackhole or writer in self._silent:
+                while (self.blackhole or writer in self._silent) and not writer.transport.is_closing():
                     await asyncio.sleep(0.05)
                 writer.write(data)
                 await writer.drain()

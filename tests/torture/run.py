@@ -68,23 +68,29 @@ class Result:
     converged_in: float = 0.0
 
 
-async def torture(seed: int, seconds: float, readers: int = READERS, writers: int = WRITERS) -> Result:
-    """Run one seed."""
+async def torture(
+    seed: int, seconds: float, crowd: tuple[int, int] = (READERS, WRITERS), broker: str = "redis"
+) -> Result:
+    """Run one seed with a crowd of readers and writers, and Redis or PostgreSQL as the broker."""
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
-    postgres, redis = embedded.Server(folder / "postgres", {"max_connections": "300"}), RedisServer()
+    postgres = embedded.Server(folder / "postgres", {"max_connections": "300"})
+    redis = RedisServer() if broker == "redis" else None
     servers: list[ChatServer] = []
     try:
         url = postgres.start()
         await asyncio.to_thread(schema.migrate, url)
         await _execute(url, REVISION_LOG)
-        redis.start()
-        servers += [ChatServer(url, redis.url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
+        if redis:
+            redis.start()
+        broker_url = redis.url if redis else url
+        servers += [ChatServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-        return await _rage(seed, seconds, (readers, writers), servers, redis, postgres, url)
+        return await _rage(seed, seconds, crowd, servers, redis, postgres, url)
     finally:
         for server in servers:
             server.remove()
-        redis.stop()
+        if redis:
+            redis.stop()
         postgres.stop()
         postgres.remove_socket()
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,7 +101,7 @@ async def _rage(
     seconds: float,
     crowd: tuple[int, int],
     servers: list[ChatServer],
-    redis: RedisServer,
+    redis: RedisServer | None,
     postgres: embedded.Server,
     url: str,
 ) -> Result:
@@ -127,9 +133,11 @@ async def _rage(
         until = loop.time() + seconds
         supervisor = asyncio.create_task(nemesis.supervise())
         await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
-        redis.kill()
+        if redis:
+            redis.kill()
         await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
-        redis.start()
+        if redis:
+            redis.start()
         # A crash point may have had the last word.
         supervisor.cancel()
         await asyncio.gather(supervisor, return_exceptions=True)
@@ -237,15 +245,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
     parser.add_argument("--readers", type=int, default=READERS, help="how many clients follow the rooms")
     parser.add_argument("--writers", type=int, default=WRITERS, help="how many people write")
+    parser.add_argument("--broker", choices=["redis", "postgres"], default="redis", help="what rings between servers")
     parser.add_argument("--until-violation", action="store_true", help="stop after the first seed that fails")
     arguments = parser.parse_args()
+    crowd = (arguments.readers, arguments.writers)
     results = []
     print(
         "| seed | writes | deliveries | faults | retries | converged in | violations |\n|---|---|---|---|---|---|---|"
     )
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            result = asyncio.run(torture(seed, arguments.seconds, arguments.readers, arguments.writers))
+            result = asyncio.run(torture(seed, arguments.seconds, crowd, arguments.broker))
         except AssertionError as error:
             result = Result(seed, [f"somebody was told what cannot be: {error}"])
         results.append(result)
