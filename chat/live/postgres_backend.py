@@ -14,8 +14,8 @@ from chat.live.incoming import CAPACITY
 from chat.live.outgoing import Batch
 from chat.live.remote_backend import RemoteBackend
 
-# Bytes: NOTIFY takes less than 8,000; larger messages go in parts. The markup in a hint costs its receiver a sixth of what
-# fetching it would, and PostgreSQL nothing that could be measured.
+# Bytes: NOTIFY takes less than 8,000; larger messages go in parts. The markup in a hint costs its receiver a sixth of
+# what fetching it would, and PostgreSQL nothing that could be measured.
 LARGEST = 7_900
 ANSWER_SECONDS = 2.0  # for a single statement
 
