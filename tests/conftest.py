@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.browsers import find_browser
 from tests.support.databases import fresh_database, start_cluster
+from tests.support.load_balancer import find_load_balancer
 from tests.support.people import Person, first_run
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -26,9 +27,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if find_browser() is None:
-        terminalreporter.section("NO BROWSER FOUND", sep="!", red=True, bold=True)
-        terminalreporter.line("Every test in a real browser was skipped. Install Chromium, then run the tests again.")
+    missing = [kind for kind in ("nginx", "haproxy") if find_load_balancer(kind) is None]
+    missing += [] if find_browser() else ["a browser"]
+    for what in missing:
+        terminalreporter.section(f"{what.upper()} WAS NOT FOUND", sep="!", red=True, bold=True)
+        terminalreporter.line(f"Every test that needs {what} was skipped. Install it, then run the tests again.")
 
 
 @pytest.fixture(scope="session")

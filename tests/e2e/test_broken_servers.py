@@ -90,6 +90,7 @@ def test_half_a_minute_without_the_database_is_told_kindly_and_loses_nothing(
         assert server.process.poll() is None, "no process exits"
     postgres_server.start()
     expect(page.locator("#body")).to_have_value("", timeout=15_000)
+    expect(page.locator("#notice")).to_be_empty()
     for window in (page, other):
         expect(window.locator("#messages .body")).to_have_text(["before", "typed while it was away"], timeout=15_000)
     assert shown(page) == shown(other) == stored(postgres_server.url)
