@@ -317,7 +317,7 @@ class TestServerAway:
             assert caplog.records == []
             machine.kill()
             await broker.publish("lobby", "hello")
-            await anyio.sleep(2)
+            await anyio.sleep(1)
             machine.start()
             await until(lambda: broker.backend.is_connected)
         name = "Redis" if isinstance(machine, RedisServer) else "PostgreSQL"
@@ -363,7 +363,7 @@ class TestServerFrozen:
     async def test_its_thaw_is_not_followed_by_a_flood_of_old_messages(self, machine: Machine) -> None:
         async with connected(machine.url) as broker, broker.subscribe("lobby") as lobby:
             machine.pause()
-            for _ in range(25):
+            for _ in range(10):
                 for _ in range(3 * BATCH):
                     await broker.publish("lobby", "old")
                 await anyio.sleep(0.1)
@@ -372,7 +372,7 @@ class TestServerFrozen:
             await until(lambda: broker.backend.is_connected)
             await broker.publish("lobby", "new")
             assert len(await messages_before(lobby, "new")) <= 3 * BATCH, "what was on its way when it froze"
-            assert broker.dropped >= 24 * 3 * BATCH
+            assert broker.dropped >= 9 * 3 * BATCH
 
     async def test_subscribing_and_leaving_do_not_hang_with_it(self, machine: Machine) -> None:
         async with connected(machine.url) as broker:
