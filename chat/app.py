@@ -28,6 +28,7 @@ from chat.live.online import OnlineLists
 from chat.live.presence import Presence
 from chat.live.socket import LiveSocket
 from chat.messages.posting import Posting
+from chat.rooms.access import Seats
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
 from chat.web.errors import HANDLERS, on_database_error, refuse_origin
@@ -96,6 +97,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         sidebar=fragment("live/_sidebar_changed.html"),
     )
     state.live_socket = LiveSocket(hub, presence, state.online_lists)
+    state.seats = Seats(state.database)
     state.posting = Posting(state.database, hub)
     state.departure = Departure(hub.readers)
     async with broadcast, anyio.create_task_group() as tasks:

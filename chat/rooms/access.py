@@ -1,11 +1,17 @@
-"""Whether those who sit in a room may still sit there."""
+"""Who may sit in a room, and whether those who do still may."""
 
 from collections.abc import Collection
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat.ids import RoomId, SessionId
+from chat.batches import Batches
+from chat.ids import RoomId, SessionId, UserId
+
+_SEATED = text("""
+    SELECT user_id, room_id FROM unnest(:user_ids, :room_ids) AS seat (user_id, room_id)
+    JOIN memberships USING (user_id, room_id)
+""").bindparams(bindparam("user_ids", type_=ARRAY(BigInteger)), bindparam("room_ids", type_=ARRAY(BigInteger)))
 
 # A seat without a room has room id 0 here, which no room has.
 _EXPELLED = text("""
@@ -25,3 +31,22 @@ async def expelled_from(
     values = {"session_ids": [seat[0] for seat in seats], "room_ids": [seat[1] or 0 for seat in seats]}
     rows = await connection.execute(_EXPELLED, values)
     return {(row.session_id, None if row.has_ended else row.room_id) for row in rows}
+
+
+class Seats:
+    """Who is in which room, asked by every page that connects: thousands at once after a restart."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+        self._batches = Batches(self._look_up, most=1000)
+
+    async def has(self, user_id: UserId, room_id: RoomId) -> bool:
+        """Whether somebody is in a room."""
+        return await self._batches.ask((user_id, room_id))
+
+    async def _look_up(self, seats: list[tuple[UserId, RoomId]]) -> list[bool]:
+        values = {"user_ids": [seat[0] for seat in seats], "room_ids": [seat[1] for seat in seats]}
+        async with self._database.connect() as connection:
+            rows = await connection.execute(_SEATED, values)
+            taken = {(row.user_id, row.room_id) for row in rows}
+        return [seat in taken for seat in seats]

@@ -6,13 +6,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chat.accounts.person import Visitor
 from chat.database import DATABASE_ERRORS
-from chat.errors import NotFound
 from chat.ids import Revision, RoomId
 from chat.live.feed import FeedUnavailable
 from chat.live.notices import NOT_FOUND, SIGNED_OUT
 from chat.live.socket import TRY_AGAIN_LATER
 from chat.live.wire import Reader
-from chat.rooms.room import room_of_member
 from chat.templating import fragment
 from chat.web.forms import whole_number
 from chat.web.origin import has_own_origin
@@ -37,13 +35,12 @@ async def connect(websocket: WebSocket) -> None:
     room_id = RoomId(websocket.path_params["room_id"]) if "room_id" in websocket.path_params else None
     if room_id is not None:
         try:
-            async with websocket.app.state.database.connect() as connection:
-                await room_of_member(connection, visitor, room_id)
-        except NotFound:
-            await _turn_away(websocket, NOT_FOUND, fragment("live/_gone.html"))
-            return
+            is_member = await websocket.app.state.seats.has(visitor.id, room_id)
         except DATABASE_ERRORS:
-            await websocket.close()
+            await websocket.send_denial_response(PlainTextResponse("the database does not answer", status_code=503))
+            return
+        if not is_member:
+            await _turn_away(websocket, NOT_FOUND, fragment("live/_gone.html"))
             return
     reader = Reader(visitor.session_id, visitor.id, room_id)
     after = Revision(whole_number(websocket.query_params.get("after")) or 0)
