@@ -71,7 +71,7 @@ def established(process: psutil.Process) -> list[object]:
 
 
 async def test_many_stalled_readers_cost_little_and_are_dropped(alice: Person) -> None:
-    result = await stall(alice, readers=200, stalled=20, seconds=30)
+    result = await stall(alice, readers=200, stalled=20, seconds=30, size=8_000)
     assert result.missing == 0, "the others have everything"
     assert result.grown_by < 64 * 2**20
     assert result.dropped_after is not None
