@@ -20,7 +20,7 @@ from chat.ids import Revision, RoomId
 from chat.live.feed import Changes
 from chat.live.hub import Hub
 from chat.messages.message import Message, message_from, select_messages
-from chat.messages.rendering import as_change
+from chat.messages.rendering import as_change, markup_of
 from chat.models import messages
 
 LONGEST_BODY = 10_000
@@ -152,8 +152,8 @@ class Posting:
                 first.room_id, first.epoch, Revision(first.revision - 1), Changes(changes, last.revision)
             )
             crash_point("after_publish")
-            for row, message, change in zip(found, posted, changes, strict=True):
-                made[row.author_id, row.client_id] = Posted(message, Markup(change.html), is_new=True)  # noqa: S704  rendered, escaped
+            for row, message in zip(found, posted, strict=True):
+                made[row.author_id, row.client_id] = Posted(message, markup_of(message), is_new=True)
         return [made.get((post.author.id, post.client_id)) or await self._earlier(post) for post in posts]
 
     async def _commit(self, posts: list[Post]) -> Sequence[Row[Any]]:
@@ -182,4 +182,4 @@ class Posting:
         if row is None:
             return NotFound()
         message = message_from(row)
-        return Posted(message, Markup(as_change(message).html), is_new=False)  # noqa: S704  rendered, escaped
+        return Posted(message, markup_of(message), is_new=False)

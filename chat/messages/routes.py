@@ -15,7 +15,7 @@ from chat.live.feed import Changes
 from chat.messages.changing import delete_message, edit_message, own_message
 from chat.messages.history import HistoryPage, newest_page, page_after, page_around, page_before
 from chat.messages.message import Message
-from chat.messages.rendering import as_change
+from chat.messages.rendering import as_change, markup_of
 from chat.rooms.members import members_of
 from chat.rooms.online import online_in
 from chat.rooms.room import Room, room_of_member, visible_room
@@ -45,7 +45,14 @@ async def show_history(request: Request) -> Response:
             found = await page_after(connection, room.id, Position(after))
         else:
             found = await page_before(connection, room.id, Position(before) if before else None)
-    context = {"room": room, "page": found, "is_older": not after, "is_live": True, "focus_id": None}
+    context = {
+        "room": room,
+        "page": found,
+        "rendered": [markup_of(message) for message in found.messages],
+        "is_older": not after,
+        "is_live": True,
+        "focus_id": None,
+    }
     return page(request, "messages/history.html", context)
 
 
@@ -179,6 +186,7 @@ async def _room_page(
         "room": room,
         "people": room.people,
         "page": found,
+        "rendered": [markup_of(message) for message in found.messages],
         "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
         "epoch": request.state.installation.epoch,
         "revision": room.revision,

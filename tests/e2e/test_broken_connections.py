@@ -98,8 +98,11 @@ class ProxyThread:
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop).result(10)
+        # What it aborted is closed in the loop's next rounds.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.2), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+        self._loop.close()
 
 
 @pytest.fixture
