@@ -1,5 +1,6 @@
 """Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -25,6 +26,8 @@ from chat.models import messages
 
 LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
+# A connection that died without a word must not hold everybody's messages until the kernel gives it up.
+COMMIT_SECONDS = 10
 
 # One statement, because a room's row lock held across round trips costs four times the throughput. The locks, taken in
 # the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
@@ -165,7 +168,7 @@ class Posting:
             "client_ids": [post.client_id for post in posts],
             "bodies": [post.body for post in posts],
         }
-        async with self._database.begin() as connection:
+        async with asyncio.timeout(COMMIT_SECONDS), self._database.begin() as connection:
             rows = (await connection.execute(_POST, values)).all()
             crash_point("before_commit")
         crash_point("after_commit")

@@ -23,8 +23,10 @@ class Proxy:
     async def stop(self) -> None:
         """Cut everything and listen no more."""
         self._server.close()
-        self.cut()
+        # A connection that was accepted a moment ago becomes a writer only in the loop's next rounds.
+        await asyncio.sleep(0.05)
         while self._writers:
+            self.cut()
             await asyncio.sleep(0.01)
 
     def cut(self) -> None:
