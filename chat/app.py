@@ -27,8 +27,10 @@ from chat.live.notices import Notices
 from chat.live.online import OnlineLists
 from chat.live.presence import Presence
 from chat.live.socket import LiveSocket
+from chat.messages.newest import NewestPages
 from chat.messages.posting import Posting
 from chat.rooms.access import Seats
+from chat.rooms.online import OnlineMembers
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
 from chat.web.errors import HANDLERS, on_database_error, refuse_origin
@@ -98,6 +100,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     )
     state.live_socket = LiveSocket(hub, presence, state.online_lists)
     state.seats = Seats(state.database)
+    state.newest_pages = NewestPages()
+    state.online_members = OnlineMembers()
     state.posting = Posting(state.database, hub)
     state.departure = Departure(hub.readers)
     async with broadcast, anyio.create_task_group() as tasks:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
-from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, literal
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -37,14 +38,21 @@ def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
         await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
         return connection
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=CONNECT_TIMEOUT,
-        pool_pre_ping=True,
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool replace a connection that was closed while it was idle, without asking the server each time."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def normalise_url(database_url: str) -> str:
@@ -63,10 +71,10 @@ def is_unavailable(error: Exception) -> bool:
 
 
 @asynccontextmanager
-async def snapshot(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection whose statements all see the same moment, for pages that must agree with themselves."""
+async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for single questions: each sees its own moment, and none pays the round trips of a transaction."""
     async with database.connect() as connection:
-        yield await connection.execution_options(isolation_level="REPEATABLE READ")
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat.database import DATABASE_ERRORS
+from chat.database import DATABASE_ERRORS, reading
 from chat.ids import Revision, RoomId, UserId
 from chat.live.feed import Changes, FeedUnavailable, Heads, Seat
 from chat.messages.history import changes_since, heads_of
@@ -44,7 +44,7 @@ class DatabaseFeed:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._database.connect() as connection:
+            async with reading(self._database) as connection:
                 yield connection
         except DATABASE_ERRORS as error:
             raise FeedUnavailable(str(error)) from error

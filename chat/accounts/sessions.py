@@ -5,14 +5,15 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
 from chat.database import is_one_of
 from chat.ids import SessionId, UserId
-from chat.models import sessions, users
+from chat.models import installation, sessions, users
 
 # Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
 SAME_MOMENT = timedelta(seconds=60)
@@ -31,12 +32,27 @@ async def open_session(
     return await _rotate(connection, signer, session_id, now, previous=None)
 
 
-async def visitors_of(
+async def installation_and_visitors(
     connection: AsyncConnection, session_ids: Collection[SessionId], now: datetime
-) -> dict[SessionId, Visitor]:
-    """Whose sessions these are; those that were revoked or have expired are left out."""
-    rows = await connection.execute(_session_with_user(is_one_of(sessions.c.id, session_ids), now))
-    return {row.session_id: _visitor(row) for row in rows}
+) -> tuple[Installation | None, dict[SessionId, Visitor]]:
+    """What every request needs to know, in one question: the installation, and whose sessions these are.
+
+    The installation is None before its first run; sessions that were revoked or have expired are left out.
+    """
+    sitting = _session_with_user(is_one_of(sessions.c.id, session_ids), now).subquery()
+    statement = select(
+        installation.c.name.label("installation_name"),
+        installation.c.epoch,
+        installation.c.sign_up_open,
+        installation.c.invite_token,
+        sitting,
+    ).outerjoin_from(installation, sitting, true())
+    rows = (await connection.execute(statement)).all()
+    if not rows:
+        return None, {}
+    first = rows[0]
+    found = Installation(first.installation_name, first.epoch, first.sign_up_open, first.invite_token)
+    return found, {row.session_id: _visitor(row) for row in rows if row.session_id is not None}
 
 
 async def refresh_session(
@@ -128,7 +144,7 @@ def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
     )
 
 
-def _visitor(row: Row[Any]) -> Visitor:
+def _visitor(row: Any) -> Visitor:
     return Visitor(
         id=row.id,
         name=row.name,

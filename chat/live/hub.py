@@ -10,8 +10,8 @@ import logging
 import random
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from uuid import UUID
 
 import anyio
@@ -156,15 +156,13 @@ class Hub:
             for reader in room.readers:
                 reader.send(frame)
 
-    @asynccontextmanager
-    async def visit(self, reader: Reader) -> AsyncIterator[None]:
-        """Hold a place for a reader. One with a room is sent nothing before `replay`. May raise `FeedUnavailable`."""
+    async def enter(self, reader: Reader) -> None:
+        """Hold a place for a reader until it leaves. One with a room is sent nothing before `replay`.
+
+        May raise `FeedUnavailable`; then there is no place to leave.
+        """
         if reader.room_id is None:
             self._roomless.add(reader)
-            try:
-                yield
-            finally:
-                self._roomless.discard(reader)
             return
         room = self._rooms.setdefault(reader.room_id, _Room(reader.room_id))
         room.visitors += 1
@@ -172,11 +170,19 @@ class Hub:
             async with room.lock:
                 if room.subscription is None:
                     await self._open(room)
-            yield
-        finally:
-            room.readers.discard(reader)
-            room.visitors -= 1
-            room.empty_since = anyio.current_time()
+        except BaseException:
+            self.leave(reader)
+            raise
+
+    def leave(self, reader: Reader) -> None:
+        """Give up a reader's place."""
+        if reader.room_id is None:
+            self._roomless.discard(reader)
+            return
+        room = self._rooms[reader.room_id]
+        room.readers.discard(reader)
+        room.visitors -= 1
+        room.empty_since = anyio.current_time()
 
     async def replay(self, reader: Reader, after: Revision, epoch: str) -> None:
         """Send what happened after a revision, then let the reader go live, without a gap or an overlap.

@@ -4,8 +4,7 @@ import json
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import anyio
 from broadcaster import Broadcast
@@ -38,20 +37,19 @@ class Presence:
         """Everybody with a page open, on any process."""
         return set(self._sockets).union(self._leaving, *(people for _, people in self._others.values()))
 
-    @contextmanager
-    def present(self, user_id: UserId) -> Iterator[None]:
-        """Count somebody as online while a socket of theirs is open, and a little longer."""
+    def arrive(self, user_id: UserId) -> None:
+        """Count somebody as online while a socket of theirs is open."""
         self._sockets[user_id] += 1
         self._leaving.pop(user_id, None)
         if self._sockets[user_id] == 1:
             self._changed.set()
-        try:
-            yield
-        finally:
-            self._sockets[user_id] -= 1
-            if not self._sockets[user_id]:
-                del self._sockets[user_id]
-                self._leaving[user_id] = anyio.current_time() + LINGER_SECONDS
+
+    def depart(self, user_id: UserId) -> None:
+        """Count one socket of somebody's less; they stay online a little longer."""
+        self._sockets[user_id] -= 1
+        if not self._sockets[user_id]:
+            del self._sockets[user_id]
+            self._leaving[user_id] = anyio.current_time() + LINGER_SECONDS
 
     async def run(self) -> None:
         """Tell the others who is here and forget the silent ones, until cancelled."""

@@ -1,12 +1,12 @@
 """The websocket of a page: server to client only."""
 
 import asyncio
+from functools import partial
 
 import anyio
 from starlette.websockets import WebSocket
 
 from chat.ids import Revision
-from chat.live.feed import FeedUnavailable
 from chat.live.hub import Hub
 from chat.live.online import OnlineLists
 from chat.live.presence import Presence
@@ -26,32 +26,37 @@ class LiveSocket:
         self._online_lists = online_lists
 
     async def serve(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
-        """Serve `reader` until either side closes. What the page sends is ignored."""
-        async with self._hub.visit(reader):
-            await websocket.accept()
-            with self._presence.present(reader.user_id):
-                protocol = wire_of(websocket)
-                if protocol is not None:
-                    reader.attach(protocol)
-                    await self._follow(websocket, reader, after, epoch)
-                else:
-                    await self._follow_through_queue(websocket, reader, after, epoch)
+        """Serve `reader` until either side closes. What the page sends is ignored.
 
-    async def _follow(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
+        Under our own server this returns once the reader is live: the connection stays, and nothing else does. A task
+        that waited for its end, with its frames and queues, would be half of what an idle reader costs. May raise
+        `FeedUnavailable`.
+        """
+        await self._hub.enter(reader)
+        self._presence.arrive(reader.user_id)
+        stays = False
+        try:
+            await websocket.accept()
+            protocol = wire_of(websocket)
+            if protocol is None:
+                await self._follow_through_queue(websocket, reader, after, epoch)
+            else:
+                reader.attach(protocol)
+                await self._go_live(reader, after, epoch)
+                protocol.stay(on_gone=partial(self._leave, reader))
+                stays = True
+        finally:
+            if not stays:
+                self._leave(reader)
+
+    def _leave(self, reader: Reader) -> None:
+        self._hub.leave(reader)
+        self._presence.depart(reader.user_id)
+
+    async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
         if reader.room_id is not None:
-            try:
-                await self._hub.replay(reader, after, epoch)
-            except FeedUnavailable:
-                await websocket.close(TRY_AGAIN_LATER)
-                return
+            await self._hub.replay(reader, after, epoch)
             self._online_lists.greet(reader)
-        while reader.farewell is None:
-            message = await websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-        code, html = reader.farewell
-        await websocket.send_text(html)
-        await websocket.close(code)
 
     async def _follow_through_queue(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
         """The same under a server other than ours: one bounded queue, and a task that empties it."""
@@ -66,7 +71,9 @@ class LiveSocket:
                     await websocket.send_text(_payload(frame))
 
             async def follow() -> None:
-                await self._follow(websocket, reader, after, epoch)
+                await self._go_live(reader, after, epoch)
+                while (await websocket.receive())["type"] != "websocket.disconnect":
+                    pass
                 tasks.cancel_scope.cancel()
 
             async def dismissed() -> None:
@@ -77,7 +84,7 @@ class LiveSocket:
                 tasks.cancel_scope.cancel()
 
             woken = asyncio.Event()
-            reader.attach_queue(queue, overflow=woken.set, wake=woken.set)
+            reader.attach_queue(queue, close=woken.set)
             for task in (pump, follow, dismissed):
                 tasks.start_soon(task)
 

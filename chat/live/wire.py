@@ -68,13 +68,32 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     reader: "Reader | None" = None
     unsent_since: float | None = None
+    on_gone: Callable[[], None] | None = None
 
     async def run_asgi(self) -> None:
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
         await super().run_asgi()
-        if not self.disconnected:
+        if self.on_gone is not None:
+            self._forget_the_handshake()
+        elif not self.disconnected:
             self._abort_in(self.close_timeout + FLUSH_SECONDS)
+
+    def stay(self, on_gone: Callable[[], None]) -> None:
+        """Keep the connection when the application returns, as it may now; `on_gone` is called when it has ended."""
+        if self.disconnected:
+            on_gone()
+            return
+        self.on_gone = on_gone
+        if self.close_timer is None:
+            # Where a closing handshake is under way, uvicorn leaves the connection alone.
+            self.close_timer = self.loop.call_later(0, _nothing)
+
+    def _forget_the_handshake(self) -> None:
+        if not self.close_sent:
+            self.close_timer = None
+        self.queue = self.writable = NOBODY
+        del self.scope, self.request, self.response
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -90,6 +109,12 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._send_by(_discard)
         super().connection_lost(exc)
+        if self.on_gone is not None:
+            self.on_gone()
+
+    def send_receive_event_to_app(self) -> None:
+        """Ignore what a page sends; nobody waits for it."""
+        self.frames = []
 
     def handle_close(self, event: Frame) -> None:
         self._send_by(_discard)
@@ -113,6 +138,17 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         super().keepalive_timeout()
         self._abort_in(FLUSH_SECONDS)
 
+    def dismiss(self, code: int, html: str) -> None:
+        """Send a last fragment and begin the closing handshake."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.conn.send_text(html.encode())
+        self.conn.send_close(code)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.close)
+        self._abort_in(self.close_timeout + FLUSH_SECONDS)
+
     def _abort_in(self, seconds: float) -> None:
         """End a connection that is being closed; `transport.close()` waits for ever for a reader that takes nothing."""
         self.loop.call_later(seconds, self.transport.abort)
@@ -134,10 +170,6 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         else:
             self.transport.write(frame)
 
-    def wake(self) -> None:
-        """Make the application's `receive` return, with an empty message."""
-        self.queue.put_nowait({"type": "websocket.receive", "text": ""})
-
     def _drop_when_stalled(self, unsent_before: int) -> None:
         if self.unsent_since is None or self.transport.is_closing():
             return
@@ -148,8 +180,26 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(STALLED_SECONDS, self._drop_when_stalled, unsent)
 
 
+class _Nobody:
+    """In place of a queue and an event nobody waits for any more: empty ones take three kilobytes."""
+
+    def put_nowait(self, item: object) -> None:
+        pass
+
+    def set(self) -> None:
+        pass
+
+    def clear(self) -> None:
+        pass
+
+
+NOBODY: Any = _Nobody()
+
+
 class Reader:
     """One socket and whose it is. `send` never waits and never raises; `leave` closes it because the process ends."""
+
+    __slots__ = ("_dismiss", "cursor", "farewell", "leave", "room_id", "send", "session_id", "user_id")
 
     def __init__(self, session_id: SessionId, user_id: UserId, room_id: RoomId | None) -> None:
         self.session_id = session_id
@@ -159,32 +209,35 @@ class Reader:
         self.farewell: tuple[int, str] | None = None
         self.send: Callable[[bytes], None] = _discard
         self.leave: Callable[[], None] = _nothing
-        self._wake: Callable[[], None] = _nothing
+        self._dismiss: Callable[[int, str], None] = _unattached
 
     def attach(self, protocol: LiveProtocol) -> None:
         """Write to this connection from now on."""
         protocol.follow(self)
         self.leave = protocol.shutdown
-        self._wake = protocol.wake
+        self._dismiss = protocol.dismiss
+        if self.farewell is not None:
+            protocol.dismiss(*self.farewell)
 
-    def attach_queue(self, queue: asyncio.Queue[bytes], overflow: Callable[[], None], wake: Callable[[], None]) -> None:
-        """Hand frames to a bounded queue, for servers that have no direct way; `overflow` when it is full."""
+    def attach_queue(self, queue: asyncio.Queue[bytes], close: Callable[[], None]) -> None:
+        """Hand frames to a bounded queue, for servers that have no direct way; `close` when it is full, or to leave."""
 
         def put(frame: bytes) -> None:
             try:
                 queue.put_nowait(frame)
             except asyncio.QueueFull:
-                overflow()
+                close()
 
         self.send = put
-        self.leave = overflow
-        self._wake = wake
+        self.leave = close
+        self._dismiss = lambda _code, _html: close()
 
     def dismiss(self, code: int, html: str) -> None:
-        """Ask the socket's own task to send `html` and close with `code`."""
-        self.farewell = self.farewell or (code, html)
-        self.send = _discard
-        self._wake()
+        """Send `html` and nothing more, and close with `code`."""
+        if self.farewell is None:
+            self.farewell = code, html
+            self.send = _discard
+            self._dismiss(code, html)
 
 
 def wire_of(websocket: WebSocket) -> LiveProtocol | None:
@@ -195,6 +248,10 @@ def wire_of(websocket: WebSocket) -> LiveProtocol | None:
 
 def _discard(frame: bytes) -> None:
     """Nothing is attached yet."""
+
+
+def _unattached(code: int, html: str) -> None:
+    """There is no connection yet."""
 
 
 def _nothing() -> None:

@@ -32,9 +32,24 @@ class ChangedMessages:
     revision: Revision
 
 
-async def newest_page(connection: AsyncConnection, room_id: RoomId, size: int = PAGE) -> HistoryPage:
-    """The end of a room's history."""
-    return await page_before(connection, room_id, None, size)
+async def newest_page(
+    connection: AsyncConnection, room_id: RoomId, size: int = PAGE
+) -> tuple[HistoryPage, Revision] | None:
+    """The end of a room's history and the room's revision, of the same moment; None when there is no such room."""
+    newest = select(messages).where(messages.c.room_id == room_id).order_by(messages.c.position.desc()).limit(size)
+    shown = newest.subquery()
+    statement = (
+        select(rooms.c.revision.label("head"), rooms.c.message_count, shown, users.c.name.label("author_name"))
+        .outerjoin(shown, shown.c.room_id == rooms.c.id)
+        .outerjoin(users, users.c.id == shown.c.author_id)
+        .where(rooms.c.id == room_id)
+        .order_by(shown.c.position)
+    )
+    rows = (await connection.execute(statement)).all()
+    if not rows:
+        return None
+    found = [message_from(row) for row in rows if row.id is not None]
+    return _page(found, rows[0].message_count), rows[0].head
 
 
 async def page_before(

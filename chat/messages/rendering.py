@@ -1,5 +1,6 @@
 """A message as markup."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from markupsafe import Markup
@@ -15,6 +16,11 @@ KEPT = 10_000  # messages, of about a kilobyte each
 def markup_of(message: Message) -> Markup:
     """The message rendered once, the same for every reader and every page."""
     return Markup(fragment("messages/_message.html", message=message))  # noqa: S704  rendered, escaped
+
+
+def markup_of_page(messages: Iterable[Message]) -> Markup:
+    """Consecutive messages as they stand on a page."""
+    return Markup("\n\n").join(map(markup_of, messages))
 
 
 def as_change(message: Message) -> Change:

@@ -8,18 +8,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chat.crash import crash_point
-from chat.database import snapshot
+from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.live.feed import Changes
 from chat.messages.changing import delete_message, edit_message, own_message
-from chat.messages.history import HistoryPage, newest_page, page_after, page_around, page_before
+from chat.messages.history import page_after, page_before
 from chat.messages.message import Message
-from chat.messages.rendering import as_change, markup_of
+from chat.messages.rendering import as_change, markup_of_page
+from chat.messages.room_page import room_page
 from chat.rooms.members import members_of
-from chat.rooms.online import online_in
-from chat.rooms.room import Room, room_of_member, visible_room
-from chat.rooms.sidebar import mark_all_read, mark_read, sidebar_of
+from chat.rooms.room import room_of_member
+from chat.rooms.sidebar import mark_all_read
 from chat.templating import is_htmx, page
 from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor
@@ -27,19 +27,19 @@ from chat.web.shell import shell_page
 
 
 async def show_room(request: Request) -> Response:
-    return await _room_page(request)
+    return await room_page(request)
 
 
 async def show_message(request: Request) -> Response:
     """A permalink: the room around one message."""
-    return await _room_page(request, around=_message_id(request))
+    return await room_page(request, around=_message_id(request))
 
 
 async def show_history(request: Request) -> Response:
     """A further page of messages, for a room page that is open."""
     me, room_id = visitor(request), _room_id(request)
     before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
-    async with snapshot(request.app.state.database) as connection:
+    async with reading(request.app.state.database) as connection:
         room = await room_of_member(connection, me, room_id)
         if after:
             found = await page_after(connection, room.id, Position(after))
@@ -48,7 +48,7 @@ async def show_history(request: Request) -> Response:
     context = {
         "room": room,
         "page": found,
-        "rendered": [markup_of(message) for message in found.messages],
+        "html": markup_of_page(found.messages),
         "is_older": not after,
         "is_live": True,
         "focus_id": None,
@@ -80,7 +80,7 @@ async def post(request: Request) -> Response:
         if is_htmx(request):
             return page(request, "messages/_rejected.html", {"error": error}, status_code=422)
         composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
-        return await _room_page(request, composer=composer, status_code=422)
+        return await room_page(request, composer=composer, status_code=422)
     if posted.is_new:
         await _announce_direct(request, posted.message)
     if not is_htmx(request):
@@ -97,14 +97,14 @@ async def _after_reply() -> None:
 async def show_one(request: Request) -> Response:
     """One message as it stands in its room, for an editor that is left without saving."""
     me = visitor(request)
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         message, _ = await own_message(connection, me, _message_id(request))
     return _changed(request, message)
 
 
 async def show_editor(request: Request) -> Response:
     me = visitor(request)
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         message, body = await own_message(connection, me, _message_id(request))
     return await _editor(request, message, body)
 
@@ -115,7 +115,7 @@ async def edit(request: Request) -> Response:
     try:
         message, is_changed = await edit_message(request.app.state.database, me, _message_id(request), body)
     except InvalidInput as invalid:
-        async with request.app.state.database.connect() as connection:
+        async with reading(request.app.state.database) as connection:
             message, _ = await own_message(connection, me, _message_id(request))
         return await _editor(request, message, body, invalid.errors["body"], status_code=422)
     if is_changed:
@@ -140,7 +140,7 @@ async def _announce(request: Request, message: Message) -> None:
 async def _announce_direct(request: Request, message: Message) -> None:
     """A direct room shows in the others' sidebars from its first message on."""
     if message.position == 1:
-        async with request.app.state.database.connect() as connection:
+        async with reading(request.app.state.database) as connection:
             members = await members_of(connection, message.room_id)
         await request.app.state.notices.refresh_sidebars([member.id for member in members])
 
@@ -156,53 +156,6 @@ async def _editor(request: Request, message: Message, body: str, error: str = ""
     if is_htmx(request):
         return page(request, "messages/_editor.html", context, status_code=status_code)
     return await shell_page(request, "messages/edit.html", context, status_code=status_code)
-
-
-async def _room_page(
-    request: Request,
-    *,
-    around: MessageId | None = None,
-    composer: dict[str, object] | None = None,
-    status_code: int = 200,
-) -> Response:
-    me = visitor(request)
-    before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
-    async with snapshot(request.app.state.database) as connection:
-        room = await visible_room(connection, me, _room_id(request))
-        if not room.is_member:
-            return await shell_page(request, "rooms/join.html", {"room": room})
-        if around is not None:
-            found = await page_around(connection, room.id, around)
-        elif before:
-            found = await page_before(connection, room.id, Position(before))
-        elif after:
-            found = await page_after(connection, room.id, Position(after))
-        else:
-            found = await newest_page(connection, room.id)
-        sidebar = await sidebar_of(connection, me)
-        online = await online_in(connection, room.id, request.app.state.presence.online() | {me.id})
-    await _mark_read(request, room, found)
-    context = {
-        "room": room,
-        "people": room.people,
-        "page": found,
-        "rendered": [markup_of(message) for message in found.messages],
-        "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
-        "epoch": request.state.installation.epoch,
-        "revision": room.revision,
-        "online": online,
-        "focus_id": around,
-        "is_live": found.newer is None,
-        "sidebar": sidebar,
-    }
-    return page(request, "rooms/room.html", context, status_code=status_code)
-
-
-async def _mark_read(request: Request, room: Room, shown: HistoryPage) -> None:
-    last = shown.messages[-1].position if shown.messages else 0
-    if last > room.read_position:
-        async with request.app.state.database.begin() as connection:
-            await mark_read(connection, visitor(request).id, room.id, Position(last))
 
 
 def _client_id(text: str | None) -> UUID:

@@ -6,6 +6,7 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.batches import Batches
+from chat.database import reading
 from chat.ids import RoomId, SessionId, UserId
 
 _SEATED = text("""
@@ -46,7 +47,7 @@ class Seats:
 
     async def _look_up(self, seats: list[tuple[UserId, RoomId]]) -> list[bool]:
         values = {"user_ids": [seat[0] for seat in seats], "room_ids": [seat[1] for seat in seats]}
-        async with self._database.connect() as connection:
+        async with reading(self._database) as connection:
             rows = await connection.execute(_SEATED, values)
             taken = {(row.user_id, row.room_id) for row in rows}
         return [seat in taken for seat in seats]

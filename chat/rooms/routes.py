@@ -3,10 +3,11 @@
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chat.accounts.people import find_people, person_by_id
+from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
 from chat.rooms.direct import direct_room
@@ -21,10 +22,9 @@ from chat.rooms.members import (
 from chat.rooms.opening import create_room, find_rooms, rename_room
 from chat.rooms.room import Room, may_manage, room_of_member, visible_room
 from chat.rooms.sidebar import sidebar_of
-from chat.templating import page
 from chat.web.forms import read_choices, read_form, whole_number
 from chat.web.session import visitor
-from chat.web.shell import shell_page
+from chat.web.shell import shell_page, sidebar_markup
 
 
 async def home(request: Request) -> Response:
@@ -33,15 +33,16 @@ async def home(request: Request) -> Response:
 
 async def show_sidebar(request: Request) -> Response:
     me = visitor(request)
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         sidebar = await sidebar_of(connection, me)
     shown_on = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    return page(request, "rooms/_sidebar.html", {"sidebar": sidebar, "path": shown_on})
+    html = sidebar_markup(sidebar, me, request.state.installation_name, shown_on)
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
 async def browse_rooms(request: Request) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         found = await find_rooms(connection, me.id, query)
     return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query})
 
@@ -127,7 +128,7 @@ async def remove(request: Request) -> Response:
 async def list_people(request: Request) -> Response:
     visitor(request)
     query = request.query_params.get("q", "")
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         people = await find_people(connection, query)
     online = request.app.state.presence.online()
     return await shell_page(request, "rooms/people.html", {"people": people, "online_ids": online, "query": query})
@@ -135,7 +136,7 @@ async def list_people(request: Request) -> Response:
 
 async def show_person(request: Request) -> Response:
     visitor(request)
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         person = await person_by_id(connection, UserId(request.path_params["user_id"]))
     context = {"person": person, "is_online": person.id in request.app.state.presence.online()}
     return await shell_page(request, "rooms/person.html", context)
@@ -167,7 +168,7 @@ def _to_room(room_id: RoomId) -> Response:
 
 
 async def _my_room(request: Request) -> Room:
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         return await room_of_member(connection, visitor(request), _room_id(request))
 
 
@@ -192,7 +193,7 @@ async def _settings_page(
 async def _members_page(request: Request, room: Room, errors: dict[str, str], status_code: int = 200) -> Response:
     query = request.query_params.get("q", "")
     manages = may_manage(visitor(request), room)
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         members = await members_of(connection, room.id)
         candidates = await candidates_for(connection, room.id, query) if manages else []
     context = {
@@ -211,7 +212,7 @@ async def _new_direct_page(
     request: Request, chosen: list[str], errors: dict[str, str], status_code: int = 200
 ) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         people = [person for person in await find_people(connection, query) if person.id != me.id]
     context = {"people": people, "values": {"person": chosen}, "errors": errors, "query": query}
     return await shell_page(request, "rooms/new_direct.html", context, status_code=status_code)

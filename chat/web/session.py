@@ -10,12 +10,12 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chat.accounts.installation import Installation, installation_of
+from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
-from chat.accounts.sessions import refresh_session, session_of_refresh_token, visitors_of
+from chat.accounts.sessions import installation_and_visitors, refresh_session, session_of_refresh_token
 from chat.accounts.tokens import Signer, Tokens
 from chat.batches import Batches
-from chat.database import DATABASE_ERRORS
+from chat.database import DATABASE_ERRORS, reading
 from chat.errors import NotFound
 from chat.ids import SessionId
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens
@@ -108,9 +108,8 @@ class SessionMiddleware:
     async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
         wanted = {session_id for session_id in session_ids if session_id is not None}
         # A database that hangs is as good as away; what comes next tries another connection.
-        async with asyncio.timeout(LOOK_UP_SECONDS), self._database.connect() as database:
-            installation = await installation_of(database)
-            visitors = await visitors_of(database, wanted, self._now()) if wanted else {}
+        async with asyncio.timeout(LOOK_UP_SECONDS), reading(self._database) as database:
+            installation, visitors = await installation_and_visitors(database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
 
 

@@ -1,14 +1,20 @@
 """Pages of the house: those with the sidebar."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chat.rooms.sidebar import sidebar_of
-from chat.templating import page
+from chat.accounts.person import Visitor
+from chat.database import reading
+from chat.rooms.sidebar import Sidebar, sidebar_of
+from chat.templating import fragment, page
 from chat.web.session import visitor
+
+KEPT = 500  # sidebars, of about 10 kilobytes each
 
 
 async def shell_page(
@@ -16,6 +22,23 @@ async def shell_page(
 ) -> Response:
     """A page with the visitor's sidebar around it; raises `SignInNeeded`."""
     me = visitor(request)
-    async with request.app.state.database.connect() as connection:
+    async with reading(request.app.state.database) as connection:
         sidebar = await sidebar_of(connection, me)
-    return page(request, template, {"sidebar": sidebar, **context}, status_code=status_code)
+    return page_with_sidebar(request, template, context, sidebar, status_code=status_code)
+
+
+def page_with_sidebar(
+    request: Request, template: str, context: Mapping[str, Any], sidebar: Sidebar, *, status_code: int = 200
+) -> Response:
+    """A page with a sidebar that is known already."""
+    html = sidebar_markup(sidebar, visitor(request), request.state.installation_name, request.url.path)
+    return page(request, template, {"sidebar": sidebar, "sidebar_html": html, **context}, status_code=status_code)
+
+
+@lru_cache(maxsize=KEPT)
+def sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, path: str) -> Markup:
+    """The sidebar as it stands on the page at `path`."""
+    html = fragment(
+        "rooms/_sidebar.html", sidebar=sidebar, visitor=visitor, installation_name=installation_name, path=path
+    )
+    return Markup(html)  # noqa: S704  rendered, escaped

@@ -1,6 +1,8 @@
 """The revision rule, whatever happens to the hints: 10,000 schedules, always converging."""
 
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import anyio
@@ -44,6 +46,16 @@ class Page:
                 self.shown[message_id] = revision
         assert cursor > self.cursor, "the cursor only moves forward"
         self.cursor = cursor
+
+
+@asynccontextmanager
+async def visiting(hub: Hub, reader: Reader) -> AsyncIterator[None]:
+    """A reader's place in a hub, from entering to leaving."""
+    await hub.enter(reader)
+    try:
+        yield
+    finally:
+        hub.leave(reader)
 
 
 class FakeHistory:
@@ -107,7 +119,7 @@ async def run_schedule(seed: int, changes: int) -> None:
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         pages = [Page(history.revision, history.view())]
-        async with hub.visit(pages[0].reader):
+        async with visiting(hub, pages[0].reader):
             await hub.replay(pages[0].reader, Revision(history.revision), str(EPOCH))
             waiting: list[tuple[Revision, Changes]] = []
             for _ in range(changes):
@@ -168,7 +180,7 @@ async def test_a_reader_of_another_epoch_is_told_to_load_the_page_anew() -> None
         await tasks.start(hub.run)
         for after, epoch in ((Revision(1), "another"), (Revision(7), str(EPOCH))):
             page = Page(after)
-            async with hub.visit(page.reader):
+            async with visiting(hub, page.reader):
                 await hub.replay(page.reader, after, epoch)
             assert page.reloads == 1
         tasks.cancel_scope.cancel()
@@ -184,7 +196,7 @@ async def test_a_reader_more_than_500_messages_behind_is_told_to_load_the_page_a
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page, near = Page(), Page(300, dict.fromkeys(range(1, 301), 0))
-        async with hub.visit(page.reader):
+        async with visiting(hub, page.reader):
             await hub.replay(page.reader, Revision(0), str(EPOCH))
             await hub.replay(near.reader, Revision(300), str(EPOCH))
         assert page.reloads == 1
@@ -205,7 +217,7 @@ async def test_a_message_posted_and_edited_while_a_reader_was_away_is_not_taken_
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page = Page()
-        async with hub.visit(page.reader):
+        async with visiting(hub, page.reader):
             await hub.replay(page.reader, Revision(0), str(EPOCH))
             history.edit(7)
             for _ in range(150):
@@ -227,7 +239,7 @@ async def test_a_room_that_falls_more_than_500_changes_behind_loads_its_pages_an
         hub = Hub(broadcast, history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page = Page(1, {1: 1})
-        async with hub.visit(page.reader):
+        async with visiting(hub, page.reader):
             await hub.replay(page.reader, Revision(1), str(EPOCH))
             for _ in range(600):
                 history.post()

@@ -1,0 +1,79 @@
+"""The room's page: a part of its history, who is online, and the composer."""
+
+from uuid import uuid4
+
+from markupsafe import Markup
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chat.database import reading
+from chat.ids import MessageId, Position, Revision, RoomId
+from chat.messages.history import HistoryPage, page_after, page_around, page_before
+from chat.messages.rendering import markup_of_page
+from chat.rooms.online import online_markup
+from chat.rooms.room import Room
+from chat.rooms.sidebar import mark_read, room_and_sidebar
+from chat.web.forms import whole_number
+from chat.web.session import visitor
+from chat.web.shell import page_with_sidebar
+
+
+async def room_page(
+    request: Request,
+    *,
+    around: MessageId | None = None,
+    composer: dict[str, object] | None = None,
+    status_code: int = 200,
+) -> Response:
+    """The room in the request's path, at its newest messages unless the request asks for others.
+
+    The revision is read before the messages: a page that is newer than it says is sent some changes again, which does
+    no harm.
+    """
+    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
+    state = request.app.state
+    async with reading(state.database) as connection:
+        room, sidebar = await room_and_sidebar(connection, me, room_id)
+        if not room.is_member:
+            return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
+        found, revision, html = await _shown_messages(request, connection, room, around)
+        online = await state.online_members.of(connection, room.id, state.presence.online())
+    await _mark_read(request, room, found)
+    context = {
+        "room": room,
+        "people": room.people,
+        "page": found,
+        "html": html,
+        "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
+        "epoch": request.state.installation.epoch,
+        "revision": revision,
+        "online_html": online_markup(online.joined_by(me)),
+        "focus_id": around,
+        "is_live": found.newer is None,
+    }
+    return page_with_sidebar(request, "rooms/room.html", context, sidebar, status_code=status_code)
+
+
+async def _shown_messages(
+    request: Request, connection: AsyncConnection, room: Room, around: MessageId | None
+) -> tuple[HistoryPage, Revision, Markup]:
+    before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
+    if around is not None:
+        found = await page_around(connection, room.id, around)
+    elif before:
+        found = await page_before(connection, room.id, Position(before))
+    elif after:
+        found = await page_after(connection, room.id, Position(after))
+    else:
+        epoch = request.state.installation.epoch
+        newest = await request.app.state.newest_pages.at(connection, epoch, room.id, room.revision)
+        return newest.page, newest.revision, newest.html
+    return found, room.revision, markup_of_page(found.messages)
+
+
+async def _mark_read(request: Request, room: Room, shown: HistoryPage) -> None:
+    last = shown.messages[-1].position if shown.messages else 0
+    if last > room.read_position:
+        async with request.app.state.database.begin() as connection:
+            await mark_read(connection, visitor(request).id, room.id, Position(last))
