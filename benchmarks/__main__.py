@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import write
 
-ROWS = ("fanout", "posts", "pages", "connections", "growth", "start")
+ROWS = ("fanout", "nodes", "growth", "posts", "pages", "connections", "browser", "start")
 
 
 def main() -> None:

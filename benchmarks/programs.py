@@ -52,9 +52,12 @@ def node_script(name: str) -> list[str]:
     BUILD.mkdir(exist_ok=True)
     for file in ("package.json", name):
         shutil.copy(REFERENCES / file, BUILD / file)
-    if not (BUILD / "node_modules").exists():
+    wanted = (REFERENCES / "package.json").read_text()
+    installed = BUILD / "node_modules" / "installed.json"
+    if not installed.exists() or installed.read_text() != wanted:
         command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
         subprocess.run(command, cwd=BUILD, check=True)
+        installed.write_text(wanted)
     return [node, str(BUILD / name)]
 
 

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import asyncpg
-from alembic import command
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat import schema
 from chat.database import create_engine
+from chat.errors import CannotRun
+from chat.migrating import move_to, revisions
 from chat.models import metadata
+from chat.schema import revision_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -39,7 +40,7 @@ SKIPPED = {"sessions": 1_000_000}
 _NAME = re.compile(r"[a-z_]{1,63}")
 
 
-class BackupError(Exception):
+class BackupError(CannotRun):
     """A backup cannot be made or restored; the text is one line that says why. Nothing has changed."""
 
 
@@ -99,7 +100,7 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
-            revision = await connection.run_sync(schema.revision_of)
+            revision = await connection.run_sync(revision_of)
             driver = await _driver(connection)
             tables = {}
             with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
@@ -123,7 +124,7 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     manifest = json.loads(archive.read(MANIFEST))
-    if manifest["format"] != FORMAT or manifest["revision"] not in schema.revisions():
+    if manifest["format"] != FORMAT or manifest["revision"] not in revisions():
         raise BackupError(f"{archive.filename} was made by a newer version of simplechat: update this one first")
     names = [*manifest["tables"], *(name for table in manifest["tables"].values() for name in table["columns"])]
     if not all(_NAME.fullmatch(name) for name in names):
@@ -158,20 +159,20 @@ async def _replace_everything(
     connection: AsyncConnection, archive: zipfile.ZipFile, manifest: dict[str, Any], *, replace: bool
 ) -> None:
     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-    await connection.run_sync(_move_to, "head")
+    await connection.run_sync(move_to, "head")
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     await connection.execute(text(f"LOCK TABLE {tables}"))
     if not replace and (await connection.execute(text("SELECT EXISTS (SELECT FROM users)"))).scalar_one():
         raise BackupError("there are people in this database already: say --replace to lose what is in it now")
     await connection.execute(text(f"TRUNCATE {tables}"))
-    await connection.run_sync(_move_to, manifest["revision"])
+    await connection.run_sync(move_to, manifest["revision"])
     driver = await _driver(connection)
     for name, table in manifest["tables"].items():
         with archive.open(name) as member:
             done = await driver.copy_to_table(name, source=member, columns=table["columns"], timeout=UNLIMITED)
         if int(done.split()[-1]) != table["rows"]:
             raise BackupError(f"{archive.filename} is damaged: {name} has {done.split()[-1]} rows")
-    await connection.run_sync(_move_to, "head")
+    await connection.run_sync(move_to, "head")
     for table in metadata.sorted_tables:
         if "id" in table.columns and table.columns["id"].identity:
             await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
@@ -183,18 +184,6 @@ _NEXT_ID = """
     SELECT setval(sequence, greatest(nextval(sequence), (SELECT max(id) FROM {0})) + :skipped)
     FROM (SELECT pg_get_serial_sequence('{0}', 'id') AS sequence) AS it
 """
-
-
-def _move_to(connection: Connection, revision: str) -> None:
-    """Bring the tables to a revision, up or down, within the connection's transaction."""
-    config = schema.config()
-    config.attributes["connection"] = connection
-    present = schema.revision_of(connection)
-    if present is None or revision == "head" or revision > present:
-        # Revisions are numbered, 0001, 0002, ….
-        command.upgrade(config, revision)
-    elif revision < present:
-        command.downgrade(config, revision)
 
 
 async def _driver(connection: AsyncConnection) -> asyncpg.Connection:

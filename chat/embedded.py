@@ -20,6 +20,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from chat.errors import CannotRun
+
 logger = logging.getLogger(__name__)
 
 # Found, not imported: importing the package costs 0.2 s and makes folders of its own.
@@ -30,7 +32,7 @@ DATABASE = "simplechat"
 START_TIMEOUT = 300  # seconds: a crash recovery may have much to replay
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(CannotRun):
     """The private PostgreSQL cannot be started; the text is one line that says why."""
 
 

@@ -1,6 +1,10 @@
 """Errors that every feature shares; `web/errors.py` turns them into status pages."""
 
 
+class CannotRun(Exception):
+    """A command cannot do what it was asked; the text is one line that tells whoever runs the chat why."""
+
+
 class NotFound(Exception):
     """It does not exist, or this person may not see it: the two look the same from outside."""
 

@@ -1,56 +1,44 @@
-"""The database's tables and this version's: bringing one to the other."""
+"""The database's tables and this version's: are they the same?"""
 
 import asyncio
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from chat.database import create_engine
+from chat.errors import CannotRun
 from chat.templating import ROOT
 
+# Revisions are numbered, 0001, 0002, …. To import Alembic takes longer than everything else a start does.
+NEWEST = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
 
-class SchemaError(Exception):
+
+class SchemaError(CannotRun):
     """The database has not this version's tables; the text is one line that says what to do."""
-
-
-def migrate(database_url: str) -> None:
-    """Bring the database to the newest revision of the tables."""
-    alembic = config()
-    alembic.attributes["database_url"] = database_url
-    command.upgrade(alembic, "head")
 
 
 def check(database_url: str) -> None:
     """Raise `SchemaError` unless the database is at the newest revision; one of `DATABASE_ERRORS` when it is away."""
-    present, newest = asyncio.run(_revision(database_url)), ScriptDirectory.from_config(config()).get_current_head()
-    if present != newest:
+    present = present_revision(database_url)
+    if present != NEWEST:
         raise SchemaError(
-            f"the database is at revision {present or 'none'} of the tables, this version needs {newest}: "
+            f"the database is at revision {present or 'none'} of the tables, this version needs {NEWEST}: "
             "run `alembic upgrade head` (or `python -m chat migrate`) first"
         )
 
 
-def revisions() -> list[str]:
-    """Every revision this version knows."""
-    return [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
+def present_revision(database_url: str) -> str | None:
+    """The revision a database is at, None before the first; raises one of `DATABASE_ERRORS` when it is away."""
+    return asyncio.run(_ask(database_url))
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision a database is at; None before the first."""
-    return MigrationContext.configure(connection).get_current_revision()
+    """The same for an open connection."""
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def config() -> Config:
-    """What Alembic needs to know."""
-    alembic = Config()
-    alembic.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
-    return alembic
-
-
-async def _revision(database_url: str) -> str | None:
+async def _ask(database_url: str) -> str | None:
     engine = create_engine(database_url)
     try:
         async with engine.connect() as connection:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chat.errors import CannotRun
+
 SECRET_KEY_BYTES = 32
 KEY_HINT = "try: openssl rand -hex 32"
 
 
-class SettingsError(Exception):
+class SettingsError(CannotRun):
     """A setting is wrong; the text is one line that names the variable and what it expects."""
 
 

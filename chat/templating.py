@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -22,8 +23,9 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
-    environment.globals["static"] = static_url
+    environment.globals.update(static=static_url, icon=_icon, assets=_assets)
     environment.filters["day"] = lambda moment: f"{moment:%A}, {moment.day} {moment:%B %Y}"
     environment.filters["clock"] = lambda moment: f"{moment:%H:%M}"
     environment.filters["iso"] = datetime.isoformat
@@ -35,6 +37,16 @@ def static_url(path: str) -> str:
     """The address of a static file, which changes with its content, so that browsers may keep it for ever."""
     digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
     return f"/static/{path}?v={digest}"
+
+
+@cache
+def _icon(name: str) -> Markup:
+    return Markup(fragment("_icon.html", name=name))  # noqa: S704  rendered, escaped
+
+
+@cache
+def _assets() -> Markup:
+    return Markup(fragment("_assets.html"))  # noqa: S704  rendered, escaped
 
 
 _templates = _environment()

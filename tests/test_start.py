@@ -18,7 +18,10 @@ import httpx
 import psutil
 import pytest
 
-from chat.live.broker import MemoryBackend, PostgresBackend, RedisBackend, create_broadcast
+from chat.live.broker import MemoryBackend, PostgresBackend, create_broadcast
+from chat.live.redis_backend import RedisBackend
+from chat.migrating import revisions
+from chat.schema import NEWEST
 from chat.settings import Settings
 from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import Person, browser, first_run, sign_in
@@ -326,6 +329,10 @@ def test_migrating_a_database_that_is_away_is_one_clear_line() -> None:
     assert done.returncode == 1
     assert "cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    assert revisions()[0] == NEWEST
 
 
 def test_migrations_lead_to_exactly_the_tables_the_code_knows(database_url: str) -> None:

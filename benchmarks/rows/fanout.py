@@ -15,8 +15,11 @@ import psutil
 from benchmarks.chat import Author, Chat
 from benchmarks.measure import SERVER_CORE, Http, Line, Readers, cpu, handshake, pin, spread, stamp_text
 from benchmarks.programs import REFERENCES, NotHere, compiled, gorilla, node_script
+from tests.support.databases import execute
+from tests.support.databases import run as run_async
 from tests.support.ports import free_port
 
+KEEPS = "Node, ws and its own INSERT"
 READERS, SINGLES, BURSTS, BURST = 1000, 60, 12, 8
 
 
@@ -31,6 +34,7 @@ class Contestant:
     single: list[float] = field(default_factory=list)  # CPU seconds a delivery
     burst: list[float] = field(default_factory=list)
     latency: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)  # the load program's share of its core
     said: int = 0
 
     def measure(self, pool: ThreadPoolExecutor) -> None:
@@ -41,13 +45,14 @@ class Contestant:
             self.say(stamp)
             self.latency.append(self.readers.reached_all_at(stamp) - began)
         self.single.append((cpu(self.meter) - before) / SINGLES / READERS)
-        before = cpu(self.meter)
+        before, load_before, began = cpu(self.meter), cpu(self.readers.meter), time.monotonic()
         for _ in range(BURSTS):
             stamps = [self._next() for _ in range(BURST)]
             list(pool.map(self.say, stamps))
             for stamp in stamps:
                 self.readers.reached_all_at(stamp)
         self.burst.append((cpu(self.meter) - before) / BURSTS / BURST / READERS)
+        self.load.append((cpu(self.readers.meter) - load_before) / (time.monotonic() - began))
 
     def _next(self) -> int:
         self.said += 1
@@ -63,7 +68,8 @@ def run(repetitions: int) -> list[Line]:
         message = re.findall(r"<li .*?</li>", markup, re.DOTALL)[0]
         frame = f'<hx-partial hx-target="#messages" hx-swap="upsert">{message}</hx-partial>'
         contestants = [_ours(chat, stack)]
-        for name, command, greeting in _references():
+        run_async(execute(chat.postgres.url, "CREATE TABLE reference_messages (id bigserial, room bigint, body text)"))
+        for name, command, greeting in _references(chat.postgres.url):
             try:
                 contestants.append(_reference(name, command(), greeting, frame, stack))
             except NotHere as missing:
@@ -78,11 +84,12 @@ def run(repetitions: int) -> list[Line]:
     return _lines(contestants) + lines
 
 
-def _references() -> list[tuple[str, Callable[[], list[str]], str]]:
+def _references(database_url: str) -> list[tuple[str, Callable[[], list[str]], str]]:
     return [
         ("C epoll, one send() a reader (the limit)", lambda: [compiled("references/limit.c")], ""),
         ("Go, gorilla/websocket", lambda: [gorilla()], ""),
         ("Node, ws", lambda: node_script("ws.js"), ""),
+        (KEEPS, lambda: [*node_script("ws_insert.js"), database_url], ""),
         ("Node, socket.io", lambda: node_script("socketio.js"), "40"),
         ("broadcaster's README pattern", lambda: [sys.executable, str(REFERENCES / "readme_pattern.py")], ""),
     ]
@@ -148,10 +155,21 @@ def _lines(contestants: list[Contestant]) -> list[Line]:
         if each.name in goals
     ]
     for each in contestants:
-        hundredths = statistics.quantiles(each.latency, n=100)
-        figure = f"p50 {1e3 * hundredths[49]:.1f} ms, p99 {1e3 * hundredths[98]:.1f} ms"
+        figure = f"p50 {1e3 * _percentile(each, 50):.1f} ms, p99 {1e3 * _percentile(each, 99):.1f} ms"
         lines.append(Line(f"post to last of {READERS:,}: {each.name}", figure, "", None))
+    busiest = max(max(each.load) for each in contestants)
+    work = "the load program's share of its core; from 0.9 on it is the bottleneck of latencies, not of CPU"
+    lines.append(Line(work, f"at most {busiest:.2g}", "< 0.9", busiest < 0.9))
+    for keeps in [each for each in contestants if each.name == KEEPS]:
+        for percent in (50, 99):
+            ratio = _percentile(ours, percent) / _percentile(keeps, percent)
+            work = f"post to last of {READERS:,}, p{percent} against {KEEPS}"
+            lines.append(Line(work, f"× {ratio:.3g}", "≤ 2", ratio <= 2))
     return lines
+
+
+def _percentile(contestant: Contestant, percent: int) -> float:
+    return statistics.quantiles(contestant.latency, n=100)[percent - 1]
 
 
 def _ratio(work: str, values: list[float], most: float) -> Line:

@@ -5,18 +5,28 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, true, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
-from chat.database import is_one_of
 from chat.ids import SessionId, UserId
-from chat.models import installation, sessions, users
+from chat.models import sessions, users
 
 # Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
 SAME_MOMENT = timedelta(seconds=60)
+
+
+# Asked with every request.
+_SITTING = text("""
+    SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, sitting.*
+    FROM installation LEFT JOIN (
+        SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role
+        FROM sessions JOIN users ON users.id = sessions.user_id
+        WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
+    ) AS sitting ON true
+""").bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=DateTime(timezone=True)))
 
 
 async def open_session(
@@ -39,15 +49,7 @@ async def installation_and_visitors(
 
     The installation is None before its first run; sessions that were revoked or have expired are left out.
     """
-    sitting = _session_with_user(is_one_of(sessions.c.id, session_ids), now).subquery()
-    statement = select(
-        installation.c.name.label("installation_name"),
-        installation.c.epoch,
-        installation.c.sign_up_open,
-        installation.c.invite_token,
-        sitting,
-    ).outerjoin_from(installation, sitting, true())
-    rows = (await connection.execute(statement)).all()
+    rows = (await connection.execute(_SITTING, {"session_ids": list(session_ids), "now": now})).all()
     if not rows:
         return None, {}
     first = rows[0]

@@ -7,15 +7,16 @@ and say so with a `RESYNC` event, after which whoever listens compares what it h
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from broadcaster import Broadcast, BroadcastBackend, Event
 from broadcaster._base import Subscriber
 
 from chat.live.incoming import CAPACITY, RESYNC, Incoming
 from chat.live.postgres_backend import PostgresBackend
-from chat.live.redis_backend import RedisBackend
+from chat.live.remote_backend import RemoteBackend
 
-__all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "RedisBackend", "create_broadcast"]
+__all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "create_broadcast"]
 
 
 class MemoryBackend(BroadcastBackend):
@@ -59,7 +60,7 @@ class Broker(Broadcast):
     the latest of opposite wishes. A subscriber who is too slow loses what waits for it to a `RESYNC`.
     """
 
-    def __init__(self, backend: MemoryBackend | RedisBackend | PostgresBackend, capacity: int = CAPACITY) -> None:
+    def __init__(self, backend: MemoryBackend | RemoteBackend[Any], capacity: int = CAPACITY) -> None:
         super().__init__(backend=backend)
         self.backend = backend
         self._capacity = capacity
@@ -124,4 +125,7 @@ def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
         case "postgres" | "postgresql":
             return Broker(PostgresBackend(str(url), capacity), capacity)
         case _:
+            # A fifth of what a chat without Redis takes to start.
+            from chat.live.redis_backend import RedisBackend  # noqa: PLC0415
+
             return Broker(RedisBackend(str(url), capacity), capacity)

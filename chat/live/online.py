@@ -13,6 +13,7 @@ from chat.live.wire import Reader, encode_frame
 logger = logging.getLogger(__name__)
 
 SHORTEST_INTERVAL = 1.0  # seconds: a crowd that arrives at once costs one list a second and room
+READERS_A_SECOND = 2000  # and a crowd that is larger than this waits longer for the next one
 
 
 class OnlineLists:
@@ -53,4 +54,5 @@ class OnlineLists:
                 if self._sent.get(room_id) != html:
                     self._hub.send_to_room(room_id, html)
             self._sent = lists
-            await anyio.sleep(SHORTEST_INTERVAL)
+            readers = sum(1 for _ in self._hub.readers())
+            await anyio.sleep(max(SHORTEST_INTERVAL, readers / READERS_A_SECOND))

@@ -42,7 +42,7 @@ def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revis
     """A frame that takes a page from `cursor` to `reached`.
 
     A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
-    loaded and ignored elsewhere. chat.js reads the `<hx-cursor>` element; htmx, having no handler for it, drops it.
+    loaded and ignored elsewhere. live.js reads the `<hx-cursor>` element; htmx, having no handler for it, drops it.
     """
     parts = []
     # A message changed again within the frame is sent once, as it is now.

@@ -226,3 +226,21 @@ def test_several_windows_agree(alice: Person, windows: Windows) -> None:
         shown(page) == [f"message {number}" for number in range(10)] for page in pages
     )
     wait_until(expected, pages[0])
+
+
+def test_a_page_that_is_open_for_long_lets_go_of_old_messages_and_brings_them_back(
+    alice: Person, windows: Windows
+) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Alice")
+    for number in range(1, 421):
+        alice.post(1, f"message {number}")
+    expect(page.locator("#messages .body").last).to_have_text("message 420")
+    assert 200 <= page.locator("#messages .body").count() <= 400
+    for _ in range(12):
+        page.locator("#scroller").hover()
+        page.mouse.wheel(0, -30_000)
+        page.wait_for_timeout(300)
+    expect(page.locator("#messages .body").first).to_have_text("message 1")
+    assert shown(page) == [f"message {number}" for number in range(1, 421)]
+    expect(page.locator("#older a")).to_be_hidden()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from chat import embedded
-from chat.schema import migrate
+from chat.migrating import migrate
 
 Result = TypeVar("Result")
 

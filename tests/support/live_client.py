@@ -1,4 +1,4 @@
-"""A page's socket without the page: follows the reconnect rules of htmx and of static/js/chat.js."""
+"""A page's socket without the page: follows the reconnect rules of htmx and of static/js/live.js."""
 
 import asyncio
 import html

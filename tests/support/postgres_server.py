@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from chat import embedded, schema
+from chat import embedded
+from chat.migrating import migrate
 from tests.support.databases import execute, run
 from tests.support.ports import free_port
 
@@ -31,7 +32,7 @@ class PostgresServer:
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/{embedded.DATABASE}"
         # In a thread: Playwright's own event loop occupies the one of browser tests.
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(schema.migrate, self.url).result()
+            pool.submit(migrate, self.url).result()
 
     def start(self) -> None:
         """Start it again on the same port, unless it runs."""

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import asyncpg
 
-from chat import embedded, schema
+from chat import embedded
+from chat.migrating import migrate
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run, sign_up
 from tests.support.redis_server import RedisServer
@@ -78,7 +79,7 @@ async def torture(
     servers: list[ChatServer] = []
     try:
         url = postgres.start()
-        await asyncio.to_thread(schema.migrate, url)
+        await asyncio.to_thread(migrate, url)
         await _execute(url, REVISION_LOG)
         if redis:
             redis.start()

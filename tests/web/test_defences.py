@@ -7,14 +7,14 @@ from websockets.sync.client import connect
 
 from tests.support.databases import admin_url, execute, run
 from tests.support.people import PASSWORD, Person, browser
-from tests.support.server import ChatServer
+from tests.support.server import ROOT, ChatServer
 
 PATHS = [
     "/",
     "/rooms",
     "/rooms/1",
     "/nothing",
-    "/static/js/chat.js",
+    "/static/js/live.js",
     "/static/nothing",
     "/healthz",
     "/me.css",
@@ -135,6 +135,18 @@ def test_static_files_are_kept_for_ever_under_their_versioned_address(alice: Per
     assert "?v=" in address
     assert alice.client.get(address).headers["cache-control"] == "public, max-age=31536000, immutable"
     assert alice.client.get(address.split("?")[0]).headers["cache-control"] == "no-cache"
+
+
+def test_static_files_are_compressed_and_asked_for_once(alice: Person) -> None:
+    address = "/static/css/base.css"
+    answer = alice.client.get(address)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) < len(answer.text) / 2
+    plain = alice.client.get(address, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert answer.text == plain.text == (ROOT / address.lstrip("/")).read_text()
+    again = alice.client.get(address, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
 
 
 def test_pages_of_a_person_are_not_kept(alice: Person) -> None:

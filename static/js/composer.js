@@ -1,0 +1,79 @@
+// The composer: Enter sends; the box is emptied only of what the server has accepted. What is in it outlives the page, and
+// what was sent but not acknowledged goes again by itself, with the same client id, so that it is never posted twice.
+"use strict";
+
+const composer = () => document.getElementById("composer");
+
+const draftKey = () => `draft:${composer().dataset.author}:${composer().getAttribute("action")}`;
+function keepDraft() {
+  const { body, client_id: id } = composer().elements;
+  const draft = { body: body.value, id: id.value, submitted: composer().dataset.submitted };
+  body.value ? localStorage.setItem(draftKey(), JSON.stringify(draft)) : localStorage.removeItem(draftKey());
+}
+
+function restoreDraft() {
+  const { body, client_id: id } = composer().elements;
+  const draft = JSON.parse(localStorage.getItem(draftKey()));
+  if (!draft || body.value) return;
+  body.value = draft.body;
+  if (draft.submitted) [id.value, composer().dataset.submitted] = [draft.id, "yes"];
+}
+
+// 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
+const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+let retry;
+function sendAgain() {
+  clearTimeout(retry);
+  if (composer()?.dataset.submitted) composer().requestSubmit();
+}
+
+function sendAgainLater({ target }, reason) {
+  if (target !== composer()) return;
+  document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
+  retry = setTimeout(sendAgain, 1500 + 1500 * Math.random());
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.target.id !== "body" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  composer().requestSubmit();
+});
+
+document.addEventListener("input", ({ target }) => {
+  if (target.id !== "body") return;
+  // A changed text is another message than the one that was sent.
+  if (composer().dataset.submitted) composer().elements.client_id.value = newId();
+  delete composer().dataset.submitted;
+  keepDraft();
+});
+
+document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) => {
+  if (target !== composer()) return;
+  ctx.sent = ctx.request.body.get("body");
+  target.dataset.submitted = "yes";
+  keepDraft();
+});
+
+document.addEventListener("htmx:after:request", ({ target, detail: { ctx } }) => {
+  if (target !== composer() || ctx.response.status >= 500) return;
+  delete target.dataset.submitted;
+  if (ctx.response.status !== 200) return keepDraft();
+  const box = target.elements.body;
+  // What was typed while the message was on its way stays.
+  if (box.value.startsWith(ctx.sent)) box.value = box.value.slice(ctx.sent.length).replace(/^\n+/, "");
+  document.getElementById("scroller").scrollTop = 0;
+});
+
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  // Only now has the form its next client id.
+  if (target === composer()) keepDraft();
+});
+
+document.addEventListener("htmx:error", (event) => sendAgainLater(event, "the server cannot be reached"));
+document.addEventListener("htmx:response:error", (event) => {
+  if (event.detail.ctx.response.status >= 500) sendAgainLater(event, "the server has a problem");
+});
+window.addEventListener("online", sendAgain);
+document.addEventListener("htmx:ws:after:connection", sendAgain);
+document.addEventListener("DOMContentLoaded", () => composer() && restoreDraft());

@@ -1,0 +1,39 @@
+// The connection: resume where the page is, and say when it is lost. What HTML, CSS and htmx cannot do is in these
+// scripts; without them, forms, links and pages still work, and only live update is missing.
+"use strict";
+
+document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
+  const after = document.getElementById("messages")?.dataset.revision;
+  if (after) connection.url = connection.url.replace(/after=\d+/, `after=${after}`);
+});
+
+let live, heardAt;
+document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
+  [live, heardAt] = [connection, Date.now()];
+  delete document.documentElement.dataset.connection;
+});
+
+// The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
+function doubtSilence() {
+  if (!live?.socket || Date.now() - heardAt < 35_000) return;
+  heardAt = Date.now();
+  live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
+}
+setInterval(doubtSilence, 5000);
+
+document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
+  // Above 4000 the server has said why in a notice; 1000 is this page going away.
+  if (code !== null && code !== 1000 && code < 4000) document.documentElement.dataset.connection = "lost";
+});
+
+document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
+  heardAt = Date.now();
+  const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
+  const messages = document.getElementById("messages");
+  if (cursor && messages) messages.dataset.revision = cursor[1];
+});
+
+document.addEventListener("visibilitychange", doubtSilence);
+
+// A page from the back/forward cache has a closed socket that htmx does not open again.
+window.addEventListener("pageshow", (event) => event.persisted && location.reload());
