@@ -23,7 +23,7 @@ def run(repetitions: int) -> list[Line]:
             for size in SIZES:
                 readers = Readers(reading.port, size, chat.handshakes(reading, size))
                 time.sleep(2)
-                messages = max(6, DELIVERIES // size)
+                messages = min(100, max(12, DELIVERIES // size))
                 meter, other = chat.meter(reading), chat.meter(watching)
                 before, before_other = cpu(meter), cpu(other)
                 for _ in range(messages):

@@ -4,12 +4,10 @@ It owns the one broadcaster subscription a room has per process. Hints come from
 every reader of a room is at the room's cursor, or is being brought there.
 """
 
-import asyncio
 import json
 import logging
 import random
 import secrets
-from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
@@ -22,6 +20,7 @@ from chat.ids import Revision, RoomId
 from chat.live.broker import RESYNC, Broker
 from chat.live.feed import Change, Changes, Feed, FeedUnavailable
 from chat.live.revision import Verdict, judge
+from chat.live.room import LiveRoom
 from chat.live.subscription import messages_of
 from chat.live.wire import Reader, encode_frame, frame_of_changes
 
@@ -30,80 +29,7 @@ logger = logging.getLogger(__name__)
 REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every hint of it is lost
 LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
 REPLAY_LIMIT = 500  # messages a reader that is behind is sent; one further behind loads the page anew
-RECENT = 64  # changes a room keeps at hand for readers that are a little behind
-GATHER_SECONDS = 0.005  # between two frames to a room
 FEED_TIMEOUT = 10.0
-
-
-class _Room:
-    """A room with readers here. It has heard of everything up to `cursor`, and sent it to all `readers` up to `sent`.
-
-    `recent` holds every change after `recent_from` and up to the cursor. What comes in a burst is sent together: 8
-    messages in a frame cost a quarter of 8 frames. A message that comes alone goes at once.
-    """
-
-    def __init__(self, room_id: RoomId) -> None:
-        self.id = room_id
-        self.cursor = self.sent = Revision(0)
-        self.sent_at = 0.0
-        self.unsent: list[Change] = []
-        self.is_gathering = False
-        self.readers: set[Reader] = set()
-        self.recent: deque[Change] = deque()
-        self.recent_from = Revision(0)
-        self.visitors = 0  # readers, and those on their way to become one
-        self.empty_since = 0.0
-        self.lock = anyio.Lock()
-        self.subscription: AsyncExitStack | None = None
-        self.is_catching_up = False
-        self.announced = Revision(0)  # the newest revision a hint has told of
-
-    def advance(self, changes: Changes) -> None:
-        """Take what is new of changes that cover the cursor, and deliver it to the readers here."""
-        if changes.revision <= self.cursor:
-            return
-        new = [change for change in changes.items if change.revision > self.cursor]
-        self.unsent.extend(new)
-        self.recent.extend(new)
-        self.cursor = changes.revision
-        while len(self.recent) > RECENT:
-            self.recent_from = self.recent.popleft().revision
-        loop = asyncio.get_running_loop()
-        wait = self.sent_at + GATHER_SECONDS - loop.time()
-        if wait <= 0:
-            self.send()
-        elif not self.is_gathering:
-            self.is_gathering = True
-            loop.call_later(wait, self.send)
-
-    def send(self) -> None:
-        """Send the readers everything that has been heard of."""
-        self.is_gathering = False
-        if self.sent == self.cursor:
-            return
-        if self.readers:
-            frame = frame_of_changes(self.unsent, self.sent, self.cursor)
-            for reader in self.readers:
-                reader.send(frame)
-        self.unsent.clear()
-        self.sent = self.cursor
-        self.sent_at = asyncio.get_running_loop().time()
-
-    def start_at(self, revision: Revision) -> None:
-        self.cursor = self.sent = self.recent_from = revision
-        self.recent.clear()
-        self.unsent.clear()
-
-    def admit(self, reader: Reader) -> bool:
-        """Let a reader go live if what it misses is at hand."""
-        if not self.recent_from <= reader.cursor <= self.cursor:
-            return False
-        self.send()
-        if reader.cursor < self.cursor:
-            missed = [change for change in self.recent if change.revision > reader.cursor]
-            reader.send(frame_of_changes(missed, reader.cursor, self.cursor))
-        self.readers.add(reader)
-        return True
 
 
 class Hub:
@@ -115,7 +41,7 @@ class Hub:
         self._reload = encode_frame(reload)
         self._epoch = ""
         self._name = secrets.token_hex(8)
-        self._rooms: dict[RoomId, _Room] = {}
+        self._rooms: dict[RoomId, LiveRoom] = {}
         self._roomless: set[Reader] = set()
         self._repair_now = anyio.Event()
         self._tasks: TaskGroup
@@ -164,7 +90,7 @@ class Hub:
         if reader.room_id is None:
             self._roomless.add(reader)
             return
-        room = self._rooms.setdefault(reader.room_id, _Room(reader.room_id))
+        room = self._rooms.setdefault(reader.room_id, LiveRoom(reader.room_id))
         room.visitors += 1
         try:
             async with room.lock:
@@ -224,7 +150,7 @@ class Hub:
 
     # The rooms' subscriptions
 
-    async def _open(self, room: _Room) -> None:
+    async def _open(self, room: LiveRoom) -> None:
         subscription = AsyncExitStack()
         subscriber = await subscription.enter_async_context(self._broadcast.subscribe(_channel(room.id)))
         try:
@@ -261,14 +187,14 @@ class Hub:
 
     # Catching up and repair
 
-    def _catch_up(self, room: _Room, announced: Revision) -> None:
+    def _catch_up(self, room: LiveRoom, announced: Revision) -> None:
         """Fetch what the room's readers miss, once for all of them, in the background."""
         room.announced = max(room.announced, announced)
         if not room.is_catching_up:
             room.is_catching_up = True
             self._tasks.start_soon(self._fetch_missing, room, name=f"catch up {_channel(room.id)}")
 
-    async def _fetch_missing(self, room: _Room) -> None:
+    async def _fetch_missing(self, room: LiveRoom) -> None:
         try:
             while room.cursor < room.announced:
                 changes = await self._fetch(room.id, room.cursor)
@@ -335,7 +261,7 @@ class Hub:
         for room in self._rooms.values():
             self._reload_room(room, revisions)
 
-    def _reload_room(self, room: _Room, revisions: dict[RoomId, Revision]) -> None:
+    def _reload_room(self, room: LiveRoom, revisions: dict[RoomId, Revision]) -> None:
         room.start_at(revisions.get(room.id, Revision(0)))
         readers, room.readers = room.readers, set()
         for reader in readers:

@@ -108,6 +108,37 @@ def test_a_hint_is_delivered_only_where_it_continues(cursor: int, base: int, len
         assert verdict is (Verdict.DELIVER if base == cursor else Verdict.FETCH)
 
 
+@pytest.mark.anyio
+async def test_a_room_that_never_rests_is_sent_a_few_large_frames_and_a_quiet_one_each_message_at_once() -> None:
+    history, frames = FakeHistory(), 0
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+        page = Page()
+        async with visiting(hub, page.reader):
+            await hub.replay(page.reader, Revision(0), str(EPOCH))
+
+            def count(frame: bytes) -> None:
+                nonlocal frames
+                frames += 1
+                page.take(frame)
+
+            page.reader.send = count
+            for _ in range(10):
+                await hub.publish(ROOM, EPOCH, *history.post())
+                assert page.shown == history.view(), "at once"
+                await anyio.sleep(0.01)
+            assert frames == 10
+            for _ in range(200):
+                await hub.publish(ROOM, EPOCH, *history.post())
+                await anyio.sleep(0.01)
+            await anyio.sleep(0.2)
+            assert page.shown == history.view()
+            assert frames < 70
+        tasks.cancel_scope.cancel()
+
+
 async def run_schedule(seed: int, changes: int) -> None:
     """Post and edit while hints are dropped, doubled and reordered and readers come; then let the repair happen."""
     chance = random.Random(seed)
