@@ -19,17 +19,16 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "acknowledge before commit": [
         (
             "chat/messages/posting.py",
-            "        async with self._database.begin() as connection:\n"
+            "        async with asyncio.timeout(COMMIT_SECONDS), self._database.begin() as connection:\n"
             "            rows = (await connection.execute(_POST, values)).all()\n",
             "        connection = await self._database.connect()\n"
             "        await connection.begin()\n"
             "        rows = (await connection.execute(_POST, values)).all()\n"
             "        async def later():\n"
-            "            import asyncio\n"
             "            await asyncio.sleep(0.3)\n"
             "            await connection.commit()\n"
             "            await connection.close()\n"
-            "        import asyncio; asyncio.get_running_loop().create_task(later())\n"
+            "        asyncio.get_running_loop().create_task(later())\n"
             "        if True:\n",
         )
     ],

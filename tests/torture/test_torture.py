@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from tests.support.server import ROOT
+from tests.torture.mutants import MUTANTS
 from tests.torture.run import torture
 
 SECONDS = float(os.environ.get("TORTURE_SECONDS", "30"))
@@ -17,3 +19,8 @@ def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(seed: int) -> N
     assert result.writes > 100
     assert result.deliveries > result.writes
     assert sum(result.faults.values()) > 10
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_every_mutant_still_fits_the_code_it_breaks(mutant: str) -> None:
+    assert all(old in (ROOT / name).read_text() for name, old, _ in MUTANTS[mutant])
