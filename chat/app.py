@@ -20,6 +20,7 @@ from chat import crash
 from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
+from chat.live.activity import Activity
 from chat.live.broker import create_broadcast
 from chat.live.departure import Departure
 from chat.live.hub import Hub
@@ -89,24 +90,26 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
     presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())  # noqa: PLW0108  made below
     state.hub, state.presence = hub, presence
+    state.activity = Activity(broadcast, feed, hub)
     state.online_lists = OnlineLists(hub, presence, feed)
     state.notices = Notices(
         broadcast,
         feed,
         hub,
+        state.activity,
         signed_out=fragment("live/_signed_out.html"),
         gone=fragment("live/_gone.html"),
         sidebar=fragment("live/_sidebar_changed.html"),
     )
-    state.live_socket = LiveSocket(hub, presence, state.online_lists)
+    state.live_socket = LiveSocket(hub, presence, state.online_lists, state.activity)
     state.seats = Seats(state.database)
     state.newest_pages = NewestPages()
     state.online_members = OnlineMembers()
-    state.posting = Posting(state.database, hub)
+    state.posting = Posting(state.database, hub, state.activity)
     state.departure = Departure(hub.readers)
     async with broadcast, anyio.create_task_group() as tasks:
         await tasks.start(hub.run)
-        for task in (state.notices, presence, state.online_lists, state.departure):
+        for task in (state.notices, presence, state.online_lists, state.activity, state.departure):
             tasks.start_soon(task.run)
         yield
         await presence.leave()

@@ -1,17 +1,18 @@
 """The live engine's view of the database, made of what the features offer."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.database import DATABASE_ERRORS, reading
 from chat.ids import Revision, RoomId, UserId
-from chat.live.feed import Changes, FeedUnavailable, Heads, Seat
+from chat.live.feed import Changes, FeedUnavailable, Heads, RoomCount, Seat
 from chat.messages.history import changes_since, heads_of
 from chat.messages.rendering import as_change
 from chat.rooms.access import expelled_from
 from chat.rooms.online import online_in
+from chat.rooms.reading import counts_above, rooms_of
 from chat.templating import fragment
 
 
@@ -40,6 +41,14 @@ class DatabaseFeed:
         async with self._connection() as connection:
             lists = {room_id: await online_in(connection, room_id, online) for room_id in room_ids}
         return {room_id: fragment("live/_online_changed.html", online=online) for room_id, online in lists.items()}
+
+    async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
+        async with self._connection() as connection:
+            return await rooms_of(connection, user_ids)
+
+    async def counts_above(self, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
+        async with self._connection() as connection:
+            return await counts_above(connection, counts)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

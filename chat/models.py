@@ -35,7 +35,8 @@ def _now() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
-# One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload.
+# One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload;
+# `people_revision` with every change of a person that shows in messages, so that no page is kept with the old name.
 installation = Table(
     "installation",
     metadata,
@@ -44,6 +45,7 @@ installation = Table(
     Column("epoch", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     Column("sign_up_open", Boolean, nullable=False, server_default=text("true")),
     Column("invite_token", Text),
+    Column("people_revision", BigInteger, nullable=False, server_default="0"),
     _now(),
     CheckConstraint("id = 1", name="single_row"),
 )
@@ -56,8 +58,11 @@ users = Table(
     Column("name", Text, nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("role", Text, nullable=False),
+    Column("rooms_by", Text, nullable=False, server_default="name"),
+    Column("unread_first", Boolean, nullable=False, server_default=text("false")),
     _now(),
     CheckConstraint("role IN ('administrator', 'member')", name="role"),
+    CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
     Index("users_email_key", func.lower(text("email")), unique=True),
 )
 

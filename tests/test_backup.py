@@ -262,19 +262,27 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(busy: Person, tmp
     assert list(tmp_path.iterdir()) == [file]
 
 
+LATER_COLUMNS = {
+    "messages": {"edited_at", "deleted_at"},
+    "installation": {"people_revision"},
+    "users": {"rooms_by", "unread_first"},
+}
+
+
 def test_a_backup_of_an_older_version_is_brought_up_to_date(busy: Person, tmp_path: Path) -> None:
     url, file = busy.server.database_url, tmp_path / "backup"
     succeeds("backup", file, database_url=url)
     with zipfile.ZipFile(file) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(members["manifest.json"])
-    # As revision 0001 would have written it: messages could not be edited or deleted yet.
+    # As revision 0001 would have written it.
     manifest["revision"] = "0001"
-    columns = manifest["tables"]["messages"]["columns"]
-    kept = [place for place, name in enumerate(columns) if name not in ("edited_at", "deleted_at")]
-    manifest["tables"]["messages"]["columns"] = [columns[place] for place in kept]
-    lines = [line.split(b"\t") for line in members["messages"].splitlines()]
-    members["messages"] = b"".join(b"\t".join(line[place] for place in kept) + b"\n" for line in lines)
+    for table, later in LATER_COLUMNS.items():
+        columns = manifest["tables"][table]["columns"]
+        kept = [place for place, name in enumerate(columns) if name not in later]
+        manifest["tables"][table]["columns"] = [columns[place] for place in kept]
+        lines = [line.split(b"\t") for line in members[table].splitlines()]
+        members[table] = b"".join(b"\t".join(line[place] for place in kept) + b"\n" for line in lines)
     members["manifest.json"] = json.dumps(manifest).encode()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in members.items():

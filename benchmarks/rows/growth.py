@@ -1,55 +1,53 @@
 """Whether a delivery costs the same for 100 readers and 10,000, and a message nothing where nobody reads."""
 
+import itertools
 import statistics
+import subprocess
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
+import psutil
+
 from benchmarks.chat import Author, Chat
-from benchmarks.measure import Line, Readers, cpu, spread, stamp_text
+from benchmarks.measure import SERVER_CORE, Http, Line, Readers, cpu, handshake, pin, spread, stamp_text
+from benchmarks.programs import compiled
+from tests.support.ports import free_port
 
 SIZES = (100, 1_000, 10_000)
 DELIVERIES = 60_000
+FILLING = b" word" * 160  # about as long as a message's markup
+STAMPS = itertools.count(1)
 
 
 def run(repetitions: int) -> list[Line]:
-    costs: dict[int, list[float]] = {size: [] for size in SIZES}
-    idle, slopes = [], []
+    ours, limits, idle = [], [], []
     with ExitStack() as stack:
         chat = Chat(processes=3, people=SIZES[-1])
         stack.callback(chat.close)
         writing, reading, watching = chat.servers
-        author, stamp = Author(chat, writing), 0
+        author = Author(chat, writing)
+        limit, port = _limit(stack)
+        client, hello = Http(port), [handshake(port, "/live")]
         for _ in range(repetitions):
-            for size in SIZES:
-                readers = Readers(reading.port, size, chat.handshakes(reading, size))
-                time.sleep(2)
-                messages = min(100, max(12, DELIVERIES // size))
-                meter, other = chat.meter(reading), chat.meter(watching)
-                before, before_other = cpu(meter), cpu(other)
-                for _ in range(messages):
-                    stamp += 1
-                    author.post(stamp_text(stamp))
-                    readers.reached_all_at(stamp)
-                # A message costs something by itself; growth is what each further reader adds.
-                costs[size].append((cpu(meter) - before) / messages)
-                idle.append(1e6 * (cpu(other) - before_other) / messages)
-                readers.close()
-                time.sleep(1)
-            first = (costs[1_000][-1] - costs[100][-1]) / 900
-            last = (costs[10_000][-1] - costs[1_000][-1]) / 9_000
-            slopes.append(last / first)
-    lines = [
-        Line(f"a message to {size:,} readers, CPU", spread([1e3 * value for value in costs[size]], " ms"), "", None)
-        for size in SIZES
-    ]
+            meter, other = chat.meter(reading), chat.meter(watching)
+            before = cpu(other)
+            ours.append(_costs(reading.port, lambda size: chat.handshakes(reading, size), meter, author.post))
+            idle.append(1e6 * (cpu(other) - before) / sum(map(_messages, SIZES)))
+            limits.append(_costs(port, lambda _: hello, limit, lambda text: client.post("/", text.encode() + FILLING)))
+    slopes, limit_slopes = [_slope(costs) for costs in ours], [_slope(costs) for costs in limits]
     return [
-        *lines,
+        *(
+            Line(f"a message to {size:,} readers, CPU", spread([1e3 * costs[size] for costs in ours], " ms"), "", None)
+            for size in SIZES
+        ),
         Line(
             "each further reader, 1,000–10,000 against 100–1,000",
             f"× {spread(slopes)}",
             "0.9 – 1.1",
             0.9 <= statistics.median(slopes) <= 1.1,
         ),
+        Line("the same for the C limit", f"× {spread(limit_slopes)}", "", None),
         Line(
             "a message, for a process without readers of the room",
             spread(idle, " µs"),
@@ -57,3 +55,43 @@ def run(repetitions: int) -> list[Line]:
             statistics.median(idle) < 100,
         ),
     ]
+
+
+def _limit(stack: ExitStack) -> tuple[psutil.Process, int]:
+    port = free_port()
+    process = subprocess.Popen([compiled("references/limit.c"), str(port)])
+    stack.callback(process.wait, 10)
+    stack.callback(process.terminate)
+    meter = psutil.Process(process.pid)
+    pin(meter, SERVER_CORE)
+    time.sleep(1)
+    return meter, port
+
+
+def _messages(size: int) -> int:
+    return min(100, max(12, DELIVERIES // size))
+
+
+def _costs(
+    port: int, handshakes: Callable[[int], list[str]], meter: psutil.Process, say: Callable[[str], object]
+) -> dict[int, float]:
+    """CPU seconds of a message for each number of readers."""
+    costs = {}
+    for size in SIZES:
+        readers = Readers(port, size, handshakes(size))
+        time.sleep(2)
+        before = cpu(meter)
+        for _ in range(_messages(size)):
+            stamp = next(STAMPS)
+            say(stamp_text(stamp))
+            readers.reached_all_at(stamp)
+        costs[size] = (cpu(meter) - before) / _messages(size)
+        readers.close()
+        time.sleep(1)
+    return costs
+
+
+def _slope(costs: dict[int, float]) -> float:
+    """What a further reader adds among many, against among few: a message costs something by itself, too."""
+    few, some, many = SIZES
+    return ((costs[many] - costs[some]) / (many - some)) / ((costs[some] - costs[few]) / (some - few))

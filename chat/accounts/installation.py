@@ -20,6 +20,7 @@ class Installation:
     epoch: UUID
     sign_up_open: bool
     invite_token: str | None
+    people_revision: int
 
     def admits(self, invite: str) -> bool:
         """Whether somebody may sign up, with or without an invite link's token."""
@@ -33,7 +34,7 @@ class Installation:
 async def installation_of(connection: AsyncConnection) -> Installation | None:
     """The installation, or None before its first run."""
     row = (await connection.execute(select(installation))).one_or_none()
-    return Installation(row.name, row.epoch, row.sign_up_open, row.invite_token) if row else None
+    return Installation(row.name, row.epoch, row.sign_up_open, row.invite_token, row.people_revision) if row else None
 
 
 async def create_installation(connection: AsyncConnection, name: str) -> None:

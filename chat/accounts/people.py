@@ -12,7 +12,7 @@ from chat.accounts.passwords import check_password, hash_password, verify_passwo
 from chat.accounts.person import Person
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
-from chat.models import users
+from chat.models import installation, users
 from chat.text import checked_name, contains
 
 LONGEST_NAME = 60
@@ -73,6 +73,14 @@ async def authenticate(database: AsyncEngine, email: str, password: str) -> User
 async def rename_person(connection: AsyncConnection, user_id: UserId, name: str) -> None:
     """Change one's own name; raises `InvalidInput`."""
     await connection.execute(update(users).where(users.c.id == user_id).values(name=valid_name(name)))
+    await connection.execute(update(installation).values(people_revision=installation.c.people_revision + 1))
+
+
+async def order_rooms(connection: AsyncConnection, user_id: UserId, by: str, *, unread_first: bool) -> None:
+    """Choose in which order one's own rooms stand; raises `InvalidInput`."""
+    if by not in ("name", "activity"):
+        raise InvalidInput(rooms_by="Choose an order.")
+    await connection.execute(update(users).where(users.c.id == user_id).values(rooms_by=by, unread_first=unread_first))
 
 
 async def change_password(database: AsyncEngine, user_id: UserId, current: str, new: str) -> None:

@@ -1,10 +1,12 @@
 """A person as others see them, and the visitor of a request."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from chat.ids import SessionId, UserId
 
 HUES = 12
+RoomOrder = Literal["name", "activity"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,5 @@ class Visitor(Person):
     email: str
     is_administrator: bool
     session_id: SessionId
+    rooms_by: RoomOrder = "name"
+    unread_first: bool = False

@@ -13,6 +13,7 @@ from chat.accounts.people import (
     authenticate,
     change_password,
     create_person,
+    order_rooms,
     registration,
     rename_person,
     valid_name,
@@ -121,6 +122,17 @@ async def rename_myself(request: Request) -> Response:
     return RedirectResponse("/profile?saved=name", status_code=303)
 
 
+async def order_my_rooms(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await order_rooms(connection, me.id, form.get("rooms_by", ""), unread_first="unread_first" in form)
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    await request.app.state.notices.refresh_sidebars([me.id])
+    return RedirectResponse("/profile?saved=order", status_code=303)
+
+
 async def change_my_password(request: Request) -> Response:
     """Whoever else knew the old password is signed out with it."""
     me, form = visitor(request), await read_form(request)
@@ -171,7 +183,7 @@ async def my_style(request: Request) -> Response:
     """What is different for me on pages that are the same for everybody: which messages are mine."""
     me = visitor(request)
     mine = f'.message[data-author="{me.id}"]'
-    css = f"{mine}{{--own:1}}{mine}>.edit{{display:inline-block}}"
+    css = f"{mine}{{--own:1}}{mine}>.tools>.edit{{display:inline-block}}"
     return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 
 
@@ -246,6 +258,7 @@ routes = [
     Route("/sign-out", sign_out, methods=["POST"]),
     Route("/profile", show_profile),
     Route("/profile/name", rename_myself, methods=["POST"]),
+    Route("/profile/rooms", order_my_rooms, methods=["POST"]),
     Route("/profile/password", change_my_password, methods=["POST"]),
     Route("/me.css", my_style),
     Route("/admin", show_admin),

@@ -20,9 +20,10 @@ SAME_MOMENT = timedelta(seconds=60)
 
 # Asked with every request.
 _SITTING = text("""
-    SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, sitting.*
+    SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, people_revision, sitting.*
     FROM installation LEFT JOIN (
-        SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role
+        SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role,
+            users.rooms_by, users.unread_first
         FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS sitting ON true
@@ -53,7 +54,9 @@ async def installation_and_visitors(
     if not rows:
         return None, {}
     first = rows[0]
-    found = Installation(first.installation_name, first.epoch, first.sign_up_open, first.invite_token)
+    found = Installation(
+        first.installation_name, first.epoch, first.sign_up_open, first.invite_token, first.people_revision
+    )
     return found, {row.session_id: _visitor(row) for row in rows if row.session_id is not None}
 
 
@@ -140,6 +143,8 @@ def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
             users.c.name,
             users.c.email,
             users.c.role,
+            users.c.rooms_by,
+            users.c.unread_first,
         )
         .join(users, users.c.id == sessions.c.user_id)
         .where(condition, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
@@ -153,6 +158,8 @@ def _visitor(row: Any) -> Visitor:
         email=row.email,
         is_administrator=row.role == "administrator",
         session_id=row.session_id,
+        rooms_by=row.rooms_by,
+        unread_first=row.unread_first,
     )
 
 

@@ -1,10 +1,10 @@
 """What the live engine asks of the features: it knows nothing else of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
+from chat.ids import MessageId, Position, Revision, RoomId, SessionId, UserId
 
 Seat = tuple[SessionId, RoomId | None]
 
@@ -39,6 +39,16 @@ class Heads:
     revisions: dict[RoomId, Revision]
 
 
+@dataclass(frozen=True, slots=True)
+class RoomCount:
+    """A room somebody is in: how many messages it has, how far they have read, whether one is of the last minutes."""
+
+    room_id: RoomId
+    message_count: int
+    read_position: Position
+    is_recent: bool
+
+
 class Feed(Protocol):
     """The database, as far as the live engine sees it. Every method may raise `FeedUnavailable`."""
 
@@ -57,3 +67,9 @@ class Feed(Protocol):
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
         """The markup of who is online, for each of these rooms."""
+
+    async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
+        """The rooms that these people's sidebars show numbers for."""
+
+    async def counts_above(self, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
+        """How many messages these rooms have, where they have more than this."""

@@ -8,7 +8,7 @@ import json
 import logging
 import random
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
 
@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from broadcaster._base import Subscriber
 
-from chat.ids import Revision, RoomId
+from chat.ids import Revision, RoomId, UserId
 from chat.live.broker import RESYNC, Broker
 from chat.live.feed import Change, Changes, Feed, FeedUnavailable
 from chat.live.revision import Verdict, judge
@@ -43,6 +43,7 @@ class Hub:
         self._name = secrets.token_hex(8)
         self._rooms: dict[RoomId, LiveRoom] = {}
         self._roomless: set[Reader] = set()
+        self._readers_of: dict[UserId, set[Reader]] = {}
         self._repair_now = anyio.Event()
         self._tasks: TaskGroup
 
@@ -70,6 +71,10 @@ class Hub:
         for room in self._rooms.values():
             yield from room.readers
 
+    def readers_of(self, user_id: UserId) -> Collection[Reader]:
+        """Somebody's pages connected to this process."""
+        return self._readers_of.get(user_id, ())
+
     def room_ids(self) -> list[RoomId]:
         """The rooms with readers here."""
         return [room.id for room in self._rooms.values() if room.readers]
@@ -87,6 +92,7 @@ class Hub:
 
         May raise `FeedUnavailable`; then there is no place to leave.
         """
+        self._readers_of.setdefault(reader.user_id, set()).add(reader)
         if reader.room_id is None:
             self._roomless.add(reader)
             return
@@ -102,6 +108,10 @@ class Hub:
 
     def leave(self, reader: Reader) -> None:
         """Give up a reader's place."""
+        mine = self._readers_of[reader.user_id]
+        mine.discard(reader)
+        if not mine:
+            del self._readers_of[reader.user_id]
         if reader.room_id is None:
             self._roomless.discard(reader)
             return

@@ -11,7 +11,8 @@ from collections.abc import Collection
 import anyio
 from broadcaster import Broadcast
 
-from chat.ids import RoomId, SessionId, UserId
+from chat.ids import Position, RoomId, SessionId, UserId
+from chat.live.activity import Activity, read_element
 from chat.live.feed import Feed, FeedUnavailable
 from chat.live.hub import Hub
 from chat.live.subscription import messages_of
@@ -30,10 +31,21 @@ CHECK_SECONDS = 5.0
 class Notices:
     """Tells people's open pages what happened to them. `run` must be running."""
 
-    def __init__(self, broadcast: Broadcast, feed: Feed, hub: Hub, *, signed_out: str, gone: str, sidebar: str) -> None:
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        feed: Feed,
+        hub: Hub,
+        activity: Activity,
+        *,
+        signed_out: str,
+        gone: str,
+        sidebar: str,
+    ) -> None:
         self._broadcast = broadcast
         self._feed = feed
         self._hub = hub
+        self._activity = activity
         self._signed_out = signed_out
         self._gone = gone
         self._sidebar = encode_frame(sidebar)
@@ -56,6 +68,10 @@ class Notices:
         """Let these people's pages load their sidebar anew."""
         await self._tell({"sidebars": list(user_ids)})
 
+    async def tell_read(self, user_id: UserId, room_id: RoomId, position: Position) -> None:
+        """Let all of somebody's pages know how far they have read in a room."""
+        await self._tell({"read": [user_id, room_id, position]})
+
     async def _tell(self, notice: dict[str, list[int]]) -> None:
         self._apply(notice)
         await self._broadcast.publish(CHANNEL, json.dumps(notice))
@@ -63,14 +79,21 @@ class Notices:
     def _apply(self, notice: dict[str, list[int]]) -> None:
         ended = set(notice.get("ended", ()))
         removed = tuple(notice.get("removed", ()))
-        sidebars = set(notice.get("sidebars", ()))
-        for reader in list(self._hub.readers()):
-            if reader.session_id in ended:
-                self._end_session(reader)
-            elif (reader.room_id, reader.user_id) == removed:
-                self._remove(reader)
-            elif reader.user_id in sidebars:
+        if ended or removed:
+            for reader in list(self._hub.readers()):
+                if reader.session_id in ended:
+                    self._end_session(reader)
+                elif (reader.room_id, reader.user_id) == removed:
+                    self._remove(reader)
+        for user_id in notice.get("sidebars", ()):
+            for reader in self._hub.readers_of(UserId(user_id)):
                 reader.send(self._sidebar)
+            self._activity.refresh([UserId(user_id)])
+        if "read" in notice:
+            user_id, room_id, position = notice["read"]
+            frame = encode_frame(read_element(RoomId(room_id), Position(position)))
+            for reader in self._hub.readers_of(UserId(user_id)):
+                reader.send(frame)
 
     def _end_session(self, reader: Reader) -> None:
         reader.dismiss(SIGNED_OUT, self._signed_out)

@@ -1,4 +1,4 @@
-"""Editing and deleting one's own messages."""
+"""Changing messages: editing one's own, deleting them."""
 
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -31,11 +31,8 @@ _CHANGE = text("""
 )
 
 
-async def own_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
-    """A message the visitor may change, and its text as typed.
-
-    Raises `NotFound` when they may not see it or it is deleted, and `Forbidden` when it is somebody else's.
-    """
+async def readable_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
+    """A message in one of the visitor's rooms, and its text as typed; raises `NotFound`, also when it is deleted."""
     statement = (
         select_messages()
         .join(memberships, memberships.c.room_id == messages.c.room_id)
@@ -44,9 +41,23 @@ async def own_message(connection: AsyncConnection, visitor: Visitor, message_id:
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         raise NotFound
-    if row.author_id != visitor.id:
-        raise Forbidden("Only its author can change a message.")
     return message_from(row), row.body
+
+
+async def own_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
+    """A message the visitor may change, and its text as typed.
+
+    Raises `NotFound` when they may not see it or it is deleted, and `Forbidden` when it is somebody else's.
+    """
+    message, body = await readable_message(connection, visitor, message_id)
+    if message.author.id != visitor.id:
+        raise Forbidden("Only its author can change a message.")
+    return message, body
+
+
+def may_delete(visitor: Visitor, message: Message) -> bool:
+    """Whether the visitor may take a message back: its author, and administrators."""
+    return message.author.id == visitor.id or visitor.is_administrator
 
 
 async def edit_message(
@@ -61,18 +72,20 @@ async def edit_message(
         message, before = await own_message(connection, author, message_id)
         if body == before:
             return message, False
-        return await _change(connection, author, message_id, body), True
+        return await _change(connection, message, body), True
 
 
-async def delete_message(database: AsyncEngine, author: Visitor, message_id: MessageId) -> Message:
-    """Delete one's own message for everybody; committed when this returns. Raises `NotFound` and `Forbidden`."""
+async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Message:
+    """Delete a message for everybody; committed when this returns. Raises `NotFound` and `Forbidden`."""
     async with database.begin() as connection:
-        await own_message(connection, author, message_id)
-        return await _change(connection, author, message_id, None)
+        message, _ = await readable_message(connection, visitor, message_id)
+        if not may_delete(visitor, message):
+            raise Forbidden("Only its author and administrators can delete a message.")
+        return await _change(connection, message, None)
 
 
-async def _change(connection: AsyncConnection, author: Visitor, message_id: MessageId, body: str | None) -> Message:
-    values = {"message_id": message_id, "body": body, "author_name": author.name}
+async def _change(connection: AsyncConnection, message: Message, body: str | None) -> Message:
+    values = {"message_id": message.id, "body": body, "author_name": message.author.name}
     row = (await connection.execute(_CHANGE, values)).one_or_none()
     if row is None:
         # Deleted a moment ago by another window; rolling back takes the revision back, too.

@@ -18,6 +18,7 @@ from chat.crash import crash_point
 from chat.database import is_unavailable
 from chat.errors import InvalidInput, NotFound
 from chat.ids import Revision, RoomId
+from chat.live.activity import Activity
 from chat.live.feed import Changes
 from chat.live.hub import Hub
 from chat.messages.message import Message, message_from, select_messages
@@ -122,9 +123,10 @@ def checked_body(body: str) -> str:
 class Posting:
     """Where messages come in. Those that come while others are being committed share the next commit."""
 
-    def __init__(self, database: AsyncEngine, hub: Hub) -> None:
+    def __init__(self, database: AsyncEngine, hub: Hub, activity: Activity) -> None:
         self._database = database
         self._hub = hub
+        self._activity = activity
         self._batches = Batches(self._post_and_publish, MOST_AT_ONCE)
 
     async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
@@ -154,6 +156,7 @@ class Posting:
             await self._hub.publish(
                 first.room_id, first.epoch, Revision(first.revision - 1), Changes(changes, last.revision)
             )
+            self._activity.announce(first.room_id, last.position)
             crash_point("after_publish")
             for row, message in zip(found, posted, strict=True):
                 made[row.author_id, row.client_id] = Posted(message, markup_of(message), is_new=True)

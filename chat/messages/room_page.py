@@ -13,7 +13,7 @@ from chat.messages.history import HistoryPage, page_after, page_around, page_bef
 from chat.messages.rendering import markup_of_page
 from chat.rooms.online import online_markup
 from chat.rooms.room import Room
-from chat.rooms.sidebar import mark_read, room_and_sidebar
+from chat.rooms.sidebar import room_and_sidebar
 from chat.web.forms import whole_number
 from chat.web.session import visitor
 from chat.web.shell import page_with_sidebar
@@ -39,7 +39,6 @@ async def room_page(
             return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
         found, revision, html = await _shown_messages(request, connection, room, around)
         online = await state.online_members.of(connection, room.id, state.presence.online())
-    await _mark_read(request, room, found)
     context = {
         "room": room,
         "people": room.people,
@@ -66,14 +65,7 @@ async def _shown_messages(
     elif after:
         found = await page_after(connection, room.id, Position(after))
     else:
-        epoch = request.state.installation.epoch
-        newest = await request.app.state.newest_pages.at(connection, epoch, room.id, room.revision)
+        installation = request.state.installation
+        newest = await request.app.state.newest_pages.at(connection, installation, room.id, room.revision)
         return newest.page, newest.revision, newest.html
     return found, room.revision, markup_of_page(found.messages)
-
-
-async def _mark_read(request: Request, room: Room, shown: HistoryPage) -> None:
-    last = shown.messages[-1].position if shown.messages else 0
-    if last > room.read_position:
-        async with request.app.state.database.begin() as connection:
-            await mark_read(connection, visitor(request).id, room.id, Position(last))

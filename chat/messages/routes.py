@@ -1,5 +1,6 @@
 """The conversation: the room's page, its history, posting."""
 
+import json
 from uuid import UUID, uuid4
 
 from starlette.background import BackgroundTask
@@ -9,17 +10,17 @@ from starlette.routing import Route
 
 from chat.crash import crash_point
 from chat.database import reading
-from chat.errors import InvalidInput
+from chat.errors import InvalidInput, NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.live.feed import Changes
-from chat.messages.changing import delete_message, edit_message, own_message
+from chat.messages.changing import delete_message, edit_message, may_delete, own_message, readable_message
 from chat.messages.history import page_after, page_before
 from chat.messages.message import Message
 from chat.messages.rendering import as_change, markup_of_page
 from chat.messages.room_page import room_page
 from chat.rooms.members import members_of
+from chat.rooms.reading import mark_read, mark_unread_from
 from chat.rooms.room import room_of_member
-from chat.rooms.sidebar import mark_all_read
 from chat.templating import is_htmx, page
 from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor
@@ -63,11 +64,38 @@ async def reload_room(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """A page that shows the newest message says so."""
+    """A page says how far it has shown the room: with a form, or with an image where there is no JavaScript."""
+    me, room_id = visitor(request), _room_id(request)
+    fields = request.query_params if request.method == "GET" else await read_form(request)
+    position = Position(whole_number(fields.get("position")) or 0)
+    async with request.app.state.database.begin() as connection:
+        has_moved = await mark_read(connection, me.id, room_id, position)
+    if has_moved:
+        await request.app.state.notices.tell_read(me.id, room_id, position)
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+async def mark_unread(request: Request) -> Response:
     me = visitor(request)
     async with request.app.state.database.begin() as connection:
-        await mark_all_read(connection, me.id, _room_id(request))
-    return Response(status_code=204)
+        marked = await mark_unread_from(connection, me.id, _message_id(request))
+    if marked is None:
+        raise NotFound
+    await request.app.state.notices.tell_read(me.id, *marked)
+    if is_htmx(request):
+        return Response(headers={"HX-Trigger": json.dumps({"unread": {"position": marked[1]}})})
+    return RedirectResponse("/", status_code=303)
+
+
+async def show_actions(request: Request) -> Response:
+    """What the visitor may do with a message."""
+    me = visitor(request)
+    async with reading(request.app.state.database) as connection:
+        message, _ = await readable_message(connection, me, _message_id(request))
+    context = {"message": message, "may_edit": message.author.id == me.id, "may_delete": may_delete(me, message)}
+    if is_htmx(request):
+        return page(request, "messages/_actions.html", context)
+    return await shell_page(request, "messages/actions.html", context)
 
 
 async def post(request: Request) -> Response:
@@ -183,6 +211,8 @@ routes = [
     Route("/messages/{message_id:id}/edit", show_editor),
     Route("/messages/{message_id:id}/edit", edit, methods=["POST"]),
     Route("/messages/{message_id:id}/delete", delete, methods=["POST"]),
-    Route("/rooms/{room_id:id}/read", read, methods=["POST"]),
+    Route("/messages/{message_id:id}/actions", show_actions),
+    Route("/messages/{message_id:id}/unread", mark_unread, methods=["POST"]),
+    Route("/rooms/{room_id:id}/read", read, methods=["GET", "POST"]),
     Route("/reload", reload_room),
 ]

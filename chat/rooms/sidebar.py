@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, text, update
+from sqlalchemy import BigInteger, Row, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor
-from chat.ids import Position, RoomId, UserId
-from chat.models import memberships, rooms
+from chat.ids import Position, RoomId
 from chat.rooms.room import Kind, Room, direct_name, visible_room
 
 MOST_LISTED = 50
@@ -24,7 +23,7 @@ _MINE = text("""
         WHERE memberships.user_id = :user_id
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
     )
-    SELECT mine.id, kind, name, revision, message_count, role, read_position, others.ids, others.names,
+    SELECT mine.id, kind, name, revision, message_count, role, read_position, place, others.ids, others.names,
         CASE WHEN mine.id = :shown
             THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count
     FROM mine LEFT JOIN LATERAL (
@@ -45,17 +44,27 @@ class RoomLink:
     id: RoomId
     name: str
     kind: Kind
-    is_unread: bool
+    message_count: int
+    read_position: Position
     initials: str = ""
     hue: int = 0
+
+    @property
+    def unread(self) -> int:
+        return max(0, self.message_count - self.read_position)
 
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:
-    """The rooms with the latest messages, by name, and direct conversations by latest message."""
+    """The rooms with the latest messages, as the visitor sorts them, and direct conversations by latest message."""
 
     rooms: tuple[RoomLink, ...]
     directs: tuple[RoomLink, ...]
+
+    @property
+    def unread(self) -> int:
+        """How many messages there are to read in all of them."""
+        return sum(room.unread for room in (*self.rooms, *self.directs))
 
 
 async def sidebar_of(connection: AsyncConnection, visitor: Visitor) -> Sidebar:
@@ -90,12 +99,18 @@ async def _my_rooms(connection: AsyncConnection, visitor: Visitor, shown: RoomId
 
 
 def _sidebar(rows: Sequence[Row[Any]], visitor: Visitor) -> Sidebar:
+    if visitor.rooms_by == "activity":
+        rows = sorted(rows, key=lambda row: row.place)
     named = [
-        RoomLink(row.id, row.name, row.kind, row.message_count > row.read_position)
+        RoomLink(row.id, row.name, row.kind, row.message_count, row.read_position)
         for row in rows
         if row.kind != "direct"
     ]
-    return Sidebar(tuple(named), tuple(_direct_link(row, visitor) for row in rows if row.kind == "direct"))
+    directs = [_direct_link(row, visitor) for row in rows if row.kind == "direct"]
+    if visitor.unread_first:
+        named.sort(key=lambda room: not room.unread)
+        directs.sort(key=lambda room: not room.unread)
+    return Sidebar(tuple(named), tuple(directs))
 
 
 def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
@@ -103,29 +118,9 @@ def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     face = people[0] if len(people) == 1 else visitor
     initials = str(len(people)) if len(people) > 1 else face.initials
     hue = row.id % HUES if len(people) > 1 else face.hue
-    is_unread = row.message_count > row.read_position
-    return RoomLink(row.id, direct_name(visitor, people), "direct", is_unread, initials, hue)
+    name = direct_name(visitor, people)
+    return RoomLink(row.id, name, "direct", row.message_count, row.read_position, initials, hue)
 
 
 def _people(row: Row[Any]) -> tuple[Person, ...]:
     return tuple(Person(*person) for person in zip(row.ids or (), row.names or (), strict=True))
-
-
-async def mark_read(connection: AsyncConnection, user_id: UserId, room_id: RoomId, position: Position) -> None:
-    """Move one's read position in a room forward."""
-    await connection.execute(
-        update(memberships)
-        .where(memberships.c.room_id == room_id, memberships.c.user_id == user_id)
-        .where(memberships.c.read_position < position)
-        .values(read_position=position)
-    )
-
-
-async def mark_all_read(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> None:
-    """Move one's read position in a room to its newest message."""
-    await connection.execute(
-        update(memberships)
-        .where(memberships.c.room_id == room_id, memberships.c.user_id == user_id)
-        .where(rooms.c.id == room_id, memberships.c.read_position < rooms.c.message_count)
-        .values(read_position=rooms.c.message_count)
-    )

@@ -20,31 +20,83 @@ function localise() {
   }
 }
 
-// What arrives on a page in the foreground is read.
+// What is read: up to the newest message, once it is really on the screen. Somebody who marks a message unread means it,
+// until they come back to the page.
+const scroller = () => document.getElementById("scroller");
+const readForm = () => document.getElementById("read");
+const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
+let held = false;
 function sayRead() {
-  const read = document.getElementById("read");
-  if (read && !document.hidden) htmx.trigger(read, "read");
+  const form = readForm();
+  // In a scroller whose column is reversed, 0 is the end.
+  if (!form || held || document.hidden || scroller().scrollTop < -40 || newest() <= Number(form.dataset.read)) return;
+  form.dataset.read = form.elements.position.value = newest();
+  htmx.trigger(form, "read");
 }
-document.addEventListener("visibilitychange", sayRead);
-document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
-  if (message.data.includes("<hx-cursor")) sayRead();
+
+// Where one left off: a line above the first message of others that is new since the page was last looked at.
+function markNew() {
+  const list = messages();
+  let first = null;
+  for (let item = list?.lastElementChild; item && Number(item.dataset.position) > Number(list.dataset.read); item = item.previousElementSibling)
+    if (item.dataset.author !== composer()?.dataset.author) first = item;
+  for (const old of document.querySelectorAll(".first-new")) if (old !== first) old.classList.remove("first-new");
+  first?.classList.add("first-new");
+}
+
+// The way back down, with how much there is.
+function offerJump() {
+  const jump = document.getElementById("jump");
+  if (!jump) return;
+  const unread = newest() - Number(readForm().dataset.read);
+  jump.hidden = scroller().scrollTop > -200;
+  jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
+}
+
+function look() {
+  if (!messages()) return;
+  sayRead();
+  markNew();
+  offerJump();
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && readForm() && !held) messages().dataset.read = readForm().dataset.read;
+  held &&= document.hidden;
+  look();
+});
+document.addEventListener("unread", ({ detail: { position } }) => {
+  held = true;
+  messages().dataset.read = readForm().dataset.read = position;
+  look();
+});
+document.addEventListener("htmx:error", ({ target }) => {
+  if (target === readForm()) target.dataset.read = 0;
+});
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#jump")) (event.preventDefault(), (scroller().scrollTop = 0));
+  for (const menu of document.querySelectorAll(".message-actions")) if (!menu.contains(event.target)) menu.remove();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") for (const menu of document.querySelectorAll(".message .message-actions")) menu.remove();
 });
 
 // A page that stays open for days lets go of what it has not shown for long; scrolling up brings it back.
 const MOST = 400, KEPT = 200;
 function trim() {
   const list = messages(), link = document.querySelector("#older a");
-  // In a scroller whose column is reversed, 0 is the end.
-  if (!link || list.children.length <= MOST || document.getElementById("scroller").scrollTop < 0) return;
+  if (!link || list.children.length <= MOST || scroller().scrollTop < 0) return;
   while (list.children.length > KEPT) list.firstElementChild.remove();
   const before = `before=${list.firstElementChild.dataset.position}`;
   for (const name of ["href", "hx-get"]) link.setAttribute(name, link.getAttribute(name).replace(/before=\d*/, before));
   link.hidden = false;
 }
 
-document.addEventListener("htmx:after:swap", () => (trim(), localise()));
+document.addEventListener("htmx:after:swap", () => (trim(), localise(), look()));
+document.addEventListener("htmx:after:init", ({ target }) => target === readForm() && look());
 document.addEventListener("DOMContentLoaded", () => {
   localise();
   const focus = messages()?.dataset.focus;
   if (focus) location.replace(`#${focus}`);
+  scroller()?.addEventListener("scroll", look, { passive: true });
 });

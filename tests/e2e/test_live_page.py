@@ -215,7 +215,7 @@ def test_what_arrived_on_the_page_in_front_of_me_is_read(alice: Person, windows:
     expect(page.locator("nav .unread")).to_have_count(0)
     bob.post(1, "one more")
     page.reload()
-    expect(page.locator("nav .unread")).to_have_text("Lobby (new messages)")
+    expect(page.locator("nav .unread")).to_have_text("Lobby1 new")
 
 
 def test_several_windows_agree(alice: Person, windows: Windows) -> None:

@@ -149,3 +149,12 @@ def test_text_is_escaped_and_only_web_addresses_become_links(text: str, markup: 
 
 def test_a_long_run_of_brackets_is_no_trap() -> None:
     assert formatted("https://example.org/" + "(" * 5000 + ")" * 5000)
+
+
+def test_a_new_name_shows_on_messages_that_were_shown_before(alice: Person) -> None:
+    alice.post(1, "hello")
+    assert "Alice Adams" in alice.get("/rooms/1").text.split('id="messages"')[1]
+    alice.submit("/profile/name", {"name": "Alice Brook"})
+    messages = alice.get("/rooms/1").text.split('id="messages"')[1].split("</ol>")[0]
+    assert "Alice Brook" in messages
+    assert "Alice Adams" not in messages

@@ -1,0 +1,170 @@
+"""What is read and what is new: numbers beside rooms, the line where one left off, the way back down."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def badge(page: Page, room: str) -> str:
+    """The number beside a room; empty when there is none."""
+    found = page.locator(f"nav a:has-text('{room}') .badge:visible .number")
+    return found.inner_text() if found.count() else ""
+
+
+def is_connected(page: Page) -> None:
+    expect(page.locator("#online")).to_contain_text("Alice")
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Let the page believe that another tab is in front of it; headless tabs are all in front."""
+    page.evaluate(
+        "is => {Object.defineProperty(document, 'hidden', {value: is, configurable: true});"
+        " document.dispatchEvent(new Event('visibilitychange'))}",
+        hidden,
+    )
+
+
+def test_other_rooms_count_what_is_new_as_it_comes(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    page = windows.open_as(alice, "/rooms/1")
+    is_connected(page)
+    assert badge(page, "Garden") == ""
+    for number in range(3):
+        bob.post(garden, f"message {number}")
+    expect(page).to_have_title(re.compile(r"^\(3\) Lobby"))
+    assert badge(page, "Garden") == "3"
+    page.reload()
+    expect(page).to_have_title(re.compile(r"^\(3\) Lobby"))
+    direct = bob.open_direct(alice)
+    bob.post(direct, "psst")
+    expect(page).to_have_title(re.compile(r"^\(4\) Lobby"))
+    page.click("nav >> text=Garden")
+    expect(page).to_have_title(re.compile(r"^\(1\) Garden"))
+
+
+def test_a_read_room_is_read_on_every_tab_at_once(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    one, other = (windows.open_as(alice, "/rooms/1") for _ in range(2))
+    is_connected(one)
+    is_connected(other)
+    bob.post(garden, "news")
+    for page in (one, other):
+        expect(page).to_have_title(re.compile(r"^\(1\) "))
+    one.click("nav >> text=Garden")
+    expect(one.locator("#messages")).to_contain_text("news")
+    expect(other).to_have_title(re.compile(r"^Lobby"), timeout=2000)
+    assert badge(other, "Garden") == ""
+
+
+def test_only_what_was_really_on_the_screen_is_read(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    is_connected(page)
+    hide(page, True)
+    for number in range(60):
+        bob.post(1, f"message {number}")
+    expect(page).to_have_title(re.compile(r"^\(60\) "))
+    expect(page.locator(".first-new")).to_contain_text("message 0")
+    assert "(60)" in alice.get("/").text
+    hide(page, False)
+    expect(page).to_have_title(re.compile(r"^Lobby"))
+    expect(page.locator(".first-new")).to_contain_text("message 0")
+    page.locator("#scroller").hover()
+    page.mouse.wheel(0, -2000)
+    expect(page.locator("#jump")).to_be_visible()
+    expect(page.locator("#jump")).to_contain_text("To the latest")
+    bob.post(1, "while you were up there")
+    bob.post(1, "and another")
+    expect(page.locator("#jump")).to_contain_text("2 new")
+    expect(page).to_have_title(re.compile(r"^\(2\) "))
+    page.click("#jump")
+    expect(page.locator("#jump")).to_be_hidden()
+    expect(page).to_have_title(re.compile(r"^Lobby"))
+
+
+def test_a_line_shows_where_one_left_off(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    bob.post(1, "seen")
+    expect(page.locator("#messages")).to_contain_text("seen")
+    page.wait_for_timeout(500)
+    page.goto(f"{alice.server.url}/people")
+    bob.post(1, "first new one")
+    bob.post(1, "second new one")
+    page.goto(f"{alice.server.url}/rooms/1")
+    expect(page.locator(".first-new")).to_contain_text("first new one")
+    page.wait_for_timeout(500)
+    page.reload()
+    expect(page.locator(".first-new")).to_have_count(0)
+
+
+def test_a_message_is_marked_unread(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(5):
+        bob.post(1, f"message {number}")
+    page = windows.open_as(alice, "/rooms/1")
+    is_connected(page)
+    expect(page).to_have_title(re.compile(r"^Lobby"))
+    message = page.locator(".message", has_text="message 3")
+    message.hover()
+    message.locator(".more").click()
+    page.click("text=Mark unread from here")
+    expect(page).to_have_title(re.compile(r"^\(2\) Lobby"))
+    expect(page.locator(".first-new")).to_contain_text("message 3")
+    expect(page.locator(".message-actions")).to_have_count(0)
+    page.goto(f"{alice.server.url}/people")
+    expect(page).to_have_title(re.compile(r"^\(2\) People"))
+
+
+def test_rooms_stand_in_the_order_one_chooses(alice: Person, bob: Person, windows: Windows) -> None:
+    rooms = {name: alice.create_room(name) for name in ("Zoo", "Bees")}
+    for room in rooms.values():
+        bob.join(room)
+    page = windows.open_as(alice, "/profile")
+    names = page.locator("nav section:first-of-type .rooms a[data-room] .one-line")
+    expect(names).to_have_text(["Bees", "Lobby", "Zoo"])
+    page.click("text=By latest message")
+    page.click("main >> text=Save")
+    bob.post(rooms["Zoo"], "roar")
+    expect(names).to_have_text(["Zoo", "Lobby", "Bees"])
+    bob.post(1, "hello")
+    expect(names.first).to_have_text("Lobby")
+    page.click("text=By name")
+    page.click("text=Rooms with something new come first")
+    page.click("main >> text=Save")
+    expect(names).to_have_text(["Lobby", "Zoo", "Bees"])
+
+
+def test_without_javascript_an_opened_room_is_read(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "hello")
+    page = windows.open_as(alice, "/people", java_script_enabled=False)
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    page.click("nav >> text=Lobby")
+    page.wait_for_timeout(500)
+    page.goto(f"{alice.server.url}/people")
+    expect(page).to_have_title(re.compile(r"^People"))
+
+
+def test_an_administrator_deletes_what_others_wrote_and_nobody_else_does(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    bob.post(1, "spam")
+    alice.post(1, "ham")
+    assert bob.delete(2).status_code == 403
+    page = windows.open_as(alice, "/rooms/1")
+    page.on("dialog", lambda dialog: dialog.accept())
+    message = page.locator(".message", has_text="spam")
+    message.hover()
+    message.locator(".more").click()
+    page.click(".message-actions >> text=Delete")
+    expect(page.locator(".message.deleted")).to_have_count(1)
+    expect(page.locator(".message.deleted .author")).to_have_text("Bob Brown")
+    assert bob.reads(1) == ["This message was deleted.", "ham"]
