@@ -1,11 +1,13 @@
 """Changing messages: editing one's own, deleting them."""
 
+from markupsafe import Markup
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.errors import Forbidden, NotFound
 from chat.ids import MessageId
+from chat.messages.markdown import rendered_aside
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.posting import checked_body
 from chat.models import memberships, messages
@@ -21,13 +23,17 @@ _CHANGE = text("""
     UPDATE messages SET
         revision = room.revision,
         body = coalesce(:body, ''),
+        body_html = :body_html,
         edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,
         deleted_at = CASE WHEN :body IS NULL THEN clock_timestamp() END
     FROM room
     WHERE messages.id = :message_id AND messages.deleted_at IS NULL
     RETURNING messages.*, :author_name AS author_name
 """).bindparams(
-    bindparam("message_id", type_=BigInteger), bindparam("body", type_=Text), bindparam("author_name", type_=Text)
+    bindparam("message_id", type_=BigInteger),
+    bindparam("body", type_=Text),
+    bindparam("body_html", type_=Text),
+    bindparam("author_name", type_=Text),
 )
 
 
@@ -68,11 +74,12 @@ async def edit_message(
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
     body = checked_body(body)
+    html = await rendered_aside(body)
     async with database.begin() as connection:
         message, before = await own_message(connection, author, message_id)
         if body == before:
             return message, False
-        return await _change(connection, message, body), True
+        return await _change(connection, message, body, html), True
 
 
 async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Message:
@@ -81,11 +88,12 @@ async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: Me
         message, _ = await readable_message(connection, visitor, message_id)
         if not may_delete(visitor, message):
             raise Forbidden("Only its author and administrators can delete a message.")
-        return await _change(connection, message, None)
+        return await _change(connection, message, None, None)
 
 
-async def _change(connection: AsyncConnection, message: Message, body: str | None) -> Message:
-    values = {"message_id": message.id, "body": body, "author_name": message.author.name}
+async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:
+    markup = None if html is None else str(html)
+    values = {"message_id": message.id, "body": body, "body_html": markup, "author_name": message.author.name}
     row = (await connection.execute(_CHANGE, values)).one_or_none()
     if row is None:
         # Deleted a moment ago by another window; rolling back takes the revision back, too.

@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, select
 
 from chat.accounts.person import Person
 from chat.ids import MessageId, Position, Revision, RoomId
-from chat.messages.formatting import formatted
+from chat.messages.markdown import rendered
 from chat.models import messages, users
 
 
@@ -43,7 +43,7 @@ def message_from(row: Row[Any]) -> Message:
         id=row.id,
         room_id=row.room_id,
         author=Person(row.author_id, row.author_name),
-        body=formatted(row.body),
+        body=rendered(row.body) if row.body_html is None else Markup(row.body_html),  # noqa: S704  sanitised when made
         continues=row.continues,
         starts_day=row.starts_day,
         position=row.position,

@@ -21,6 +21,7 @@ from chat.ids import Revision, RoomId
 from chat.live.activity import Activity
 from chat.live.feed import Changes
 from chat.live.hub import Hub
+from chat.messages.markdown import rendered_aside
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.rendering import as_change, markup_of
 from chat.models import messages
@@ -35,8 +36,8 @@ COMMIT_SECONDS = 10
 # order; ids and times are taken under them, so they are in that order too.
 _POST = text("""
     WITH asked AS (
-        SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies)
-            WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, place)
+        SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies, :bodies_html)
+            WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, body_html, place)
     ), accepted AS (
         SELECT asked.*,
             row_number() OVER in_room AS step,
@@ -69,9 +70,9 @@ _POST = text("""
         RETURNING rooms.id, revision - steps AS revision, message_count - steps AS position,
             newest_at, newest_continues, newest_starts_day
     ), posted AS (
-        INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
-            revision, created_at)
-        SELECT room_id, author_id, client_id, body,
+        INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+            posted_revision, revision, created_at)
+        SELECT room_id, author_id, client_id, body, body_html,
             CASE WHEN step = 1 THEN newest_continues ELSE author_id = author_before END,
             step = 1 AND newest_starts_day,
             position + step, revision + step, revision + step, newest_at
@@ -88,6 +89,7 @@ _POST = text("""
     bindparam("room_ids", type_=ARRAY(BigInteger)),
     bindparam("client_ids", type_=ARRAY(Uuid)),
     bindparam("bodies", type_=ARRAY(Text)),
+    bindparam("bodies_html", type_=ARRAY(Text)),
 )
 
 
@@ -98,6 +100,7 @@ class Post:
     author: Visitor
     room_id: RoomId
     body: str
+    html: Markup
     client_id: UUID
 
 
@@ -134,7 +137,8 @@ class Posting:
 
         Raises `InvalidInput` for the body and `NotFound` when the author is not in the room.
         """
-        return await self._batches.ask(Post(author, room_id, checked_body(body), client_id))
+        body = checked_body(body)
+        return await self._batches.ask(Post(author, room_id, body, await rendered_aside(body), client_id))
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:
@@ -170,6 +174,7 @@ class Posting:
             "room_ids": [post.room_id for post in posts],
             "client_ids": [post.client_id for post in posts],
             "bodies": [post.body for post in posts],
+            "bodies_html": [str(post.html) for post in posts],
         }
         async with asyncio.timeout(COMMIT_SECONDS), self._database.begin() as connection:
             rows = (await connection.execute(_POST, values)).all()

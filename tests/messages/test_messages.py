@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import pytest
 
-from chat.messages.formatting import formatted
 from tests.support.databases import query
 from tests.support.people import Person, bodies, sign_up
 
@@ -127,28 +126,6 @@ def test_a_message_continues_the_one_before_only_shortly_after_it_and_by_the_sam
         (False, False),
         (False, True),
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "markup"),
-    [
-        ("<b>&\"'", "&lt;b&gt;&amp;&#34;&#39;"),
-        ("see https://example.org.", 'see <a href="https://example.org" {rel}>https://example.org</a>.'),
-        ("(https://example.org/a_(b))", '(<a href="https://example.org/a_(b)" {rel}>https://example.org/a_(b)</a>)'),
-        ("https://x.org/?a=1&b=2", '<a href="https://x.org/?a=1&amp;b=2" {rel}>https://x.org/?a=1&amp;b=2</a>'),
-        ('https://x.org/"onclick=alert(1)', '<a href="https://x.org/" {rel}>https://x.org/</a>&#34;onclick=alert(1)'),
-        ("javascript:alert(1) data:text/html,x", "javascript:alert(1) data:text/html,x"),
-        ("https://", "https://"),
-        ("HTTPS://EXAMPLE.org", '<a href="HTTPS://EXAMPLE.org" {rel}>HTTPS://EXAMPLE.org</a>'),
-    ],
-)
-def test_text_is_escaped_and_only_web_addresses_become_links(text: str, markup: str) -> None:
-    rel = 'rel="noopener noreferrer nofollow" target="_blank"'
-    assert str(formatted(text)) == markup.replace("{rel}", rel)
-
-
-def test_a_long_run_of_brackets_is_no_trap() -> None:
-    assert formatted("https://example.org/" + "(" * 5000 + ")" * 5000)
 
 
 def test_a_new_name_shows_on_messages_that_were_shown_before(alice: Person) -> None:

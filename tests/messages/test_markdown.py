@@ -1,0 +1,101 @@
+"""What people type, as it is shown, and what of it never reaches a page."""
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.messages.markdown import ELEMENTS, rendered
+from tests.support.databases import query
+from tests.support.people import Person
+
+REL = 'rel="noopener noreferrer nofollow"'
+LINK = re.compile(rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+">|<span class="hl-[a-z]+">')
+
+
+@pytest.mark.parametrize(
+    ("text", "markup"),
+    [
+        ("<b>&\"'", "<p>&lt;b&gt;&amp;\"'</p>"),
+        (
+            "**bold** _soft_ ~~gone~~ `a < b`",
+            "<p><strong>bold</strong> <em>soft</em> <s>gone</s> <code>a &lt; b</code></p>",
+        ),
+        ("one\ntwo\n\nthree", "<p>one<br>\ntwo</p>\n<p>three</p>"),
+        ("> said\n\nno", "<blockquote>\n<p>said</p>\n</blockquote>\n<p>no</p>"),
+        ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
+        ("3. a\n4. b", '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>'),
+        ("# no heading\n---", "<p># no heading<br>\n---</p>"),
+        ("    indented", "<p>indented</p>"),
+        ("snake_case_name and 2 * 3 * 4", "<p>snake_case_name and 2 * 3 * 4</p>"),
+        (
+            "see https://example.org.",
+            f'<p>see <a href="https://example.org" target="_blank" {REL}>https://example.org</a>.</p>',
+        ),
+        (
+            "(https://example.org/a_(b))",
+            f'<p>(<a href="https://example.org/a_(b)" target="_blank" {REL}>https://example.org/a_(b)</a>)</p>',
+        ),
+        ("[it](https://e.org/?a=1&b)", f'<p><a href="https://e.org/?a=1&amp;b" target="_blank" {REL}>it</a></p>'),
+        ("[there](/rooms/1/messages/2#m-2)", f'<p><a href="/rooms/1/messages/2#m-2" {REL}>there</a></p>'),
+        ("[out](/sign-out)", "<p>[out](/sign-out)</p>"),
+        ("[x](javascript:alert(1)) data:text/html,x", "<p>[x](javascript:alert(1)) data:text/html,x</p>"),
+        ("![x](https://e.org/x.png)", f'<p>!<a href="https://e.org/x.png" target="_blank" {REL}>x</a></p>'),
+        ("notes.md and so.then", "<p>notes.md and so.then</p>"),
+        (":tada: :no_such_thing: 10:30:45", "<p>🎉 :no_such_thing: 10:30:45</p>"),
+        ("`:tada:`", "<p><code>:tada:</code></p>"),
+        ("```\n<i>  x\n```", "<pre><code>&lt;i&gt;  x\n</code></pre>"),
+        (
+            "```python\nif x: # y\n```",
+            '<pre><code><span class="hl-k">if</span> x: <span class="hl-c"># y</span>\n</code></pre>',
+        ),
+        ("```nolanguage\nif x\n```", "<pre><code>if x\n</code></pre>"),
+        ("/me waves at **you**", '<div class="me"><p>waves at <strong>you</strong></p></div>'),
+    ],
+)
+def test_markdown_becomes_markup(text: str, markup: str) -> None:
+    assert str(rendered(text)) == markup
+
+
+# fmt: off
+PIECES = st.sampled_from([
+    "<", ">", "<b id=x>", "<form action=/sign-out>", "<template>", "<a hx-get=/x>", "<p data-x style=y>", "<script>",
+    "<svg/onload=x>", "`", "```", "```html\n", "*", "**", "_", "~~", "[", "](", ")", "![", "javascript:",
+    "https://x.org/", "/rooms/1", "'", '"', "&", "&lt;", "\n", "\n> ", "\n- ", "1. ", ":tada:", "<!--", "]]>", "\\",
+    "x", " ", '<https://x.org/" hx-get="/y>',
+])
+# fmt: on
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_nothing_but_the_listed_markup_comes_out(text: str) -> None:
+    for tag in re.findall(r"<[^>]*>", str(rendered(text))):
+        name = re.match(r"</?([a-z]+)", tag)
+        assert name, tag
+        assert name[1] in ELEMENTS, tag
+        assert LINK.fullmatch(tag) or re.fullmatch(r"</?[a-z]+>", tag), tag
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["[", "*a", ">", "- ", "`", "[a](http://x ", "~~a", "http://", "_a__b", "https://x.org/(", "```python\nf'{", "<a "],
+)
+def test_no_text_takes_long(piece: str) -> None:
+    text = (piece * 10_000)[:10_000]
+    began = time.process_time()
+    rendered(text)
+    assert time.process_time() - began < 2
+
+
+def test_markup_is_made_once_and_kept(alice: Person) -> None:
+    alice.post(1, "**one**")
+    assert query(alice.server.database_url, "SELECT body_html FROM messages")[0][0] == "<p><strong>one</strong></p>"
+    alice.edit(1, "_two_")
+    assert query(alice.server.database_url, "SELECT body_html FROM messages")[0][0] == "<p><em>two</em></p>"
+    # Written before markup was kept.
+    query(alice.server.database_url, "UPDATE messages SET body_html = NULL RETURNING 1")
+    assert "<p><em>two</em></p>" in alice.get("/rooms/1/messages").text
+    alice.delete(1)
+    assert query(alice.server.database_url, "SELECT body, body_html FROM messages")[0][1] is None
