@@ -89,6 +89,7 @@ rooms = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text),
+    Column("topic", Text, nullable=False, server_default=""),
     Column("direct_key", LargeBinary, unique=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
     Column("message_count", BigInteger, nullable=False, server_default="0"),

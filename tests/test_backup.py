@@ -266,6 +266,7 @@ LATER_COLUMNS = {
     "messages": {"edited_at", "deleted_at", "body_html"},
     "installation": {"people_revision"},
     "users": {"rooms_by", "unread_first"},
+    "rooms": {"topic"},
 }
 
 

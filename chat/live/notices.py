@@ -6,7 +6,8 @@ when one is lost.
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import anyio
 from broadcaster import Broadcast
@@ -68,15 +69,19 @@ class Notices:
         """Let these people's pages load their sidebar anew."""
         await self._tell({"sidebars": list(user_ids)})
 
+    async def show_in_room(self, room_id: RoomId, markup: str) -> None:
+        """Send markup to everybody who has a room's page open. Who is away sees it when the page is loaded."""
+        await self._tell({"show": [room_id, markup]})
+
     async def tell_read(self, user_id: UserId, room_id: RoomId, position: Position) -> None:
         """Let all of somebody's pages know how far they have read in a room."""
         await self._tell({"read": [user_id, room_id, position]})
 
-    async def _tell(self, notice: dict[str, list[int]]) -> None:
+    async def _tell(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._apply(notice)
         await self._broadcast.publish(CHANNEL, json.dumps(notice))
 
-    def _apply(self, notice: dict[str, list[int]]) -> None:
+    def _apply(self, notice: Mapping[str, Sequence[Any]]) -> None:
         ended = set(notice.get("ended", ()))
         removed = tuple(notice.get("removed", ()))
         if ended or removed:
@@ -89,6 +94,9 @@ class Notices:
             for reader in self._hub.readers_of(UserId(user_id)):
                 reader.send(self._sidebar)
             self._activity.refresh([UserId(user_id)])
+        if "show" in notice:
+            room_id, markup = notice["show"]
+            self._hub.send_to_room(RoomId(room_id), markup)
         if "read" in notice:
             user_id, room_id, position = notice["read"]
             frame = encode_frame(read_element(RoomId(room_id), Position(position)))

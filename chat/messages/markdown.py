@@ -19,6 +19,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup
 
+from chat.messages.emoji import with_emoji
 from chat.messages.highlighting import CLASSES, highlighted
 
 ELEMENTS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"}
@@ -27,8 +28,8 @@ LINK_SCHEMES = {"http", "https", "mailto"}
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _PERMALINK = re.compile(r"/rooms/\d+/messages/\d+(?:#m-\d+)?")
-_SHORTCODE = re.compile(r":[a-z0-9_+\-]+:")
 _ACTION = "/me "
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def rendered(body: str) -> Markup:
@@ -36,6 +37,11 @@ def rendered(body: str) -> Markup:
     if body.startswith(_ACTION):
         return Markup('<div class="me">{}</div>').format(_clean(body.removeprefix(_ACTION)))
     return _clean(body)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return _PUNCTUATION.sub(r"\\\1", text)
 
 
 async def rendered_aside(body: str) -> Markup:
@@ -77,15 +83,8 @@ def _markdown() -> MarkdownIt:
 def _emoji(state: StateCore) -> None:
     for token in state.tokens:
         for child in token.children or ():
-            if child.type == "text" and _SHORTCODE.search(child.content):
+            if child.type == "text":
                 child.content = with_emoji(child.content)
-
-
-def with_emoji(text: str) -> str:
-    """`text` with every `:name:` of an emoji replaced by the emoji."""
-    import emoji  # noqa: PLC0415  ten megabytes, for those who use it
-
-    return emoji.emojize(text, language="alias", variant="emoji_type")
 
 
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:

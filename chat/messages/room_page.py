@@ -22,16 +22,17 @@ from chat.web.shell import page_with_sidebar
 async def room_page(
     request: Request,
     *,
+    room_id: RoomId | None = None,
     around: MessageId | None = None,
     composer: dict[str, object] | None = None,
     status_code: int = 200,
 ) -> Response:
-    """The room in the request's path, at its newest messages unless the request asks for others.
+    """A room, by default the one in the request's path, at its newest messages unless the request asks for others.
 
     The revision is read before the messages: a page that is newer than it says is sent some changes again, which does
     no harm.
     """
-    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
+    me, room_id = visitor(request), room_id or RoomId(request.path_params["room_id"])
     state = request.app.state
     async with reading(state.database) as connection:
         room, sidebar = await room_and_sidebar(connection, me, room_id)

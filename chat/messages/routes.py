@@ -14,8 +14,13 @@ from chat.errors import InvalidInput, NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.live.feed import Changes
 from chat.messages.changing import delete_message, edit_message, may_delete, own_message, readable_message
+from chat.messages.commands import COMMANDS, obey
+from chat.messages.completion import completions_of
+from chat.messages.emoji import find_emoji, often_used
+from chat.messages.help import examples
 from chat.messages.history import page_after, page_before
 from chat.messages.message import Message
+from chat.messages.quoting import quoted
 from chat.messages.rendering import as_change, markup_of_page
 from chat.messages.room_page import room_page
 from chat.rooms.members import members_of
@@ -102,7 +107,10 @@ async def post(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     room_id, client_id = _room_id(request), _client_id(form.get("client_id"))
     try:
-        posted = await request.app.state.posting.post(me, room_id, form.get("body", ""), client_id)
+        said = await obey(request, room_id, form.get("body", ""))
+        if isinstance(said, Response):
+            return _elsewhere(request, said)
+        posted = await request.app.state.posting.post(me, room_id, said, client_id)
     except InvalidInput as invalid:
         error = invalid.errors["body"]
         if is_htmx(request):
@@ -116,6 +124,45 @@ async def post(request: Request) -> Response:
     response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
     response.background = BackgroundTask(_after_reply)
     return response
+
+
+def _elsewhere(request: Request, redirect: Response) -> Response:
+    """Where a command leads: the page in front of somebody goes there as a whole."""
+    if is_htmx(request):
+        return Response(status_code=204, headers={"HX-Redirect": redirect.headers["Location"]})
+    return redirect
+
+
+async def reply(request: Request) -> Response:
+    """A message as the beginning of an answer: quoted, with the way back to it."""
+    me = visitor(request)
+    async with reading(request.app.state.database) as connection:
+        message, body = await readable_message(connection, me, _message_id(request))
+    if is_htmx(request):
+        return Response(headers={"HX-Trigger": json.dumps({"quote": {"text": quoted(message, body)}})})
+    composer = {"client_id": uuid4(), "body": quoted(message, body), "error": ""}
+    return await room_page(request, room_id=message.room_id, composer=composer)
+
+
+async def complete(request: Request) -> Response:
+    """What the word that is being typed can become."""
+    me, word = visitor(request), request.query_params.get("word", "")
+    async with reading(request.app.state.database) as connection:
+        found = await completions_of(connection, me.id, _room_id(request), word)
+    return page(request, "messages/_completions.html", {"completions": found})
+
+
+async def pick_emoji(request: Request) -> Response:
+    """Emoji to choose from."""
+    visitor(request)
+    query = request.query_params.get("q", "").strip()
+    found = find_emoji(query, MOST_EMOJI) if query else often_used()
+    template = "messages/_emoji.html" if "q" in request.query_params else "messages/_picker.html"
+    return page(request, template, {"emoji": found, "query": query})
+
+
+async def show_help(request: Request) -> Response:
+    return await shell_page(request, "messages/help.html", {"commands": COMMANDS, "examples": examples()})
 
 
 async def _after_reply() -> None:
@@ -202,6 +249,8 @@ def _room_id(request: Request) -> RoomId:
     return RoomId(request.path_params["room_id"])
 
 
+MOST_EMOJI = 64
+
 routes = [
     Route("/rooms/{room_id:id}", show_room),
     Route("/rooms/{room_id:id}/messages", show_history),
@@ -214,5 +263,9 @@ routes = [
     Route("/messages/{message_id:id}/actions", show_actions),
     Route("/messages/{message_id:id}/unread", mark_unread, methods=["POST"]),
     Route("/rooms/{room_id:id}/read", read, methods=["GET", "POST"]),
+    Route("/messages/{message_id:id}/reply", reply),
+    Route("/rooms/{room_id:id}/completions", complete),
+    Route("/emoji", pick_emoji),
+    Route("/help", show_help),
     Route("/reload", reload_room),
 ]

@@ -13,7 +13,7 @@ from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms, users
 from chat.rooms.room import Room, require_manager
-from chat.text import contains
+from chat.text import contains, single_line
 
 CANDIDATES = 50
 
@@ -53,6 +53,28 @@ async def add_member(connection: AsyncConnection, visitor: Visitor, room: Room, 
     if (await connection.execute(select(users.c.id).where(users.c.id == user_id))).one_or_none() is None:
         raise InvalidInput(person="Choose somebody from the list.")
     await _add(connection, room.id, user_id)
+
+
+async def invite(connection: AsyncConnection, visitor: Visitor, room: Room, name: str) -> Person:
+    """Put somebody into a room by name, as any member may in an open one.
+
+    Raises `Forbidden`, or `InvalidInput` for `body`.
+    """
+    if room.kind != "open":
+        require_manager(visitor, room)
+    statement = select(users.c.id, users.c.name).where(func.lower(users.c.name) == single_line(name).lower())
+    found = (await connection.execute(statement.limit(2))).all()
+    if not found:
+        raise InvalidInput(
+            body=f"Nobody here is called “{single_line(name)}”." if name else "Whom? /invite Ada Lovelace"
+        )
+    if len(found) > 1:
+        raise InvalidInput(body=f"Several people are called “{found[0].name}”. Choose on the page of the members.")
+    person = Person(found[0].id, found[0].name)
+    if (await members_among(connection, room.id, [person.id], 1))[1]:
+        raise InvalidInput(body=f"{person.name} is in this room already.")
+    await _add(connection, room.id, person.id)
+    return person
 
 
 async def remove_member(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:

@@ -7,13 +7,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Visitor
-from chat.errors import InvalidInput
+from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms
 from chat.rooms.room import Kind, Room, member_count, require_manager
-from chat.text import checked_name, contains
+from chat.text import checked_name, contains, single_line
 
 LONGEST_NAME = 80
+LONGEST_TOPIC = 200
 PAGE = 200
 
 
@@ -48,6 +49,20 @@ async def rename_room(connection: AsyncConnection, visitor: Visitor, room: Room,
         await connection.execute(update(rooms).where(rooms.c.id == room.id).values(name=valid_name(name)))
     except IntegrityError:
         raise _name_taken() from None
+
+
+async def set_topic(connection: AsyncConnection, room: Room, topic: str) -> str:
+    """Set what a room is about, as any member may; the topic as it is kept, "" for none.
+
+    Raises `Forbidden`, or `InvalidInput` for `body`.
+    """
+    if room.kind == "direct":
+        raise Forbidden("A direct conversation has no topic.")
+    topic = single_line(topic)
+    if len(topic) > LONGEST_TOPIC:
+        raise InvalidInput(body=f"A topic has at most {LONGEST_TOPIC} characters.")
+    await connection.execute(update(rooms).where(rooms.c.id == room.id).values(topic=topic))
+    return topic
 
 
 async def find_rooms(connection: AsyncConnection, user_id: UserId, query: str) -> list[RoomSummary]:

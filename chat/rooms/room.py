@@ -27,6 +27,7 @@ class Room:
     member_count: int
     role: Literal["owner", "member"] | None
     read_position: Position
+    topic: str = ""
     people: tuple[Person, ...] = ()
 
     @property
@@ -55,6 +56,7 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
         member_count=row.member_count,
         role=row.role,
         read_position=Position(row.read_position or 0),
+        topic=row.topic,
         people=people,
     )
 

@@ -10,6 +10,7 @@ from chat.accounts.people import find_people, person_by_id
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
+from chat.rooms.announcing import announce_arrival, announce_removal
 from chat.rooms.direct import direct_room
 from chat.rooms.members import (
     add_member,
@@ -67,8 +68,7 @@ async def join(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room = await visible_room(connection, me, _room_id(request))
         await join_room(connection, me.id, room)
-    request.app.state.online_lists.changed()
-    await request.app.state.notices.refresh_sidebars([me.id])
+    await announce_arrival(request.app.state, [me.id])
     return _to_room(room.id)
 
 
@@ -77,7 +77,7 @@ async def leave(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room = await room_of_member(connection, me, _room_id(request))
         await leave_room(connection, me.id, room)
-    await _after_removal(request, room.id, me.id)
+    await announce_removal(request.app.state, room.id, me.id)
     return RedirectResponse("/", status_code=303)
 
 
@@ -111,8 +111,7 @@ async def add(request: Request) -> Response:
             await add_member(connection, me, room, person)
     except InvalidInput as invalid:
         return await _members_page(request, room, invalid.errors, status_code=422)
-    request.app.state.online_lists.changed()
-    await request.app.state.notices.refresh_sidebars([person])
+    await announce_arrival(request.app.state, [person])
     return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
 
 
@@ -121,7 +120,7 @@ async def remove(request: Request) -> Response:
     person = UserId(request.path_params["user_id"])
     async with request.app.state.database.begin() as connection:
         await remove_member(connection, me, room, person)
-    await _after_removal(request, room.id, person)
+    await announce_removal(request.app.state, room.id, person)
     return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
 
 
@@ -170,12 +169,6 @@ def _to_room(room_id: RoomId) -> Response:
 async def _my_room(request: Request) -> Room:
     async with reading(request.app.state.database) as connection:
         return await room_of_member(connection, visitor(request), _room_id(request))
-
-
-async def _after_removal(request: Request, room_id: RoomId, user_id: UserId) -> None:
-    request.app.state.online_lists.changed()
-    await request.app.state.notices.remove_from_room(room_id, user_id)
-    await request.app.state.notices.refresh_sidebars([user_id])
 
 
 async def _settings_page(

@@ -23,7 +23,7 @@ _MINE = text("""
         WHERE memberships.user_id = :user_id
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
     )
-    SELECT mine.id, kind, name, revision, message_count, role, read_position, place, others.ids, others.names,
+    SELECT mine.id, kind, name, topic, revision, message_count, role, read_position, place, others.ids, others.names,
         CASE WHEN mine.id = :shown
             THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count
     FROM mine LEFT JOIN LATERAL (
@@ -88,6 +88,7 @@ async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_i
         member_count=row.member_count,
         role=row.role,
         read_position=Position(row.read_position),
+        topic=row.topic,
         people=people,
     )
     return room, _sidebar(rows, visitor)

@@ -35,9 +35,28 @@ function sendAgainLater({ target }, reason) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.id !== "body" || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  const isText = event.target.matches("#body, .editor textarea");
+  if (!isText || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  composer().requestSubmit();
+  event.target.form.requestSubmit();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowUp" && event.target.id === "body" && !event.target.value) {
+    const mine = document.querySelectorAll(`.message[data-author="${composer().dataset.author}"] .edit`);
+    if (!mine.length) return;
+    event.preventDefault();
+    mine[mine.length - 1].click();
+  }
+  if (event.key === "Escape" && event.target.closest(".editor")) event.target.form.querySelector("a").click();
+});
+
+// An editor that is gone gives the keyboard back.
+let edits = false;
+document.addEventListener("htmx:after:swap", () => {
+  const editor = document.querySelector(".message .editor");
+  if (edits && !editor) document.getElementById("body")?.focus();
+  edits = Boolean(editor);
 });
 
 document.addEventListener("input", ({ target }) => {

@@ -56,6 +56,8 @@ PAGES = {
     "settings": "/rooms/1/settings",
     "profile": "/profile",
     "admin": "/admin",
+    "help": "/help",
+    "reply": "/messages/2/reply",
     "not-found": "/nothing",
 }
 

@@ -1,0 +1,19 @@
+"""What one can write, as the help shows it: typed on one side, shown on the other."""
+
+from chat.messages.markdown import rendered
+
+_TYPED = (
+    "**bold**, *italic* or ~~struck~~",
+    "`code` in a line",
+    '```python\nprint("a program")\n```',
+    "> what somebody else said",
+    "- one\n- two",
+    "1. first\n2. second",
+    "[a link](https://example.org)",
+    ":tada: :+1:",
+)
+
+
+def examples() -> list[tuple[str, str]]:
+    """What is typed, and its markup."""
+    return [(typed, rendered(typed)) for typed in _TYPED]

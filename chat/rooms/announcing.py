@@ -1,0 +1,26 @@
+"""What open pages are told when a room's members or its topic change."""
+
+from collections.abc import Collection
+
+from starlette.datastructures import State
+
+from chat.ids import RoomId, UserId
+from chat.templating import fragment
+
+
+async def announce_arrival(state: State, user_ids: Collection[UserId]) -> None:
+    """People have come into a room."""
+    state.online_lists.changed()
+    await state.notices.refresh_sidebars(user_ids)
+
+
+async def announce_removal(state: State, room_id: RoomId, user_id: UserId) -> None:
+    """Somebody is in a room no longer."""
+    state.online_lists.changed()
+    await state.notices.remove_from_room(room_id, user_id)
+    await state.notices.refresh_sidebars([user_id])
+
+
+async def announce_topic(state: State, room_id: RoomId, topic: str) -> None:
+    """A room has a new topic."""
+    await state.notices.show_in_room(room_id, fragment("rooms/_topic_changed.html", topic=topic))

@@ -1,0 +1,94 @@
+// Help with writing: what the word before the caret can become, emoji to pick from, the words of others to answer to.
+"use strict";
+
+const box = () => document.getElementById("body");
+const list = () => document.getElementById("completions");
+const chosen = () => list().querySelector("[aria-selected=true]");
+
+function put(text, start, end) {
+  box().setRangeText(text, start, end, "end");
+  box().dispatchEvent(new Event("input", { bubbles: true }));
+  box().focus();
+}
+
+// The word being typed: @ada, :tad, or a command at the very beginning. Names may hold one space.
+const wordBefore = () => /(?:^|\s)(:[\w+-]{2,}|@[^\s@]*(?: [^\s@]+)?)$|^(\/\w*)$/.exec(box().value.slice(0, box().selectionStart));
+let asked, refused;
+function offer() {
+  const found = wordBefore();
+  const word = found?.[1] ?? found?.[2];
+  clearTimeout(asked);
+  if (!word || word === refused) return close();
+  asked = setTimeout(async () => {
+    const url = `${list().dataset.url}?word=${encodeURIComponent(word)}`;
+    await htmx.ajax("GET", url, { target: list(), swap: "innerHTML" });
+    const current = wordBefore();
+    list().hidden = !chosen() || (current?.[1] ?? current?.[2]) !== word;
+    point();
+  }, 80);
+}
+
+function close() {
+  clearTimeout(asked);
+  list().hidden = true;
+  point();
+}
+
+function point() {
+  list().hidden ? box().removeAttribute("aria-activedescendant") : box().setAttribute("aria-activedescendant", chosen().id);
+}
+
+function move(by) {
+  const all = [...list().children];
+  const next = all[(all.indexOf(chosen()) + by + all.length) % all.length];
+  for (const item of all) item.setAttribute("aria-selected", item === next);
+  next.scrollIntoView({ block: "nearest" });
+  point();
+}
+
+function take(item) {
+  const found = wordBefore();
+  const word = found?.[1] ?? found?.[2] ?? "";
+  const end = box().selectionStart;
+  refused = item.dataset.text;
+  put(`${item.dataset.text} `, end - word.length, end);
+  close();
+}
+
+// Before anything else hears of the key: Enter would send.
+document.addEventListener("keydown", (event) => {
+  if (event.target !== box() || list()?.hidden !== false || event.isComposing) return;
+  const acts = {
+    ArrowDown: () => move(1),
+    ArrowUp: () => move(-1),
+    Enter: () => take(chosen()),
+    Tab: () => take(chosen()),
+    Escape: () => ([refused] = [wordBefore()?.[0].trim()], close()),
+  };
+  if (!acts[event.key] || event.shiftKey) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  acts[event.key]();
+}, true);
+
+document.addEventListener("input", ({ target }) => target === box() && offer());
+document.addEventListener("focusout", ({ target }) => target === box() && list() && setTimeout(close, 150));
+document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());
+document.addEventListener("click", ({ target }) => {
+  const item = target.closest("#completions > li");
+  if (item) take(item);
+  const emoji = target.closest("[data-insert]");
+  if (!emoji) return;
+  document.getElementById("picker").hidePopover();
+  put(emoji.dataset.insert, box().selectionStart, box().selectionEnd);
+});
+
+document.addEventListener("quote", ({ detail: { text } }) => {
+  put(text, 0, 0);
+  box().selectionStart = box().selectionEnd = box().value.length;
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  const button = document.getElementById("pick");
+  if (button) button.hidden = false;
+});

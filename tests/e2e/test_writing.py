@@ -1,0 +1,178 @@
+"""What helps people write: completion, emoji, answers with quotes, the Up arrow, commands."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def bodies(page: Page) -> list[str]:
+    return page.locator("#messages .body").all_inner_texts()
+
+
+def send(page: Page, text: str) -> None:
+    page.fill("#body", text)
+    page.keyboard.press("Enter")
+
+
+def test_markdown_looks_the_same_to_both(alice: Person, bob: Person, windows: Windows) -> None:
+    hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
+    send(hers, "**bold** `code`\n> quote\n\n```python\nprint(1)\n```")
+    for page in (hers, his):
+        for element, text in (("strong", "bold"), ("p > code", "code"), ("blockquote", "quote"), ("pre", "print(1)")):
+            expect(page.locator(f"#m-1 .body {element}")).to_have_text(text)
+        assert page.evaluate("getComputedStyle(document.querySelector('.hl-nb')).color") != page.evaluate(
+            "getComputedStyle(document.querySelector('#m-1 pre')).color"
+        )
+
+
+def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    send(page, "frist")
+    expect(page.locator("#m-1")).to_be_visible()
+    bob.post(1, "hello")
+    expect(page.locator("#m-2")).to_be_visible()
+    page.focus("#body")
+    page.keyboard.press("ArrowUp")
+    editor = page.locator("#m-1 textarea")
+    expect(editor).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(editor).to_have_count(0)
+    expect(page.locator("#body")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    editor.fill("first")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-1 .body")).to_have_text("first (edited)")
+    expect(page.locator("#body")).to_be_focused()
+    page.keyboard.type("more")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(".editor")).to_have_count(0)
+
+
+def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "> older\n\nshall we *meet*\nat noon?")
+    page = windows.open_as(alice, "/rooms/1")
+    page.fill("#body", "kept")
+    page.locator("#m-1").hover()
+    page.click("#m-1 .more")
+    page.click("text=Reply")
+    quote = "> **Bob Brown** [wrote](/rooms/1/messages/1#m-1):\n> shall we *meet*\n> at noon?\n\nkept"
+    expect(page.locator("#body")).to_have_value(quote)
+    expect(page.locator("#body")).to_be_focused()
+    page.keyboard.type(" yes")
+    page.keyboard.press("Enter")
+    answer = page.locator("#messages .message").nth(1)
+    expect(answer.locator("blockquote")).to_contain_text("shall we meet")
+    expect(answer.locator(".body > p")).to_contain_text("kept yes")
+    answer.locator("text=wrote").click()
+    expect(page).to_have_url(f"{alice.server.url}/rooms/1/messages/1#m-1")
+    plain = windows.open_as(alice, "/messages/1/reply", java_script_enabled=False)
+    expect(plain.locator("#body")).to_have_value(quote.removesuffix("kept").rstrip("\n") + "\n\n")
+
+
+def test_a_word_is_completed_with_the_keyboard_alone(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.focus("#body")
+    page.keyboard.type("well done :tad")
+    choices = page.locator("#completions")
+    expect(choices.locator("[aria-selected=true]")).to_contain_text("tada")
+    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#body")).to_have_value("well done 🎉 ")
+    expect(choices).to_be_hidden()
+    page.keyboard.type("@b")
+    expect(choices.locator("li")).to_have_text(["Bob Brown"])
+    page.keyboard.press("Tab")
+    expect(page.locator("#body")).to_have_value("well done 🎉 @Bob Brown ")
+    page.keyboard.type("and :smi")
+    expect(choices.locator("li")).to_have_count(8)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-2")
+    page.keyboard.press("Escape")
+    expect(choices).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body")).to_have_text(["well done 🎉 @Bob Brown and :smi"])
+
+
+def test_an_emoji_is_picked(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.fill("#body", "oh ")
+    page.click("#pick")
+    expect(page.locator("#emoji-list button").first).to_be_visible()
+    page.locator("#emoji-query").press_sequentially("rocket")
+    expect(page.locator("#emoji-list button").first).to_have_text("🚀")
+    page.locator("#emoji-list button").first.click()
+    expect(page.locator("#picker")).to_be_hidden()
+    expect(page.locator("#body")).to_have_value("oh 🚀")
+    expect(page.locator("#body")).to_be_focused()
+
+
+def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
+    carol = sign_up(alice.server, "Carol")
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    hers = windows.open_as(alice, f"/rooms/{garden}", expected=("422",))
+    his = windows.open_as(bob, f"/rooms/{garden}")
+    expect(his.locator("#online")).to_contain_text("Bob")
+    hers.focus("#body")
+    hers.keyboard.type("/to")
+    expect(hers.locator("#completions li")).to_have_count(1)
+    hers.keyboard.press("Tab")
+    hers.keyboard.type("Roses & *thorns*")
+    hers.keyboard.press("Enter")
+    for page in (hers, his):
+        expect(page.locator("#topic")).to_have_text("Roses & *thorns*")
+        expect(page.locator("#messages .body")).to_have_text(["set the topic: Roses & *thorns*"])
+    send(hers, "/me waves")
+    expect(his.locator("#messages .me")).to_have_text(["set the topic: Roses & *thorns*", "waves"])
+    send(hers, "/shrug well")
+    expect(his.locator("#messages .body").last).to_have_text("well ¯\\_(ツ)_/¯")
+    send(hers, "/invite carol")
+    expect(his.locator("#messages .body").last).to_have_text("invited Carol")
+    assert carol.reads(garden)[-1] == "invited Carol"
+    for text, error in (
+        ("/invite Nobody Else", "Nobody here is called “Nobody Else”."),
+        ("/invite Carol", "Carol is in this room already."),
+        ("/dance", "There is no command /dance. With a space before it, it is sent as text."),
+        ("/me", "Say what you do, as in: /me waves"),
+        ("/topic " + "x" * 201, "A topic has at most 200 characters."),
+    ):
+        send(hers, text)
+        expect(hers.locator("#composer-error")).to_have_text(error)
+        expect(hers.locator("#body")).to_have_value(text)
+    send(hers, "/etc/passwd is a path")
+    expect(his.locator("#messages .body").last).to_have_text("/etc/passwd is a path")
+    send(hers, "/help")
+    expect(hers.locator("h1")).to_have_text("What you can write")
+    send(his, "/leave")
+    expect(his).to_have_url(f"{alice.server.url}/")
+    expect(his.locator("nav >> text=Garden")).to_have_count(0)
+
+
+def test_commands_without_javascript(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", java_script_enabled=False, expected=("422",))
+    page.fill("#body", "/topic Hello")
+    page.click(".send")
+    expect(page.locator("#topic")).to_have_text("Hello")
+    page.fill("#body", "/dance")
+    page.click(".send")
+    expect(page.locator("#composer-error")).to_contain_text("There is no command /dance")
+    expect(page.locator("#body")).to_have_value("/dance")
+
+
+def test_in_a_closed_room_only_managers_invite(alice: Person, bob: Person, windows: Windows) -> None:
+    sign_up(alice.server, "Carol")
+    cellar = alice.create_room("Cellar", "closed")
+    alice.submit(f"/rooms/{cellar}/members", {"person": bob.id})
+    page = windows.open_as(bob, f"/rooms/{cellar}", expected=("422",))
+    send(page, "/invite Carol")
+    expect(page.locator("#composer-error")).to_have_text("Only the room's owners and administrators can do this.")
+    direct = windows.open_as(bob, f"/rooms/{bob.open_direct(alice)}", expected=("422",))
+    send(direct, "/topic Us")
+    expect(direct.locator("#composer-error")).to_have_text("A direct conversation has no topic.")
