@@ -111,8 +111,10 @@ memberships = Table(
     Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("role", Text, nullable=False),
     Column("read_position", BigInteger, nullable=False, server_default="0"),
+    Column("level", Text, nullable=False, server_default="mentions"),
     _now(),
     CheckConstraint("role IN ('owner', 'member')", name="role"),
+    CheckConstraint("level IN ('everything', 'mentions', 'nothing', 'hidden')", name="level"),
 )
 
 messages = Table(
@@ -137,4 +139,15 @@ messages = Table(
     UniqueConstraint("author_id", "client_id"),
     UniqueConstraint("room_id", "position"),
     UniqueConstraint("room_id", "revision"),
+)
+
+# One row for each person a message means. What is unread of them is what lies above one's read position.
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Index("mentions_user_id_room_id_position_idx", "user_id", "room_id", "position"),
 )

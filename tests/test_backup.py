@@ -267,6 +267,7 @@ LATER_COLUMNS = {
     "installation": {"people_revision"},
     "users": {"rooms_by", "unread_first"},
     "rooms": {"topic"},
+    "memberships": {"level"},
 }
 
 
@@ -278,6 +279,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(busy: Person, tmp_pa
     manifest = json.loads(members["manifest.json"])
     # As revision 0001 would have written it.
     manifest["revision"] = "0001"
+    del manifest["tables"]["mentions"], members["mentions"]
     for table, later in LATER_COLUMNS.items():
         columns = manifest["tables"][table]["columns"]
         kept = [place for place, name in enumerate(columns) if name not in later]

@@ -180,10 +180,11 @@ async def make_invite(request: Request) -> Response:
 
 
 async def my_style(request: Request) -> Response:
-    """What is different for me on pages that are the same for everybody: which messages are mine."""
+    """What is different for me on pages that are the same for everybody: which messages are mine, which mean me."""
     me = visitor(request)
     mine = f'.message[data-author="{me.id}"]'
     css = f"{mine}{{--own:1}}{mine}>.tools>.edit{{display:inline-block}}"
+    css += f'.mention:is([href="/people/{me.id}"],span){{background:var(--warn-wash);color:inherit}}'
     return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 
 

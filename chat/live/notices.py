@@ -77,6 +77,10 @@ class Notices:
         """Let all of somebody's pages know how far they have read in a room."""
         await self._tell({"read": [user_id, room_id, position]})
 
+    async def tell_mentioned(self, user_ids: Collection[UserId], room_id: RoomId, position: Position) -> None:
+        """Let these people's pages know of a message that means them."""
+        await self._tell({"mentioned": [list(user_ids), room_id, position]})
+
     async def _tell(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._apply(notice)
         await self._broadcast.publish(CHANNEL, json.dumps(notice))
@@ -97,6 +101,12 @@ class Notices:
         if "show" in notice:
             room_id, markup = notice["show"]
             self._hub.send_to_room(RoomId(room_id), markup)
+        if "mentioned" in notice:
+            user_ids, room_id, position = notice["mentioned"]
+            frame = encode_frame(f'<hx-mention data-room="{room_id}" data-position="{position}"></hx-mention>')
+            for user_id in user_ids:
+                for reader in self._hub.readers_of(UserId(user_id)):
+                    reader.send(frame)
         if "read" in notice:
             user_id, room_id, position = notice["read"]
             frame = encode_frame(read_element(RoomId(room_id), Position(position)))

@@ -5,9 +5,10 @@ from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
+from chat.database import reading
 from chat.errors import Forbidden, NotFound
 from chat.ids import MessageId
-from chat.messages.markdown import rendered_aside
+from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.posting import checked_body
 from chat.models import memberships, messages
@@ -74,12 +75,15 @@ async def edit_message(
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
     body = checked_body(body)
-    html = await rendered_aside(body)
-    async with database.begin() as connection:
+    async with reading(database) as connection:
         message, before = await own_message(connection, author, message_id)
-        if body == before:
-            return message, False
-        return await _change(connection, message, body, html), True
+    if body == before:
+        return message, False
+    written = await write(database, author, message.room_id, body)
+    async with database.begin() as connection:
+        changed = await _change(connection, message, body, written.html)
+        await change_mentions(connection, message, written.mentioned)
+    return changed, True
 
 
 async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Message:
@@ -88,7 +92,9 @@ async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: Me
         message, _ = await readable_message(connection, visitor, message_id)
         if not may_delete(visitor, message):
             raise Forbidden("Only its author and administrators can delete a message.")
-        return await _change(connection, message, None, None)
+        deleted = await _change(connection, message, None, None)
+        await change_mentions(connection, message, ())
+    return deleted
 
 
 async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:

@@ -6,8 +6,10 @@ typed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import anyio.to_thread
 import nh3
@@ -17,10 +19,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from chat.ids import UserId
 from chat.messages.emoji import with_emoji
 from chat.messages.highlighting import CLASSES, highlighted
+from chat.messages.naming import EVERYBODY, Mentionable
 
 ELEMENTS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"}
 SHORT = 1000  # characters
@@ -32,34 +36,53 @@ _ACTION = "/me "
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What somebody has written, as it is shown, and whom it names."""
+
+    html: Markup
+    mentioned: frozenset[UserId] = frozenset()
+    calls_everybody: bool = False
+
+
+NOBODY = Mentionable()
+
+
+def written(body: str, mentionable: Mentionable = NOBODY) -> Written:
+    """What somebody has typed, as it is shown; names of those who can be meant lead to them."""
+    env: dict[str, Any] = {"mentionable": mentionable, "named": set()}
+    is_action = body.startswith(_ACTION)
+    markup = nh3.clean(
+        _markdown().render(body.removeprefix(_ACTION), env),
+        tags=ELEMENTS,
+        attributes={"a": {"href"}, "ol": {"start"}},
+        allowed_classes={"span": CLASSES | {"mention"}, "a": {"mention"}},
+        tag_attribute_values={"a": {"target": {"_blank"}}},
+        url_schemes=LINK_SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+    )
+    html = Markup(markup.rstrip("\n"))  # noqa: S704  sanitised
+    if is_action:
+        html = Markup('<div class="me">{}</div>').format(html)
+    people = (person.id for name in env["named"] for person in mentionable.named(name))
+    return Written(html, frozenset(people), EVERYBODY in env["named"])
+
+
+async def written_aside(body: str, mentionable: Mentionable = NOBODY) -> Written:
+    """The same; a long text, which can take a tenth of a second, beside the loop that everybody else waits for."""
+    if len(body) < SHORT:
+        return written(body, mentionable)
+    return await anyio.to_thread.run_sync(written, body, mentionable)
+
+
 def rendered(body: str) -> Markup:
-    """The markup of a message's text."""
-    if body.startswith(_ACTION):
-        return Markup('<div class="me">{}</div>').format(_clean(body.removeprefix(_ACTION)))
-    return _clean(body)
+    """The markup of a text that names nobody."""
+    return written(body).html
 
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     return _PUNCTUATION.sub(r"\\\1", text)
-
-
-async def rendered_aside(body: str) -> Markup:
-    """The same; a long text, which can take a tenth of a second, beside the loop that everybody else waits for."""
-    return rendered(body) if len(body) < SHORT else await anyio.to_thread.run_sync(rendered, body)
-
-
-def _clean(body: str) -> Markup:
-    markup = nh3.clean(
-        _markdown().render(body),
-        tags=ELEMENTS,
-        attributes={"a": {"href"}, "ol": {"start"}},
-        allowed_classes={"span": CLASSES},
-        tag_attribute_values={"a": {"target": {"_blank"}}},
-        url_schemes=LINK_SCHEMES,
-        link_rel="noopener noreferrer nofollow",
-    )
-    return Markup(markup.rstrip("\n"))  # noqa: S704  sanitised
 
 
 class _Markdown(MarkdownIt):
@@ -76,6 +99,7 @@ def _markdown() -> MarkdownIt:
     # Only what says that it is an address is one: "notes.md" and "so.then" are not.
     markdown.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False})
     markdown.core.ruler.push("emoji", _emoji)
+    markdown.core.ruler.push("mentions", _mentions)
     markdown.add_render_rule("link_open", _link_open)
     return markdown
 
@@ -85,6 +109,38 @@ def _emoji(state: StateCore) -> None:
         for child in token.children or ():
             if child.type == "text":
                 child.content = with_emoji(child.content)
+
+
+def _mentions(state: StateCore) -> None:
+    pattern = state.env["mentionable"].pattern()
+    if pattern is None:
+        return
+    for token in state.tokens:
+        if token.children:
+            token.children = list(_with_mentions(token.children, pattern, state.env))
+
+
+def _with_mentions(children: Iterable[Token], pattern: re.Pattern[str], env: EnvType) -> Iterator[Token]:
+    links = 0
+    for child in children:
+        links += child.nesting if child.type.startswith("link_") else 0
+        if child.type != "text" or links:
+            yield child
+            continue
+        done = 0
+        for match in pattern.finditer(child.content):
+            yield Token("text", "", 0, content=child.content[done : match.start()])
+            yield Token("html_inline", "", 0, content=_mention(match[1], env))
+            done = match.end()
+        yield Token("text", "", 0, content=child.content[done:])
+
+
+def _mention(name: str, env: EnvType) -> str:
+    people = env["mentionable"].named(name)
+    env["named"].add(name.lower())
+    if not people:
+        return f'<span class="mention">@{EVERYBODY}</span>'
+    return f'<a class="mention" href="/people/{people[0].id}">@{escape(people[0].name)}</a>'
 
 
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:

@@ -17,11 +17,12 @@ from chat.batches import Batches
 from chat.crash import crash_point
 from chat.database import is_unavailable
 from chat.errors import InvalidInput, NotFound
-from chat.ids import Revision, RoomId
+from chat.ids import Revision, RoomId, UserId
 from chat.live.activity import Activity
 from chat.live.feed import Changes
 from chat.live.hub import Hub
-from chat.messages.markdown import rendered_aside
+from chat.messages.markdown import Written
+from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.rendering import as_change, markup_of
 from chat.models import messages
@@ -36,8 +37,8 @@ COMMIT_SECONDS = 10
 # order; ids and times are taken under them, so they are in that order too.
 _POST = text("""
     WITH asked AS (
-        SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies, :bodies_html)
-            WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, body_html, place)
+        SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
+            WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, body_html, mentions, place)
     ), accepted AS (
         SELECT asked.*,
             row_number() OVER in_room AS step,
@@ -79,6 +80,11 @@ _POST = text("""
         FROM accepted JOIN room ON room.id = room_id
         ORDER BY room_id, step
         RETURNING *
+    ), mentioned AS (
+        INSERT INTO mentions (user_id, message_id, room_id, position)
+        SELECT user_id, posted.id, posted.room_id, posted.position
+        FROM posted JOIN asked USING (author_id, client_id),
+            unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
     SELECT posted.*, author_name, (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
@@ -90,6 +96,7 @@ _POST = text("""
     bindparam("client_ids", type_=ARRAY(Uuid)),
     bindparam("bodies", type_=ARRAY(Text)),
     bindparam("bodies_html", type_=ARRAY(Text)),
+    bindparam("mentions", type_=ARRAY(Text)),
 )
 
 
@@ -100,17 +107,18 @@ class Post:
     author: Visitor
     room_id: RoomId
     body: str
-    html: Markup
+    written: Written
     client_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The outcome of posting: the message, its markup, and whether this request made it or an earlier one did."""
+    """The outcome of posting: the message, its markup, whom it mentions, and whether this request made it."""
 
     message: Message
     html: Markup
     is_new: bool
+    mentioned: frozenset[UserId] = frozenset()
 
 
 def checked_body(body: str) -> str:
@@ -138,7 +146,8 @@ class Posting:
         Raises `InvalidInput` for the body and `NotFound` when the author is not in the room.
         """
         body = checked_body(body)
-        return await self._batches.ask(Post(author, room_id, body, await rendered_aside(body), client_id))
+        written = await write(self._database, author, room_id, body)
+        return await self._batches.ask(Post(author, room_id, body, written, client_id))
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:
@@ -152,6 +161,7 @@ class Posting:
             # The same request came to another process at the same moment, and has won.
             rows = []
         made: dict[tuple[int, UUID], Posted] = {}
+        mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
         for _, in_room in groupby(rows, lambda row: row.room_id):
             found = list(in_room)
             posted = [message_from(row) for row in found]
@@ -163,7 +173,8 @@ class Posting:
             self._activity.announce(first.room_id, last.position)
             crash_point("after_publish")
             for row, message in zip(found, posted, strict=True):
-                made[row.author_id, row.client_id] = Posted(message, markup_of(message), is_new=True)
+                asked = (row.author_id, row.client_id)
+                made[asked] = Posted(message, markup_of(message), is_new=True, mentioned=mentions[asked])
         return [made.get((post.author.id, post.client_id)) or await self._earlier(post) for post in posts]
 
     async def _commit(self, posts: list[Post]) -> Sequence[Row[Any]]:
@@ -174,7 +185,8 @@ class Posting:
             "room_ids": [post.room_id for post in posts],
             "client_ids": [post.client_id for post in posts],
             "bodies": [post.body for post in posts],
-            "bodies_html": [str(post.html) for post in posts],
+            "bodies_html": [str(post.written.html) for post in posts],
+            "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
         }
         async with asyncio.timeout(COMMIT_SECONDS), self._database.begin() as connection:
             rows = (await connection.execute(_POST, values)).all()

@@ -15,5 +15,5 @@ def quoted(message: Message, body: str) -> str:
     if short != said:
         short += "…"
     link = f"/rooms/{message.room_id}/messages/{message.id}#m-{message.id}"
-    head = f"**{escaped(message.author.name)}** [wrote]({link}):"
+    head = f"@{escaped(message.author.name)} [wrote]({link}):"
     return "".join(f"> {line}\n" for line in (head, *short.splitlines())) + "\n"

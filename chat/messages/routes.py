@@ -19,6 +19,8 @@ from chat.messages.completion import completions_of
 from chat.messages.emoji import find_emoji, often_used
 from chat.messages.help import examples
 from chat.messages.history import page_after, page_before
+from chat.messages.mentions import PAGE as MENTIONS_PAGE
+from chat.messages.mentions import mentions_of
 from chat.messages.message import Message
 from chat.messages.quoting import quoted
 from chat.messages.rendering import as_change, markup_of_page
@@ -119,6 +121,8 @@ async def post(request: Request) -> Response:
         return await room_page(request, composer=composer, status_code=422)
     if posted.is_new:
         await _announce_direct(request, posted.message)
+        if posted.mentioned:
+            await request.app.state.notices.tell_mentioned(posted.mentioned, room_id, posted.message.position)
     if not is_htmx(request):
         return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
     response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
@@ -159,6 +163,16 @@ async def pick_emoji(request: Request) -> Response:
     found = find_emoji(query, MOST_EMOJI) if query else often_used()
     template = "messages/_emoji.html" if "q" in request.query_params else "messages/_picker.html"
     return page(request, template, {"emoji": found, "query": query})
+
+
+async def show_mentions(request: Request) -> Response:
+    """What mentions me, the newest first."""
+    me, before = visitor(request), whole_number(request.query_params.get("before"))
+    async with reading(request.app.state.database) as connection:
+        found = await mentions_of(connection, me, MessageId(before) if before else None)
+    further = found[MENTIONS_PAGE - 1].message.id if len(found) > MENTIONS_PAGE else None
+    context = {"mentions": found[:MENTIONS_PAGE], "further": further, "before": before}
+    return await shell_page(request, "messages/mentions.html", context)
 
 
 async def show_help(request: Request) -> Response:
@@ -266,6 +280,7 @@ routes = [
     Route("/messages/{message_id:id}/reply", reply),
     Route("/rooms/{room_id:id}/completions", complete),
     Route("/emoji", pick_emoji),
+    Route("/mentions", show_mentions),
     Route("/help", show_help),
     Route("/reload", reload_room),
 ]

@@ -35,7 +35,7 @@ async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iter
     role = {person: "owner" if person == user_id else "member" for person in people}
     await connection.execute(
         insert(memberships),
-        [{"room_id": room_id, "user_id": person, "role": role[person]} for person in people],
+        [{"room_id": room_id, "user_id": person, "role": role[person], "level": "everything"} for person in people],
     )
     return RoomId(room_id)
 

@@ -86,6 +86,14 @@ async def remove_member(connection: AsyncConnection, visitor: Visitor, room: Roo
         raise NotFound
 
 
+async def choose_level(connection: AsyncConnection, visitor: Visitor, room: Room, level: str) -> None:
+    """Let the visitor choose what of a room they are told; raises `InvalidInput`."""
+    if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
+        raise InvalidInput(level="Choose what you want to be told.")
+    mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == visitor.id)
+    await connection.execute(update(memberships).where(mine).values(level=level))
+
+
 async def members_of(connection: AsyncConnection, room_id: RoomId) -> list[Member]:
     """Everybody in a room, by name."""
     statement = (

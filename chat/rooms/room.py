@@ -13,6 +13,8 @@ from chat.ids import Position, Revision, RoomId, UserId
 from chat.models import memberships, rooms, users
 
 Kind = Literal["open", "closed", "direct"]
+Level = Literal["everything", "mentions", "nothing", "hidden"]
+QUIET: frozenset[Level] = frozenset({"nothing", "hidden"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,7 @@ class Room:
     role: Literal["owner", "member"] | None
     read_position: Position
     topic: str = ""
+    level: Level = "mentions"
     people: tuple[Person, ...] = ()
 
     @property
@@ -39,7 +42,7 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
     """The room, if the visitor may know of it: it is open or they are in it. Raises `NotFound` otherwise."""
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == visitor.id)
     statement = (
-        select(rooms, memberships.c.role, memberships.c.read_position, member_count())
+        select(rooms, memberships.c.role, memberships.c.read_position, memberships.c.level, member_count())
         .outerjoin(memberships, mine)
         .where(rooms.c.id == room_id, or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
     )
@@ -57,6 +60,7 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
         role=row.role,
         read_position=Position(row.read_position or 0),
         topic=row.topic,
+        level=row.level or "mentions",
         people=people,
     )
 

@@ -15,6 +15,7 @@ from chat.rooms.direct import direct_room
 from chat.rooms.members import (
     add_member,
     candidates_for,
+    choose_level,
     join_room,
     leave_room,
     members_of,
@@ -95,6 +96,19 @@ async def rename(request: Request) -> Response:
     except InvalidInput as invalid:
         return await _settings_page(request, room, form, invalid.errors, status_code=422)
     await request.app.state.notices.refresh_sidebars([member.id for member in members])
+    return _to_room(room.id)
+
+
+async def choose(request: Request) -> Response:
+    """What of a room one wants to be told."""
+    me, form = visitor(request), await read_form(request)
+    room = await _my_room(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_level(connection, me, room, form.get("level", ""))
+    except InvalidInput as invalid:
+        return await _settings_page(request, room, {}, invalid.errors, status_code=422)
+    await request.app.state.notices.refresh_sidebars([me.id])
     return _to_room(room.id)
 
 
@@ -221,6 +235,7 @@ routes = [
     Route("/rooms/{room_id:id}/leave", leave, methods=["POST"]),
     Route("/rooms/{room_id:id}/settings", show_settings),
     Route("/rooms/{room_id:id}/rename", rename, methods=["POST"]),
+    Route("/rooms/{room_id:id}/level", choose, methods=["POST"]),
     Route("/rooms/{room_id:id}/members", show_members),
     Route("/rooms/{room_id:id}/members", add, methods=["POST"]),
     Route("/rooms/{room_id:id}/members/{user_id:id}/remove", remove, methods=["POST"]),

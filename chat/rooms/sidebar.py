@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor
 from chat.ids import Position, RoomId
-from chat.rooms.room import Kind, Room, direct_name, visible_room
+from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, visible_room
 
 MOST_LISTED = 50
 
@@ -17,13 +17,18 @@ MOST_LISTED = 50
 # rooms come along: their names are the rooms' names.
 _MINE = text("""
     WITH mine AS (
-        SELECT rooms.*, memberships.role, memberships.read_position,
+        SELECT rooms.*, memberships.role, memberships.read_position, memberships.level,
             row_number() OVER (PARTITION BY kind = 'direct' ORDER BY newest_at DESC NULLS LAST, rooms.id) AS place
         FROM memberships JOIN rooms ON rooms.id = memberships.room_id
         WHERE memberships.user_id = :user_id
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
+          AND (level <> 'hidden' OR rooms.id = :shown)
     )
-    SELECT mine.id, kind, name, topic, revision, message_count, role, read_position, place, others.ids, others.names,
+    SELECT mine.id, kind, name, topic, revision, message_count, role, read_position, level, place,
+        others.ids, others.names,
+        CASE WHEN message_count > read_position
+            THEN (SELECT array_agg(position) FROM mentions WHERE mentions.user_id = :user_id
+                AND mentions.room_id = mine.id AND mentions.position > read_position) END AS mentions,
         CASE WHEN mine.id = :shown
             THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count
     FROM mine LEFT JOIN LATERAL (
@@ -46,12 +51,14 @@ class RoomLink:
     kind: Kind
     message_count: int
     read_position: Position
+    level: Level
+    mentions: tuple[Position, ...] = ()
     initials: str = ""
     hue: int = 0
 
     @property
     def unread(self) -> int:
-        return max(0, self.message_count - self.read_position)
+        return 0 if self.level in QUIET else max(0, self.message_count - self.read_position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,11 @@ class Sidebar:
     def unread(self) -> int:
         """How many messages there are to read in all of them."""
         return sum(room.unread for room in (*self.rooms, *self.directs))
+
+    @property
+    def unread_mentions(self) -> int:
+        """In how many of them one is mentioned."""
+        return sum(len(room.mentions) for room in (*self.rooms, *self.directs))
 
 
 async def sidebar_of(connection: AsyncConnection, visitor: Visitor) -> Sidebar:
@@ -89,6 +101,7 @@ async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_i
         role=row.role,
         read_position=Position(row.read_position),
         topic=row.topic,
+        level=row.level,
         people=people,
     )
     return room, _sidebar(rows, visitor)
@@ -103,7 +116,7 @@ def _sidebar(rows: Sequence[Row[Any]], visitor: Visitor) -> Sidebar:
     if visitor.rooms_by == "activity":
         rows = sorted(rows, key=lambda row: row.place)
     named = [
-        RoomLink(row.id, row.name, row.kind, row.message_count, row.read_position)
+        RoomLink(row.id, row.name, row.kind, row.message_count, row.read_position, row.level, tuple(row.mentions or ()))
         for row in rows
         if row.kind != "direct"
     ]
@@ -120,7 +133,8 @@ def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     initials = str(len(people)) if len(people) > 1 else face.initials
     hue = row.id % HUES if len(people) > 1 else face.hue
     name = direct_name(visitor, people)
-    return RoomLink(row.id, name, "direct", row.message_count, row.read_position, initials, hue)
+    unread = tuple(row.mentions or ())
+    return RoomLink(row.id, name, "direct", row.message_count, row.read_position, row.level, unread, initials, hue)
 
 
 def _people(row: Row[Any]) -> tuple[Person, ...]:

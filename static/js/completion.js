@@ -12,18 +12,22 @@ function put(text, start, end) {
 }
 
 // The word being typed: @ada, :tad, or a command at the very beginning. Names may hold one space.
-const wordBefore = () => /(?:^|\s)(:[\w+-]{2,}|@[^\s@]*(?: [^\s@]+)?)$|^(\/\w*)$/.exec(box().value.slice(0, box().selectionStart));
+const WORD = /(?:^|\s)(:[\w+-]{2,}|@[^\s@]*(?: [^\s@]+)?)$|^(\/\w*)$/;
+function wordBefore() {
+  const found = WORD.exec(box().value.slice(0, box().selectionStart));
+  return found?.[1] ?? found?.[2] ?? "";
+}
+
 let asked, refused;
 function offer() {
-  const found = wordBefore();
-  const word = found?.[1] ?? found?.[2];
+  const word = wordBefore();
   clearTimeout(asked);
   if (!word || word === refused) return close();
   asked = setTimeout(async () => {
     const url = `${list().dataset.url}?word=${encodeURIComponent(word)}`;
     await htmx.ajax("GET", url, { target: list(), swap: "innerHTML" });
-    const current = wordBefore();
-    list().hidden = !chosen() || (current?.[1] ?? current?.[2]) !== word;
+    // What is complete already is for Enter to send.
+    list().hidden = wordBefore() !== word || !chosen() || chosen().dataset.text === word;
     point();
   }, 80);
 }
@@ -47,11 +51,9 @@ function move(by) {
 }
 
 function take(item) {
-  const found = wordBefore();
-  const word = found?.[1] ?? found?.[2] ?? "";
   const end = box().selectionStart;
   refused = item.dataset.text;
-  put(`${item.dataset.text} `, end - word.length, end);
+  put(`${item.dataset.text} `, end - wordBefore().length, end);
   close();
 }
 
@@ -63,7 +65,7 @@ document.addEventListener("keydown", (event) => {
     ArrowUp: () => move(-1),
     Enter: () => take(chosen()),
     Tab: () => take(chosen()),
-    Escape: () => ([refused] = [wordBefore()?.[0].trim()], close()),
+    Escape: () => ((refused = wordBefore()), close()),
   };
   if (!acts[event.key] || event.shiftKey) return;
   event.preventDefault();

@@ -25,13 +25,20 @@ function localise() {
 const scroller = () => document.getElementById("scroller");
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-let held = false;
+const PAUSE = 1000;
+let held = false, saidAt = 0, sayingSoon;
 function sayRead() {
   const form = readForm();
   // In a scroller whose column is reversed, 0 is the end.
   if (!form || held || document.hidden || scroller().scrollTop < -40 || newest() <= Number(form.dataset.read)) return;
   form.dataset.read = form.elements.position.value = newest();
-  htmx.trigger(form, "read");
+  read(form.dataset.room, newest());
+  count();
+  // A busy room is not said to be read at each message.
+  sayingSoon ??= setTimeout(() => {
+    [sayingSoon, saidAt] = [null, Date.now()];
+    htmx.trigger(form, "read");
+  }, saidAt + PAUSE - Date.now());
 }
 
 // Where one left off: a line above the first message of others that is new since the page was last looked at.

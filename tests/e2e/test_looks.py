@@ -57,6 +57,7 @@ PAGES = {
     "profile": "/profile",
     "admin": "/admin",
     "help": "/help",
+    "mentions": "/mentions",
     "reply": "/messages/2/reply",
     "not-found": "/nothing",
 }

@@ -62,7 +62,7 @@ def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Wi
     page.locator("#m-1").hover()
     page.click("#m-1 .more")
     page.click("text=Reply")
-    quote = "> **Bob Brown** [wrote](/rooms/1/messages/1#m-1):\n> shall we *meet*\n> at noon?\n\nkept"
+    quote = "> @Bob Brown [wrote](/rooms/1/messages/1#m-1):\n> shall we *meet*\n> at noon?\n\nkept"
     expect(page.locator("#body")).to_have_value(quote)
     expect(page.locator("#body")).to_be_focused()
     page.keyboard.type(" yes")

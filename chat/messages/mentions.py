@@ -1,0 +1,106 @@
+"""Who is meant by `@name` and `@room`, and the list of what one was mentioned in."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from sqlalchemy import delete, func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.person import Person, Visitor
+from chat.database import reading
+from chat.ids import MessageId, RoomId, UserId
+from chat.messages.markdown import Written, written_aside
+from chat.messages.message import Message, message_from, select_messages
+from chat.messages.naming import EVERYBODY, Mentionable
+from chat.models import memberships, mentions, messages, rooms, users
+from chat.rooms.room import direct_name, others_in
+
+PAGE = 30
+
+
+async def write(database: AsyncEngine, author: Visitor, room_id: RoomId, body: str) -> Written:
+    """A text as it is kept and shown, and whom it mentions besides its author."""
+    if "@" not in body:
+        return await written_aside(body)
+    async with reading(database) as connection:
+        mentionable = await _mentionable_in(connection, author, room_id, body)
+        everybody = await _everybody_in(connection, room_id) if mentionable.everybody else set()
+    written = await written_aside(body, mentionable)
+    meant = written.mentioned | everybody if written.calls_everybody else written.mentioned
+    return replace(written, mentioned=frozenset(meant - {author.id}))
+
+
+async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str) -> Mentionable:
+    said = literal(body.lower())
+    named = func.strpos(said, "@" + func.lower(users.c.name)) > 0
+    statement = (
+        select(users.c.id, users.c.name)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.room_id == room_id, named)
+        .order_by(users.c.id)
+    )
+    people = tuple(Person(row.id, row.name) for row in await connection.execute(statement))
+    calls = f"@{EVERYBODY}" in body.lower() and await _may_call_everybody(connection, author, room_id)
+    return Mentionable(people, calls)
+
+
+async def _may_call_everybody(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
+    statement = (
+        select(memberships.c.role, rooms.c.kind)
+        .join(rooms, rooms.c.id == memberships.c.room_id)
+        .where(memberships.c.room_id == room_id, memberships.c.user_id == author.id)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return row is not None and (row.role == "owner" or row.kind == "direct" or author.is_administrator)
+
+
+async def _everybody_in(connection: AsyncConnection, room_id: RoomId) -> set[UserId]:
+    statement = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
+    return set((await connection.execute(statement)).scalars())
+
+
+async def change_mentions(connection: AsyncConnection, message: Message, user_ids: Iterable[UserId]) -> None:
+    """Let a message that was edited or deleted mention these people and nobody else."""
+    wanted = set(user_ids)
+    mine = mentions.c.message_id == message.id
+    await connection.execute(delete(mentions).where(mine, mentions.c.user_id.not_in(wanted)))
+    if wanted:
+        place = {"message_id": message.id, "room_id": message.room_id, "position": message.position}
+        rows = [place | {"user_id": user_id} for user_id in sorted(wanted)]
+        await connection.execute(insert(mentions).values(rows).on_conflict_do_nothing())
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A message that mentions one, and the room it stands in."""
+
+    message: Message
+    room_name: str
+    is_unread: bool
+
+
+async def mentions_of(connection: AsyncConnection, visitor: Visitor, before: MessageId | None) -> list[Mention]:
+    """What the visitor was mentioned in, in rooms they are still in; the newest first, one page and one more."""
+    statement = (
+        select_messages()
+        .add_columns(rooms.c.kind, rooms.c.name.label("room_name"), memberships.c.read_position)
+        .join(mentions, mentions.c.message_id == messages.c.id)
+        .join(rooms, rooms.c.id == messages.c.room_id)
+        .join(memberships, memberships.c.room_id == rooms.c.id)
+        .where(mentions.c.user_id == visitor.id, memberships.c.user_id == visitor.id)
+        .order_by(messages.c.id.desc())
+        .limit(PAGE + 1)
+    )
+    if before is not None:
+        statement = statement.where(messages.c.id < before)
+    rows = (await connection.execute(statement)).all()
+    people = await others_in(connection, visitor.id, [row.room_id for row in rows if row.kind == "direct"])
+    return [
+        Mention(
+            message_from(row),
+            row.room_name or direct_name(visitor, people[row.room_id]),
+            row.position > row.read_position,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,48 @@
+// Telling people of what is new while a page is open but not in front of them, where this browser was asked to.
+"use strict";
+
+const wants = (what) => localStorage.getItem(`notifications:${what}`) === "yes";
+
+// Not at once: what one writes oneself, or reads on another page, is read by then.
+const PATIENCE = 1500;
+function tellSoon(link, what) {
+  setTimeout(() => document.hidden && Number(link.dataset.count) > Number(link.dataset.read) && tell(link, what), PATIENCE);
+}
+
+function tell(link, what) {
+  const room = link.querySelector(".one-line").textContent;
+  if (wants("shown") && window.Notification?.permission === "granted") {
+    // One for each room, whatever number of pages is open.
+    const shown = new Notification(room, { body: what, tag: link.getAttribute("href") });
+    shown.addEventListener("click", () => (window.focus(), location.assign(link.href)));
+  }
+  if (wants("sounding")) ring();
+}
+
+let context;
+function ring() {
+  context ??= new AudioContext();
+  const [tone, volume] = [context.createOscillator(), context.createGain()];
+  tone.frequency.value = 660;
+  volume.gain.setValueAtTime(0.15, context.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, context.currentTime + 0.4);
+  tone.connect(volume).connect(context.destination);
+  tone.start();
+  tone.stop(context.currentTime + 0.4);
+}
+
+// The switches in the profile.
+document.addEventListener("change", async ({ target }) => {
+  const what = target.dataset.notifications;
+  if (!what) return;
+  if (what === "shown" && target.checked) target.checked = (await window.Notification?.requestPermission()) === "granted";
+  localStorage.setItem(`notifications:${what}`, target.checked ? "yes" : "no");
+  document.getElementById("notifications-refused").hidden = what !== "shown" || window.Notification?.permission !== "denied";
+  if (what === "sounding" && target.checked) ring();
+});
+document.addEventListener("DOMContentLoaded", () => {
+  const panel = document.getElementById("notifications");
+  if (!panel) return;
+  panel.hidden = false;
+  for (const box of panel.querySelectorAll("[data-notifications]")) box.checked = wants(box.dataset.notifications);
+});

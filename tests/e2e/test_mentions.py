@@ -1,0 +1,151 @@
+"""Who is meant is told: names in messages, the page of mentions, what of a room one wants to hear."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import Windows
+from tests.support.databases import query
+from tests.support.people import Person, sign_up
+
+LISTENS = """
+    window.told = [];
+    window.Notification = class extends EventTarget {
+        constructor(title, { body }) { super(); told.push(`${title}: ${body}`); }
+        static permission = "granted";
+        static requestPermission() { return Promise.resolve("granted"); }
+    };
+"""
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def badge(page: Page, name: str) -> str:
+    found = page.locator(f"nav a:has-text('{name}') .badge:visible .number")
+    return found.inner_text() if found.count() else ""
+
+
+def meant(alice: Person) -> list[tuple[int, int]]:
+    rows = query(alice.server.database_url, "SELECT message_id, user_id FROM mentions ORDER BY message_id, user_id")
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_names_of_members_are_found_and_nobody_else(alice: Person, bob: Person) -> None:
+    carol = sign_up(alice.server, "Carol")
+    short = sign_up(alice.server, "Bob")
+    cellar = alice.create_room("Cellar", "closed")
+    for person in (bob, short):
+        alice.submit(f"/rooms/{cellar}/members", {"person": person.id})
+    for body in (
+        "@bob brown, @BOB: hi",
+        "@Carol a@bob `@bob` @bobby",
+        "[@bob](https://x.org)",
+        "@room come",
+        "@Alice Adams",
+    ):
+        alice.post(cellar, body)
+    assert meant(alice) == [(1, bob.id), (1, short.id), (4, bob.id), (4, short.id)]
+    markup = alice.get(f"/rooms/{cellar}/messages").text
+    assert f'<a class="mention" href="/people/{bob.id}" rel="noopener noreferrer nofollow">@Bob Brown</a>' in markup
+    assert "@Carol a@bob" in markup
+    assert carol.get("/mentions").text.count('class="panel') == 0
+    bob.post(cellar, "@room as a member")
+    assert len(meant(alice)) == 4
+    alice.edit(1, "only @Bob Brown")
+    alice.edit(2, "now @Bob")
+    assert meant(alice)[:2] == [(1, bob.id), (2, short.id)]
+    alice.delete(4)
+    assert meant(alice) == [(1, bob.id), (2, short.id)]
+
+
+def test_a_mention_is_counted_read_and_listed(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    page = windows.open_as(bob, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    alice.post(garden, "nothing special")
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    assert badge(page, "Mentions") == ""
+    alice.post(garden, "what about you, @Bob Brown?")
+    expect(page.locator("#mentions .badge")).to_have_text("1 new")
+    expect(page).to_have_title(re.compile(r"^\(2\) "))
+    assert badge(page, "Garden") == "@2"
+    page.reload()
+    assert (badge(page, "Garden"), badge(page, "Mentions")) == ("@2", "1")
+    page.click("nav >> text=Mentions")
+    expect(page.locator(".mentions li.new")).to_contain_text("what about you, @Bob Brown?")
+    page.click(".mentions >> text=Garden")
+    mention = page.locator("#m-2 .mention")
+    expect(mention).to_be_in_viewport()
+    other = page.evaluate("getComputedStyle(document.querySelector('.body')).backgroundColor")
+    assert mention.evaluate("element => getComputedStyle(element).backgroundColor") != other
+    page.click("nav >> text=Garden")
+    expect(page.locator("#mentions .badge")).to_be_hidden()
+    expect(page).to_have_title(re.compile(r"^Garden"))
+    page.goto(f"{bob.server.url}/mentions")
+    expect(page.locator(".mentions li")).to_have_count(1)
+    expect(page.locator(".mentions li.new")).to_have_count(0)
+
+
+def test_an_answer_tells_who_is_answered(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1")
+    page.locator("#m-1").hover()
+    page.click("#m-1 .more")
+    page.click("text=Reply")
+    expect(page.locator("#body")).to_be_focused()
+    page.keyboard.type("yes")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .message")).to_have_count(2)
+    assert meant(alice) == [(2, bob.id)]
+
+
+@pytest.mark.parametrize(
+    ("level", "unread", "told"),
+    [
+        ("everything", "(2) ", ["Garden: New messages", "Garden: You are mentioned"]),
+        ("mentions", "(2) ", ["Garden: You are mentioned"]),
+        ("nothing", "", []),
+    ],
+)
+def test_one_chooses_what_one_is_told(
+    alice: Person, bob: Person, windows: Windows, level: str, unread: str, told: list[str]
+) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    page = windows.open_as(bob, f"/rooms/{garden}/settings")
+    page.context.add_init_script(LISTENS)
+    page.check(f"input[value={level}]")
+    page.click("section:has-text('What you are told') >> text=Save")
+    page.goto(f"{bob.server.url}/profile")
+    page.check("text=Show a notification")
+    page.check("text=Make a sound")
+    page.goto(f"{bob.server.url}/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
+    alice.post(garden, "hello")
+    page.wait_for_timeout(2000)
+    alice.post(garden, "hello @Bob Brown")
+    expect(page.locator("#mentions .badge")).to_have_text("1 new")
+    page.wait_for_timeout(2500)
+    assert sorted(set(page.evaluate("told"))) == told
+    assert page.title().startswith(f"{unread}Lobby")
+
+
+def test_a_hidden_room_is_not_in_the_list_but_can_be_found(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    page = windows.open_as(alice, f"/rooms/{garden}/settings")
+    page.check("input[value=hidden]")
+    page.click("section:has-text('What you are told') >> text=Save")
+    expect(page.locator("nav a[aria-current]")).to_contain_text("Garden")
+    page.goto(f"{alice.server.url}/rooms/1")
+    expect(page.locator("nav >> text=Garden")).to_have_count(0)
+    page.click("text=Find rooms")
+    expect(page.locator("main >> text=Garden")).to_be_visible()
+    direct = alice.open_direct(bob)
+    assert alice.submit(f"/rooms/{direct}/level", {"level": "hidden"}).status_code == 422
+    assert alice.submit(f"/rooms/{direct}/level", {"level": "nothing"}).status_code == 303
