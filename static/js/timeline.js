@@ -41,6 +41,10 @@ function sayRead() {
   }, saidAt + PAUSE - Date.now());
 }
 
+window.addEventListener("pagehide", () => {
+  if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
+});
+
 // Where one left off: a line above the first message of others that is new since the page was last looked at.
 function markNew() {
   const list = messages();
