@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -126,6 +127,7 @@ messages = Table(
     Column("client_id", Uuid, nullable=False),
     Column("body", Text, nullable=False),
     Column("body_html", Text),  # made from the body when it is written; none for those of versions that did not
+    Column("reactions", JSONB, nullable=False, server_default="[]"),  # [{"emoji": …, "by": [user ids]}]
     Column("continues", Boolean, nullable=False),
     Column("starts_day", Boolean, nullable=False),
     Column("position", BigInteger, nullable=False),

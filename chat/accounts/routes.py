@@ -184,6 +184,7 @@ async def my_style(request: Request) -> Response:
     me = visitor(request)
     mine = f'.message[data-author="{me.id}"]'
     css = f"{mine}{{--own:1}}{mine}>.tools>.edit{{display:inline-block}}"
+    css += f'.reaction[data-by~="{me.id}"]{{border-color:var(--accent-ink);background:var(--accent-wash)}}'
     css += f'.mention:is([href="/people/{me.id}"],span){{background:var(--warn-wash);color:inherit}}'
     return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 

@@ -25,16 +25,14 @@ _CHANGE = text("""
         revision = room.revision,
         body = coalesce(:body, ''),
         body_html = :body_html,
+        reactions = CASE WHEN :body IS NULL THEN '[]' ELSE reactions END,
         edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,
         deleted_at = CASE WHEN :body IS NULL THEN clock_timestamp() END
     FROM room
     WHERE messages.id = :message_id AND messages.deleted_at IS NULL
-    RETURNING messages.*, :author_name AS author_name
+    RETURNING messages.id
 """).bindparams(
-    bindparam("message_id", type_=BigInteger),
-    bindparam("body", type_=Text),
-    bindparam("body_html", type_=Text),
-    bindparam("author_name", type_=Text),
+    bindparam("message_id", type_=BigInteger), bindparam("body", type_=Text), bindparam("body_html", type_=Text)
 )
 
 
@@ -99,9 +97,9 @@ async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: Me
 
 async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:
     markup = None if html is None else str(html)
-    values = {"message_id": message.id, "body": body, "body_html": markup, "author_name": message.author.name}
-    row = (await connection.execute(_CHANGE, values)).one_or_none()
-    if row is None:
+    values = {"message_id": message.id, "body": body, "body_html": markup}
+    if (await connection.execute(_CHANGE, values)).one_or_none() is None:
         # Deleted a moment ago by another window; rolling back takes the revision back, too.
         raise NotFound
-    return message_from(row)
+    changed = select_messages().where(messages.c.id == message.id)
+    return message_from((await connection.execute(changed)).one())

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat.database import is_one_of
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
-from chat.messages.message import Message, message_from, select_messages
+from chat.messages.message import REACTING, Message, message_from, select_messages
 from chat.models import installation, messages, rooms, users
 
 PAGE = 50
@@ -36,7 +36,9 @@ async def newest_page(
     connection: AsyncConnection, room_id: RoomId, size: int = PAGE
 ) -> tuple[HistoryPage, Revision] | None:
     """The end of a room's history and the room's revision, of the same moment; None when there is no such room."""
-    newest = select(messages).where(messages.c.room_id == room_id).order_by(messages.c.position.desc()).limit(size)
+    newest = (
+        select(messages, REACTING).where(messages.c.room_id == room_id).order_by(messages.c.position.desc()).limit(size)
+    )
     shown = newest.subquery()
     statement = (
         select(rooms.c.revision.label("head"), rooms.c.message_count, shown, users.c.name.label("author_name"))
@@ -93,7 +95,7 @@ async def changes_since(
     The room's revision comes from the same snapshot as the messages, so that "nothing more up to here" is true.
     """
     statement = (
-        select(rooms.c.revision.label("head"), messages, users.c.name.label("author_name"))
+        select(rooms.c.revision.label("head"), messages, REACTING, users.c.name.label("author_name"))
         .outerjoin(messages, and_(messages.c.room_id == rooms.c.id, messages.c.revision > after))
         .outerjoin(users, users.c.id == messages.c.author_id)
         .where(rooms.c.id == room_id)

@@ -5,12 +5,30 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.accounts.person import Person
-from chat.ids import MessageId, Position, Revision, RoomId
+from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.messages.markdown import rendered
 from chat.models import messages, users
+
+MOST_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """An emoji under a message, and who put it there, in that order."""
+
+    emoji: str
+    people: tuple[Person, ...]
+
+    @property
+    def names(self) -> str:
+        """Who they are, in words."""
+        names = [person.name for person in self.people[:MOST_NAMES]]
+        more = len(self.people) - len(names)
+        return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +48,23 @@ class Message:
     created_at: datetime
     is_edited: bool
     is_deleted: bool
+    reactions: tuple[Reaction, ...] = ()
+
+
+# The names of who reacted, beside `messages`; for most messages there is nothing to look up.
+_REACTING = """
+    CASE WHEN messages.reactions <> '[]' THEN (
+        SELECT jsonb_object_agg(person.id, person.name) FROM users AS person WHERE person.id IN (
+            SELECT jsonb_array_elements(each->'by')::bigint FROM jsonb_array_elements(messages.reactions) AS each
+        )
+    ) END
+"""
+REACTING = literal_column(_REACTING, JSONB).label("reacting")
 
 
 def select_messages() -> Select[Any]:
     """Messages with their authors, to be narrowed and ordered by the caller and read by `message_from`."""
-    return select(messages, users.c.name.label("author_name")).join(users, users.c.id == messages.c.author_id)
+    return select(messages, REACTING, users.c.name.label("author_name")).join(users, users.c.id == messages.c.author_id)
 
 
 def message_from(row: Row[Any]) -> Message:
@@ -52,4 +82,10 @@ def message_from(row: Row[Any]) -> Message:
         created_at=row.created_at,
         is_edited=row.edited_at is not None,
         is_deleted=row.deleted_at is not None,
+        reactions=tuple(_reaction(each, row.reacting) for each in row.reactions),
     )
+
+
+def _reaction(kept: dict[str, Any], names: dict[str, str]) -> Reaction:
+    people = tuple(Person(UserId(user_id), names[str(user_id)]) for user_id in kept["by"] if str(user_id) in names)
+    return Reaction(kept["emoji"], people)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from markupsafe import Markup
 from sqlalchemy import ARRAY, BigInteger, Row, Text, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -35,7 +36,8 @@ COMMIT_SECONDS = 10
 # One statement, because a room's row lock held across round trips costs four times the throughput. The locks, taken in
 # the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
 # order; ids and times are taken under them, so they are in that order too.
-_POST = text("""
+_POST = (
+    text("""
     WITH asked AS (
         SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
             WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, body_html, mentions, place)
@@ -86,17 +88,20 @@ _POST = text("""
         FROM posted JOIN asked USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, (SELECT epoch FROM installation) AS epoch
+    SELECT posted.*, author_name, NULL AS reacting, (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
-""").bindparams(
-    bindparam("author_ids", type_=ARRAY(BigInteger)),
-    bindparam("author_names", type_=ARRAY(Text)),
-    bindparam("room_ids", type_=ARRAY(BigInteger)),
-    bindparam("client_ids", type_=ARRAY(Uuid)),
-    bindparam("bodies", type_=ARRAY(Text)),
-    bindparam("bodies_html", type_=ARRAY(Text)),
-    bindparam("mentions", type_=ARRAY(Text)),
+""")
+    .bindparams(
+        bindparam("author_ids", type_=ARRAY(BigInteger)),
+        bindparam("author_names", type_=ARRAY(Text)),
+        bindparam("room_ids", type_=ARRAY(BigInteger)),
+        bindparam("client_ids", type_=ARRAY(Uuid)),
+        bindparam("bodies", type_=ARRAY(Text)),
+        bindparam("bodies_html", type_=ARRAY(Text)),
+        bindparam("mentions", type_=ARRAY(Text)),
+    )
+    .columns(reactions=JSONB)
 )
 
 

@@ -23,6 +23,7 @@ from chat.messages.mentions import PAGE as MENTIONS_PAGE
 from chat.messages.mentions import mentions_of
 from chat.messages.message import Message
 from chat.messages.quoting import quoted
+from chat.messages.reacting import react
 from chat.messages.rendering import as_change, markup_of_page
 from chat.messages.room_page import room_page
 from chat.rooms.members import members_of
@@ -99,7 +100,12 @@ async def show_actions(request: Request) -> Response:
     me = visitor(request)
     async with reading(request.app.state.database) as connection:
         message, _ = await readable_message(connection, me, _message_id(request))
-    context = {"message": message, "may_edit": message.author.id == me.id, "may_delete": may_delete(me, message)}
+    context = {
+        "message": message,
+        "quick": often_used()[:QUICK],
+        "may_edit": message.author.id == me.id,
+        "may_delete": may_delete(me, message),
+    }
     if is_htmx(request):
         return page(request, "messages/_actions.html", context)
     return await shell_page(request, "messages/actions.html", context)
@@ -146,6 +152,24 @@ async def reply(request: Request) -> Response:
         return Response(headers={"HX-Trigger": json.dumps({"quote": {"text": quoted(message, body)}})})
     composer = {"client_id": uuid4(), "body": quoted(message, body), "error": ""}
     return await room_page(request, room_id=message.room_id, composer=composer)
+
+
+async def show_reactions(request: Request) -> Response:
+    """All there is to react with."""
+    me = visitor(request)
+    async with reading(request.app.state.database) as connection:
+        message, _ = await readable_message(connection, me, _message_id(request))
+    context = {"message": message, "emoji": often_used(), "query": ""}
+    if is_htmx(request):
+        return page(request, "messages/_picker.html", context)
+    return await shell_page(request, "messages/react.html", context)
+
+
+async def change_reaction(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    message = await react(request.app.state.database, me, _message_id(request), form.get("emoji", ""))
+    await _announce(request, message)
+    return _changed(request, message)
 
 
 async def complete(request: Request) -> Response:
@@ -263,7 +287,7 @@ def _room_id(request: Request) -> RoomId:
     return RoomId(request.path_params["room_id"])
 
 
-MOST_EMOJI = 64
+MOST_EMOJI, QUICK = 64, 6
 
 routes = [
     Route("/rooms/{room_id:id}", show_room),
@@ -278,6 +302,8 @@ routes = [
     Route("/messages/{message_id:id}/unread", mark_unread, methods=["POST"]),
     Route("/rooms/{room_id:id}/read", read, methods=["GET", "POST"]),
     Route("/messages/{message_id:id}/reply", reply),
+    Route("/messages/{message_id:id}/reactions", show_reactions),
+    Route("/messages/{message_id:id}/reactions", change_reaction, methods=["POST"]),
     Route("/rooms/{room_id:id}/completions", complete),
     Route("/emoji", pick_emoji),
     Route("/mentions", show_mentions),

@@ -79,10 +79,10 @@ document.addEventListener("mousedown", (event) => event.target.closest("#complet
 document.addEventListener("click", ({ target }) => {
   const item = target.closest("#completions > li");
   if (item) take(item);
-  const emoji = target.closest("[data-insert]");
+  const emoji = target.closest("#picker button");
   if (!emoji) return;
   document.getElementById("picker").hidePopover();
-  put(emoji.dataset.insert, box().selectionStart, box().selectionEnd);
+  put(emoji.value, box().selectionStart, box().selectionEnd);
 });
 
 document.addEventListener("quote", ({ detail: { text } }) => {

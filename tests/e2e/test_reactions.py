@@ -1,0 +1,90 @@
+"""Reactions: one click joins, another leaves; everybody sees them, also who was away."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import LOST_SERVER, Windows
+from tests.support.databases import query
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def reactions(page: Page, message_id: int) -> list[str]:
+    shown = page.locator(f"#m-{message_id} .reaction")
+    return [f"{each.get_attribute('value')} {each.get_attribute('title')}" for each in shown.all()]
+
+
+def test_a_click_joins_and_another_leaves(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
+    expect(hers.locator("#online")).to_contain_text("Bob")
+    his.locator("#m-1").hover()
+    his.click("#m-1 .more")
+    his.click(".quick-reactions button >> nth=0")
+    for page in (hers, his):
+        expect(page.locator("#m-1 .reaction")).to_have_count(1)
+        assert reactions(page, 1) == ["👍 Bob Brown"]
+    expect(his.locator(".message-actions")).to_have_count(0)
+    hers.click("#m-1 .reaction")
+    expect(his.locator("#m-1 .reaction")).to_contain_text("👍 2")
+    assert reactions(his, 1) == ["👍 Bob Brown, Alice Adams"]
+    border = "element => getComputedStyle(element).borderColor"
+    hers.click("#m-1 .reaction")
+    expect(his.locator("#m-1 .reaction")).to_contain_text("👍 1")
+    hers.mouse.move(0, 0)
+    assert hers.locator(".reaction").evaluate(border) != his.locator(".reaction").evaluate(border)
+    his.click("#m-1 .reaction")
+    expect(hers.locator("#m-1 .reaction")).to_have_count(0)
+
+
+def test_any_emoji_is_found_and_those_who_were_away_see_it(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    hers, his = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER), windows.open_as(bob, "/rooms/1")
+    expect(hers.locator("#online")).to_contain_text("Bob")
+    hers.context.set_offline(True)
+    hers.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
+    his.locator("#m-1").hover()
+    his.click("#m-1 .more")
+    his.click("[title='Another emoji']")
+    his.locator(".quick-reactions input").press_sequentially("shortcake")
+    expect(his.locator(".quick-reactions .emoji-list button")).to_have_count(1)
+    his.click(".quick-reactions .emoji-list button")
+    expect(his.locator("#m-1 .reaction")).to_have_attribute("value", "🍰")
+    alice.post(1, "later")
+    hers.context.set_offline(False)
+    expect(hers.locator("#m-2")).to_be_visible(timeout=15_000)
+    assert reactions(hers, 1) == ["🍰 Bob Brown"]
+
+
+def test_reactions_take_the_way_of_every_change(alice: Person, bob: Person) -> None:
+    url = alice.server.database_url
+    alice.post(1, "one")
+    for person, emoji in ((bob, "👍"), (alice, "👍"), (bob, "🎉")):
+        assert person.submit("/messages/1/reactions", {"emoji": emoji}).status_code == 303
+    row = query(url, "SELECT messages.revision, rooms.revision, edited_at FROM messages JOIN rooms ON true")[0]
+    assert tuple(row) == (4, 4, None)
+    alice.edit(1, "two")
+    assert alice.get("/messages/1", **{"HX-Request": "true"}).text.count('class="reaction"') == 2
+    bob.submit("/profile/name", {"name": "Robert"})
+    assert 'title="Robert, Alice Adams"' in alice.get("/rooms/1").text
+    alice.delete(1)
+    assert query(url, "SELECT reactions::text FROM messages")[0][0] == "[]"
+    assert bob.submit("/messages/1/reactions", {"emoji": "👍"}).status_code == 404
+    cellar = alice.create_room("Cellar", "closed")
+    alice.post(cellar, "secret")
+    assert bob.submit("/messages/2/reactions", {"emoji": "👍"}).status_code == 404
+    for text in ("", "x", "👍👍", "<b>"):
+        assert alice.submit("/messages/2/reactions", {"emoji": text}).status_code == 422
+
+
+def test_without_javascript(alice: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    page = windows.open_as(alice, "/messages/1/reactions", java_script_enabled=False)
+    page.click("button[value='🎉']")
+    expect(page.locator("#m-1 .reaction")).to_contain_text("🎉 1")
+    page.click("#m-1 .reaction")
+    expect(page.locator(".reaction")).to_have_count(0)
