@@ -199,6 +199,11 @@ async def show_mentions(request: Request) -> Response:
     return await shell_page(request, "messages/mentions.html", context)
 
 
+async def show_keys(request: Request) -> Response:
+    visitor(request)
+    return page(request, "messages/keys.html", {})
+
+
 async def show_help(request: Request) -> Response:
     return await shell_page(request, "messages/help.html", {"commands": COMMANDS, "examples": examples()})
 
@@ -308,5 +313,6 @@ routes = [
     Route("/emoji", pick_emoji),
     Route("/mentions", show_mentions),
     Route("/help", show_help),
+    Route("/help/keys", show_keys),
     Route("/reload", reload_room),
 ]

@@ -24,6 +24,8 @@ from chat.rooms.members import (
 from chat.rooms.opening import create_room, find_rooms, rename_room
 from chat.rooms.room import Room, may_manage, room_of_member, visible_room
 from chat.rooms.sidebar import sidebar_of
+from chat.rooms.switching import destinations
+from chat.templating import is_htmx, page
 from chat.web.forms import read_choices, read_form, whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page, sidebar_markup
@@ -40,6 +42,17 @@ async def show_sidebar(request: Request) -> Response:
     shown_on = urlsplit(request.headers.get("HX-Current-URL", "")).path
     html = sidebar_markup(sidebar, me, request.state.installation_name, shown_on)
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+
+
+async def switch(request: Request) -> Response:
+    """The quick switcher: as a list for the dialog, as a page for everybody else."""
+    me, query = visitor(request), request.query_params.get("q", "")
+    async with reading(request.app.state.database) as connection:
+        found = await destinations(connection, me, query)
+    context = {"destinations": found, "query": query}
+    if is_htmx(request):
+        return page(request, "rooms/_destinations.html", context)
+    return await shell_page(request, "rooms/switch.html", context)
 
 
 async def browse_rooms(request: Request) -> Response:
@@ -228,6 +241,7 @@ async def _new_direct_page(
 routes = [
     Route("/", home),
     Route("/sidebar", show_sidebar),
+    Route("/switch", switch),
     Route("/rooms", browse_rooms),
     Route("/rooms", open_room, methods=["POST"]),
     Route("/rooms/new", show_new_room),

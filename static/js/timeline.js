@@ -104,10 +104,14 @@ function trim() {
 }
 
 document.addEventListener("htmx:after:swap", () => (trim(), localise(), look()));
-document.addEventListener("htmx:after:init", ({ target }) => target === readForm() && look());
+// htmx may know of the form before all scripts are here, or after.
+let isLoaded = false;
+document.addEventListener("htmx:after:init", ({ target }) => isLoaded && target === readForm() && look());
 document.addEventListener("DOMContentLoaded", () => {
   localise();
   const focus = messages()?.dataset.focus;
   if (focus) location.replace(`#${focus}`);
   scroller()?.addEventListener("scroll", look, { passive: true });
+  isLoaded = true;
+  if (readForm()?._htmx?.initialized) look();
 });

@@ -57,6 +57,8 @@ PAGES = {
     "profile": "/profile",
     "admin": "/admin",
     "help": "/help",
+    "switch": "/switch",
+    "switch-none": "/switch?q=zzz",
     "mentions": "/mentions",
     "reply": "/messages/2/reply",
     "not-found": "/nothing",

@@ -72,7 +72,8 @@ async def test_a_rolling_restart_under_load_loses_nothing_and_nobody_for_long(
         for reader in readers:
             await reader.until(lambda reader=reader: sorted(reader.view) == list(stored))
         for reader in readers:
-            assert reader.view == readers[0].view
+            # A change that a cancelled writer had sent may still be on its way to some of them.
+            await reader.until(lambda reader=reader: reader.view == readers[0].view)
             assert not reader.doubled
             assert reader.longest_away < BACK_WITHIN_SECONDS
     assert max(reader.connections for reader in readers) > 1, "somebody was sent away"

@@ -1,0 +1,44 @@
+// Going somewhere by keyboard: Ctrl or ⌘ and K for the quick switcher, ? for the list of keys.
+"use strict";
+
+const switcher = () => document.getElementById("switcher");
+
+function openDialog(id) {
+  const dialog = document.getElementById(id);
+  if (!dialog || document.querySelector("dialog[open]")) return;
+  dialog.showModal();
+  const input = dialog.querySelector("input");
+  if (input) input.value = "";
+  htmx.trigger(input ?? dialog, "opened");
+}
+
+const isWriting = (element) => element.matches("input, textarea, select, [contenteditable]");
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k" && switcher()) {
+    event.preventDefault();
+    switcher().open ? switcher().close() : openDialog("switcher");
+  } else if (event.key === "?" && !isWriting(event.target)) openDialog("shortcuts");
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!event.target.closest("#switcher")) return;
+  const all = [...switcher().querySelectorAll("[role=option]")];
+  const at = all.findIndex((option) => option.ariaSelected === "true");
+  if (event.key === "Enter") (event.preventDefault(), all[at]?.click());
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!by || !all.length) return;
+  event.preventDefault();
+  const next = all[(at + by + all.length) % all.length];
+  for (const option of all) option.ariaSelected = option === next;
+  next.scrollIntoView({ block: "nearest" });
+  event.target.setAttribute("aria-activedescendant", next.id);
+});
+
+// Whoever leaves a dialog that was opened from nowhere wants to write.
+document.addEventListener("close", () => document.activeElement === document.body && document.getElementById("body")?.focus(), true);
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("#switch") && !event.ctrlKey && !event.metaKey) (event.preventDefault(), openDialog("switcher"));
+  // Beside the dialog is out of it.
+  if (event.target.matches("dialog[open]")) event.target.close();
+});

@@ -1,0 +1,84 @@
+"""Going somewhere without a mouse."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person, sign_up
+
+
+def test_a_room_and_a_person_are_two_keys_and_a_name_away(alice: Person, windows: Windows) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    garden = alice.create_room("Garden")
+    hers = bob.create_room("Gallery")
+    cellar = bob.create_room("Gambling", "closed")
+    page = windows.open_as(alice, "/rooms/1")
+    page.keyboard.type("unsent")
+    page.keyboard.press("Control+k")
+    query = page.locator("#switcher input")
+    expect(query).to_be_focused()
+    options = page.locator("#destinations [role=option]")
+    expect(options).to_have_count(2)
+    page.keyboard.type("ga")
+    expect(options).to_contain_text(["Garden", "Gallery"])
+    expect(options.nth(1)).to_contain_text("not joined")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{alice.server.url}/rooms/{garden}")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("bob")
+    expect(options).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{alice.server.url}/people/{bob.id}")
+    direct = alice.open_direct(bob)
+    alice.post(direct, "hi")
+    page.keyboard.press("Meta+k")
+    page.keyboard.type("brown")
+    expect(options).to_have_count(2)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{alice.server.url}/rooms/{direct}")
+    page.goto(f"{alice.server.url}/rooms/1")
+    expect(page.locator("#body")).to_have_value("unsent")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("no such thing")
+    expect(page.locator("#destinations")).to_contain_text("no such thing")
+    page.keyboard.press("Escape")
+    expect(page.locator("#switcher")).to_be_hidden()
+    expect(page.locator("#body")).to_be_focused()
+    for text in ("Gambling", str(cellar)):
+        assert text not in alice.get("/switch?q=gam").text
+    assert f"/rooms/{hers}" in alice.get("/switch?q=GAL").text
+
+
+def test_what_is_new_comes_first(alice: Person, windows: Windows) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    zoo = alice.create_room("Zoo")
+    bob.join(zoo)
+    bob.post(zoo, "roar")
+    page = windows.open_as(alice, "/people")
+    page.click("#switch")
+    expect(page.locator("#destinations [role=option]").first).to_have_text(re.compile(r"Zoo\s+1 new"))
+    page.mouse.click(5, 5)
+    expect(page.locator("#switcher")).to_be_hidden()
+    plain = windows.open_as(alice, "/people", java_script_enabled=False)
+    plain.click("#switch")
+    plain.fill("main input[name=q]", "zo")
+    plain.keyboard.press("Enter")
+    plain.click("main >> text=Zoo")
+    expect(plain.locator("h1")).to_contain_text("Zoo")
+
+
+def test_a_question_mark_shows_the_keys_but_not_while_writing(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.focus("#body")
+    page.keyboard.type("what?")
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    page.locator("#scroller").focus()
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_contain_text("Edit what you wrote last")
+    expect(page.locator("#shortcuts button")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#shortcuts")).to_be_hidden()
