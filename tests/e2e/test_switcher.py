@@ -14,6 +14,7 @@ def test_a_room_and_a_person_are_two_keys_and_a_name_away(alice: Person, windows
     hers = bob.create_room("Gallery")
     cellar = bob.create_room("Gambling", "closed")
     page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#body")).to_be_focused()
     page.keyboard.type("unsent")
     page.keyboard.press("Control+k")
     query = page.locator("#switcher input")
