@@ -28,7 +28,7 @@ TABLET = {"width": 768, "height": 1024}
 PHONE = {"width": 360, "height": 740}
 
 # A page that is left at once says so on the console, and means nothing by it.
-LEFT_AT_ONCE = ("WebSocket is closed before the connection is established",)
+LEFT_AT_ONCE = ("WebSocket is closed before the connection is established", "Transition was aborted")
 # A page that loses its server says so on the console; tests that take it away expect that.
 LOST_SERVER = (
     "ERR_CONNECTION_REFUSED",
@@ -79,7 +79,8 @@ class Windows:
                 self.complaints.append(f"{message.type}: {message.text}")
 
         def page_error(error: Error) -> None:
-            self.complaints.append(f"uncaught: {error}")
+            if not any(known in str(error) for known in LEFT_AT_ONCE):
+                self.complaints.append(f"uncaught: {error}")
 
         page = context.new_page()
         page.on("console", console)
