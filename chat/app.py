@@ -14,6 +14,7 @@ from starlette.routing import Mount
 import chat.accounts.routes
 import chat.messages.routes
 import chat.rooms.routes
+import chat.search.routes
 import chat.web.health
 import chat.web.live
 from chat import crash
@@ -32,6 +33,7 @@ from chat.messages.newest import NewestPages
 from chat.messages.posting import Posting
 from chat.rooms.access import Seats
 from chat.rooms.online import OnlineMembers
+from chat.search.indexing import Indexing
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
 from chat.web.errors import HANDLERS, on_database_error, refuse_origin
@@ -56,6 +58,7 @@ def create_app(settings: Settings) -> Starlette:
             *chat.accounts.routes.routes,
             *chat.rooms.routes.routes,
             *chat.messages.routes.routes,
+            *chat.search.routes.routes,
             *chat.web.live.routes,
             *chat.web.health.routes,
             Mount("/static", VersionedStaticFiles(directory=STATIC)),
@@ -107,9 +110,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.online_members = OnlineMembers()
     state.posting = Posting(state.database, hub, state.activity)
     state.departure = Departure(hub.readers)
+    indexing = Indexing(state.database)
     async with broadcast, anyio.create_task_group() as tasks:
         await tasks.start(hub.run)
-        for task in (state.notices, presence, state.online_lists, state.activity, state.departure):
+        for task in (state.notices, presence, state.online_lists, state.activity, state.departure, indexing):
             tasks.start_soon(task.run)
         yield
         await presence.leave()

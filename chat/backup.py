@@ -104,7 +104,10 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
             driver = await _driver(connection)
             tables = {}
             with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+                # What the chat makes of the rest by itself need not be kept.
                 for table in metadata.sorted_tables:
+                    if table.info.get("derived"):
+                        continue
                     columns = [column.name for column in table.columns]
                     with archive.open(table.name, "w", force_zip64=True) as member:
                         done = await driver.copy_from_table(

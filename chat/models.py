@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -61,6 +62,7 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("rooms_by", Text, nullable=False, server_default="name"),
     Column("unread_first", Boolean, nullable=False, server_default=text("false")),
+    Column("recent_searches", ARRAY(Text), nullable=False, server_default="{}"),
     _now(),
     CheckConstraint("role IN ('administrator', 'member')", name="role"),
     CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
@@ -152,4 +154,49 @@ mentions = Table(
     Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
     Column("position", BigInteger, nullable=False),
     Index("mentions_user_id_room_id_position_idx", "user_id", "room_id", "position"),
+)
+
+# Made of the messages after they are posted: sorting a message's words costs as much as the post, and now and then half
+# a second, for which a room's lock must not wait. Chinese and Japanese are written without spaces, and a Korean word
+# carries its particles, so there each letter is a word and what is looked for a phrase.
+searchable = Table(
+    "searchable",
+    metadata,
+    Column(
+        "message_id",
+        BigInteger,
+        ForeignKey("messages.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("room_id", BigInteger, nullable=False),
+    Column("author_id", BigInteger, nullable=False),
+    Column("posted_at", DateTime(timezone=True), nullable=False),
+    Column("has_link", Boolean, nullable=False),
+    Column("text", Text, nullable=False),
+    Column(
+        "words",
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple', regexp_replace(text, "
+            r"'([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff])', ' \1 ', 'g'))",
+            persisted=True,
+        ),
+        nullable=False,
+    ),
+    Index("searchable_room_id_message_id_idx", "room_id", "message_id"),
+    Index("searchable_author_id_message_id_idx", "author_id", "message_id"),
+    Index("searchable_link_idx", "message_id", postgresql_where=text("has_link")),
+    Index("searchable_words_idx", "words", postgresql_using="gin"),
+    Index("searchable_text_idx", "text", postgresql_using="gin", postgresql_ops={"text": "gin_trgm_ops"}),
+    info={"derived": True},
+)
+
+# Up to which revision of each room `searchable` has been made.
+search_progress = Table(
+    "search_progress",
+    metadata,
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+    info={"derived": True},
 )

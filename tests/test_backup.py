@@ -48,9 +48,11 @@ def refusal(*arguments: object, database_url: str = "", **environment: str) -> s
 
 
 def everything(url: str) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table."""
+    """Every row of every table that the chat does not make of the others."""
     tables = {}
     for table in metadata.sorted_tables:
+        if table.info.get("derived"):
+            continue
         rows = query(url, f"SELECT * FROM {table.name} ORDER BY 1, 2")
         tables[table.name] = [dict(row) for row in rows]
     del tables["installation"][0]["epoch"]
@@ -265,7 +267,7 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(busy: Person, tmp
 LATER_COLUMNS = {
     "messages": {"edited_at", "deleted_at", "body_html", "reactions"},
     "installation": {"people_revision"},
-    "users": {"rooms_by", "unread_first"},
+    "users": {"rooms_by", "unread_first", "recent_searches"},
     "rooms": {"topic"},
     "memberships": {"level"},
 }

@@ -1,4 +1,4 @@
-// Going somewhere by keyboard: Ctrl or ⌘ and K for the quick switcher, ? for the list of keys.
+// Going somewhere by keyboard: Ctrl or ⌘ and K for the quick switcher, / for the search, ? for the list of keys.
 "use strict";
 
 const switcher = () => document.getElementById("switcher");
@@ -12,19 +12,35 @@ function openDialog(id) {
   htmx.trigger(input ?? dialog, "opened");
 }
 
+// The box in the sidebar, or the page of its own where the sidebar is not shown.
+function search() {
+  const box = document.querySelector("main input[type=search], .sidebar-search > input");
+  box?.checkVisibility() ? box.focus() : location.assign("/search");
+}
+
 const isWriting = (element) => element.matches("input, textarea, select, [contenteditable]");
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k" && switcher()) {
     event.preventDefault();
     switcher().open ? switcher().close() : openDialog("switcher");
   } else if (event.key === "?" && !isWriting(event.target)) openDialog("shortcuts");
+  else if (event.key === "/" && !isWriting(event.target) && !event.ctrlKey && !event.metaKey) (event.preventDefault(), search());
 });
+
+// Whoever types fast means what they typed, not what the list still shows.
+let isHurried = false;
+function take() {
+  const [list, typed] = [switcher().querySelector("[role=listbox]"), switcher().querySelector("input").value];
+  isHurried = list?.dataset.query !== typed;
+  if (!isHurried) list.querySelector("[aria-selected=true]")?.click();
+}
+document.addEventListener("htmx:after:swap", ({ target }) => isHurried && target.closest("#switcher") && take());
 
 document.addEventListener("keydown", (event) => {
   if (!event.target.closest("#switcher")) return;
   const all = [...switcher().querySelectorAll("[role=option]")];
   const at = all.findIndex((option) => option.ariaSelected === "true");
-  if (event.key === "Enter") (event.preventDefault(), all[at]?.click());
+  if (event.key === "Enter") (event.preventDefault(), take());
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by || !all.length) return;
   event.preventDefault();

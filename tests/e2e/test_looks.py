@@ -60,6 +60,8 @@ PAGES = {
     "switch": "/switch",
     "switch-none": "/switch?q=zzz",
     "mentions": "/mentions",
+    "search": "/search?q=the",
+    "search in vain": "/search?q=nothing+like+that",
     "reply": "/messages/2/reply",
     "not-found": "/nothing",
 }

@@ -1,0 +1,50 @@
+"""The part of a message that answers a question, with what was looked for marked."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import nh3
+from markupsafe import Markup, escape
+
+from chat.search.folding import folded_with_places
+from chat.search.question import Term
+
+BEFORE, LENGTH = 60, 280  # characters
+
+
+def extract(markup: str, terms: Sequence[Term]) -> Markup:
+    """Some words of a message's markup around the place where most of the terms stand together."""
+    text = unicodedata.normalize("NFC", " ".join(html.unescape(nh3.clean(markup, tags=set())).split()))
+    found = _found(text, terms)
+    start = max(0, _best_place(found) - BEFORE)
+    end = min(len(text), start + LENGTH)
+    pieces, place = [Markup("…") if start else Markup()], start
+    for first, last, _ in found:
+        if place <= first and last <= end:
+            pieces += [escape(text[place:first]), Markup("<mark>{}</mark>").format(text[first:last])]
+            place = last
+    return Markup().join([*pieces, escape(text[place:end]), "…" if end < len(text) else ""])
+
+
+def _found(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term]]:
+    """From where to where which term stands in the text, in order."""
+    comparable, places = folded_with_places(text)
+    return sorted(
+        (
+            (places[match.start()], places[match.end() - 1] + 1, term)
+            for term in terms
+            for match in re.finditer(term.pattern, comparable)
+        ),
+        key=lambda found: found[:2],
+    )
+
+
+def _best_place(found: Sequence[tuple[int, int, Term]]) -> int:
+    """Where the most different terms follow within an extract's length; the first such place."""
+
+    def different(start: int) -> int:
+        return len({term for first, _, term in found if start <= first < start + LENGTH - BEFORE})
+
+    return max((first for first, _, _ in found), key=lambda start: (different(start), -start), default=0)

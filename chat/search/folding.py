@@ -1,0 +1,33 @@
+"""How writing is made comparable: without case, accents, and the widths of letters."""
+
+import re
+import unicodedata
+
+_ACCENTS = re.compile("[\u0300-\u036f]")
+# Kana, Han, Hangul: the ranges of `searchable.words`.
+_SYLLABIC = re.compile("([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff])")
+
+
+def folded(text: str) -> str:
+    """The text as it is compared: `Café` as `cafe`, `ＡＢＣ` as `abc`; the same as in `chat.search.indexing`."""
+    return unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.lower())))
+
+
+def folded_with_places(text: str) -> tuple[str, list[int]]:
+    """The same letter by letter, and for each letter of the outcome the place in `text` it comes from."""
+    letters, places = [], []
+    for place, letter in enumerate(text):
+        for comparable in folded(letter):
+            letters.append(comparable)
+            places.append(place)
+    return "".join(letters), places
+
+
+def is_syllabic(text: str) -> bool:
+    """Whether letters in it are syllables or words by themselves."""
+    return _SYLLABIC.search(text) is not None
+
+
+def spaced(text: str) -> str:
+    """Folded text with such letters apart from each other, as `searchable.words` has them."""
+    return _SYLLABIC.sub(r" \1 ", text)

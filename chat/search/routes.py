@@ -1,0 +1,60 @@
+"""The search page."""
+
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chat.database import reading
+from chat.errors import InvalidInput
+from chat.ids import MessageId
+from chat.search.finding import WEIGHED, Order, Part, find
+from chat.search.question import understood
+from chat.search.recent import forget, recent_searches, remember
+from chat.text import single_line
+from chat.web.forms import whole_number
+from chat.web.session import visitor
+from chat.web.shell import shell_page
+
+
+async def search(request: Request) -> Response:
+    me, query = visitor(request), single_line(request.query_params.get("q", ""))
+    order: Order = "newest" if request.query_params.get("order") == "newest" else "best"
+    number = min(whole_number(request.query_params.get("page")) or 1, WEIGHED)
+    before = whole_number(request.query_params.get("before"))
+    found, error = None, ""
+    if query:
+        try:
+            part = Part(order, number, MessageId(before) if before else None)
+            found = await find(request.app.state.database, me, understood(query, datetime.now(UTC)), part)
+        except InvalidInput as invalid:
+            error = invalid.errors["q"]
+    async with reading(request.app.state.database) as connection:
+        if found:
+            await remember(connection, me.id, query)
+        recent = [] if found else await recent_searches(connection, me.id)
+    context = {
+        "query": query,
+        "order": order,
+        "page": number,
+        "before": before,
+        "found": found,
+        "error": error,
+        "recent": recent,
+        "weighed": WEIGHED,
+    }
+    return await shell_page(request, "search/search.html", context, status_code=422 if error else 200)
+
+
+async def forget_searches(request: Request) -> Response:
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        await forget(connection, me.id)
+    return RedirectResponse("/search", status_code=303)
+
+
+routes = [
+    Route("/search", search),
+    Route("/search/forget", forget_searches, methods=["POST"]),
+]

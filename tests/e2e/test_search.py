@@ -1,0 +1,57 @@
+"""Looking for what was said, as people do."""
+
+import time
+
+from playwright.sync_api import expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person, sign_up
+
+
+def test_a_message_is_found_and_opened_where_it_stands(alice: Person, windows: Windows) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    bob.post(1, "The lantern is in the shed")
+    for number in range(120):
+        bob.post(1, f"{number}")
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#body")).to_be_focused()
+    page.locator("#scroller").focus()
+    page.keyboard.press("/")
+    expect(page.locator(".sidebar-search input")).to_be_focused()
+    deadline = time.monotonic() + 10
+    while "<mark>" not in alice.get("/search?q=lantern").text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    page.keyboard.type("LANTERN shed")
+    page.keyboard.press("Enter")
+    expect(page.locator("mark")).to_have_text(["lantern", "shed"])
+    page.click(".mentions >> text=Lobby")
+    expect(page.locator("#m-1")).to_be_in_viewport()
+    assert page.locator("#m-122").count() == 0
+    page.click("text=Jump to the latest")
+    expect(page.locator("#m-121")).to_be_in_viewport()
+
+
+def test_the_search_of_a_room_and_recent_searches(alice: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden Club")
+    alice.post(1, "tea here")
+    alice.post(garden, "tea there")
+    page = windows.open_as(alice, f"/rooms/{garden}", java_script_enabled=False, expected=("422",))
+    page.click("main header >> text=Search in Garden Club")
+    box = page.locator("main input[type=search]")
+    expect(box).to_have_value('in:"Garden Club"')
+    box.fill('tea in:"Garden Club"')
+    deadline = time.monotonic() + 10
+    while "<mark>" not in page.content() and time.monotonic() < deadline:
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(200)
+    expect(page.locator(".extract")).to_have_text(["tea there"])
+    page.goto(f"{alice.server.url}/search")
+    page.click(".recent >> text=Garden Club")
+    expect(page.locator(".extract")).to_have_text(["tea there"])
+    box.fill("before:soon tea")
+    page.keyboard.press("Enter")
+    expect(page.locator(".field-error")).to_contain_text("comes a day")
+    expect(box).to_have_value("before:soon tea")
+    page.goto(f"{alice.server.url}/search")
+    page.click("text=Forget these")
+    expect(page.locator(".recent")).to_have_count(0)

@@ -1,0 +1,225 @@
+"""Finding what was said."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from chat.errors import InvalidInput
+from chat.search.extract import extract
+from chat.search.folding import folded
+from chat.search.question import Term, understood
+from tests.support.databases import execute, query, run
+from tests.support.people import Person, sign_up
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def is_ready(person: Person) -> None:
+    """Wait until everything that was posted, changed and deleted is searchable as it is now."""
+    behind = """
+        SELECT count(*) FROM rooms LEFT JOIN search_progress ON room_id = rooms.id
+        WHERE rooms.revision > coalesce(search_progress.revision, 0)
+    """
+    for _ in range(100):
+        if query(person.server.database_url, behind)[0][0] == 0:
+            return
+        time.sleep(0.1)
+    pytest.fail("what was posted ten seconds ago cannot be found")
+
+
+def finds(person: Person, question: str, more: str = "") -> list[str]:
+    """The extracts that answer a question, in their order, marked with brackets."""
+    is_ready(person)
+    answer = person.get(f"/search?q={quote(question)}{more}")
+    assert answer.status_code == 200, answer.text
+    extracts = re.findall(r'<p class="extract" dir="auto">(.*?)</p>', answer.text, re.DOTALL)
+    return [re.sub(r"</?mark>", lambda tag: "]" if "/" in tag[0] else "[", text) for text in extracts]
+
+
+def test_words_and_their_parts_are_found_in_any_case_and_with_or_without_accents(alice: Person) -> None:
+    for body in (
+        "The harvest festival",
+        "Harvesting at dawn",
+        "a **Café** in Zürich",
+        "nothing of that",
+        "ＡＢＣ１２３",
+    ):
+        alice.post(1, body)
+    assert finds(alice, "harvest") == ["The [harvest] festival", "[Harvest]ing at dawn"]
+    assert finds(alice, "HARVEST fest") == ["The [harvest] [fest]ival"]
+    assert finds(alice, "arvest") == ["[H"[1:] and "H[arvest]ing at dawn", "The h[arvest] festival"]
+    assert finds(alice, "cafe zurich") == ["a [Café] in [Zürich]"]
+    assert finds(alice, "abc123") == ["[ＡＢＣ１２３]"]
+    assert finds(alice, '"the harvest"') == ["[The harvest] festival"]
+    assert finds(alice, '"festival the"') == []
+    assert finds(alice, "harvest -dawn") == ["The [harvest] festival"]
+    assert finds(alice, "100% _ \\ ' \" <b>") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "question", "found"),
+    [
+        ("내일 회의가 있습니다", "회의", "내일 [회의]가 있습니다"),
+        ("내일 회의가 있습니다", "습니", "내일 회의가 있[습니]다"),
+        ("明日の会議は三時からです", "会議", "明日の[会議]は三時からです"),
+        ("明日の会議は三時からです", "三", "明日の会議は[三]時からです"),
+        ("我们明天在花园见面", "花园", "我们明天在[花园]见面"),
+        ("カタカナとＫＡＮＡ", "カナ", "カタ[カナ]とＫＡＮＡ"),
+    ],
+)
+def test_writing_without_spaces_is_found_by_any_part(alice: Person, body: str, question: str, found: str) -> None:
+    alice.post(1, body)
+    alice.post(1, "something else, 会 and 議, 회 and 의")
+    assert finds(alice, question) == [found]
+
+
+def test_only_what_one_may_read_is_found(alice: Person, bob: Person) -> None:
+    cellar = alice.create_room("Cellar", "closed")
+    garden = alice.create_room("Garden")
+    carol = sign_up(alice.server, "Carol Clark")
+    direct = alice.open_direct(carol)
+    for room in (1, cellar, garden, direct):
+        alice.post(room, f"secret {room}")
+    assert sorted(finds(alice, "secret")) == sorted(f"[secret] {room}" for room in (1, cellar, garden, direct))
+    assert finds(bob, "secret") == ["[secret] 1"]
+    assert sorted(finds(carol, "secret")) == sorted(["[secret] 1", f"[secret] {direct}"])
+    alice.submit(f"/rooms/{cellar}/members", {"person": bob.id})
+    assert len(finds(bob, "secret")) == 2
+    alice.submit(f"/rooms/{cellar}/members/{bob.id}/remove")
+    assert finds(bob, "secret") == ["[secret] 1"]
+    assert bob.get("/search?q=in:cellar+secret").status_code == 422
+
+
+def test_changes_and_deletions_are_followed(alice: Person) -> None:
+    alice.post(1, "apples")
+    alice.post(1, "pears")
+    is_ready(alice)
+    alice.edit(1, "plums")
+    alice.delete(2)
+    assert finds(alice, "apples") == finds(alice, "pears") == []
+    assert finds(alice, "plums") == ["[plums]"]
+    assert query(alice.server.database_url, "SELECT message_id FROM searchable")[0][0] == 1
+
+
+def test_one_says_where_to_look(alice: Person, bob: Person) -> None:
+    garden = alice.create_room("Garden Club")
+    bob.join(garden)
+    direct = alice.open_direct(bob)
+    alice.post(1, "tea at four")
+    bob.post(1, "tea at five, see https://example.org/tea")
+    bob.post(garden, "tea and [cake](https://example.org)")
+    alice.post(direct, "tea for two")
+    assert finds(alice, "tea from:me in:lobby") == ["[tea] at four"]
+    assert finds(alice, "tea from:bob in:lobby") == ["[tea] at five, see https://example.org/[tea]"]
+    assert finds(alice, 'from:"Bob Brown" in:#garden') == ["tea and cake"]
+    assert finds(alice, "TEA FROM:@Alice in:bob") == ["[tea] for two"]
+    assert len(finds(alice, "has:link")) == 2
+    assert finds(alice, "has:link in:garden") == ["tea and cake"]
+    assert len(finds(alice, "in:garden in:lobby")) == 3
+    for question, complaint in (
+        ("tea from:nobody", "Nobody here is called “nobody”."),
+        ("tea in:attic", "You are in no room called “attic”."),
+        ("before:soon", "After before: comes a day"),
+        ("has:car", "“has:car” is unknown"),
+        ("x" * 301, "at most 300 characters"),
+        (" ".join("abcdefghijklmnopqrstuvwxyz"), "at most 20 words"),
+    ):
+        answer = alice.get(f"/search?q={quote(question)}")
+        assert answer.status_code == 422
+        assert complaint in answer.text
+        assert question.replace('"', "&#34;") in answer.text, "what was typed stays"
+
+
+def test_days_are_days(alice: Person) -> None:
+    url = alice.server.database_url
+    for number, when in enumerate(("2026-01-01 23:59", "2026-01-02 00:00", "2026-01-02 23:59", "2026-01-03 00:00"), 1):
+        alice.post(1, f"day {number}")
+        is_ready(alice)
+        run(execute(url, f"UPDATE searchable SET posted_at = '{when}+00' WHERE message_id = {number}"))
+    numbers = lambda question: sorted(text[-1] for text in finds(alice, question))  # noqa: E731
+    assert numbers("day after:2026-01-01") == ["2", "3", "4"]
+    assert numbers("day before:2026-01-03") == ["1", "2", "3"]
+    assert numbers("day after:2026-01-01 before:2026-01-03") == ["2", "3"]
+    assert numbers("day after:yesterday") == []
+
+
+def test_days_begin_where_one_is() -> None:
+    question = understood("after:2026-03-01 before:today", NOON, ZoneInfo("Asia/Seoul"))
+    assert question.since == datetime(2026, 3, 1, 15, tzinfo=UTC)
+    assert question.until == datetime(2026, 3, 9, 15, tzinfo=UTC)
+    with pytest.raises(InvalidInput):
+        understood("after:2026-02-30", NOON)
+
+
+def test_the_best_come_first_and_everything_is_reached(alice: Person) -> None:
+    alice.post(1, "lantern lantern lantern")
+    for number in range(45):
+        alice.post(1, f"{number}: the lanterns hang in one of the many trees")
+    first = finds(alice, "lantern")
+    assert first[0] == "[lantern] [lantern] [lantern]", "a whole word, and often"
+    assert len(first) == 20
+    pages = [text for page in (1, 2, 3) for text in finds(alice, "lantern", f"&page={page}")]
+    assert len(pages) == len(set(pages)) == 46
+    newest = finds(alice, "lantern", "&order=newest")
+    assert newest[0].startswith("44:")
+    assert "There is no more" in alice.get("/search?q=lantern&page=4").text
+
+
+def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
+    copies = """
+        INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
+            revision, created_at)
+        SELECT 1, 1, gen_random_uuid(), 'copy ' || n, false, false, n, n, n, now() FROM generate_series(1, 1010) AS n
+    """
+    run(execute(alice.server.database_url, copies))
+    run(execute(alice.server.database_url, "UPDATE rooms SET revision = 1010, message_count = 1010 WHERE id = 1"))
+    is_ready(alice)
+    last = alice.get("/search?q=copy&order=newest&page=50").text
+    (further,) = re.findall(r'href="(/search\?q=copy&amp;order=newest&amp;before=\d+)"', last)
+    assert "[copy] 10" in finds(alice, "copy", further.replace("&amp;", "&").removeprefix("/search?q=copy"))[:1]
+
+
+def test_the_last_searches_are_kept_until_one_forgets_them(alice: Person, bob: Person) -> None:
+    for word in ("one", "two", "one", "from:nobody", *map(str, range(9))):
+        alice.get(f"/search?q={word}")
+    shown = re.findall(r'<a class="action" href="/search\?q=.*?">(.*?)</a>', alice.get("/search").text)
+    assert shown == [*map(str, range(8, -1, -1)), "one"]
+    assert "Lately" not in bob.get("/search").text
+    alice.submit("/search/forget")
+    assert "Lately" not in alice.get("/search").text
+
+
+def test_an_extract_shows_the_place_that_answers() -> None:
+    terms = (Term("moon"), Term("sun"))
+    text = "moon " + "word " * 100 + "the sun and the moon " + "word " * 100
+    shown = str(extract(f"<p>{text}</p>", terms))
+    assert "the <mark>sun</mark> and the <mark>moon</mark>" in shown
+    assert shown.startswith("…")
+    assert shown.endswith("…")
+    assert len(shown) < 350
+    assert extract("<p>a &lt;b&gt; moon &amp; <code>x</code></p>", terms) == "a &lt;b&gt; <mark>moon</mark> &amp; x"
+    assert extract("<p>İSTANBUL e\u0301te\u0301</p>", (Term(folded("été")),)) == "İSTANBUL <mark>été</mark>"
+    assert extract("<p>go and ago</p>", (Term("go"),)) == "<mark>go</mark> and ago"
+
+
+@pytest.mark.parametrize("text", ["Café", "ＡＢＣ", "ｶﾞギ", "한글 각", "Ångström", "ﬁne", "ÉTÉ", "日本", "x²", "Ünï"])
+def test_the_database_folds_as_we_do(alice: Person, text: str) -> None:
+    alice.post(1, text)
+    is_ready(alice)
+    assert query(alice.server.database_url, "SELECT text FROM searchable")[0][0] == folded(text)
+
+
+def test_days_ahead_are_no_fault(alice: Person) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+    alice.post(1, "soon")
+    assert finds(alice, f"after:{tomorrow} soon") == []
+    assert finds(alice, f"before:{tomorrow} soon") == ["[soon]"]
