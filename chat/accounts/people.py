@@ -54,7 +54,7 @@ async def create_person(connection: AsyncConnection, new: Registration, role: Ro
     try:
         return UserId((await connection.execute(statement)).scalar_one())
     except IntegrityError:
-        raise InvalidInput(email="Somebody has already signed up with this e-mail address.") from None
+        raise _email_taken() from None
 
 
 async def authenticate(database: AsyncEngine, email: str, password: str) -> UserId:
@@ -85,14 +85,22 @@ async def order_rooms(connection: AsyncConnection, user_id: UserId, by: str, *, 
 
 async def change_password(database: AsyncEngine, user_id: UserId, current: str, new: str) -> None:
     """Change one's own password; raises `InvalidInput` naming the field that is wrong."""
-    async with database.connect() as connection:
-        kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
-    if not await verify_password(current, kept):
-        raise InvalidInput(current_password="This is not your current password.")
+    await _check_own_password(database, user_id, current, "current_password")
     check_password(new)
     replaced = await hash_password(new)
     async with database.begin() as connection:
         await connection.execute(update(users).where(users.c.id == user_id).values(password_hash=replaced))
+
+
+async def change_email(database: AsyncEngine, user_id: UserId, password: str, email: str) -> None:
+    """Change the address one signs in with; raises `InvalidInput`, for the password as `email_password`."""
+    email = _valid_email(email)
+    await _check_own_password(database, user_id, password, "email_password")
+    try:
+        async with database.begin() as connection:
+            await connection.execute(update(users).where(users.c.id == user_id).values(email=email))
+    except IntegrityError:
+        raise _email_taken() from None
 
 
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
@@ -117,6 +125,17 @@ async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
 def valid_name(name: str) -> str:
     """A person's name as it is kept; raises `InvalidInput`."""
     return checked_name(name, LONGEST_NAME)
+
+
+async def _check_own_password(database: AsyncEngine, user_id: UserId, password: str, field: str) -> None:
+    async with database.connect() as connection:
+        kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
+    if not await verify_password(password, kept):
+        raise InvalidInput(**{field: "This is not your current password."})
+
+
+def _email_taken() -> InvalidInput:
+    return InvalidInput(email="Somebody has already signed up with this e-mail address.")
 
 
 def _valid_email(email: str) -> str:

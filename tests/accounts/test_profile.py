@@ -1,0 +1,138 @@
+"""The own profile: how one signs in, and where one is signed in."""
+
+import re
+
+import httpx
+import pytest
+
+from chat.accounts.agents import agent_of
+from tests.support.databases import query
+from tests.support.people import PASSWORD, Person, browser, sign_in, sign_up
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1"
+)
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
+
+
+def on(person: Person, user_agent: str) -> Person:
+    """The same person, signed in on a browser that calls itself this."""
+    client = browser(person.server)
+    client.headers["User-Agent"] = user_agent
+    answer = client.post("/sign-in", data={"email": person.email, "password": PASSWORD})
+    assert answer.status_code == 303
+    return Person(person.name, person.email, client, person.server)
+
+
+def sessions(person: Person) -> list[str]:
+    """What the profile says about each browser one is signed in on, in its order."""
+    section = person.get("/profile").text.split('id="sessions"')[1]
+    return [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in re.findall(r"<li>(.*?)</li>", section, re.S)]
+
+
+def is_in(person: Person) -> bool:
+    return person.client.get("/profile").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "words"),
+    [
+        (FIREFOX, "Firefox on Linux"),
+        (SAFARI, "Safari on an iPhone"),
+        (CHROME, "Chrome on Windows"),
+        (f"{CHROME} Edg/140.0.0.0", "Edge on Windows"),
+        (f"{CHROME} OPR/121.0.0.0", "Opera on Windows"),
+        (f"{CHROME} Vivaldi/7.5", "Vivaldi on Windows"),
+        (FIREFOX.replace("X11; Linux x86_64", "Macintosh; Intel Mac OS X 10.15"), "Firefox on a Mac"),
+        (SAFARI.replace("Version/18.5", "CriOS/140.0.7339.39"), "Chrome on an iPhone"),
+        (SAFARI.replace("Version/18.5", "FxiOS/142.0"), "Firefox on an iPhone"),
+        (SAFARI.replace("iPhone; CPU iPhone", "iPad; CPU"), "Safari on an iPad"),
+        (CHROME.replace("Windows NT 10.0; Win64; x64", "Linux; Android 10; K"), "Chrome on Android"),
+        (
+            "Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36",
+            "Samsung Internet on Android",
+        ),
+        (CHROME.replace("Windows NT 10.0; Win64; x64", "X11; CrOS x86_64 14541.0.0"), "Chrome on ChromeOS"),
+        ("Something (Windows NT 10.0)", "A browser on Windows"),
+        ("curl/8.14.1", "An unknown browser"),
+        ("", "An unknown browser"),
+    ],
+)
+def test_browsers_are_called_what_people_call_them(user_agent: str, words: str) -> None:
+    assert str(agent_of(user_agent)) == words
+
+
+def test_one_sees_where_one_is_signed_in_this_browser_first(alice: Person) -> None:
+    url = alice.server.database_url
+    phone, office = on(alice, SAFARI), on(alice, CHROME)
+    long_ago = on(alice, f"{CHROME} Edg/140.0.0.0")
+    gone, expired = on(alice, FIREFOX), on(alice, f"{CHROME} Vivaldi/7.5")
+    gone.submit("/sign-out")
+    on(sign_up(alice.server, "Bob Brown"), FIREFOX)
+    query(url, "UPDATE sessions SET expires_at = now() WHERE user_agent LIKE '%Vivaldi%' RETURNING 1")
+    edge = "UPDATE sessions SET refreshed_at = '2026-03-04 05:06Z' WHERE user_agent LIKE '%Edg%' RETURNING 1"
+    query(url, edge)
+    assert not is_in(expired)
+    listed = sessions(phone)
+    assert [line.split(" Signed in")[0] for line in listed] == [
+        "Safari on an iPhone",
+        "Chrome on Windows",
+        "An unknown browser",
+        "Edge on Windows",
+    ]
+    assert listed[0].endswith("Used in the last few minutes This browser")
+    assert listed[1].endswith("Used in the last few minutes Sign out Chrome on Windows")
+    assert "Last used Wednesday, 4 March 2026, 05:06" in listed[3]
+    assert sessions(office)[0].startswith("Chrome on Windows")
+    assert is_in(long_ago)
+
+
+def test_one_signs_out_one_browser_but_never_somebody_elses(alice: Person) -> None:
+    phone, bob = on(alice, SAFARI), sign_up(alice.server, "Bob Brown")
+    rows = query(alice.server.database_url, "SELECT id, user_id FROM sessions ORDER BY id")
+    _, of_phone, of_bob = (row["id"] for row in rows)
+    assert alice.submit(f"/profile/sessions/{of_bob}/end").status_code == 404
+    assert alice.submit("/profile/sessions/999/end").status_code == 404
+    assert is_in(bob)
+    answer = alice.submit(f"/profile/sessions/{of_phone}/end")
+    assert answer.headers["location"] == "/profile?saved=session"
+    assert not is_in(phone)
+    assert "That browser is signed out" in alice.get("/profile?saved=session").text
+    assert alice.submit(f"/profile/sessions/{of_phone}/end").status_code == 404, "it has ended already"
+    assert "You are signed in nowhere else" in alice.get("/profile").text
+
+
+def test_all_the_others_are_signed_out_and_this_one_stays(alice: Person) -> None:
+    others = [on(alice, agent) for agent in (SAFARI, CHROME, FIREFOX)]
+    bob = sign_up(alice.server, "Bob Brown")
+    assert alice.submit("/profile/sessions/end-others").headers["location"] == "/profile?saved=others"
+    assert [is_in(other) for other in others] == [False] * 3
+    assert is_in(alice)
+    assert is_in(bob)
+    assert len(sessions(alice)) == 1
+
+
+def test_another_address_is_what_one_signs_in_with_from_then_on(alice: Person) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+
+    def attempt(email: str, password: str = PASSWORD) -> httpx.Response:
+        return bob.submit("/profile/email", {"email": email, "email_password": password})
+
+    wrong = attempt("bob@new.example", "wrong")
+    assert wrong.status_code == 422
+    assert "not your current password" in wrong.text
+    assert 'value="bob@new.example"' in wrong.text, "what was typed is kept"
+    assert "such as name@example.org" in attempt("no address").text
+    assert "already signed up" in attempt(alice.email.upper()).text
+    assert attempt("bob@new.example").headers["location"] == "/profile?saved=email"
+    assert is_in(bob)
+    bob.email = "bob@new.example"
+    assert is_in(sign_in(bob.server, bob))
+    old = {"email": "bob.brown@example.org", "password": PASSWORD}
+    assert browser(bob.server).post("/sign-in", data=old).status_code == 422
+    assert attempt("BOB@new.example").status_code == 303, "one's own address in other letters"
