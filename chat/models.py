@@ -61,9 +61,11 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("rooms_by", Text, nullable=False, server_default="name"),
     Column("unread_first", Boolean, nullable=False, server_default=text("false")),
+    Column("theme", Text, nullable=False, server_default="system"),
     _now(),
     CheckConstraint("role IN ('administrator', 'member')", name="role"),
     CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
+    CheckConstraint("theme IN ('system', 'light', 'dark')", name="theme"),
     Index("users_email_key", func.lower(text("email")), unique=True),
 )
 

@@ -76,13 +76,6 @@ async def rename_person(connection: AsyncConnection, user_id: UserId, name: str)
     await connection.execute(update(installation).values(people_revision=installation.c.people_revision + 1))
 
 
-async def order_rooms(connection: AsyncConnection, user_id: UserId, by: str, *, unread_first: bool) -> None:
-    """Choose in which order one's own rooms stand; raises `InvalidInput`."""
-    if by not in ("name", "activity"):
-        raise InvalidInput(rooms_by="Choose an order.")
-    await connection.execute(update(users).where(users.c.id == user_id).values(rooms_by=by, unread_first=unread_first))
-
-
 async def change_password(database: AsyncEngine, user_id: UserId, current: str, new: str) -> None:
     """Change one's own password; raises `InvalidInput` naming the field that is wrong."""
     await _check_own_password(database, user_id, current, "current_password")

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from chat.accounts.people import change_email, change_password, order_rooms, rename_person
+from chat.accounts.people import change_email, change_password, rename_person
+from chat.accounts.preferences import choose_theme, order_rooms
 from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, sessions_of
 from chat.database import reading
 from chat.errors import InvalidInput
@@ -42,6 +43,16 @@ async def order_my_rooms(request: Request) -> Response:
         return await _profile_page(request, form, invalid.errors, "", status_code=422)
     await request.app.state.notices.refresh_sidebars([me.id])
     return _saved("order")
+
+
+async def choose_my_theme(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_theme(connection, me.id, form.get("theme", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return _saved("theme")
 
 
 async def change_my_email(request: Request) -> Response:
@@ -120,6 +131,7 @@ routes = [
     Route("/profile", show_profile),
     Route("/profile/name", rename_myself, methods=["POST"]),
     Route("/profile/rooms", order_my_rooms, methods=["POST"]),
+    Route("/profile/theme", choose_my_theme, methods=["POST"]),
     Route("/profile/email", change_my_email, methods=["POST"]),
     Route("/profile/password", change_my_password, methods=["POST"]),
     Route("/profile/sessions/end-others", end_other_sessions, methods=["POST"]),

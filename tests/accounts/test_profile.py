@@ -117,6 +117,25 @@ def test_all_the_others_are_signed_out_and_this_one_stays(alice: Person) -> None
     assert len(sessions(alice)) == 1
 
 
+def test_the_chosen_theme_is_on_every_page_even_on_those_of_errors(alice: Person) -> None:
+    plain = alice.get("/profile").text
+    assert "data-theme" not in plain
+    assert 'name="color-scheme" content="light dark"' in plain
+    assert alice.submit("/profile/theme", {"theme": "dark"}).headers["location"] == "/profile?saved=theme"
+    for path in ("/", "/rooms/1", "/profile", "/nothing", "/rooms/999"):
+        page = alice.get(path).text
+        assert '<html lang="en" data-theme="dark">' in page, path
+        assert 'name="color-scheme" content="dark"' in page, path
+    refused = alice.submit("/profile/theme", {"theme": "pink"})
+    assert refused.status_code == 422
+    assert "Choose how the chat looks" in refused.text
+    assert 'data-theme="dark"' in refused.text
+    assert "data-theme" not in browser(alice.server).get("/sign-in").text
+    assert "data-theme" not in sign_up(alice.server, "Bob Brown").get("/").text
+    assert alice.submit("/profile/theme", {"theme": "system"}).status_code == 303
+    assert "data-theme" not in alice.get("/").text
+
+
 def test_another_address_is_what_one_signs_in_with_from_then_on(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
 

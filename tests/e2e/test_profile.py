@@ -1,6 +1,7 @@
 """What one chooses for oneself shows at once, where it should."""
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Page, expect
 
 from tests.support.browsers import Windows
 from tests.support.people import Person
@@ -20,6 +21,58 @@ def test_a_page_that_is_open_elsewhere_is_told_when_it_is_signed_out(alice: Pers
     expect(page.locator("#sessions .list > li")).to_have_count(1)
     expect(elsewhere.locator("#notice")).to_contain_text("You are signed out")
     expect(elsewhere.locator("#body")).to_have_value("not sent yet")
+
+
+COLOURS = """[document.body, ...document.querySelectorAll(".avatar, .hl-k, .hl-s, #body")].map(
+    element => ["color", "backgroundColor"].map(name => getComputedStyle(element)[name]).join())"""
+
+
+def colours(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(COLOURS)
+    return found
+
+
+@pytest.mark.parametrize(("chosen", "other"), [("dark", "light"), ("light", "dark")])
+def test_the_chosen_theme_looks_like_the_system_s_own(alice: Person, windows: Windows, chosen: str, other: str) -> None:
+    alice.post(1, "```python\nfor each in 'abc': pass\n```")
+    expected = colours(windows.open_as(alice, "/rooms/1", color_scheme=chosen))
+    page = windows.open_as(alice, "/rooms/1", color_scheme=other)
+    assert colours(page) != expected
+    second = page.context.new_page()
+    second.goto(f"{alice.server.url}/profile")
+    second.check(f"#look input[value={chosen}]")
+    second.click("#look >> text=Save")
+    expect(second.locator("#look .saved")).to_be_in_viewport()
+    page.reload()
+    assert colours(page) == expected
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == chosen
+
+
+CONTRASTS = """() => {
+  const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    paint.fillStyle = colour;
+    paint.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...paint.getImageData(0, 0, 1, 1).data].map((each) => each / 255)
+      .map((each) => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const avatar = document.querySelector(".who .avatar");
+  return [...Array(12).keys()].map((hue) => {
+    avatar.className = `avatar hue-${hue}`;
+    const { color, backgroundColor } = getComputedStyle(avatar);
+    const [text, ground] = [luminance(color), luminance(backgroundColor)];
+    return [Math.max(text, ground) / Math.min(text, ground), backgroundColor];
+  });
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_initials_can_be_read_in_each_of_twelve_different_colours(alice: Person, windows: Windows, theme: str) -> None:
+    page = windows.open_as(alice, "/profile", color_scheme=theme)
+    found = page.evaluate(CONTRASTS)
+    assert len({colour for _, colour in found}) == 12
+    assert min(contrast for contrast, _ in found) >= 4.5, found
 
 
 def test_the_profile_works_without_scripts_and_shows_what_is_wrong_where_it_is(alice: Person, windows: Windows) -> None:
