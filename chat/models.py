@@ -62,10 +62,13 @@ users = Table(
     Column("rooms_by", Text, nullable=False, server_default="name"),
     Column("unread_first", Boolean, nullable=False, server_default=text("false")),
     Column("theme", Text, nullable=False, server_default="system"),
+    Column("time_zone", Text),  # none: as the browser says
+    Column("hours", Integer),
     _now(),
     CheckConstraint("role IN ('administrator', 'member')", name="role"),
     CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
     CheckConstraint("theme IN ('system', 'light', 'dark')", name="theme"),
+    CheckConstraint("hours IN (12, 24)", name="hours"),
     Index("users_email_key", func.lower(text("email")), unique=True),
 )
 

@@ -115,6 +115,12 @@ async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
     return Person(row.id, row.name)
 
 
+async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | None:
+    """Where somebody's clock stands, if they have said so."""
+    zone: str | None = (await connection.execute(select(users.c.time_zone).where(users.c.id == user_id))).scalar()
+    return zone
+
+
 def valid_name(name: str) -> str:
     """A person's name as it is kept; raises `InvalidInput`."""
     return checked_name(name, LONGEST_NAME)

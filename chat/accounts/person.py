@@ -38,3 +38,5 @@ class Visitor(Person):
     rooms_by: RoomOrder = "name"
     unread_first: bool = False
     theme: Theme = "system"
+    time_zone: str | None = None
+    hours: int | None = None

@@ -9,6 +9,7 @@ from chat.accounts.person import RoomOrder, Theme
 from chat.errors import InvalidInput
 from chat.ids import UserId
 from chat.models import users
+from chat.times import is_zone
 
 
 async def order_rooms(connection: AsyncConnection, user_id: UserId, by: str, *, unread_first: bool) -> None:
@@ -23,3 +24,16 @@ async def choose_theme(connection: AsyncConnection, user_id: UserId, theme: str)
     if theme not in get_args(Theme):
         raise InvalidInput(theme="Choose how the chat looks.")
     await connection.execute(update(users).where(users.c.id == user_id).values(theme=theme))
+
+
+async def choose_times(connection: AsyncConnection, user_id: UserId, time_zone: str, hours: str) -> None:
+    """Choose a time zone and a clock, each "" for what the browser says; raises `InvalidInput`."""
+    errors = {}
+    if time_zone and not is_zone(time_zone):
+        errors["time_zone"] = "Choose a time zone from the list."
+    if hours not in ("", "12", "24"):
+        errors["hours"] = "Choose a clock."
+    if errors:
+        raise InvalidInput(**errors)
+    chosen = {"time_zone": time_zone or None, "hours": int(hours) if hours else None}
+    await connection.execute(update(users).where(users.c.id == user_id).values(chosen))

@@ -7,11 +7,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chat.accounts.people import change_email, change_password, rename_person
-from chat.accounts.preferences import choose_theme, order_rooms
+from chat.accounts.preferences import choose_theme, choose_times, order_rooms
 from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, sessions_of
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import SessionId
+from chat.times import zones
 from chat.web.forms import read_form
 from chat.web.session import visitor
 from chat.web.shell import shell_page
@@ -53,6 +54,16 @@ async def choose_my_theme(request: Request) -> Response:
     except InvalidInput as invalid:
         return await _profile_page(request, form, invalid.errors, "", status_code=422)
     return _saved("theme")
+
+
+async def choose_my_times(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_times(connection, me.id, form.get("time_zone", ""), form.get("hours", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return _saved("times")
 
 
 async def change_my_email(request: Request) -> Response:
@@ -117,10 +128,12 @@ async def _profile_page(
     me, now = visitor(request), datetime.now(UTC)
     async with reading(request.app.state.database) as connection:
         sittings = await sessions_of(connection, me, now)
+    kept = {"name": me.name, "email": me.email, "time_zone": me.time_zone or "", "hours": str(me.hours or "")}
     context = {
-        "values": {"name": me.name, "email": me.email} | values,
+        "values": kept | values,
         "errors": errors,
         "saved": saved,
+        "zones": zones(),
         "sittings": sittings,
         "used_just_now": now - JUST_USED,
     }
@@ -132,6 +145,7 @@ routes = [
     Route("/profile/name", rename_myself, methods=["POST"]),
     Route("/profile/rooms", order_my_rooms, methods=["POST"]),
     Route("/profile/theme", choose_my_theme, methods=["POST"]),
+    Route("/profile/times", choose_my_times, methods=["POST"]),
     Route("/profile/email", change_my_email, methods=["POST"]),
     Route("/profile/password", change_my_password, methods=["POST"]),
     Route("/profile/sessions/end-others", end_other_sessions, methods=["POST"]),

@@ -38,7 +38,7 @@ _SITTING = text("""
     SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, people_revision, sitting.*
     FROM installation LEFT JOIN (
         SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role,
-            users.rooms_by, users.unread_first, users.theme
+            users.rooms_by, users.unread_first, users.theme, users.time_zone, users.hours
         FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS sitting ON true
@@ -186,6 +186,8 @@ def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
             users.c.rooms_by,
             users.c.unread_first,
             users.c.theme,
+            users.c.time_zone,
+            users.c.hours,
         )
         .join(users, users.c.id == sessions.c.user_id)
         .where(condition, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
@@ -202,6 +204,8 @@ def _visitor(row: Any) -> Visitor:
         rooms_by=row.rooms_by,
         unread_first=row.unread_first,
         theme=row.theme,
+        time_zone=row.time_zone,
+        hours=row.hours,
     )
 
 

@@ -1,6 +1,8 @@
 """The own profile: how one signs in, and where one is signed in."""
 
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -134,6 +136,49 @@ def test_the_chosen_theme_is_on_every_page_even_on_those_of_errors(alice: Person
     assert "data-theme" not in sign_up(alice.server, "Bob Brown").get("/").text
     assert alice.submit("/profile/theme", {"theme": "system"}).status_code == 303
     assert "data-theme" not in alice.get("/").text
+
+
+def test_pages_show_times_in_the_chosen_zone_and_by_the_chosen_clock(alice: Person) -> None:
+    url, bob = alice.server.database_url, sign_up(alice.server, "Bob Brown")
+    bob.post(1, "you, @Alice Adams?")
+    query(url, "UPDATE messages SET created_at = '2026-03-04 22:06Z' RETURNING 1")
+    query(url, "UPDATE sessions SET created_at = '2026-07-04 00:06Z' RETURNING 1")
+    assert "Wednesday, 4 March 2026, 22:06 UTC</time>" in alice.get("/mentions").text
+    chosen = alice.submit("/profile/times", {"time_zone": "Europe/Berlin", "hours": "12"})
+    assert chosen.headers["location"] == "/profile?saved=times"
+    assert "Wednesday, 4 March 2026, 11:06 pm</time>" in alice.get("/mentions").text
+    profile = alice.get("/profile").text
+    assert "Saturday, 4 July 2026, 2:06 am</time>" in profile
+    assert '<option value="Europe/Berlin" selected>Berlin</option>' in profile
+    assert '<html lang="en" data-time-zone="Europe/Berlin" data-hour-cycle="h12">' in profile
+    assert alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "24"}).status_code == 303
+    assert "Thursday, 5 March 2026, 07:06</time>" in alice.get("/mentions").text
+    assert alice.submit("/profile/times", {"time_zone": "", "hours": ""}).status_code == 303
+    assert '<html lang="en">' in alice.get("/profile").text
+
+
+def test_only_real_zones_and_clocks_can_be_chosen_and_the_other_choice_is_kept(alice: Person) -> None:
+    for bad in ("Europe/Atlantis", "../../etc/passwd", "x" * 1000):
+        refused = alice.submit("/profile/times", {"time_zone": bad, "hours": "12"})
+        assert refused.status_code == 422
+        assert "Choose a time zone from the list" in refused.text
+        assert 'name="hours" value="12" checked' in refused.text
+    refused = alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "13"})
+    assert "Choose a clock" in refused.text
+    assert '<option value="Asia/Tokyo" selected>' in refused.text
+    query(alice.server.database_url, "UPDATE users SET time_zone = 'Europe/Atlantis' RETURNING 1")
+    assert alice.get("/profile").status_code == 200, "a zone that has gone is no reason to fail"
+
+
+def test_others_see_what_time_it_is_where_somebody_is(alice: Person) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    assert "there." not in alice.get(f"/people/{bob.id}").text
+    assert bob.submit("/profile/times", {"time_zone": "Asia/Kathmandu", "hours": "12"}).status_code == 303
+    before = datetime.now(ZoneInfo("Asia/Kathmandu"))
+    page = alice.get(f"/people/{bob.id}").text
+    after = datetime.now(ZoneInfo("Asia/Kathmandu"))
+    assert any(f"It is {moment:%H:%M} on {moment:%A} there." in page for moment in (before, after))
+    assert "there." not in bob.get(f"/people/{bob.id}").text
 
 
 def test_another_address_is_what_one_signs_in_with_from_then_on(alice: Person) -> None:

@@ -1,10 +1,13 @@
 """What one chooses for oneself shows at once, where it should."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import Windows
-from tests.support.people import Person
+from tests.support.databases import query
+from tests.support.people import Person, sign_up
 
 
 def test_a_page_that_is_open_elsewhere_is_told_when_it_is_signed_out(alice: Person, windows: Windows) -> None:
@@ -73,6 +76,39 @@ def test_initials_can_be_read_in_each_of_twelve_different_colours(alice: Person,
     found = page.evaluate(CONTRASTS)
     assert len({colour for _, colour in found}) == 12
     assert min(contrast for contrast, _ in found) >= 4.5, found
+
+
+def test_the_room_shows_times_and_days_as_one_has_chosen(alice: Person, windows: Windows) -> None:
+    for number in range(2):
+        alice.post(1, f"message {number}")
+    moments = ("2026-03-04 22:06Z", "2026-03-04 23:30Z")
+    for number, moment in enumerate(moments, start=1):
+        query(alice.server.database_url, f"UPDATE messages SET created_at = '{moment}' WHERE id = {number} RETURNING 1")
+    alice.submit("/profile/times", {"time_zone": "Europe/Berlin", "hours": "12"})
+    page = windows.open_as(alice, "/rooms/1", timezone_id="America/New_York")
+    expect(page.locator("#messages time").first).to_have_text("11:06 pm")
+    expect(page.locator("#messages .starts-day")).to_have_count(2)
+    days = [each.get_attribute("data-day") or "" for each in page.locator("#messages .message").all()]
+    assert [re.findall(r"\d+ March", each) for each in days] == [["4 March"], ["5 March"]]
+    alice.submit("/profile/times", {"time_zone": "", "hours": "24"})
+    page.reload()
+    expect(page.locator("#messages time").first).to_have_text("17:06")
+    expect(page.locator("#messages .starts-day")).to_have_count(1)
+    alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": ""})
+    page.reload()
+    expect(page.locator("#messages time").first).to_have_text("07:06")
+
+
+def test_pages_follow_the_browser_until_one_chooses_and_say_utc_without_scripts(
+    alice: Person, windows: Windows
+) -> None:
+    sign_up(alice.server, "Bob Brown").post(1, "hello @Alice Adams")
+    query(alice.server.database_url, "UPDATE messages SET created_at = '2026-03-04 22:06Z' RETURNING 1")
+    page = windows.open_as(alice, "/mentions", timezone_id="Asia/Tokyo")
+    expect(page.locator(".mentions time")).to_have_text(re.compile(r"^Thursday,? 5 March 2026 at 07:06$"))
+    plain = windows.open_as(alice, "/rooms/1", timezone_id="Asia/Tokyo", java_script_enabled=False)
+    expect(plain.locator("#messages time")).to_have_text("22:06")
+    expect(plain.locator("#messages time")).to_have_attribute("title", "22:06 UTC")
 
 
 def test_the_profile_works_without_scripts_and_shows_what_is_wrong_where_it_is(alice: Person, windows: Windows) -> None:
