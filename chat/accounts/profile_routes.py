@@ -12,6 +12,7 @@ from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, se
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import SessionId
+from chat.rooms.levels import choose_first_levels, first_levels_of
 from chat.times import zones
 from chat.web.forms import read_form
 from chat.web.session import visitor
@@ -64,6 +65,21 @@ async def choose_my_times(request: Request) -> Response:
     except InvalidInput as invalid:
         return await _profile_page(request, form, invalid.errors, "", status_code=422)
     return _saved("times")
+
+
+async def choose_my_levels(request: Request) -> Response:
+    """What I am told of rooms I come into, and of those I am in when I say so."""
+    me, form = visitor(request), await read_form(request)
+    room_level, direct_level = form.get("room_level", ""), form.get("direct_level", "")
+    everywhere = "everywhere" in form
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_first_levels(connection, me.id, room_level, direct_level, everywhere=everywhere)
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    if everywhere:
+        await request.app.state.notices.refresh_sidebars([me.id])
+    return _saved("levels-everywhere" if everywhere else "levels")
 
 
 async def change_my_email(request: Request) -> Response:
@@ -128,7 +144,15 @@ async def _profile_page(
     me, now = visitor(request), datetime.now(UTC)
     async with reading(request.app.state.database) as connection:
         sittings = await sessions_of(connection, me, now)
-    kept = {"name": me.name, "email": me.email, "time_zone": me.time_zone or "", "hours": str(me.hours or "")}
+        levels = await first_levels_of(connection, me.id)
+    kept = {
+        "name": me.name,
+        "email": me.email,
+        "time_zone": me.time_zone or "",
+        "hours": str(me.hours or ""),
+        "room_level": levels.room,
+        "direct_level": levels.direct,
+    }
     context = {
         "values": kept | values,
         "errors": errors,
@@ -146,6 +170,7 @@ routes = [
     Route("/profile/rooms", order_my_rooms, methods=["POST"]),
     Route("/profile/theme", choose_my_theme, methods=["POST"]),
     Route("/profile/times", choose_my_times, methods=["POST"]),
+    Route("/profile/levels", choose_my_levels, methods=["POST"]),
     Route("/profile/email", change_my_email, methods=["POST"]),
     Route("/profile/password", change_my_password, methods=["POST"]),
     Route("/profile/sessions/end-others", end_other_sessions, methods=["POST"]),

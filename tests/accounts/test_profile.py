@@ -181,6 +181,53 @@ def test_others_see_what_time_it_is_where_somebody_is(alice: Person) -> None:
     assert "there." not in bob.get(f"/people/{bob.id}").text
 
 
+def levels(person: Person) -> list[tuple[str, str]]:
+    """The level of each of somebody's rooms, by room."""
+    statement = (
+        "SELECT coalesce(rooms.name, 'direct') AS name, level FROM memberships "
+        f"JOIN rooms ON rooms.id = room_id WHERE user_id = {person.id} ORDER BY room_id"
+    )
+    return [(row["name"], row["level"]) for row in query(person.server.database_url, statement)]
+
+
+def test_rooms_begin_with_the_level_one_has_chosen_by_whatever_door_one_comes(alice: Person) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    assert levels(bob) == [("Lobby", "mentions")]
+    choice = {"room_level": "everything", "direct_level": "nothing"}
+    assert bob.submit("/profile/levels", choice).headers["location"] == "/profile?saved=levels"
+    joined, added = alice.create_room("Joined"), alice.create_room("Added", "closed")
+    asked = alice.create_room("Asked")
+    bob.join(joined)
+    alice.submit(f"/rooms/{added}/members", {"person": bob.id})
+    alice.post(asked, "/invite Bob Brown")
+    bob.create_room("Own")
+    alice.open_direct(bob)
+    assert levels(bob) == [
+        ("Lobby", "mentions"),
+        ("Joined", "everything"),
+        ("Added", "everything"),
+        ("Asked", "everything"),
+        ("Own", "everything"),
+        ("direct", "nothing"),
+    ]
+    assert levels(alice)[-1] == ("direct", "everything"), "each has chosen for themselves"
+
+
+def test_the_choice_can_be_taken_over_by_all_rooms_but_those_off_the_list(alice: Person) -> None:
+    bob, quiet = sign_up(alice.server, "Bob Brown"), alice.create_room("Quiet")
+    alice.open_direct(bob)
+    alice.submit(f"/rooms/{quiet}/level", {"level": "hidden"})
+    choice = {"room_level": "nothing", "direct_level": "nothing", "everywhere": "yes"}
+    assert alice.submit("/profile/levels", choice).headers["location"] == "/profile?saved=levels-everywhere"
+    assert levels(alice) == [("Lobby", "nothing"), ("Quiet", "hidden"), ("direct", "nothing")]
+    assert levels(bob) == [("Lobby", "mentions"), ("direct", "everything")]
+    for bad in ({"room_level": "hidden"}, {"direct_level": "mentions"}, {"room_level": ""}):
+        refused = alice.submit("/profile/levels", choice | bad)
+        assert refused.status_code == 422
+        assert refused.text.count("Choose what you want to be told") == 1
+    assert 'name="room_level" value="nothing" checked' in alice.get("/profile").text
+
+
 def test_another_address_is_what_one_signs_in_with_from_then_on(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
 

@@ -111,6 +111,24 @@ def test_pages_follow_the_browser_until_one_chooses_and_say_utc_without_scripts(
     expect(plain.locator("#messages time")).to_have_attribute("title", "22:06 UTC")
 
 
+def test_open_pages_grow_quiet_when_one_wants_to_be_told_nothing(alice: Person, windows: Windows) -> None:
+    bob, garden = sign_up(alice.server, "Bob Brown"), alice.create_room("Garden")
+    bob.join(garden)
+    page = windows.open_as(alice, "/rooms/1")
+    bob.post(garden, "hello")
+    badge = page.locator("nav a:has-text('Garden') .badge")
+    expect(badge).to_be_visible()
+    profile = page.context.new_page()
+    profile.goto(f"{alice.server.url}/profile")
+    profile.check("#levels input[name=room_level][value=nothing]")
+    profile.click("#levels >> text=Save")
+    expect(profile.locator("#levels .saved")).to_contain_text("to come")
+    expect(badge).to_be_visible()
+    profile.check("#levels >> text=Also in all I am in now")
+    profile.click("#levels >> text=Save")
+    expect(badge).to_be_hidden()
+
+
 def test_the_profile_works_without_scripts_and_shows_what_is_wrong_where_it_is(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/profile", java_script_enabled=False, expected=("422",))
     page.fill("#current_password", "wrong")
