@@ -11,6 +11,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
+import chat.accounts.profile_routes
 import chat.accounts.routes
 import chat.messages.routes
 import chat.rooms.routes
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[
             *chat.accounts.routes.routes,
+            *chat.accounts.profile_routes.routes,
             *chat.rooms.routes.routes,
             *chat.messages.routes.routes,
             *chat.search.routes.routes,

@@ -63,9 +63,18 @@ users = Table(
     Column("rooms_by", Text, nullable=False, server_default="name"),
     Column("unread_first", Boolean, nullable=False, server_default=text("false")),
     Column("recent_searches", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("theme", Text, nullable=False, server_default="system"),
+    Column("time_zone", Text),  # none: as the browser says
+    Column("hours", Integer),
+    Column("room_level", Text, nullable=False, server_default="mentions"),
+    Column("direct_level", Text, nullable=False, server_default="everything"),
     _now(),
     CheckConstraint("role IN ('administrator', 'member')", name="role"),
     CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
+    CheckConstraint("theme IN ('system', 'light', 'dark')", name="theme"),
+    CheckConstraint("hours IN (12, 24)", name="hours"),
+    CheckConstraint("room_level IN ('everything', 'mentions', 'nothing')", name="room_level"),
+    CheckConstraint("direct_level IN ('everything', 'nothing')", name="direct_level"),
     Index("users_email_key", func.lower(text("email")), unique=True),
 )
 

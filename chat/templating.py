@@ -12,6 +12,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from chat.times import clock, day, in_zone
+
 ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
 
@@ -26,9 +28,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(static=static_url, icon=_icon, assets=_assets)
-    environment.filters["day"] = lambda moment: f"{moment:%A}, {moment.day} {moment:%B %Y}"
-    environment.filters["clock"] = lambda moment: f"{moment:%H:%M}"
-    environment.filters["iso"] = datetime.isoformat
+    environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=datetime.isoformat)
     return environment
 
 

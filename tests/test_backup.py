@@ -267,7 +267,16 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(busy: Person, tmp
 LATER_COLUMNS = {
     "messages": {"edited_at", "deleted_at", "body_html", "reactions"},
     "installation": {"people_revision"},
-    "users": {"rooms_by", "unread_first", "recent_searches"},
+    "users": {
+        "rooms_by",
+        "unread_first",
+        "recent_searches",
+        "theme",
+        "time_zone",
+        "hours",
+        "room_level",
+        "direct_level",
+    },
     "rooms": {"topic"},
     "memberships": {"level"},
 }

@@ -54,7 +54,7 @@ async def create_person(connection: AsyncConnection, new: Registration, role: Ro
     try:
         return UserId((await connection.execute(statement)).scalar_one())
     except IntegrityError:
-        raise InvalidInput(email="Somebody has already signed up with this e-mail address.") from None
+        raise _email_taken() from None
 
 
 async def authenticate(database: AsyncEngine, email: str, password: str) -> UserId:
@@ -76,23 +76,24 @@ async def rename_person(connection: AsyncConnection, user_id: UserId, name: str)
     await connection.execute(update(installation).values(people_revision=installation.c.people_revision + 1))
 
 
-async def order_rooms(connection: AsyncConnection, user_id: UserId, by: str, *, unread_first: bool) -> None:
-    """Choose in which order one's own rooms stand; raises `InvalidInput`."""
-    if by not in ("name", "activity"):
-        raise InvalidInput(rooms_by="Choose an order.")
-    await connection.execute(update(users).where(users.c.id == user_id).values(rooms_by=by, unread_first=unread_first))
-
-
 async def change_password(database: AsyncEngine, user_id: UserId, current: str, new: str) -> None:
     """Change one's own password; raises `InvalidInput` naming the field that is wrong."""
-    async with database.connect() as connection:
-        kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
-    if not await verify_password(current, kept):
-        raise InvalidInput(current_password="This is not your current password.")
+    await _check_own_password(database, user_id, current, "current_password")
     check_password(new)
     replaced = await hash_password(new)
     async with database.begin() as connection:
         await connection.execute(update(users).where(users.c.id == user_id).values(password_hash=replaced))
+
+
+async def change_email(database: AsyncEngine, user_id: UserId, password: str, email: str) -> None:
+    """Change the address one signs in with; raises `InvalidInput`, for the password as `email_password`."""
+    email = _valid_email(email)
+    await _check_own_password(database, user_id, password, "email_password")
+    try:
+        async with database.begin() as connection:
+            await connection.execute(update(users).where(users.c.id == user_id).values(email=email))
+    except IntegrityError:
+        raise _email_taken() from None
 
 
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
@@ -114,9 +115,26 @@ async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
     return Person(row.id, row.name)
 
 
+async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | None:
+    """Where somebody's clock stands, if they have said so."""
+    zone: str | None = (await connection.execute(select(users.c.time_zone).where(users.c.id == user_id))).scalar()
+    return zone
+
+
 def valid_name(name: str) -> str:
     """A person's name as it is kept; raises `InvalidInput`."""
     return checked_name(name, LONGEST_NAME)
+
+
+async def _check_own_password(database: AsyncEngine, user_id: UserId, password: str, field: str) -> None:
+    async with database.connect() as connection:
+        kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
+    if not await verify_password(password, kept):
+        raise InvalidInput(**{field: "This is not your current password."})
+
+
+def _email_taken() -> InvalidInput:
+    return InvalidInput(email="Somebody has already signed up with this e-mail address.")
 
 
 def _valid_email(email: str) -> str:

@@ -7,6 +7,7 @@ from chat.ids import SessionId, UserId
 
 HUES = 12
 RoomOrder = Literal["name", "activity"]
+Theme = Literal["system", "light", "dark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,6 @@ class Visitor(Person):
     session_id: SessionId
     rooms_by: RoomOrder = "name"
     unread_first: bool = False
+    theme: Theme = "system"
+    time_zone: str | None = None
+    hours: int | None = None

@@ -1,4 +1,4 @@
-"""Signing up, in and out; the own profile; the administrator's page."""
+"""Signing up, in and out; the administrator's page."""
 
 from datetime import UTC, datetime
 
@@ -11,14 +11,11 @@ from chat.accounts.installation import create_installation, installation_of, ope
 from chat.accounts.people import (
     Registration,
     authenticate,
-    change_password,
     create_person,
-    order_rooms,
     registration,
-    rename_person,
     valid_name,
 )
-from chat.accounts.sessions import open_session, revoke_other_sessions, revoke_session
+from chat.accounts.sessions import open_session, revoke_session
 from chat.accounts.tokens import Tokens
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
@@ -29,7 +26,7 @@ from chat.templating import page
 from chat.web.cookies import give_tokens, is_secure, take_tokens
 from chat.web.forms import read_form
 from chat.web.origin import own_origin
-from chat.web.session import administrator, visitor
+from chat.web.session import administrator
 from chat.web.shell import shell_page
 
 FIRST_RUN_FIELDS = {"installation_name": "", "room_name": "Lobby", "name": "", "email": ""}
@@ -108,45 +105,6 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def show_profile(request: Request) -> Response:
-    return await _profile_page(request, {}, {}, request.query_params.get("saved", ""))
-
-
-async def rename_myself(request: Request) -> Response:
-    me, form = visitor(request), await read_form(request)
-    try:
-        async with request.app.state.database.begin() as connection:
-            await rename_person(connection, me.id, form.get("name", ""))
-    except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
-    return RedirectResponse("/profile?saved=name", status_code=303)
-
-
-async def order_my_rooms(request: Request) -> Response:
-    me, form = visitor(request), await read_form(request)
-    try:
-        async with request.app.state.database.begin() as connection:
-            await order_rooms(connection, me.id, form.get("rooms_by", ""), unread_first="unread_first" in form)
-    except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
-    await request.app.state.notices.refresh_sidebars([me.id])
-    return RedirectResponse("/profile?saved=order", status_code=303)
-
-
-async def change_my_password(request: Request) -> Response:
-    """Whoever else knew the old password is signed out with it."""
-    me, form = visitor(request), await read_form(request)
-    database = request.app.state.database
-    try:
-        await change_password(database, me.id, form.get("current_password", ""), form.get("password", ""))
-    except InvalidInput as invalid:
-        return await _profile_page(request, {}, invalid.errors, "", status_code=422)
-    async with database.begin() as connection:
-        ended = await revoke_other_sessions(connection, me.id, me.session_id, datetime.now(UTC))
-    await request.app.state.notices.end_sessions(ended)
-    return RedirectResponse("/profile?saved=password", status_code=303)
-
-
 async def show_admin(request: Request) -> Response:
     administrator(request)
     installation = request.state.installation
@@ -177,16 +135,6 @@ async def make_invite(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         await reset_invite(connection)
     return RedirectResponse("/admin?saved=invite", status_code=303)
-
-
-async def my_style(request: Request) -> Response:
-    """What is different for me on pages that are the same for everybody: which messages are mine, which mean me."""
-    me = visitor(request)
-    mine = f'.message[data-author="{me.id}"]'
-    css = f"{mine}{{--own:1}}{mine}>.tools>.edit{{display:inline-block}}"
-    css += f'.reaction[data-by~="{me.id}"]{{border-color:var(--accent-ink);background:var(--accent-wash)}}'
-    css += f'.mention:is([href="/people/{me.id}"],span){{background:var(--warn-wash);color:inherit}}'
-    return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 
 
 async def _checked_first_run(form: dict[str, str]) -> Registration:
@@ -242,13 +190,6 @@ def _sign_up_page(
     return page(request, "accounts/sign_up.html", context, status_code=status_code)
 
 
-async def _profile_page(
-    request: Request, values: dict[str, str], errors: dict[str, str], saved: str, status_code: int = 200
-) -> Response:
-    context = {"values": {"name": visitor(request).name} | values, "errors": errors, "saved": saved}
-    return await shell_page(request, "accounts/profile.html", context, status_code=status_code)
-
-
 routes = [
     Route("/first-run", show_first_run),
     Route("/first-run", first_run, methods=["POST"]),
@@ -258,11 +199,6 @@ routes = [
     Route("/sign-in", show_sign_in),
     Route("/sign-in", sign_in, methods=["POST"]),
     Route("/sign-out", sign_out, methods=["POST"]),
-    Route("/profile", show_profile),
-    Route("/profile/name", rename_myself, methods=["POST"]),
-    Route("/profile/rooms", order_my_rooms, methods=["POST"]),
-    Route("/profile/password", change_my_password, methods=["POST"]),
-    Route("/me.css", my_style),
     Route("/admin", show_admin),
     Route("/admin/sign-up", choose_sign_up, methods=["POST"]),
     Route("/admin/invite", make_invite, methods=["POST"]),

@@ -2,20 +2,35 @@
 
 import hashlib
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, bindparam, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.accounts.agents import Agent, agent_of
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
+from chat.errors import NotFound
 from chat.ids import SessionId, UserId
 from chat.models import sessions, users
 
 # Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
 SAME_MOMENT = timedelta(seconds=60)
+MOST_LISTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """A browser one is signed in on."""
+
+    session_id: SessionId
+    agent: Agent
+    is_this: bool
+    signed_in_at: datetime
+    last_used_at: datetime
 
 
 # Asked with every request.
@@ -23,7 +38,7 @@ _SITTING = text("""
     SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, people_revision, sitting.*
     FROM installation LEFT JOIN (
         SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role,
-            users.rooms_by, users.unread_first
+            users.rooms_by, users.unread_first, users.theme, users.time_zone, users.hours
         FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS sitting ON true
@@ -115,6 +130,31 @@ async def revoke_other_sessions(
     return list((await connection.execute(statement)).scalars())
 
 
+async def revoke_own_session(
+    connection: AsyncConnection, user_id: UserId, session_id: SessionId, now: datetime
+) -> None:
+    """End one of a person's own sign-ins; raises `NotFound` for any other."""
+    mine = (sessions.c.id == session_id) & (sessions.c.user_id == user_id) & sessions.c.revoked_at.is_(None)
+    ended = await connection.execute(update(sessions).where(mine).values(revoked_at=now))
+    if not ended.rowcount:
+        raise NotFound
+
+
+async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: datetime) -> list[Sitting]:
+    """Where the visitor is signed in: here first, then by last use; the first 50."""
+    is_this = sessions.c.id == visitor.session_id
+    statement = (
+        select(sessions)
+        .where(sessions.c.user_id == visitor.id, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
+        .order_by(is_this.desc(), sessions.c.refreshed_at.desc(), sessions.c.id.desc())
+        .limit(MOST_LISTED)
+    )
+    return [
+        Sitting(row.id, agent_of(row.user_agent), row.id == visitor.session_id, row.created_at, row.refreshed_at)
+        for row in await connection.execute(statement)
+    ]
+
+
 async def _rotate(
     connection: AsyncConnection, signer: Signer, session_id: SessionId, now: datetime, *, previous: bytes | None
 ) -> Tokens:
@@ -145,6 +185,9 @@ def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
             users.c.role,
             users.c.rooms_by,
             users.c.unread_first,
+            users.c.theme,
+            users.c.time_zone,
+            users.c.hours,
         )
         .join(users, users.c.id == sessions.c.user_id)
         .where(condition, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
@@ -160,6 +203,9 @@ def _visitor(row: Any) -> Visitor:
         session_id=row.session_id,
         rooms_by=row.rooms_by,
         unread_first=row.unread_first,
+        theme=row.theme,
+        time_zone=row.time_zone,
+        hours=row.hours,
     )
 
 

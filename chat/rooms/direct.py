@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,11 +32,9 @@ async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iter
     if room_id is None:
         existing = select(rooms.c.id).where(rooms.c.direct_key == key)
         return RoomId((await connection.execute(existing)).scalar_one())
-    role = {person: "owner" if person == user_id else "member" for person in people}
-    await connection.execute(
-        insert(memberships),
-        [{"room_id": room_id, "user_id": person, "role": role[person], "level": "everything"} for person in people],
-    )
+    role = case((users.c.id == user_id, "owner"), else_="member")
+    seats = select(literal(room_id), users.c.id, role, users.c.direct_level).where(is_one_of(users.c.id, people))
+    await connection.execute(insert(memberships).from_select(["room_id", "user_id", "role", "level"], seats))
     return RoomId(room_id)
 
 

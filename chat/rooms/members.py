@@ -12,6 +12,7 @@ from chat.database import is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms, users
+from chat.rooms.levels import first_level
 from chat.rooms.room import Room, require_manager
 from chat.text import contains, single_line
 
@@ -136,7 +137,7 @@ async def _add(connection: AsyncConnection, room_id: RoomId, user_id: UserId) ->
     read = select(rooms.c.message_count).where(rooms.c.id == room_id).scalar_subquery()
     await connection.execute(
         insert(memberships)
-        .values(room_id=room_id, user_id=user_id, role="member", read_position=read)
+        .values(room_id=room_id, user_id=user_id, role="member", read_position=read, level=first_level(user_id))
         .on_conflict_do_nothing()
     )
 

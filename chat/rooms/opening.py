@@ -10,6 +10,7 @@ from chat.accounts.person import Visitor
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms
+from chat.rooms.levels import first_level
 from chat.rooms.room import Kind, Room, member_count, require_manager
 from chat.text import checked_name, contains, single_line
 
@@ -38,7 +39,8 @@ async def create_room(connection: AsyncConnection, owner_id: UserId, name: str, 
         room_id = RoomId((await connection.execute(statement)).scalar_one())
     except IntegrityError:
         raise _name_taken() from None
-    await connection.execute(insert(memberships).values(room_id=room_id, user_id=owner_id, role="owner"))
+    owner = {"room_id": room_id, "user_id": owner_id, "role": "owner", "level": first_level(owner_id)}
+    await connection.execute(insert(memberships).values(owner))
     return room_id
 
 

@@ -1,12 +1,13 @@
 """Rooms, their members, and direct conversations."""
 
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chat.accounts.people import find_people, person_by_id
+from chat.accounts.people import find_people, person_by_id, time_zone_of
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
@@ -26,6 +27,7 @@ from chat.rooms.room import Room, may_manage, room_of_member, visible_room
 from chat.rooms.sidebar import sidebar_of
 from chat.rooms.switching import destinations
 from chat.templating import is_htmx, page
+from chat.times import in_zone
 from chat.web.forms import read_choices, read_form, whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page, sidebar_markup
@@ -164,7 +166,9 @@ async def show_person(request: Request) -> Response:
     visitor(request)
     async with reading(request.app.state.database) as connection:
         person = await person_by_id(connection, UserId(request.path_params["user_id"]))
-    context = {"person": person, "is_online": person.id in request.app.state.presence.online()}
+        zone = await time_zone_of(connection, person.id)
+    there = in_zone(datetime.now(UTC), zone) if zone else None
+    context = {"person": person, "is_online": person.id in request.app.state.presence.online(), "there": there}
     return await shell_page(request, "rooms/person.html", context)
 
 

@@ -3,16 +3,31 @@
 
 const messages = () => document.getElementById("messages");
 
-const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "full" });
+// In the zone and by the clock that the reader has chosen, else the browser's, which need not know every zone.
+const { timeZone, hourCycle } = document.documentElement.dataset;
+function formatOf(style) {
+  try {
+    return new Intl.DateTimeFormat(undefined, { ...style, timeZone, hourCycle });
+  } catch {
+    return new Intl.DateTimeFormat(undefined, { ...style, hourCycle });
+  }
+}
+const clock = formatOf({ timeStyle: "short" });
+const day = formatOf({ dateStyle: "full" });
+const full = formatOf({ dateStyle: "medium", timeStyle: "medium" });
+const dayAndClock = formatOf({ dateStyle: "full", timeStyle: "short" });
 function localise() {
+  for (const time of document.querySelectorAll("time[data-moment]")) {
+    time.textContent = dayAndClock.format(new Date(time.dateTime));
+    delete time.dataset.moment;
+  }
   let before = null;
   for (const message of messages()?.children ?? []) {
     const time = message.querySelector("time");
-    if (time?.title === "") {
+    if (time?.title.endsWith(" UTC")) {
       const moment = new Date(message.dataset.at);
       time.textContent = clock.format(moment);
-      time.title = moment.toLocaleString();
+      time.title = full.format(moment);
       message.dataset.day = day.format(moment);
     }
     if (message.classList.contains("starts-day") !== (message.dataset.day !== before)) message.classList.toggle("starts-day");

@@ -1,0 +1,179 @@
+"""The own profile: what one is called, how one signs in, where one is signed in."""
+
+from datetime import UTC, datetime, timedelta
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chat.accounts.people import change_email, change_password, rename_person
+from chat.accounts.preferences import choose_theme, choose_times, order_rooms
+from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, sessions_of
+from chat.database import reading
+from chat.errors import InvalidInput
+from chat.ids import SessionId
+from chat.rooms.levels import choose_first_levels, first_levels_of
+from chat.times import zones
+from chat.web.forms import read_form
+from chat.web.session import visitor
+from chat.web.shell import shell_page
+
+# An access token serves ten minutes before a browser shows that it is still in use.
+JUST_USED = timedelta(minutes=15)
+
+
+async def show_profile(request: Request) -> Response:
+    return await _profile_page(request, {}, {}, request.query_params.get("saved", ""))
+
+
+async def rename_myself(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await rename_person(connection, me.id, form.get("name", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return _saved("name")
+
+
+async def order_my_rooms(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await order_rooms(connection, me.id, form.get("rooms_by", ""), unread_first="unread_first" in form)
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    await request.app.state.notices.refresh_sidebars([me.id])
+    return _saved("order")
+
+
+async def choose_my_theme(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_theme(connection, me.id, form.get("theme", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return _saved("theme")
+
+
+async def choose_my_times(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_times(connection, me.id, form.get("time_zone", ""), form.get("hours", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return _saved("times")
+
+
+async def choose_my_levels(request: Request) -> Response:
+    """What I am told of rooms I come into, and of those I am in when I say so."""
+    me, form = visitor(request), await read_form(request)
+    room_level, direct_level = form.get("room_level", ""), form.get("direct_level", "")
+    everywhere = "everywhere" in form
+    try:
+        async with request.app.state.database.begin() as connection:
+            await choose_first_levels(connection, me.id, room_level, direct_level, everywhere=everywhere)
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    if everywhere:
+        await request.app.state.notices.refresh_sidebars([me.id])
+    return _saved("levels-everywhere" if everywhere else "levels")
+
+
+async def change_my_email(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    try:
+        await change_email(request.app.state.database, me.id, form.get("email_password", ""), form.get("email", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+    return _saved("email")
+
+
+async def change_my_password(request: Request) -> Response:
+    """Whoever else knew the old password is signed out with it."""
+    me, form = visitor(request), await read_form(request)
+    database = request.app.state.database
+    try:
+        await change_password(database, me.id, form.get("current_password", ""), form.get("password", ""))
+    except InvalidInput as invalid:
+        return await _profile_page(request, {}, invalid.errors, "", status_code=422)
+    await _end_my_other_sessions(request)
+    return _saved("password")
+
+
+async def end_other_sessions(request: Request) -> Response:
+    await _end_my_other_sessions(request)
+    return _saved("others")
+
+
+async def end_session(request: Request) -> Response:
+    me, session_id = visitor(request), SessionId(request.path_params["session_id"])
+    async with request.app.state.database.begin() as connection:
+        await revoke_own_session(connection, me.id, session_id, datetime.now(UTC))
+    await request.app.state.notices.end_sessions([session_id])
+    return _saved("session")
+
+
+async def my_style(request: Request) -> Response:
+    """What is different for me on pages that are the same for everybody: which messages are mine, which mean me."""
+    me = visitor(request)
+    mine = f'.message[data-author="{me.id}"]'
+    css = f"{mine}{{--own:1}}{mine}>.tools>.edit{{display:inline-block}}"
+    css += f'.reaction[data-by~="{me.id}"]{{border-color:var(--accent-ink);background:var(--accent-wash)}}'
+    css += f'.mention:is([href="/people/{me.id}"],span){{background:var(--warn-wash);color:inherit}}'
+    return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
+
+
+def _saved(what: str) -> Response:
+    # Without a fragment of its own, a browser keeps the one of the form's action, and so the place on the page.
+    return RedirectResponse(f"/profile?saved={what}", status_code=303)
+
+
+async def _end_my_other_sessions(request: Request) -> None:
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        ended = await revoke_other_sessions(connection, me.id, me.session_id, datetime.now(UTC))
+    await request.app.state.notices.end_sessions(ended)
+
+
+async def _profile_page(
+    request: Request, values: dict[str, str], errors: dict[str, str], saved: str, status_code: int = 200
+) -> Response:
+    me, now = visitor(request), datetime.now(UTC)
+    async with reading(request.app.state.database) as connection:
+        sittings = await sessions_of(connection, me, now)
+        levels = await first_levels_of(connection, me.id)
+    kept = {
+        "name": me.name,
+        "email": me.email,
+        "time_zone": me.time_zone or "",
+        "hours": str(me.hours or ""),
+        "room_level": levels.room,
+        "direct_level": levels.direct,
+    }
+    context = {
+        "values": kept | values,
+        "errors": errors,
+        "saved": saved,
+        "zones": zones(),
+        "sittings": sittings,
+        "used_just_now": now - JUST_USED,
+    }
+    return await shell_page(request, "accounts/profile.html", context, status_code=status_code)
+
+
+routes = [
+    Route("/profile", show_profile),
+    Route("/profile/name", rename_myself, methods=["POST"]),
+    Route("/profile/rooms", order_my_rooms, methods=["POST"]),
+    Route("/profile/theme", choose_my_theme, methods=["POST"]),
+    Route("/profile/times", choose_my_times, methods=["POST"]),
+    Route("/profile/levels", choose_my_levels, methods=["POST"]),
+    Route("/profile/email", change_my_email, methods=["POST"]),
+    Route("/profile/password", change_my_password, methods=["POST"]),
+    Route("/profile/sessions/end-others", end_other_sessions, methods=["POST"]),
+    Route("/profile/sessions/{session_id:id}/end", end_session, methods=["POST"]),
+    Route("/me.css", my_style),
+]

@@ -1,0 +1,54 @@
+"""What people are told of the rooms they come into, until they choose something else for one of them."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ScalarSelect, case, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.errors import InvalidInput
+from chat.ids import UserId
+from chat.models import memberships, rooms, users
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLevels:
+    """The levels that somebody's memberships begin with."""
+
+    room: str
+    direct: str
+
+
+def first_level(user_id: UserId) -> ScalarSelect[str]:
+    """The level with which somebody enters an open or closed room, to be inserted with the membership."""
+    return select(users.c.room_level).where(users.c.id == user_id).scalar_subquery()
+
+
+async def first_levels_of(connection: AsyncConnection, user_id: UserId) -> FirstLevels:
+    """What somebody has chosen."""
+    statement = select(users.c.room_level, users.c.direct_level).where(users.c.id == user_id)
+    return FirstLevels(*(await connection.execute(statement)).one())
+
+
+async def choose_first_levels(
+    connection: AsyncConnection, user_id: UserId, room_level: str, direct_level: str, *, everywhere: bool
+) -> None:
+    """Choose what one is told of rooms to come and, if wanted, of all one is in; raises `InvalidInput`.
+
+    A room that one has taken off the list stays off it.
+    """
+    errors = {}
+    if room_level not in ("everything", "mentions", "nothing"):
+        errors["room_level"] = "Choose what you want to be told."
+    if direct_level not in ("everything", "nothing"):
+        errors["direct_level"] = "Choose what you want to be told."
+    if errors:
+        raise InvalidInput(**errors)
+    chosen = {"room_level": room_level, "direct_level": direct_level}
+    await connection.execute(update(users).where(users.c.id == user_id).values(chosen))
+    if everywhere:
+        await connection.execute(
+            update(memberships)
+            .where(memberships.c.user_id == user_id, memberships.c.level != "hidden")
+            .where(rooms.c.id == memberships.c.room_id)
+            .values(level=case((rooms.c.kind == "direct", direct_level), else_=room_level))
+        )
