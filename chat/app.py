@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 import chat.accounts.routes
 import chat.messages.routes
+import chat.rooms.manager_routes
 import chat.rooms.routes
 import chat.web.health
 import chat.web.live
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[
             *chat.accounts.routes.routes,
             *chat.rooms.routes.routes,
+            *chat.rooms.manager_routes.routes,
             *chat.messages.routes.routes,
             *chat.web.live.routes,
             *chat.web.health.routes,

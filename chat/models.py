@@ -84,6 +84,7 @@ sessions = Table(
 
 # `newest_*` describe the last post; the next post reads them under the row lock it takes anyway, to know whether it
 # continues that one or starts a day. A snapshot of `messages` taken before the lock was granted could not tell.
+# That a direct room never becomes another kind of room is seen to by a trigger, `keep_direct`.
 rooms = Table(
     "rooms",
     metadata,
@@ -91,6 +92,10 @@ rooms = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text),
     Column("topic", Text, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("posting", Text, nullable=False, server_default="everybody"),
+    Column("slow_seconds", Integer, nullable=False, server_default="0"),
+    Column("archived_at", DateTime(timezone=True)),
     Column("direct_key", LargeBinary, unique=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
     Column("message_count", BigInteger, nullable=False, server_default="0"),
@@ -102,6 +107,13 @@ rooms = Table(
     CheckConstraint("kind IN ('open', 'closed', 'direct')", name="kind"),
     CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
     CheckConstraint("(kind = 'direct') = (name IS NULL)", name="name"),
+    CheckConstraint("posting IN ('everybody', 'managers')", name="posting"),
+    CheckConstraint("slow_seconds >= 0", name="slow_seconds"),
+    CheckConstraint(
+        "kind <> 'direct' OR (topic = '' AND description = '' AND posting = 'everybody' AND slow_seconds = 0 "
+        "AND archived_at IS NULL)",
+        name="plain_direct",
+    ),
     Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
 )
 
@@ -113,6 +125,7 @@ memberships = Table(
     Column("role", Text, nullable=False),
     Column("read_position", BigInteger, nullable=False, server_default="0"),
     Column("level", Text, nullable=False, server_default="mentions"),
+    Column("posted_at", DateTime(timezone=True)),  # kept in rooms with slow mode only
     _now(),
     CheckConstraint("role IN ('owner', 'member')", name="role"),
     CheckConstraint("level IN ('everything', 'mentions', 'nothing', 'hidden')", name="level"),

@@ -266,8 +266,8 @@ LATER_COLUMNS = {
     "messages": {"edited_at", "deleted_at", "body_html", "reactions"},
     "installation": {"people_revision"},
     "users": {"rooms_by", "unread_first"},
-    "rooms": {"topic"},
-    "memberships": {"level"},
+    "rooms": {"topic", "description", "posting", "slow_seconds", "archived_at"},
+    "memberships": {"level", "posted_at"},
 }
 
 

@@ -25,7 +25,7 @@ from chat.messages.message import Message
 from chat.messages.quoting import quoted
 from chat.messages.reacting import react
 from chat.messages.rendering import as_change, markup_of_page
-from chat.messages.room_page import room_page
+from chat.messages.room_page import room_head, room_page
 from chat.rooms.members import members_of
 from chat.rooms.reading import mark_read, mark_unread_from
 from chat.rooms.room import room_of_member
@@ -296,6 +296,7 @@ MOST_EMOJI, QUICK = 64, 6
 
 routes = [
     Route("/rooms/{room_id:id}", show_room),
+    Route("/rooms/{room_id:id}/head", room_head),
     Route("/rooms/{room_id:id}/messages", show_history),
     Route("/rooms/{room_id:id}/messages", post, methods=["POST"]),
     Route("/rooms/{room_id:id}/messages/{message_id:id}", show_message),

@@ -1,4 +1,4 @@
-"""What open pages are told when a room's members or its topic change."""
+"""What open pages are told when a room changes, or who is in it."""
 
 from collections.abc import Collection
 
@@ -24,3 +24,14 @@ async def announce_removal(state: State, room_id: RoomId, user_id: UserId) -> No
 async def announce_topic(state: State, room_id: RoomId, topic: str) -> None:
     """A room has a new topic."""
     await state.notices.show_in_room(room_id, fragment("rooms/_topic_changed.html", topic=topic))
+
+
+async def announce_change(state: State, room_id: RoomId, member_ids: Collection[UserId]) -> None:
+    """A room is called otherwise, or is another kind of room, or others may write in it."""
+    await announce_news(state, room_id)
+    await state.notices.refresh_sidebars(member_ids)
+
+
+async def announce_news(state: State, room_id: RoomId) -> None:
+    """What stands around a room's messages is to be looked at again: it is not the same for everybody."""
+    await state.notices.show_in_room(room_id, "<hx-news></hx-news>")

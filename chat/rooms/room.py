@@ -1,9 +1,9 @@
 """A room as one person sees it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Label, and_, func, or_, select
+from sqlalchemy import Label, Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
@@ -14,6 +14,7 @@ from chat.models import memberships, rooms, users
 
 Kind = Literal["open", "closed", "direct"]
 Level = Literal["everything", "mentions", "nothing", "hidden"]
+WhoPosts = Literal["everybody", "managers"]
 QUIET: frozenset[Level] = frozenset({"nothing", "hidden"})
 
 
@@ -29,9 +30,13 @@ class Room:
     member_count: int
     role: Literal["owner", "member"] | None
     read_position: Position
-    topic: str = ""
-    level: Level = "mentions"
-    people: tuple[Person, ...] = ()
+    topic: str
+    description: str
+    posting: WhoPosts
+    slow_seconds: int
+    is_archived: bool
+    level: Level
+    people: tuple[Person, ...]
 
     @property
     def is_member(self) -> bool:
@@ -50,6 +55,11 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
     if row is None:
         raise NotFound
     people = (await others_in(connection, visitor.id, [room_id]))[room_id] if row.kind == "direct" else ()
+    return room_from(row, visitor, people)
+
+
+def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Room:
+    """The room in a row of `rooms` with the visitor's membership; `people` are the others in a direct room."""
     return Room(
         id=row.id,
         kind=row.kind,
@@ -60,6 +70,10 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
         role=row.role,
         read_position=Position(row.read_position or 0),
         topic=row.topic,
+        description=row.description,
+        posting=row.posting,
+        slow_seconds=row.slow_seconds,
+        is_archived=row.archived_at is not None,
         level=row.level or "mentions",
         people=people,
     )
@@ -74,8 +88,13 @@ async def room_of_member(connection: AsyncConnection, visitor: Visitor, room_id:
 
 
 def may_manage(visitor: Visitor, room: Room) -> bool:
-    """Whether the visitor may rename the room and choose its members: its owners, and administrators who are in it."""
+    """Whether the visitor may change the room and choose its members: its owners, and administrators who are in it."""
     return room.kind != "direct" and (room.role == "owner" or (visitor.is_administrator and room.is_member))
+
+
+def may_post(visitor: Visitor, room: Room) -> bool:
+    """Whether the visitor may write in the room, sooner or later: slow mode only makes them wait."""
+    return room.is_member and not room.is_archived and (room.posting == "everybody" or may_manage(visitor, room))
 
 
 def require_manager(visitor: Visitor, room: Room) -> None:
