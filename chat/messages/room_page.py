@@ -75,7 +75,9 @@ async def room_head(request: Request) -> Response:
 
 
 def _writing(visitor: Visitor, room: Room) -> str:
-    """How somebody may write in a room: closed, free, or once in a while, and then in which."""
+    """How somebody may write in a room: not, because it is archived or closed to them, free, or once in a while."""
+    if room.is_archived:
+        return "archived, to be restored" if may_manage(visitor, room) else "archived"
     if not may_post(visitor, room):
         return "closed"
     return SLOW[room.slow_seconds] if room.slow_seconds and not may_manage(visitor, room) else "free"

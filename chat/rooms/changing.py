@@ -1,8 +1,9 @@
-"""What a room's managers change: what it is called and about, who finds it, who may post in it and how often."""
+"""What a room's managers change: what it is called and about, who may post in it;
+whether it goes on, rests in the archive, or is gone."""
 
 from collections.abc import Mapping
 
-from sqlalchemy import update
+from sqlalchemy import delete, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +12,7 @@ from chat.errors import InvalidInput
 from chat.models import rooms
 from chat.rooms.opening import name_taken, valid_name, valid_topic
 from chat.rooms.room import Room, require_manager
-from chat.text import paragraphs
+from chat.text import paragraphs, single_line
 
 LONGEST_DESCRIPTION = 1000
 # How long somebody waits between two messages of theirs, and how the form says it.
@@ -37,6 +38,29 @@ async def change_settings(connection: AsyncConnection, visitor: Visitor, room: R
         await connection.execute(update(rooms).where(rooms.c.id == room.id).values(changed))
     except IntegrityError:
         raise name_taken() from None
+
+
+async def archive_room(connection: AsyncConnection, visitor: Visitor, room: Room) -> None:
+    """Let a manager close a room to every change: it leaves everybody's list and can still be read."""
+    require_manager(visitor, room)
+    await connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=func.now()))
+
+
+async def restore_room(connection: AsyncConnection, visitor: Visitor, room: Room) -> None:
+    """Let a manager bring a room back from the archive."""
+    require_manager(visitor, room)
+    await connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=None))
+
+
+async def delete_room(connection: AsyncConnection, visitor: Visitor, room: Room, name: str) -> None:
+    """Let a manager who types its name delete a room with everything in it, for ever.
+
+    Raises `Forbidden`, or `InvalidInput` for another name.
+    """
+    require_manager(visitor, room)
+    if single_line(name).casefold() != room.name.casefold():
+        raise InvalidInput(name=f"Type “{room.name}” to delete it.")
+    await connection.execute(delete(rooms).where(rooms.c.id == room.id))
 
 
 def _valid_description(description: str) -> str:

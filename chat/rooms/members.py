@@ -34,7 +34,8 @@ async def join_room(connection: AsyncConnection, user_id: UserId, room: Room) ->
 
 async def join_first_room(connection: AsyncConnection, user_id: UserId) -> None:
     """Put a newcomer into the oldest open room, so that they land where people are."""
-    statement = select(rooms.c.id).where(rooms.c.kind == "open").order_by(rooms.c.id).limit(1)
+    welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
+    statement = select(rooms.c.id).where(welcoming).order_by(rooms.c.id).limit(1)
     room_id = (await connection.execute(statement)).scalar_one_or_none()
     if room_id is not None:
         await _add(connection, room_id, user_id)

@@ -58,14 +58,19 @@ async def set_topic(connection: AsyncConnection, room: Room, topic: str) -> str:
     return topic
 
 
-async def find_rooms(connection: AsyncConnection, user_id: UserId, query: str) -> list[RoomSummary]:
-    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200."""
+async def find_rooms(
+    connection: AsyncConnection, user_id: UserId, query: str, *, archived: bool = False
+) -> list[RoomSummary]:
+    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200.
+
+    Those in the archive are a list of their own.
+    """
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == user_id)
     statement = (
         select(rooms, memberships.c.role, member_count())
         .outerjoin(memberships, mine)
         .where(rooms.c.kind != "direct", or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
-        .where(contains(rooms.c.name, query))
+        .where(contains(rooms.c.name, query), rooms.c.archived_at.is_not(None) == archived)
         .order_by(func.lower(rooms.c.name), rooms.c.id)
         .limit(PAGE)
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Label, Row, and_, func, or_, select
+from sqlalchemy import Label, Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
@@ -101,6 +101,27 @@ def require_manager(visitor: Visitor, room: Room) -> None:
     """Raise `Forbidden` unless the visitor may manage the room."""
     if not may_manage(visitor, room):
         raise Forbidden("Only the room's owners and administrators can do this.")
+
+
+async def next_revision(connection: AsyncConnection, room_id: RoomId) -> Revision:
+    """The revision of a change that is about to be made, under the room's row lock; raises `Forbidden`."""
+    grown = update(rooms).where(rooms.c.id == room_id, rooms.c.archived_at.is_(None))
+    revision = await connection.execute(grown.values(revision=rooms.c.revision + 1).returning(rooms.c.revision))
+    found = revision.scalar_one_or_none()
+    if found is None:
+        raise _archived()
+    return Revision(found)
+
+
+async def require_unarchived(connection: AsyncConnection, room_id: RoomId) -> None:
+    """Raise `Forbidden` when a room is in the archive."""
+    archived = select(rooms.c.id).where(rooms.c.id == room_id, rooms.c.archived_at.is_not(None))
+    if (await connection.execute(archived)).one_or_none() is not None:
+        raise _archived()
+
+
+def _archived() -> Forbidden:
+    return Forbidden("This room is archived: it can be read, but nothing in it changes.")
 
 
 def member_count() -> Label[int]:

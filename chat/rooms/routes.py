@@ -56,9 +56,10 @@ async def switch(request: Request) -> Response:
 
 async def browse_rooms(request: Request) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
+    archived = request.query_params.get("archived") == "yes"
     async with reading(request.app.state.database) as connection:
-        found = await find_rooms(connection, me.id, query)
-    return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query})
+        found = await find_rooms(connection, me.id, query, archived=archived)
+    return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query, "archived": archived})
 
 
 async def show_new_room(request: Request) -> Response:

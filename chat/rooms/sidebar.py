@@ -22,7 +22,7 @@ _MINE = text("""
         FROM memberships JOIN rooms ON rooms.id = memberships.room_id
         WHERE memberships.user_id = :user_id
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
-          AND (level <> 'hidden' OR rooms.id = :shown)
+          AND (level <> 'hidden' AND archived_at IS NULL OR rooms.id = :shown)
     )
     SELECT mine.id, kind, name, revision, message_count, role, read_position, level, place, others.ids, others.names,
         posting, slow_seconds, archived_at, topic, CASE WHEN mine.id = :shown THEN description END AS description,
