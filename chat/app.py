@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
 import chat.accounts.routes
+import chat.messages.pin_routes
 import chat.messages.routes
 import chat.rooms.manager_routes
 import chat.rooms.routes
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> Starlette:
             *chat.rooms.routes.routes,
             *chat.rooms.manager_routes.routes,
             *chat.messages.routes.routes,
+            *chat.messages.pin_routes.routes,
             *chat.web.live.routes,
             *chat.web.health.routes,
             Mount("/static", VersionedStaticFiles(directory=STATIC)),

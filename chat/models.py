@@ -149,11 +149,15 @@ messages = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("edited_at", DateTime(timezone=True)),
     Column("deleted_at", DateTime(timezone=True)),
+    Column("pinned_at", DateTime(timezone=True)),
+    Column("pinned_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     CheckConstraint("deleted_at IS NULL OR body = ''", name="deleted_body"),
+    CheckConstraint("deleted_at IS NULL OR pinned_at IS NULL", name="deleted_pin"),
     CheckConstraint("char_length(body) <= 10000", name="body_length"),
     UniqueConstraint("author_id", "client_id"),
     UniqueConstraint("room_id", "position"),
     UniqueConstraint("room_id", "revision"),
+    Index("messages_pinned_idx", "room_id", "pinned_at", postgresql_where=text("pinned_at IS NOT NULL")),
 )
 
 # One row for each person a message means. What is unread of them is what lies above one's read position.

@@ -27,6 +27,7 @@ _CHANGE = text("""
         body = coalesce(:body, ''),
         body_html = :body_html,
         reactions = CASE WHEN :body IS NULL THEN '[]' ELSE reactions END,
+        pinned_at = CASE WHEN :body IS NULL THEN NULL ELSE pinned_at END,
         edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,
         deleted_at = CASE WHEN :body IS NULL THEN clock_timestamp() END
     FROM room
@@ -86,8 +87,11 @@ async def edit_message(
     return changed, True
 
 
-async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Message:
-    """Delete a message for everybody; committed when this returns. Raises `NotFound` and `Forbidden`."""
+async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> tuple[Message, bool]:
+    """Delete a message for everybody; committed when this returns. Tells whether it was pinned.
+
+    Raises `NotFound` and `Forbidden`.
+    """
     async with database.begin() as connection:
         message, _ = await readable_message(connection, visitor, message_id)
         if not may_delete(visitor, message):
@@ -95,7 +99,7 @@ async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: Me
         await require_unarchived(connection, message.room_id)
         deleted = await _change(connection, message, None, None)
         await change_mentions(connection, message, ())
-    return deleted
+    return deleted, message.is_pinned
 
 
 async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:

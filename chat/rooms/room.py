@@ -10,7 +10,7 @@ from chat.accounts.person import Person, Visitor
 from chat.database import is_one_of
 from chat.errors import Forbidden, NotFound
 from chat.ids import Position, Revision, RoomId, UserId
-from chat.models import memberships, rooms, users
+from chat.models import memberships, messages, rooms, users
 
 Kind = Literal["open", "closed", "direct"]
 Level = Literal["everything", "mentions", "nothing", "hidden"]
@@ -35,6 +35,7 @@ class Room:
     posting: WhoPosts
     slow_seconds: int
     is_archived: bool
+    pinned_count: int
     level: Level
     people: tuple[Person, ...]
 
@@ -47,7 +48,9 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
     """The room, if the visitor may know of it: it is open or they are in it. Raises `NotFound` otherwise."""
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == visitor.id)
     statement = (
-        select(rooms, memberships.c.role, memberships.c.read_position, memberships.c.level, member_count())
+        select(
+            rooms, memberships.c.role, memberships.c.read_position, memberships.c.level, member_count(), _pinned_count()
+        )
         .outerjoin(memberships, mine)
         .where(rooms.c.id == room_id, or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
     )
@@ -74,6 +77,7 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
         posting=row.posting,
         slow_seconds=row.slow_seconds,
         is_archived=row.archived_at is not None,
+        pinned_count=row.pinned_count,
         level=row.level or "mentions",
         people=people,
     )
@@ -129,6 +133,12 @@ def member_count() -> Label[int]:
     everyone = memberships.alias("everyone")
     counted = select(func.count()).where(everyone.c.room_id == rooms.c.id)
     return counted.correlate(rooms).scalar_subquery().label("member_count")
+
+
+def _pinned_count() -> Label[int]:
+    pinned = (messages.c.room_id == rooms.c.id) & messages.c.pinned_at.is_not(None)
+    counted = select(func.count()).select_from(messages).where(pinned)
+    return counted.correlate(rooms).scalar_subquery().label("pinned_count")
 
 
 async def others_in(

@@ -30,7 +30,9 @@ _MINE = text("""
             THEN (SELECT array_agg(position) FROM mentions WHERE mentions.user_id = :user_id
                 AND mentions.room_id = mine.id AND mentions.position > read_position) END AS mentions,
         CASE WHEN mine.id = :shown
-            THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count
+            THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count,
+        CASE WHEN mine.id = :shown THEN (SELECT count(*) FROM messages
+            WHERE messages.room_id = mine.id AND pinned_at IS NOT NULL) END AS pinned_count
     FROM mine LEFT JOIN LATERAL (
         SELECT array_agg(users.id ORDER BY lower(users.name), users.id) AS ids,
             array_agg(users.name ORDER BY lower(users.name), users.id) AS names
