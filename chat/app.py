@@ -14,6 +14,7 @@ from starlette.routing import Mount
 import chat.accounts.routes
 import chat.messages.pin_routes
 import chat.messages.routes
+import chat.rooms.invite_routes
 import chat.rooms.manager_routes
 import chat.rooms.routes
 import chat.web.health
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> Starlette:
             *chat.accounts.routes.routes,
             *chat.rooms.routes.routes,
             *chat.rooms.manager_routes.routes,
+            *chat.rooms.invite_routes.routes,
             *chat.messages.routes.routes,
             *chat.messages.pin_routes.routes,
             *chat.web.live.routes,

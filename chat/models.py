@@ -96,6 +96,8 @@ rooms = Table(
     Column("posting", Text, nullable=False, server_default="everybody"),
     Column("slow_seconds", Integer, nullable=False, server_default="0"),
     Column("archived_at", DateTime(timezone=True)),
+    Column("invite_token", Text, unique=True),
+    Column("invite_expires_at", DateTime(timezone=True)),
     Column("direct_key", LargeBinary, unique=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
     Column("message_count", BigInteger, nullable=False, server_default="0"),
@@ -114,6 +116,7 @@ rooms = Table(
         "AND archived_at IS NULL)",
         name="plain_direct",
     ),
+    CheckConstraint("kind <> 'direct' OR invite_token IS NULL", name="direct_invite"),
     Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
 )
 

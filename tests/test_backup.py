@@ -267,7 +267,7 @@ LATER_COLUMNS = {
     "messages": {"edited_at", "deleted_at", "body_html", "reactions", "pinned_at", "pinned_by"},
     "installation": {"people_revision"},
     "users": {"rooms_by", "unread_first"},
-    "rooms": {"topic", "description", "posting", "slow_seconds", "archived_at"},
+    "rooms": {"topic", "description", "posting", "slow_seconds", "archived_at", "invite_token", "invite_expires_at"},
     "memberships": {"level", "posted_at"},
 }
 

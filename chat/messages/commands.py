@@ -83,7 +83,7 @@ async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) 
         await announce_topic(state, room.id, topic)
         return f"/me set the topic: {escaped(topic)}" if topic else "/me cleared the topic"
     if name == "invite":
-        await announce_arrival(state, [person.id])
+        await announce_arrival(state, room.id, [person.id])
         return f"/me invited {escaped(person.name)}"
     await announce_removal(state, room.id, me.id)
     return _to("/")

@@ -32,6 +32,11 @@ async def join_room(connection: AsyncConnection, user_id: UserId, room: Room) ->
     await _add(connection, room.id, user_id)
 
 
+async def join_as_invited(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> None:
+    """Enter the room that an invite link leads to, which need not be open."""
+    await _add(connection, room_id, user_id)
+
+
 async def join_first_room(connection: AsyncConnection, user_id: UserId) -> None:
     """Put a newcomer into the oldest open room, so that they land where people are."""
     welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
@@ -116,6 +121,12 @@ async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: st
         .limit(CANDIDATES)
     )
     return [Person(row.id, row.name) for row in await connection.execute(statement)]
+
+
+async def count_members(connection: AsyncConnection, room_id: RoomId) -> int:
+    """How many people are in a room."""
+    counted = select(func.count()).select_from(memberships).where(memberships.c.room_id == room_id)
+    return int((await connection.execute(counted)).scalar_one())
 
 
 async def members_among(

@@ -82,7 +82,7 @@ async def join(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room = await visible_room(connection, me, _room_id(request))
         await join_room(connection, me.id, room)
-    await announce_arrival(request.app.state, [me.id])
+    await announce_arrival(request.app.state, room.id, [me.id])
     return _to_room(room.id)
 
 
@@ -108,7 +108,7 @@ async def add(request: Request) -> Response:
             await add_member(connection, me, room, person)
     except InvalidInput as invalid:
         return await _members_page(request, room, invalid.errors, status_code=422)
-    await announce_arrival(request.app.state, [person])
+    await announce_arrival(request.app.state, room.id, [person])
     return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
 
 
