@@ -13,7 +13,10 @@ from starlette.routing import Mount
 
 import chat.accounts.profile_routes
 import chat.accounts.routes
+import chat.messages.pin_routes
 import chat.messages.routes
+import chat.rooms.invite_routes
+import chat.rooms.manager_routes
 import chat.rooms.routes
 import chat.search.routes
 import chat.web.health
@@ -59,8 +62,11 @@ def create_app(settings: Settings) -> Starlette:
             *chat.accounts.routes.routes,
             *chat.accounts.profile_routes.routes,
             *chat.rooms.routes.routes,
+            *chat.rooms.manager_routes.routes,
+            *chat.rooms.invite_routes.routes,
             *chat.messages.routes.routes,
             *chat.search.routes.routes,
+            *chat.messages.pin_routes.routes,
             *chat.web.live.routes,
             *chat.web.health.routes,
             Mount("/static", VersionedStaticFiles(directory=STATIC)),

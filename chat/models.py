@@ -95,6 +95,7 @@ sessions = Table(
 
 # `newest_*` describe the last post; the next post reads them under the row lock it takes anyway, to know whether it
 # continues that one or starts a day. A snapshot of `messages` taken before the lock was granted could not tell.
+# That a direct room never becomes another kind of room is seen to by a trigger, `keep_direct`.
 rooms = Table(
     "rooms",
     metadata,
@@ -102,6 +103,12 @@ rooms = Table(
     Column("kind", Text, nullable=False),
     Column("name", Text),
     Column("topic", Text, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("posting", Text, nullable=False, server_default="everybody"),
+    Column("slow_seconds", Integer, nullable=False, server_default="0"),
+    Column("archived_at", DateTime(timezone=True)),
+    Column("invite_token", Text, unique=True),
+    Column("invite_expires_at", DateTime(timezone=True)),
     Column("direct_key", LargeBinary, unique=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
     Column("message_count", BigInteger, nullable=False, server_default="0"),
@@ -113,6 +120,14 @@ rooms = Table(
     CheckConstraint("kind IN ('open', 'closed', 'direct')", name="kind"),
     CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
     CheckConstraint("(kind = 'direct') = (name IS NULL)", name="name"),
+    CheckConstraint("posting IN ('everybody', 'managers')", name="posting"),
+    CheckConstraint("slow_seconds >= 0", name="slow_seconds"),
+    CheckConstraint(
+        "kind <> 'direct' OR (topic = '' AND description = '' AND posting = 'everybody' AND slow_seconds = 0 "
+        "AND archived_at IS NULL)",
+        name="plain_direct",
+    ),
+    CheckConstraint("kind <> 'direct' OR invite_token IS NULL", name="direct_invite"),
     Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
 )
 
@@ -124,6 +139,7 @@ memberships = Table(
     Column("role", Text, nullable=False),
     Column("read_position", BigInteger, nullable=False, server_default="0"),
     Column("level", Text, nullable=False, server_default="mentions"),
+    Column("posted_at", DateTime(timezone=True)),  # kept in rooms with slow mode only
     _now(),
     CheckConstraint("role IN ('owner', 'member')", name="role"),
     CheckConstraint("level IN ('everything', 'mentions', 'nothing', 'hidden')", name="level"),
@@ -147,11 +163,15 @@ messages = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("edited_at", DateTime(timezone=True)),
     Column("deleted_at", DateTime(timezone=True)),
+    Column("pinned_at", DateTime(timezone=True)),
+    Column("pinned_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     CheckConstraint("deleted_at IS NULL OR body = ''", name="deleted_body"),
+    CheckConstraint("deleted_at IS NULL OR pinned_at IS NULL", name="deleted_pin"),
     CheckConstraint("char_length(body) <= 10000", name="body_length"),
     UniqueConstraint("author_id", "client_id"),
     UniqueConstraint("room_id", "position"),
     UniqueConstraint("room_id", "revision"),
+    Index("messages_pinned_idx", "room_id", "pinned_at", postgresql_where=text("pinned_at IS NOT NULL")),
 )
 
 # One row for each person a message means. What is unread of them is what lies above one's read position.

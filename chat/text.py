@@ -22,6 +22,12 @@ def single_line(text: str) -> str:
     return line if line.strip(_JOINERS) else ""
 
 
+def paragraphs(text: str) -> str:
+    """A text of several lines: each as `single_line` has it, at most one empty line between two."""
+    lines = [single_line(line) for line in text.splitlines()]
+    return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before).strip()
+
+
 def checked_name(name: str, longest: int) -> str:
     """`name` as one line; raises `InvalidInput` for the field `name` when nothing is left of it or it is too long."""
     name = single_line(name)

@@ -17,8 +17,10 @@ from chat.accounts.people import (
 )
 from chat.accounts.sessions import open_session, revoke_session
 from chat.accounts.tokens import Tokens
+from chat.database import reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
+from chat.rooms.inviting import find_invite, follow_invite
 from chat.rooms.members import join_first_room
 from chat.rooms.opening import create_room
 from chat.rooms.opening import valid_name as valid_room_name
@@ -56,24 +58,27 @@ async def first_run(request: Request) -> Response:
 
 
 async def show_sign_up(request: Request) -> Response:
-    return _sign_up_page(request, {}, {}, request.path_params.get("token", request.query_params.get("invite", "")))
+    return await _sign_up_page(
+        request, {}, {}, request.path_params.get("token", request.query_params.get("invite", ""))
+    )
 
 
 async def sign_up(request: Request) -> Response:
     form = await read_form(request)
     invite = form.get("invite", "")
     installation = request.state.installation
-    if installation is None or not installation.admits(invite):
-        return _sign_up_page(request, form, {}, invite, status_code=403)
+    if installation is None or not await _admits(request, invite):
+        return await _sign_up_page(request, form, {}, invite, status_code=403)
     try:
         new = await registration(form.get("name", ""), form.get("email", ""), form.get("password", ""))
         async with request.app.state.database.begin() as connection:
             user_id = await create_person(connection, new, "member")
             await join_first_room(connection, user_id)
+            room_id = await follow_invite(connection, user_id, invite, datetime.now(UTC))
             tokens = await _open_session(request, connection, user_id)
     except InvalidInput as invalid:
-        return _sign_up_page(request, form, invalid.errors, invite, status_code=422)
-    return _signed_in(request, tokens, "/")
+        return await _sign_up_page(request, form, invalid.errors, invite, status_code=422)
+    return _signed_in(request, tokens, f"/rooms/{room_id}" if room_id else "/")
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -180,13 +185,22 @@ def _sign_in_page(
     return page(request, "accounts/sign_in.html", context, status_code=status_code)
 
 
-def _sign_up_page(
+async def _admits(request: Request, invite: str) -> bool:
+    """Whether somebody may sign up: everybody may, or they have the link to this chat, or to one of its rooms."""
+    if request.state.installation.admits(invite):
+        return True
+    async with reading(request.app.state.database) as connection:
+        room = await find_invite(connection, invite, datetime.now(UTC))
+    return room is not None and not room.has_expired
+
+
+async def _sign_up_page(
     request: Request, values: dict[str, str], errors: dict[str, str], invite: str, status_code: int = 200
 ) -> Response:
     installation = request.state.installation
     if installation is None:
         return RedirectResponse("/first-run", status_code=303)
-    context = {"values": values, "errors": errors, "invite": invite, "closed": not installation.admits(invite)}
+    context = {"values": values, "errors": errors, "invite": invite, "closed": not await _admits(request, invite)}
     return page(request, "accounts/sign_up.html", context, status_code=status_code)
 
 

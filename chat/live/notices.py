@@ -65,6 +65,10 @@ class Notices:
         """Close a removed person's view of a room."""
         await self._tell({"removed": [room_id, user_id]})
 
+    async def close_room(self, room_id: RoomId, markup: str) -> None:
+        """Close everybody's view of a room that is no more, with a word about it."""
+        await self._tell({"closed": [room_id, markup]})
+
     async def refresh_sidebars(self, user_ids: Collection[UserId]) -> None:
         """Let these people's pages load their sidebar anew."""
         await self._tell({"sidebars": list(user_ids)})
@@ -86,14 +90,7 @@ class Notices:
         await self._broadcast.publish(CHANNEL, json.dumps(notice))
 
     def _apply(self, notice: Mapping[str, Sequence[Any]]) -> None:
-        ended = set(notice.get("ended", ()))
-        removed = tuple(notice.get("removed", ()))
-        if ended or removed:
-            for reader in list(self._hub.readers()):
-                if reader.session_id in ended:
-                    self._end_session(reader)
-                elif (reader.room_id, reader.user_id) == removed:
-                    self._remove(reader)
+        self._dismiss(notice)
         for user_id in notice.get("sidebars", ()):
             for reader in self._hub.readers_of(UserId(user_id)):
                 reader.send(self._sidebar)
@@ -112,6 +109,18 @@ class Notices:
             frame = encode_frame(read_element(RoomId(room_id), Position(position)))
             for reader in self._hub.readers_of(UserId(user_id)):
                 reader.send(frame)
+
+    def _dismiss(self, notice: Mapping[str, Sequence[Any]]) -> None:
+        ended, removed = set(notice.get("ended", ())), tuple(notice.get("removed", ()))
+        closed, farewell = notice.get("closed", (None, ""))
+        if ended or removed or closed:
+            for reader in list(self._hub.readers()):
+                if reader.session_id in ended:
+                    self._end_session(reader)
+                elif (reader.room_id, reader.user_id) == removed:
+                    self._remove(reader)
+                elif closed and reader.room_id == closed:
+                    reader.dismiss(REMOVED, farewell)
 
     def _end_session(self, reader: Reader) -> None:
         reader.dismiss(SIGNED_OUT, self._signed_out)

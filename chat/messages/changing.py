@@ -12,13 +12,14 @@ from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.posting import checked_body
 from chat.models import memberships, messages
+from chat.rooms.room import require_unarchived
 
 # Like a post, a change takes the room's row lock, its next revision, and stamps it on the message. A deleted message
 # stays as a tombstone, so that its deletion reaches those who were away.
 _CHANGE = text("""
     WITH room AS (
         UPDATE rooms SET revision = revision + 1
-        WHERE id = (SELECT room_id FROM messages WHERE id = :message_id)
+        WHERE id = (SELECT room_id FROM messages WHERE id = :message_id) AND archived_at IS NULL
         RETURNING revision
     )
     UPDATE messages SET
@@ -26,6 +27,7 @@ _CHANGE = text("""
         body = coalesce(:body, ''),
         body_html = :body_html,
         reactions = CASE WHEN :body IS NULL THEN '[]' ELSE reactions END,
+        pinned_at = CASE WHEN :body IS NULL THEN NULL ELSE pinned_at END,
         edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,
         deleted_at = CASE WHEN :body IS NULL THEN clock_timestamp() END
     FROM room
@@ -75,6 +77,7 @@ async def edit_message(
     body = checked_body(body)
     async with reading(database) as connection:
         message, before = await own_message(connection, author, message_id)
+        await require_unarchived(connection, message.room_id)
     if body == before:
         return message, False
     written = await write(database, author, message.room_id, body)
@@ -84,22 +87,26 @@ async def edit_message(
     return changed, True
 
 
-async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Message:
-    """Delete a message for everybody; committed when this returns. Raises `NotFound` and `Forbidden`."""
+async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> tuple[Message, bool]:
+    """Delete a message for everybody; committed when this returns. Tells whether it was pinned.
+
+    Raises `NotFound` and `Forbidden`.
+    """
     async with database.begin() as connection:
         message, _ = await readable_message(connection, visitor, message_id)
         if not may_delete(visitor, message):
             raise Forbidden("Only its author and administrators can delete a message.")
+        await require_unarchived(connection, message.room_id)
         deleted = await _change(connection, message, None, None)
         await change_mentions(connection, message, ())
-    return deleted
+    return deleted, message.is_pinned
 
 
 async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:
     markup = None if html is None else str(html)
     values = {"message_id": message.id, "body": body, "body_html": markup}
     if (await connection.execute(_CHANGE, values)).one_or_none() is None:
-        # Deleted a moment ago by another window; rolling back takes the revision back, too.
+        # Deleted or archived a moment ago by another window; rolling back takes the revision back, too.
         raise NotFound
     changed = select_messages().where(messages.c.id == message.id)
     return message_from((await connection.execute(changed)).one())

@@ -10,6 +10,7 @@ from chat.database import reading
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
+from chat.messages.posting import why_refused
 from chat.rooms.announcing import announce_arrival, announce_removal, announce_topic
 from chat.rooms.members import invite, leave_room
 from chat.rooms.opening import set_topic
@@ -65,6 +66,10 @@ async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) 
     me, state = visitor(request), request.app.state
     async with reading(state.database) as connection:
         room = await room_of_member(connection, me, room_id)
+        # Both are told to the room: where one may not speak, nothing is done either.
+        refusal = await why_refused(connection, me, room_id) if name in ("topic", "invite") else None
+    if refusal is not None:
+        raise refusal
     async with state.database.begin() as connection:
         if name == "topic":
             topic = await set_topic(connection, room, rest)
@@ -78,7 +83,7 @@ async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) 
         await announce_topic(state, room.id, topic)
         return f"/me set the topic: {escaped(topic)}" if topic else "/me cleared the topic"
     if name == "invite":
-        await announce_arrival(state, [person.id])
+        await announce_arrival(state, room.id, [person.id])
         return f"/me invited {escaped(person.name)}"
     await announce_removal(state, room.id, me.id)
     return _to("/")

@@ -48,6 +48,7 @@ class Message:
     created_at: datetime
     is_edited: bool
     is_deleted: bool
+    is_pinned: bool = False
     reactions: tuple[Reaction, ...] = ()
 
 
@@ -82,6 +83,7 @@ def message_from(row: Row[Any]) -> Message:
         created_at=row.created_at,
         is_edited=row.edited_at is not None,
         is_deleted=row.deleted_at is not None,
+        is_pinned=row.pinned_at is not None,
         reactions=tuple(_reaction(each, row.reacting) for each in row.reactions),
     )
 

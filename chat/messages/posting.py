@@ -1,6 +1,7 @@
 """Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -8,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from markupsafe import Markup
-from sqlalchemy import ARRAY, BigInteger, Row, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Row, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.batches import Batches
@@ -26,7 +27,8 @@ from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.rendering import as_change, markup_of
-from chat.models import messages
+from chat.models import memberships, messages
+from chat.rooms.room import Room, may_manage, may_post, room_of_member
 
 LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
@@ -35,24 +37,39 @@ COMMIT_SECONDS = 10
 
 # One statement, because a room's row lock held across round trips costs four times the throughput. The locks, taken in
 # the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
-# order; ids and times are taken under them, so they are in that order too.
+# order; ids and times are taken under them, so they are in that order too. Slow mode touches one's own membership, in
+# slow rooms only: of two posts at the same moment the second waits there, looks again, and finds it comes too soon.
 _POST = (
     text("""
     WITH asked AS (
-        SELECT * FROM unnest(:author_ids, :author_names, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
-            WITH ORDINALITY AS asked (author_id, author_name, room_id, client_id, body, body_html, mentions, place)
+        SELECT * FROM unnest(
+            :author_ids, :author_names, :administrators, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
+            WITH ORDINALITY AS asked (
+                author_id, author_name, is_administrator, room_id, client_id, body, body_html, mentions, place)
+    ), allowed AS (
+        SELECT asked.*, CASE WHEN manages THEN 0 ELSE slow_seconds END AS slow_seconds,
+            row_number() OVER (PARTITION BY room_id, author_id ORDER BY place) = 1 AS is_first
+        FROM asked JOIN memberships USING (room_id) JOIN rooms ON rooms.id = room_id,
+            LATERAL (SELECT (role = 'owner' OR is_administrator) AND kind <> 'direct') AS it (manages)
+        WHERE memberships.user_id = author_id AND (posting = 'everybody' OR manages)
+          AND NOT EXISTS (
+            SELECT FROM messages WHERE messages.author_id = asked.author_id AND messages.client_id = asked.client_id)
+    ), waited AS (
+        UPDATE memberships SET posted_at = clock_timestamp()
+        FROM allowed
+        WHERE slow_seconds > 0 AND is_first AND memberships.room_id = allowed.room_id AND user_id = author_id
+          AND coalesce(memberships.posted_at <= clock_timestamp() - make_interval(secs => slow_seconds), true)
+        RETURNING place
     ), accepted AS (
-        SELECT asked.*,
+        SELECT allowed.*,
             row_number() OVER in_room AS step,
             lag(author_id) OVER in_room AS author_before,
             first_value(author_id) OVER in_room AS first_author_id
-        FROM asked JOIN memberships USING (room_id)
-        WHERE memberships.user_id = author_id
-          AND NOT EXISTS (
-            SELECT FROM messages WHERE messages.author_id = asked.author_id AND messages.client_id = asked.client_id)
+        FROM allowed
+        WHERE slow_seconds = 0 OR place IN (SELECT place FROM waited)
         WINDOW in_room AS (PARTITION BY room_id ORDER BY place)
     ), locked AS (
-        SELECT id FROM rooms WHERE id IN (SELECT room_id FROM accepted) ORDER BY id FOR UPDATE
+        SELECT id FROM rooms WHERE id IN (SELECT room_id FROM accepted) AND archived_at IS NULL ORDER BY id FOR UPDATE
     ), grown AS (
         SELECT room_id, count(*) AS steps, min(first_author_id) AS first_author_id,
             (array_agg(author_id ORDER BY step DESC))[1] AS last_author_id
@@ -95,6 +112,7 @@ _POST = (
     .bindparams(
         bindparam("author_ids", type_=ARRAY(BigInteger)),
         bindparam("author_names", type_=ARRAY(Text)),
+        bindparam("administrators", type_=ARRAY(Boolean)),
         bindparam("room_ids", type_=ARRAY(BigInteger)),
         bindparam("client_ids", type_=ARRAY(Uuid)),
         bindparam("bodies", type_=ARRAY(Text)),
@@ -136,6 +154,31 @@ def checked_body(body: str) -> str:
     return body
 
 
+async def why_refused(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
+    """What stands in the way of a post: `NotFound`, or `InvalidInput` that says what; None when nothing does."""
+    try:
+        room = await room_of_member(connection, author, room_id)
+    except NotFound as missing:
+        return missing
+    if room.is_archived:
+        return InvalidInput(body="This room is archived: it can be read, but not written in.")
+    if not may_post(author, room):
+        return InvalidInput(body="Only the room’s owners and administrators can write here.")
+    if room.slow_seconds and not may_manage(author, room):
+        return await _too_soon(connection, author, room)
+    return None
+
+
+async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) -> InvalidInput | None:
+    mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == author.id)
+    passed = select(func.extract("epoch", func.clock_timestamp() - memberships.c.posted_at)).where(mine)
+    since = (await connection.execute(passed)).scalar_one_or_none()
+    wait = 0 if since is None else math.ceil(room.slow_seconds - since)
+    if wait <= 0:
+        return None
+    return InvalidInput(body=f"Wait {wait} more {'second' if wait == 1 else 'seconds'}: this room is in slow mode.")
+
+
 class Posting:
     """Where messages come in. Those that come while others are being committed share the next commit."""
 
@@ -148,7 +191,8 @@ class Posting:
     async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
         """Post a message; committed and announced when this returns. A repeat answers with the first message.
 
-        Raises `InvalidInput` for the body and `NotFound` when the author is not in the room.
+        Raises `InvalidInput` for the body, or where the author may not post there, or not yet, and `NotFound` when the
+        author is not in the room.
         """
         body = checked_body(body)
         written = await write(self._database, author, room_id, body)
@@ -187,6 +231,7 @@ class Posting:
         values = {
             "author_ids": [post.author.id for post in posts],
             "author_names": [post.author.name for post in posts],
+            "administrators": [post.author.is_administrator for post in posts],
             "room_ids": [post.room_id for post in posts],
             "client_ids": [post.client_id for post in posts],
             "bodies": [post.body for post in posts],
@@ -201,13 +246,14 @@ class Posting:
 
     async def _earlier(self, post: Post) -> Posted | Exception:
         statement = select_messages().where(
-            messages.c.author_id == post.author.id,
-            messages.c.client_id == post.client_id,
-            messages.c.room_id == post.room_id,
+            messages.c.author_id == post.author.id, messages.c.client_id == post.client_id
         )
         async with self._database.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
-        if row is None:
+            if row is None:
+                refusal = await why_refused(connection, post.author, post.room_id)
+                return refusal or InvalidInput(body="That came a moment too early. Send it again.")
+        if row.room_id != post.room_id:
             return NotFound()
         message = message_from(row)
         return Posted(message, markup_of(message), is_new=False)

@@ -11,7 +11,8 @@ from chat.ids import MessageId, UserId
 from chat.messages.changing import readable_message
 from chat.messages.emoji import is_emoji
 from chat.messages.message import Message, message_from, select_messages
-from chat.models import messages, rooms
+from chat.models import messages
+from chat.rooms.room import next_revision
 
 MOST_KINDS = 20
 
@@ -26,15 +27,15 @@ class Kept(TypedDict):
 async def react(database: AsyncEngine, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:
     """Add the visitor's reaction to a message, or take it back; committed when this returns.
 
-    Raises `NotFound` when they may not see the message, and `InvalidInput` for what is no emoji or one kind too many.
+    Raises `NotFound` when they may not see the message, `Forbidden` when its room is archived, and `InvalidInput` for
+    what is no emoji or one kind too many.
     """
     if not is_emoji(emoji):
         raise InvalidInput(emoji="Choose an emoji.")
     async with database.begin() as connection:
         message, _ = await readable_message(connection, visitor, message_id)
         # The room's row lock first, as for every change: it orders revisions, and here also those who react at once.
-        grown = update(rooms).where(rooms.c.id == message.room_id).values(revision=rooms.c.revision + 1)
-        revision = (await connection.execute(grown.returning(rooms.c.revision))).scalar_one()
+        revision = await next_revision(connection, message.room_id)
         one = messages.c.id == message_id
         found = select(messages.c.reactions).where(one, messages.c.deleted_at.is_(None))
         reactions = (await connection.execute(found)).scalar_one_or_none()

@@ -7,13 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat.accounts.person import Visitor
 from chat.database import reading
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
 from chat.messages.rendering import markup_of_page
+from chat.rooms.changing import SLOW
 from chat.rooms.online import online_markup
-from chat.rooms.room import Room
+from chat.rooms.room import Room, may_manage, may_post, room_of_member
 from chat.rooms.sidebar import room_and_sidebar
+from chat.templating import page
 from chat.web.forms import whole_number
 from chat.web.session import visitor
 from chat.web.shell import page_with_sidebar
@@ -51,8 +54,33 @@ async def room_page(
         "online_html": online_markup(online.joined_by(me)),
         "focus_id": around,
         "is_live": found.newer is None,
+        "writing": _writing(me, room),
     }
     return page_with_sidebar(request, "rooms/room.html", context, sidebar, status_code=status_code)
+
+
+async def room_head(request: Request) -> Response:
+    """What stands around a room's messages, for a page that is open; the composer only where it becomes another one."""
+    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
+    async with reading(request.app.state.database) as connection:
+        room = await room_of_member(connection, me, room_id)
+    context = {
+        "room": room,
+        "people": room.people,
+        "composer": {"client_id": uuid4(), "body": "", "error": ""},
+        "writing": _writing(me, room),
+        "shown": request.query_params.get("writing", ""),
+    }
+    return page(request, "rooms/_head.html", context)
+
+
+def _writing(visitor: Visitor, room: Room) -> str:
+    """How somebody may write in a room: not, because it is archived or closed to them, free, or once in a while."""
+    if room.is_archived:
+        return "archived, to be restored" if may_manage(visitor, room) else "archived"
+    if not may_post(visitor, room):
+        return "closed"
+    return SLOW[room.slow_seconds] if room.slow_seconds and not may_manage(visitor, room) else "free"
 
 
 async def _shown_messages(

@@ -11,8 +11,8 @@ from starlette.routing import Route
 from chat.crash import crash_point
 from chat.database import reading
 from chat.errors import InvalidInput, NotFound
-from chat.ids import MessageId, Position, Revision, RoomId
-from chat.live.feed import Changes
+from chat.ids import MessageId, Position, RoomId
+from chat.messages.announcing import announce, changed
 from chat.messages.changing import delete_message, edit_message, may_delete, own_message, readable_message
 from chat.messages.commands import COMMANDS, obey
 from chat.messages.completion import completions_of
@@ -24,11 +24,12 @@ from chat.messages.mentions import mentions_of
 from chat.messages.message import Message
 from chat.messages.quoting import quoted
 from chat.messages.reacting import react
-from chat.messages.rendering import as_change, markup_of_page
-from chat.messages.room_page import room_page
+from chat.messages.rendering import markup_of_page
+from chat.messages.room_page import room_head, room_page
+from chat.rooms.announcing import announce_news
 from chat.rooms.members import members_of
 from chat.rooms.reading import mark_read, mark_unread_from
-from chat.rooms.room import room_of_member
+from chat.rooms.room import may_post, room_of_member
 from chat.templating import is_htmx, page
 from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor
@@ -100,11 +101,13 @@ async def show_actions(request: Request) -> Response:
     me = visitor(request)
     async with reading(request.app.state.database) as connection:
         message, _ = await readable_message(connection, me, _message_id(request))
+        room = await room_of_member(connection, me, message.room_id)
     context = {
         "message": message,
-        "quick": often_used()[:QUICK],
-        "may_edit": message.author.id == me.id,
-        "may_delete": may_delete(me, message),
+        "quick": () if room.is_archived else often_used()[:QUICK],
+        "may_post": may_post(me, room),
+        "may_edit": message.author.id == me.id and not room.is_archived,
+        "may_delete": may_delete(me, message) and not room.is_archived,
     }
     if is_htmx(request):
         return page(request, "messages/_actions.html", context)
@@ -168,8 +171,8 @@ async def show_reactions(request: Request) -> Response:
 async def change_reaction(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     message = await react(request.app.state.database, me, _message_id(request), form.get("emoji", ""))
-    await _announce(request, message)
-    return _changed(request, message)
+    await announce(request, message)
+    return changed(request, message)
 
 
 async def complete(request: Request) -> Response:
@@ -217,7 +220,7 @@ async def show_one(request: Request) -> Response:
     me = visitor(request)
     async with reading(request.app.state.database) as connection:
         message, _ = await own_message(connection, me, _message_id(request))
-    return _changed(request, message)
+    return changed(request, message)
 
 
 async def show_editor(request: Request) -> Response:
@@ -237,22 +240,16 @@ async def edit(request: Request) -> Response:
             message, _ = await own_message(connection, me, _message_id(request))
         return await _editor(request, message, body, invalid.errors["body"], status_code=422)
     if is_changed:
-        await _announce(request, message)
-    return _changed(request, message)
+        await announce(request, message)
+    return changed(request, message)
 
 
 async def delete(request: Request) -> Response:
-    message = await delete_message(request.app.state.database, visitor(request), _message_id(request))
-    await _announce(request, message)
-    return _changed(request, message)
-
-
-async def _announce(request: Request, message: Message) -> None:
-    """Tell the room's readers, on every process, of the change that `message` has just been through."""
-    changes = Changes((as_change(message),), message.revision)
-    epoch = request.state.installation.epoch
-    await request.app.state.hub.publish(message.room_id, epoch, Revision(message.revision - 1), changes)
-    crash_point("after_publish")
+    message, was_pinned = await delete_message(request.app.state.database, visitor(request), _message_id(request))
+    await announce(request, message)
+    if was_pinned:
+        await announce_news(request.app.state, message.room_id)
+    return changed(request, message)
 
 
 async def _announce_direct(request: Request, message: Message) -> None:
@@ -261,12 +258,6 @@ async def _announce_direct(request: Request, message: Message) -> None:
         async with reading(request.app.state.database) as connection:
             members = await members_of(connection, message.room_id)
         await request.app.state.notices.refresh_sidebars([member.id for member in members])
-
-
-def _changed(request: Request, message: Message) -> Response:
-    if is_htmx(request):
-        return page(request, "messages/_message.html", {"message": message})
-    return RedirectResponse(f"/rooms/{message.room_id}/messages/{message.id}#m-{message.id}", status_code=303)
 
 
 async def _editor(request: Request, message: Message, body: str, error: str = "", status_code: int = 200) -> Response:
@@ -296,6 +287,7 @@ MOST_EMOJI, QUICK = 64, 6
 
 routes = [
     Route("/rooms/{room_id:id}", show_room),
+    Route("/rooms/{room_id:id}/head", room_head),
     Route("/rooms/{room_id:id}/messages", show_history),
     Route("/rooms/{room_id:id}/messages", post, methods=["POST"]),
     Route("/rooms/{room_id:id}/messages/{message_id:id}", show_message),

@@ -33,9 +33,15 @@ async def join_room(connection: AsyncConnection, user_id: UserId, room: Room) ->
     await _add(connection, room.id, user_id)
 
 
+async def join_as_invited(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> None:
+    """Enter the room that an invite link leads to, which need not be open."""
+    await _add(connection, room_id, user_id)
+
+
 async def join_first_room(connection: AsyncConnection, user_id: UserId) -> None:
     """Put a newcomer into the oldest open room, so that they land where people are."""
-    statement = select(rooms.c.id).where(rooms.c.kind == "open").order_by(rooms.c.id).limit(1)
+    welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
+    statement = select(rooms.c.id).where(welcoming).order_by(rooms.c.id).limit(1)
     room_id = (await connection.execute(statement)).scalar_one_or_none()
     if room_id is not None:
         await _add(connection, room_id, user_id)
@@ -116,6 +122,12 @@ async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: st
         .limit(CANDIDATES)
     )
     return [Person(row.id, row.name) for row in await connection.execute(statement)]
+
+
+async def count_members(connection: AsyncConnection, room_id: RoomId) -> int:
+    """How many people are in a room."""
+    counted = select(func.count()).select_from(memberships).where(memberships.c.room_id == room_id)
+    return int((await connection.execute(counted)).scalar_one())
 
 
 async def members_among(

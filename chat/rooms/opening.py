@@ -1,4 +1,4 @@
-"""Making rooms, finding them, and what their managers change."""
+"""Making rooms, finding them, and saying what they are about."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,11 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.accounts.person import Visitor
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms
 from chat.rooms.levels import first_level
-from chat.rooms.room import Kind, Room, member_count, require_manager
+from chat.rooms.room import Kind, Room, member_count
 from chat.text import checked_name, contains, single_line
 
 LONGEST_NAME = 80
@@ -28,6 +27,8 @@ class RoomSummary:
     kind: Kind
     member_count: int
     is_member: bool
+    topic: str
+    description: str
 
 
 async def create_room(connection: AsyncConnection, owner_id: UserId, name: str, kind: str) -> RoomId:
@@ -38,19 +39,10 @@ async def create_room(connection: AsyncConnection, owner_id: UserId, name: str, 
         statement = insert(rooms).values(name=valid_name(name), kind=kind).returning(rooms.c.id)
         room_id = RoomId((await connection.execute(statement)).scalar_one())
     except IntegrityError:
-        raise _name_taken() from None
+        raise name_taken() from None
     owner = {"room_id": room_id, "user_id": owner_id, "role": "owner", "level": first_level(owner_id)}
     await connection.execute(insert(memberships).values(owner))
     return room_id
-
-
-async def rename_room(connection: AsyncConnection, visitor: Visitor, room: Room, name: str) -> None:
-    """Give a room another name; raises `Forbidden` or `InvalidInput`."""
-    require_manager(visitor, room)
-    try:
-        await connection.execute(update(rooms).where(rooms.c.id == room.id).values(name=valid_name(name)))
-    except IntegrityError:
-        raise _name_taken() from None
 
 
 async def set_topic(connection: AsyncConnection, room: Room, topic: str) -> str:
@@ -60,26 +52,32 @@ async def set_topic(connection: AsyncConnection, room: Room, topic: str) -> str:
     """
     if room.kind == "direct":
         raise Forbidden("A direct conversation has no topic.")
-    topic = single_line(topic)
-    if len(topic) > LONGEST_TOPIC:
-        raise InvalidInput(body=f"A topic has at most {LONGEST_TOPIC} characters.")
+    try:
+        topic = valid_topic(topic)
+    except InvalidInput as invalid:
+        raise InvalidInput(body=invalid.errors["topic"]) from None
     await connection.execute(update(rooms).where(rooms.c.id == room.id).values(topic=topic))
     return topic
 
 
-async def find_rooms(connection: AsyncConnection, user_id: UserId, query: str) -> list[RoomSummary]:
-    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200."""
+async def find_rooms(
+    connection: AsyncConnection, user_id: UserId, query: str, *, archived: bool = False
+) -> list[RoomSummary]:
+    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200.
+
+    Those in the archive are a list of their own.
+    """
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == user_id)
     statement = (
-        select(rooms.c.id, rooms.c.name, rooms.c.kind, memberships.c.role, member_count())
+        select(rooms, memberships.c.role, member_count())
         .outerjoin(memberships, mine)
         .where(rooms.c.kind != "direct", or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
-        .where(contains(rooms.c.name, query))
+        .where(contains(rooms.c.name, query), rooms.c.archived_at.is_not(None) == archived)
         .order_by(func.lower(rooms.c.name), rooms.c.id)
         .limit(PAGE)
     )
     return [
-        RoomSummary(row.id, row.name, row.kind, row.member_count, row.role is not None)
+        RoomSummary(row.id, row.name, row.kind, row.member_count, row.role is not None, row.topic, row.description)
         for row in await connection.execute(statement)
     ]
 
@@ -89,5 +87,14 @@ def valid_name(name: str) -> str:
     return checked_name(name, LONGEST_NAME)
 
 
-def _name_taken() -> InvalidInput:
+def valid_topic(topic: str) -> str:
+    """A topic as it is kept; raises `InvalidInput`."""
+    topic = single_line(topic)
+    if len(topic) > LONGEST_TOPIC:
+        raise InvalidInput(topic=f"A topic has at most {LONGEST_TOPIC} characters.")
+    return topic
+
+
+def name_taken() -> InvalidInput:
+    """Two open rooms may not have one name. Archived ones keep theirs, so that they can come back."""
     return InvalidInput(name="There is already an open room with this name.")

@@ -1,19 +1,20 @@
 """A room as one person sees it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Label, and_, func, or_, select
+from sqlalchemy import Label, Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
 from chat.database import is_one_of
 from chat.errors import Forbidden, NotFound
 from chat.ids import Position, Revision, RoomId, UserId
-from chat.models import memberships, rooms, users
+from chat.models import memberships, messages, rooms, users
 
 Kind = Literal["open", "closed", "direct"]
 Level = Literal["everything", "mentions", "nothing", "hidden"]
+WhoPosts = Literal["everybody", "managers"]
 QUIET: frozenset[Level] = frozenset({"nothing", "hidden"})
 
 
@@ -29,9 +30,14 @@ class Room:
     member_count: int
     role: Literal["owner", "member"] | None
     read_position: Position
-    topic: str = ""
-    level: Level = "mentions"
-    people: tuple[Person, ...] = ()
+    topic: str
+    description: str
+    posting: WhoPosts
+    slow_seconds: int
+    is_archived: bool
+    pinned_count: int
+    level: Level
+    people: tuple[Person, ...]
 
     @property
     def is_member(self) -> bool:
@@ -42,7 +48,9 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
     """The room, if the visitor may know of it: it is open or they are in it. Raises `NotFound` otherwise."""
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == visitor.id)
     statement = (
-        select(rooms, memberships.c.role, memberships.c.read_position, memberships.c.level, member_count())
+        select(
+            rooms, memberships.c.role, memberships.c.read_position, memberships.c.level, member_count(), _pinned_count()
+        )
         .outerjoin(memberships, mine)
         .where(rooms.c.id == room_id, or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
     )
@@ -50,6 +58,11 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
     if row is None:
         raise NotFound
     people = (await others_in(connection, visitor.id, [room_id]))[room_id] if row.kind == "direct" else ()
+    return room_from(row, visitor, people)
+
+
+def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Room:
+    """The room in a row of `rooms` with the visitor's membership; `people` are the others in a direct room."""
     return Room(
         id=row.id,
         kind=row.kind,
@@ -60,6 +73,11 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
         role=row.role,
         read_position=Position(row.read_position or 0),
         topic=row.topic,
+        description=row.description,
+        posting=row.posting,
+        slow_seconds=row.slow_seconds,
+        is_archived=row.archived_at is not None,
+        pinned_count=row.pinned_count,
         level=row.level or "mentions",
         people=people,
     )
@@ -74,8 +92,13 @@ async def room_of_member(connection: AsyncConnection, visitor: Visitor, room_id:
 
 
 def may_manage(visitor: Visitor, room: Room) -> bool:
-    """Whether the visitor may rename the room and choose its members: its owners, and administrators who are in it."""
+    """Whether the visitor may change the room and choose its members: its owners, and administrators who are in it."""
     return room.kind != "direct" and (room.role == "owner" or (visitor.is_administrator and room.is_member))
+
+
+def may_post(visitor: Visitor, room: Room) -> bool:
+    """Whether the visitor may write in the room, sooner or later: slow mode only makes them wait."""
+    return room.is_member and not room.is_archived and (room.posting == "everybody" or may_manage(visitor, room))
 
 
 def require_manager(visitor: Visitor, room: Room) -> None:
@@ -84,11 +107,38 @@ def require_manager(visitor: Visitor, room: Room) -> None:
         raise Forbidden("Only the room's owners and administrators can do this.")
 
 
+async def next_revision(connection: AsyncConnection, room_id: RoomId) -> Revision:
+    """The revision of a change that is about to be made, under the room's row lock; raises `Forbidden`."""
+    grown = update(rooms).where(rooms.c.id == room_id, rooms.c.archived_at.is_(None))
+    revision = await connection.execute(grown.values(revision=rooms.c.revision + 1).returning(rooms.c.revision))
+    found = revision.scalar_one_or_none()
+    if found is None:
+        raise _archived()
+    return Revision(found)
+
+
+async def require_unarchived(connection: AsyncConnection, room_id: RoomId) -> None:
+    """Raise `Forbidden` when a room is in the archive."""
+    archived = select(rooms.c.id).where(rooms.c.id == room_id, rooms.c.archived_at.is_not(None))
+    if (await connection.execute(archived)).one_or_none() is not None:
+        raise _archived()
+
+
+def _archived() -> Forbidden:
+    return Forbidden("This room is archived: it can be read, but nothing in it changes.")
+
+
 def member_count() -> Label[int]:
     """A column of a `select` from `rooms`: how many people are in each."""
     everyone = memberships.alias("everyone")
     counted = select(func.count()).where(everyone.c.room_id == rooms.c.id)
     return counted.correlate(rooms).scalar_subquery().label("member_count")
+
+
+def _pinned_count() -> Label[int]:
+    pinned = (messages.c.room_id == rooms.c.id) & messages.c.pinned_at.is_not(None)
+    counted = select(func.count()).select_from(messages).where(pinned)
+    return counted.correlate(rooms).scalar_subquery().label("pinned_count")
 
 
 async def others_in(

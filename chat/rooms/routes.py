@@ -16,13 +16,12 @@ from chat.rooms.direct import direct_room
 from chat.rooms.members import (
     add_member,
     candidates_for,
-    choose_level,
     join_room,
     leave_room,
     members_of,
     remove_member,
 )
-from chat.rooms.opening import create_room, find_rooms, rename_room
+from chat.rooms.opening import create_room, find_rooms
 from chat.rooms.room import Room, may_manage, room_of_member, visible_room
 from chat.rooms.sidebar import sidebar_of
 from chat.rooms.switching import destinations
@@ -59,9 +58,10 @@ async def switch(request: Request) -> Response:
 
 async def browse_rooms(request: Request) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
+    archived = request.query_params.get("archived") == "yes"
     async with reading(request.app.state.database) as connection:
-        found = await find_rooms(connection, me.id, query)
-    return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query})
+        found = await find_rooms(connection, me.id, query, archived=archived)
+    return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query, "archived": archived})
 
 
 async def show_new_room(request: Request) -> Response:
@@ -84,7 +84,7 @@ async def join(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room = await visible_room(connection, me, _room_id(request))
         await join_room(connection, me.id, room)
-    await announce_arrival(request.app.state, [me.id])
+    await announce_arrival(request.app.state, room.id, [me.id])
     return _to_room(room.id)
 
 
@@ -95,36 +95,6 @@ async def leave(request: Request) -> Response:
         await leave_room(connection, me.id, room)
     await announce_removal(request.app.state, room.id, me.id)
     return RedirectResponse("/", status_code=303)
-
-
-async def show_settings(request: Request) -> Response:
-    return await _settings_page(request, await _my_room(request), {}, {})
-
-
-async def rename(request: Request) -> Response:
-    me, form = visitor(request), await read_form(request)
-    room = await _my_room(request)
-    try:
-        async with request.app.state.database.begin() as connection:
-            await rename_room(connection, me, room, form.get("name", ""))
-            members = await members_of(connection, room.id)
-    except InvalidInput as invalid:
-        return await _settings_page(request, room, form, invalid.errors, status_code=422)
-    await request.app.state.notices.refresh_sidebars([member.id for member in members])
-    return _to_room(room.id)
-
-
-async def choose(request: Request) -> Response:
-    """What of a room one wants to be told."""
-    me, form = visitor(request), await read_form(request)
-    room = await _my_room(request)
-    try:
-        async with request.app.state.database.begin() as connection:
-            await choose_level(connection, me, room, form.get("level", ""))
-    except InvalidInput as invalid:
-        return await _settings_page(request, room, {}, invalid.errors, status_code=422)
-    await request.app.state.notices.refresh_sidebars([me.id])
-    return _to_room(room.id)
 
 
 async def show_members(request: Request) -> Response:
@@ -140,7 +110,7 @@ async def add(request: Request) -> Response:
             await add_member(connection, me, room, person)
     except InvalidInput as invalid:
         return await _members_page(request, room, invalid.errors, status_code=422)
-    await announce_arrival(request.app.state, [person])
+    await announce_arrival(request.app.state, room.id, [person])
     return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
 
 
@@ -202,18 +172,6 @@ async def _my_room(request: Request) -> Room:
         return await room_of_member(connection, visitor(request), _room_id(request))
 
 
-async def _settings_page(
-    request: Request, room: Room, values: dict[str, str], errors: dict[str, str], status_code: int = 200
-) -> Response:
-    context = {
-        "room": room,
-        "values": {"name": room.name} | values,
-        "errors": errors,
-        "may_rename": may_manage(visitor(request), room),
-    }
-    return await shell_page(request, "rooms/settings.html", context, status_code=status_code)
-
-
 async def _members_page(request: Request, room: Room, errors: dict[str, str], status_code: int = 200) -> Response:
     query = request.query_params.get("q", "")
     manages = may_manage(visitor(request), room)
@@ -251,9 +209,6 @@ routes = [
     Route("/rooms/new", show_new_room),
     Route("/rooms/{room_id:id}/join", join, methods=["POST"]),
     Route("/rooms/{room_id:id}/leave", leave, methods=["POST"]),
-    Route("/rooms/{room_id:id}/settings", show_settings),
-    Route("/rooms/{room_id:id}/rename", rename, methods=["POST"]),
-    Route("/rooms/{room_id:id}/level", choose, methods=["POST"]),
     Route("/rooms/{room_id:id}/members", show_members),
     Route("/rooms/{room_id:id}/members", add, methods=["POST"]),
     Route("/rooms/{room_id:id}/members/{user_id:id}/remove", remove, methods=["POST"]),

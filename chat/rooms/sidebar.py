@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor
 from chat.ids import Position, RoomId
-from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, visible_room
+from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
 
 MOST_LISTED = 50
 
@@ -22,15 +22,17 @@ _MINE = text("""
         FROM memberships JOIN rooms ON rooms.id = memberships.room_id
         WHERE memberships.user_id = :user_id
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
-          AND (level <> 'hidden' OR rooms.id = :shown)
+          AND (level <> 'hidden' AND archived_at IS NULL OR rooms.id = :shown)
     )
-    SELECT mine.id, kind, name, topic, revision, message_count, role, read_position, level, place,
-        others.ids, others.names,
+    SELECT mine.id, kind, name, revision, message_count, role, read_position, level, place, others.ids, others.names,
+        posting, slow_seconds, archived_at, topic, CASE WHEN mine.id = :shown THEN description END AS description,
         CASE WHEN message_count > read_position
             THEN (SELECT array_agg(position) FROM mentions WHERE mentions.user_id = :user_id
                 AND mentions.room_id = mine.id AND mentions.position > read_position) END AS mentions,
         CASE WHEN mine.id = :shown
-            THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count
+            THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count,
+        CASE WHEN mine.id = :shown THEN (SELECT count(*) FROM messages
+            WHERE messages.room_id = mine.id AND pinned_at IS NOT NULL) END AS pinned_count
     FROM mine LEFT JOIN LATERAL (
         SELECT array_agg(users.id ORDER BY lower(users.name), users.id) AS ids,
             array_agg(users.name ORDER BY lower(users.name), users.id) AS names
@@ -90,21 +92,7 @@ async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_i
     row = next((row for row in rows if row.id == room_id), None)
     if row is None:
         return await visible_room(connection, visitor, room_id), _sidebar(rows, visitor)
-    people = _people(row)
-    room = Room(
-        id=row.id,
-        kind=row.kind,
-        name=row.name or direct_name(visitor, people),
-        revision=row.revision,
-        message_count=row.message_count,
-        member_count=row.member_count,
-        role=row.role,
-        read_position=Position(row.read_position),
-        topic=row.topic,
-        level=row.level,
-        people=people,
-    )
-    return room, _sidebar(rows, visitor)
+    return room_from(row, visitor, _people(row)), _sidebar(rows, visitor)
 
 
 async def _my_rooms(connection: AsyncConnection, visitor: Visitor, shown: RoomId | None) -> Sequence[Row[Any]]:

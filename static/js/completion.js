@@ -34,6 +34,7 @@ function offer() {
 
 function close() {
   clearTimeout(asked);
+  if (!list()) return;
   list().hidden = true;
   point();
 }
@@ -74,7 +75,7 @@ document.addEventListener("keydown", (event) => {
 }, true);
 
 document.addEventListener("input", ({ target }) => target === box() && offer());
-document.addEventListener("focusout", ({ target }) => target === box() && list() && setTimeout(close, 150));
+document.addEventListener("focusout", ({ target }) => target === box() && setTimeout(close, 150));
 document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());
 document.addEventListener("click", ({ target }) => {
   const item = target.closest("#completions > li");
@@ -90,7 +91,7 @@ document.addEventListener("quote", ({ detail: { text } }) => {
   box().selectionStart = box().selectionEnd = box().value.length;
 });
 
-document.addEventListener("DOMContentLoaded", () => {
+for (const moment of ["DOMContentLoaded", "htmx:after:swap"]) document.addEventListener(moment, () => {
   const button = document.getElementById("pick");
   if (button) button.hidden = false;
 });

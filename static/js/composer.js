@@ -12,6 +12,7 @@ function keepDraft() {
 }
 
 function restoreDraft() {
+  composer().dataset.known = "yes";
   const { body, client_id: id } = composer().elements;
   const draft = JSON.parse(localStorage.getItem(draftKey()));
   if (!draft || body.value) return;
@@ -85,6 +86,8 @@ document.addEventListener("htmx:after:request", ({ target, detail: { ctx } }) =>
 });
 
 document.addEventListener("htmx:after:swap", ({ target }) => {
+  // A room in which one may write again has a new composer.
+  if (composer() && !composer().dataset.known) restoreDraft();
   // Only now has the form its next client id.
   if (target === composer()) keepDraft();
 });

@@ -7,8 +7,12 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
   if (after) connection.url = connection.url.replace(/after=\d+/, `after=${after}`);
 });
 
+// The room around the messages has changed: its name, who may write in it, what is pinned.
+const lookAround = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
+
 let live, heardAt;
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
+  if (live) lookAround();
   [live, heardAt] = [connection, Date.now()];
   delete document.documentElement.dataset.connection;
 });
@@ -28,6 +32,7 @@ document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
 
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
   heardAt = Date.now();
+  if (message.data.includes("<hx-news>")) lookAround();
   const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
   const messages = document.getElementById("messages");
   if (cursor && messages) messages.dataset.revision = cursor[1];

@@ -125,6 +125,24 @@ async def test_signing_out_closes_that_sessions_sockets_on_every_process_and_no_
         assert other.connections == 1
 
 
+async def test_whom_another_process_removes_sees_the_room_close(
+    start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
+) -> None:
+    one, two = (start_server(database_url, redis_server.url) for _ in range(2))
+    alice = first_run(one)
+    bob, carol = sign_up(two, "Bob Brown"), sign_up(two, "Carol Clark")
+    async with LiveClient(bob, 1) as his, LiveClient(carol, 1) as hers:
+        await asyncio.to_thread(alice.submit, f"/rooms/1/members/{bob.id}/remove")
+        await his.until(lambda: his.closed_with == 4403, within=2)
+        assert "You are no longer in this room" in his.frames[-1]
+        await asyncio.to_thread(alice.post, 1, "without him")
+        await hers.until_shows("without him")
+        assert "without him" not in his.view.values()
+        await asyncio.to_thread(alice.submit, "/rooms/1/delete", {"name": "Lobby"})
+        await hers.until(lambda: hers.closed_with == 4403, within=2)
+        assert "Lobby was deleted" in hers.frames[-1]
+
+
 async def test_a_lost_notice_is_made_good(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:

@@ -48,7 +48,7 @@ def test_a_closed_room_does_not_exist_for_outsiders(alice: Person, bob: Person) 
         answer = bob.get(f"/rooms/{room_id}{path}")
         assert answer.status_code == 404
         assert answer.text == missing.text, "as if it were not there"
-    for path in ("/join", "/leave", "/rename", "/members", f"/members/{alice.id}/remove", "/messages"):
+    for path in ("/join", "/leave", "/settings", "/members", f"/members/{alice.id}/remove", "/messages"):
         assert bob.submit(f"/rooms/{room_id}{path}", {"body": "x", "name": "x"}).status_code == 404
     assert "Board" not in bob.get("/rooms").text
     assert alice.submit(f"/rooms/{room_id}/members", {"person": bob.id}).status_code == 303
@@ -60,21 +60,21 @@ def test_a_closed_room_does_not_exist_for_outsiders(alice: Person, bob: Person) 
 def test_only_owners_and_administrators_manage(alice: Person, bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Bobs room")
     carol.join(room_id)
-    assert carol.submit(f"/rooms/{room_id}/rename", {"name": "Carols room"}).status_code == 403
+    assert carol.submit(f"/rooms/{room_id}/settings", {"name": "Carols room"}).status_code == 403
     assert carol.submit(f"/rooms/{room_id}/members/{bob.id}/remove").status_code == 403
     assert carol.submit(f"/rooms/{room_id}/members", {"person": alice.id}).status_code == 403
-    assert alice.submit(f"/rooms/{room_id}/rename", {"name": "X"}).status_code == 404, "not even in it"
-    assert bob.submit(f"/rooms/{room_id}/rename", {"name": "Workshop"}).status_code == 303
+    assert alice.submit(f"/rooms/{room_id}/settings", {"name": "X"}).status_code == 404, "not even in it"
+    assert bob.submit(f"/rooms/{room_id}/settings", {"name": "Workshop"}).status_code == 303
     assert "Workshop" in carol.get("/").text
     alice.join(room_id)
-    assert alice.submit(f"/rooms/{room_id}/rename", {"name": "Hall"}).status_code == 303
+    assert alice.submit(f"/rooms/{room_id}/settings", {"name": "Hall"}).status_code == 303
 
 
 def test_a_room_whose_owner_leaves_gets_another(bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Workshop")
     carol.join(room_id)
     bob.submit(f"/rooms/{room_id}/leave")
-    assert carol.submit(f"/rooms/{room_id}/rename", {"name": "Mine now"}).status_code == 303
+    assert carol.submit(f"/rooms/{room_id}/settings", {"name": "Mine now"}).status_code == 303
 
 
 def test_names_of_rooms_are_checked_next_to_the_field(alice: Person) -> None:
@@ -84,7 +84,7 @@ def test_names_of_rooms_are_checked_next_to_the_field(alice: Person) -> None:
         assert reason in answer.text
     assert alice.submit("/rooms", {"name": "x", "kind": "direct"}).status_code == 422
     room_id = alice.create_room("Other")
-    taken = alice.submit(f"/rooms/{room_id}/rename", {"name": "lobby"})
+    taken = alice.submit(f"/rooms/{room_id}/settings", {"name": "lobby"})
     assert taken.status_code == 422
     assert "already an open room" in taken.text
     assert alice.create_room("Lobby", "closed"), "closed rooms keep their names to themselves"
@@ -109,7 +109,7 @@ def test_direct_rooms_cannot_be_joined_left_renamed_or_grown(alice: Person, bob:
     assert carol.join(pair).status_code == 404
     assert bob.join(pair).status_code == 404
     assert alice.submit(f"/rooms/{pair}/leave").status_code == 403
-    assert alice.submit(f"/rooms/{pair}/rename", {"name": "x"}).status_code == 403
+    assert alice.submit(f"/rooms/{pair}/settings", {"name": "x"}).status_code == 403
     assert alice.submit(f"/rooms/{pair}/members", {"person": carol.id}).status_code == 403
     assert alice.submit(f"/rooms/{pair}/members/{bob.id}/remove").status_code == 403
 

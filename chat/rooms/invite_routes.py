@@ -1,0 +1,114 @@
+"""A room's invite link: made, shown and ended by its managers, followed by anybody who has it."""
+
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from chat.database import reading
+from chat.errors import InvalidInput, NotFound
+from chat.ids import RoomId
+from chat.rooms.announcing import announce_arrival
+from chat.rooms.inviting import LIFETIMES, RoomInvite, end_invite, find_invite, follow_invite, invite_of, make_invite
+from chat.rooms.inviting import qr_code as picture_of
+from chat.rooms.room import Room, require_manager, room_of_member
+from chat.templating import page
+from chat.web.forms import read_form
+from chat.web.origin import own_origin
+from chat.web.session import visitor
+from chat.web.shell import shell_page
+
+
+async def show_invite(request: Request) -> Response:
+    room, invite = await _managed_room(request)
+    return await _invite_page(request, room, invite, {})
+
+
+async def make(request: Request) -> Response:
+    me, form = visitor(request), await read_form(request)
+    room, invite = await _managed_room(request)
+    try:
+        async with request.app.state.database.begin() as connection:
+            await make_invite(connection, me, room, form.get("days", "7"), datetime.now(UTC))
+    except InvalidInput as invalid:
+        return await _invite_page(request, room, invite, invalid.errors, status_code=422)
+    return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
+
+
+async def end(request: Request) -> Response:
+    room, _ = await _managed_room(request)
+    async with request.app.state.database.begin() as connection:
+        await end_invite(connection, visitor(request), room)
+    return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
+
+
+async def show_qr_code(request: Request) -> Response:
+    _, invite = await _managed_room(request)
+    if invite is None or invite.has_expired:
+        raise NotFound
+    headers = {"Cache-Control": "no-store"}
+    return Response(picture_of(_url(request, invite)), media_type="image/svg+xml", headers=headers)
+
+
+async def show_invitation(request: Request) -> Response:
+    """Where the link leads: into the room for who is in it already, and for the others to the question."""
+    if request.state.installation is None:
+        return RedirectResponse("/first-run", status_code=303)
+    token, me = request.path_params["token"], request.state.visitor
+    async with reading(request.app.state.database) as connection:
+        invite = await find_invite(connection, token, datetime.now(UTC))
+    if invite is None or invite.has_expired:
+        return _ended(request, status_code=410 if invite else 404)
+    if me is not None and await request.app.state.seats.has(me.id, invite.room_id):
+        return RedirectResponse(f"/rooms/{invite.room_id}", status_code=303)
+    return page(request, "rooms/invited.html", {"invite": invite})
+
+
+async def accept_invitation(request: Request) -> Response:
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        room_id = await follow_invite(connection, me.id, request.path_params["token"], datetime.now(UTC))
+    if room_id is None:
+        return _ended(request, status_code=410)
+    await announce_arrival(request.app.state, room_id, [me.id])
+    return RedirectResponse(f"/rooms/{room_id}", status_code=303)
+
+
+def _ended(request: Request, status_code: int) -> Response:
+    return page(request, "rooms/invitation_ended.html", status_code=status_code)
+
+
+async def _managed_room(request: Request) -> tuple[Room, RoomInvite | None]:
+    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
+    async with reading(request.app.state.database) as connection:
+        room = await room_of_member(connection, me, room_id)
+        require_manager(me, room)
+        return room, await invite_of(connection, room, datetime.now(UTC))
+
+
+async def _invite_page(
+    request: Request, room: Room, invite: RoomInvite | None, errors: dict[str, str], status_code: int = 200
+) -> Response:
+    context = {
+        "room": room,
+        "invite": invite,
+        "url": _url(request, invite) if invite else "",
+        "lifetimes": LIFETIMES,
+        "errors": errors,
+    }
+    return await shell_page(request, "rooms/invite.html", context, status_code=status_code)
+
+
+def _url(request: Request, invite: RoomInvite) -> str:
+    return f"{own_origin(request, request.app.state.settings.public_url)}/join/{invite.token}"
+
+
+routes = [
+    Route("/rooms/{room_id:id}/invite", show_invite),
+    Route("/rooms/{room_id:id}/invite", make, methods=["POST"]),
+    Route("/rooms/{room_id:id}/invite/end", end, methods=["POST"]),
+    Route("/rooms/{room_id:id}/invite.svg", show_qr_code),
+    Route("/join/{token}", show_invitation),
+    Route("/join/{token}", accept_invitation, methods=["POST"]),
+]

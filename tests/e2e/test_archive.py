@@ -1,0 +1,49 @@
+"""A room is archived, brought back and deleted while others look at it."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def test_everybody_sees_a_room_go_and_come_back(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "the last word")
+    his, hers = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1/settings")
+    expect(his.locator("#online")).to_contain_text("Bob")
+    his.fill("#body", "almost said")
+    hers.click("text=Archive Lobby")
+    expect(his.locator("#writing")).to_contain_text("This room is archived")
+    expect(his.locator("#room-header")).to_contain_text("Archived")
+    expect(his.locator("#sidebar")).not_to_contain_text("Lobby")
+    expect(his.locator(".message")).to_contain_text("the last word")
+    hers.click("text=Bring it back")
+    expect(his.locator("#body")).to_have_value("almost said")
+    expect(his.locator("#pick")).to_be_visible()
+    expect(his.locator("#sidebar")).to_contain_text("Lobby")
+    his.press("#body", "Enter")
+    expect(hers.locator(".message").last).to_contain_text("almost said")
+
+
+@pytest.mark.parametrize("with_javascript", [True, False])
+def test_a_deleted_room_closes_for_those_who_have_it_open(
+    alice: Person, bob: Person, windows: Windows, with_javascript: bool
+) -> None:
+    his = windows.open_as(bob, "/rooms/1")
+    hers = windows.open_as(alice, "/rooms/1/settings", java_script_enabled=with_javascript, expected=("422",))
+    expect(his.locator("#online")).to_contain_text("Bob")
+    hers.click("text=Delete Lobby")
+    hers.fill("#name", "Cellar")
+    hers.click("text=Delete the room for everybody")
+    expect(hers.locator(".field-error")).to_contain_text("Type “Lobby” to delete it.")
+    expect(his.locator("#notice")).to_be_empty()
+    hers.fill("#name", "lobby")
+    hers.click("text=Delete the room for everybody")
+    expect(his.locator("#notice")).to_contain_text("Lobby was deleted", timeout=2000)
+    expect(his.locator("#sidebar")).not_to_contain_text("Lobby")
+    expect(hers.locator("#sidebar")).not_to_contain_text("Lobby")

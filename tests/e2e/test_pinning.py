@@ -1,0 +1,57 @@
+"""Pinning, seen by those who look at the room, and by those who were away."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.support.browsers import LOST_SERVER, Windows
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+def test_everybody_sees_what_is_pinned(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "the wifi is called Willow")
+    direct = alice.open_direct(bob)
+    for room_id in (1, direct):
+        if room_id == direct:
+            alice.post(direct, "my number is 4711")
+        hers, his = windows.open_as(alice, f"/rooms/{room_id}"), windows.open_as(bob, f"/rooms/{room_id}")
+        expect(hers.locator("#online")).to_contain_text("Bob")
+        his.locator(".message").hover()
+        his.click(".message .more")
+        his.click(".message-actions >> text=Pin")
+        for page in (hers, his):
+            expect(page.locator(".message .pinned")).to_be_visible()
+            expect(page.locator("#pinned")).to_contain_text("1")
+            expect(page.locator(".message-actions")).to_have_count(0)
+        hers.click("#pinned")
+        expect(hers.locator(".extract")).to_have_count(1)
+        hers.click("text=Unpin")
+        expect(hers.locator(".empty-state")).to_contain_text("Nothing is pinned here yet")
+        expect(his.locator("#pinned")).to_have_count(0)
+        expect(his.locator(".message .pinned")).to_have_count(0)
+
+
+def test_who_was_away_sees_it_too(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "the wifi is called Willow")
+    his = windows.open_as(bob, "/rooms/1", expected=LOST_SERVER)
+    expect(his.locator("#online")).to_contain_text("Bob")
+    his.context.set_offline(True)
+    his.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
+    alice.submit("/messages/1/pin", {"pinned": "yes"})
+    his.context.set_offline(False)
+    expect(his.locator(".message .pinned")).to_be_visible(timeout=15_000)
+    expect(his.locator("#pinned")).to_contain_text("1")
+
+
+def test_without_javascript(alice: Person, windows: Windows) -> None:
+    alice.post(1, "the wifi is called Willow")
+    page = windows.open_as(alice, "/messages/1/actions", java_script_enabled=False)
+    page.click(".message-actions >> text=Pin")
+    expect(page.locator(".message .pinned")).to_be_visible()
+    page.click("#pinned")
+    page.click("text=Unpin")
+    expect(page.locator(".empty-state")).to_be_visible()

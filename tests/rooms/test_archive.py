@@ -1,0 +1,99 @@
+"""Rooms that are over: archived, and brought back; deleted, and gone."""
+
+import pytest
+
+from tests.support.databases import query
+from tests.support.people import Person, sign_up
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+@pytest.fixture
+def carol(alice: Person) -> Person:
+    return sign_up(alice.server, "Carol Clark")
+
+
+@pytest.fixture
+def party(bob: Person, carol: Person) -> int:
+    """Bob's room about something that is over, with Carol in it and two messages."""
+    room_id = bob.create_room("Summer party")
+    carol.join(room_id)
+    carol.post(room_id, "It was great")
+    bob.post(room_id, "Wasn't it, @Carol Clark")
+    return room_id
+
+
+def listed(page: str) -> str:
+    return page.split('<nav id="sidebar"')[1].split("</nav>", maxsplit=1)[0]
+
+
+def test_an_archived_room_can_be_read_and_nothing_else(alice: Person, bob: Person, carol: Person, party: int) -> None:
+    url = f"/rooms/{party}"
+    assert carol.submit(f"{url}/archive").status_code == 403, "only a member"
+    assert alice.submit(f"{url}/archive").status_code == 404, "not in it"
+    assert bob.submit(f"{url}/archive").status_code == 303
+    assert "Summer party" not in listed(carol.get("/").text)
+    assert "Summer party" not in carol.get("/rooms").text
+    assert "Summer party" in carol.get("/rooms?archived=yes&q=summer").text
+    assert "Summer party" in alice.get("/rooms?archived=yes").text, "open rooms stay open to read"
+    page = carol.get(url).text
+    assert "It was great" in page
+    assert "This room is archived" in page
+    assert 'id="composer"' not in page
+    assert "Bring it back" not in page
+    assert "Bring it back" in bob.get(url).text
+    refused = bob.post(party, "one more thing")
+    assert refused.status_code == 422
+    assert "archived" in refused.text
+    assert bob.post(party, "/topic x").status_code == 422
+    assert carol.edit(1, "changed").status_code == 403
+    assert carol.delete(1).status_code == 403
+    assert carol.submit("/messages/1/reactions", {"emoji": "👍"}).status_code == 403
+    assert carol.reads(party) == ["It was great", "Wasn't it, @Carol Clark"]
+    row = query(alice.server.database_url, "SELECT revision, message_count FROM rooms WHERE id = $1", party)[0]
+    assert tuple(row) == (2, 2)
+    assert carol.submit(f"{url}/restore").status_code == 403
+    assert bob.submit(f"{url}/restore").status_code == 303
+    assert "Summer party" in listed(carol.get("/").text)
+    assert carol.post(party, "again!").status_code == 200
+
+
+def test_newcomers_do_not_land_in_the_archive(alice: Person) -> None:
+    alice.submit("/rooms/1/archive")
+    hall = alice.create_room("Hall")
+    bob = sign_up(alice.server, "Bob Brown")
+    assert bob.post(hall, "hello").status_code == 200
+
+
+def test_a_room_is_deleted_by_a_manager_who_types_its_name(
+    alice: Person, bob: Person, carol: Person, party: int
+) -> None:
+    url = f"/rooms/{party}/delete"
+    assert carol.get(url).status_code == 403
+    assert carol.submit(url, {"name": "Summer party"}).status_code == 403
+    assert alice.submit(url, {"name": "Summer party"}).status_code == 404
+    assert "2 messages and 2 members" in bob.get(url).text
+    wrong = bob.submit(url, {"name": "Winter party"})
+    assert wrong.status_code == 422
+    assert "Type “Summer party” to delete it." in wrong.text
+    assert bob.submit(url, {"name": "summer  PARTY"}).status_code == 303
+    for person in (alice, bob, carol):
+        assert person.get(f"/rooms/{party}").status_code == 404
+        assert "Summer party" not in person.get("/rooms").text
+    assert carol.post(party, "too late").status_code == 404
+    database = alice.server.database_url
+    for table in ("messages", "memberships", "mentions"):
+        assert query(database, f"SELECT count(*) FROM {table} WHERE room_id = $1", party)[0][0] == 0
+    assert carol.post(1, "life goes on").status_code == 200
+
+
+def test_a_direct_room_is_neither_archived_nor_deleted(alice: Person, bob: Person, carol: Person) -> None:
+    pair = alice.open_direct(bob)
+    for path in ("archive", "restore", "delete"):
+        assert alice.submit(f"/rooms/{pair}/{path}", {"name": "Bob Brown"}).status_code == 403
+        assert carol.submit(f"/rooms/{pair}/{path}", {"name": "Bob Brown"}).status_code == 404
+    assert alice.get(f"/rooms/{pair}/delete").status_code == 403
+    assert alice.post(pair, "still here").status_code == 200

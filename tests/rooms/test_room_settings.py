@@ -1,0 +1,173 @@
+"""What managers decide about a room, and what it means for those who write in it."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+from asyncpg import CheckViolationError
+
+from tests.support.databases import execute, query, run
+from tests.support.people import Person, sign_up
+
+ALL = {
+    "name": "Kitchen",
+    "topic": "Soup",
+    "description": "Who cooks what.\n\n\nAnd  when.",
+    "kind": "closed",
+    "posting": "managers",
+    "slow_seconds": "30",
+}
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    return sign_up(alice.server, "Bob Brown")
+
+
+@pytest.fixture
+def carol(alice: Person) -> Person:
+    return sign_up(alice.server, "Carol Clark")
+
+
+@pytest.fixture
+def kitchen(bob: Person, carol: Person) -> int:
+    """Bob's room, with Carol in it."""
+    room_id = bob.create_room("Cooking")
+    carol.join(room_id)
+    return room_id
+
+
+def change(person: Person, room_id: int, **fields: object) -> int:
+    return person.submit(f"/rooms/{room_id}/settings", fields).status_code
+
+
+def error(answer: str) -> str:
+    return re.sub(r"<[^>]+>", "", answer).strip()
+
+
+def test_its_managers_change_everything_about_a_room(alice: Person, bob: Person, carol: Person, kitchen: int) -> None:
+    assert change(carol, kitchen, **ALL) == 403
+    assert change(alice, kitchen, **ALL) == 404, "not in the room"
+    assert change(bob, kitchen, **ALL) == 303
+    url = alice.server.database_url
+    row = query(url, f"SELECT {', '.join(ALL)} FROM rooms WHERE id = $1", kitchen)[0]
+    assert dict(row) == ALL | {"description": "Who cooks what.\n\nAnd when.", "slow_seconds": 30}
+    settings = carol.get(f"/rooms/{kitchen}/settings").text
+    assert "Who cooks what." in settings
+    assert "Owners and administrators only, once in 30 seconds" in settings
+    assert 'name="description"' not in settings, "only told, not asked"
+    assert "Who cooks what." in carol.get(f"/rooms/{kitchen}/members").text
+    assert "Kitchen" not in alice.get("/rooms").text, "closed now"
+    assert change(bob, kitchen, kind="open") == 303
+    browse = alice.get("/rooms").text
+    assert "Who cooks what." in browse
+    assert "Soup" in browse
+    assert change(bob, kitchen, topic="", description="", posting="everybody", slow_seconds="0") == 303
+    assert carol.post(kitchen, "hello").status_code == 200
+
+
+def test_what_cannot_be_is_said_beside_each_field_and_nothing_is_changed(bob: Person, kitchen: int) -> None:
+    wrong = {
+        "name": "",
+        "topic": "x" * 201,
+        "description": "x" * 1001,
+        "kind": "direct",
+        "posting": "nobody",
+        "slow_seconds": "11",
+    }
+    answer = bob.submit(f"/rooms/{kitchen}/settings", wrong)
+    assert answer.status_code == 422
+    for reason in ("Enter a name", "at most 200", "at most 1,000", "who can join", "who may post", "how often people"):
+        assert reason in answer.text
+    assert change(bob, kitchen, name="LOBBY") == 422
+    assert change(bob, kitchen, name="Lobby", kind="closed") == 303, "closed rooms keep their names to themselves"
+    taken = bob.submit(f"/rooms/{kitchen}/settings", {"kind": "open", "topic": "kept as typed"})
+    assert taken.status_code == 422
+    assert "already an open room with this name" in taken.text
+    assert "kept as typed" in taken.text
+
+
+def test_where_only_managers_write_members_read_and_react(
+    alice: Person, bob: Person, carol: Person, kitchen: int
+) -> None:
+    carol.post(kitchen, "before")
+    bob.post(kitchen, "from now on I tell")
+    assert change(bob, kitchen, posting="managers") == 303
+    refused = carol.post(kitchen, "may I?")
+    assert refused.status_code == 422
+    assert "Only the room’s owners and administrators can write here" in refused.text
+    assert carol.post(kitchen, "/topic mine").status_code == 422
+    assert query(alice.server.database_url, "SELECT topic FROM rooms WHERE id = $1", kitchen)[0][0] == ""
+    page = carol.get(f"/rooms/{kitchen}").text
+    assert 'id="composer"' not in page
+    assert "owners and administrators can write" in page
+    assert carol.submit("/messages/2/reactions", {"emoji": "👍"}).status_code == 303
+    assert carol.edit(1, "before, better said").status_code == 200
+    alice.join(kitchen)
+    for manager in (alice, bob):
+        assert manager.post(kitchen, "a word").status_code == 200
+    assert carol.reads(kitchen)[2:] == ["a word", "a word"]
+
+
+def test_slow_mode_says_how_long_to_wait_and_forgets_nothing(
+    alice: Person, bob: Person, carol: Person, kitchen: int
+) -> None:
+    assert change(bob, kitchen, slow_seconds="10") == 303
+    first = str(uuid4())
+    assert carol.post(kitchen, "one", first).status_code == 200
+    refused = carol.post(kitchen, "two")
+    assert refused.status_code == 422
+    assert int(re.findall(r"Wait (\d+) more seconds", refused.text)[0]) in (9, 10)
+    assert carol.post(kitchen, "one", first).status_code == 200, "a repeat is answered with the first message"
+    assert carol.post(kitchen, "/invite Alice Adams").status_code == 422
+    assert alice.post(kitchen, "still outside").status_code == 404
+    for _ in range(3):
+        assert bob.post(kitchen, "a manager").status_code == 200
+    with_form = carol.submit(f"/rooms/{kitchen}/messages", {"body": "not lost"})
+    assert with_form.status_code == 422
+    assert ">not lost</textarea>" in with_form.text
+    assert "one message in 10 seconds" in with_form.text
+    earlier = "UPDATE memberships SET posted_at = posted_at - interval '9 seconds'"
+    run(execute(alice.server.database_url, earlier))
+    assert "Wait 1 more second:" in carol.post(kitchen, "two").text
+    run(execute(alice.server.database_url, earlier))
+    assert carol.post(kitchen, "two").status_code == 200
+    assert carol.reads(kitchen) == ["one", "a manager", "a manager", "a manager", "two"]
+    assert change(bob, kitchen, slow_seconds="0") == 303
+    assert [carol.post(kitchen, "free").status_code for _ in range(2)] == [200, 200]
+
+
+def test_of_many_posts_at_one_moment_slow_mode_takes_one(bob: Person, carol: Person, kitchen: int) -> None:
+    assert change(bob, kitchen, slow_seconds="60") == 303
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: carol.post(kitchen, f"{number}").status_code, range(16)))
+    assert sorted(answers) == [200] + [422] * 15
+    assert len(carol.reads(kitchen)) == 1
+
+
+def test_nothing_makes_a_direct_room_another_kind_of_room(alice: Person, bob: Person) -> None:
+    pair = alice.open_direct(bob)
+    for field, value in ALL.items():
+        assert change(alice, pair, **{field: value}) == 403
+    assert change(alice, pair, **ALL) == 403
+    url = alice.server.database_url
+    before = query(url, "SELECT * FROM rooms ORDER BY id")
+    key = b"0" * 32
+    for statement in (
+        "UPDATE rooms SET kind = 'open' WHERE id = $1",
+        "UPDATE rooms SET kind = 'closed', direct_key = NULL, name = 'Ours' WHERE id = $1",
+        "UPDATE rooms SET kind = 'open', direct_key = NULL, name = 'Ours' WHERE id = $1",
+        "UPDATE rooms SET direct_key = sha256('other people') WHERE id = $1",
+        "UPDATE rooms SET name = 'Ours' WHERE id = $1",
+        "UPDATE rooms SET posting = 'managers' WHERE id = $1",
+        "UPDATE rooms SET slow_seconds = 10 WHERE id = $1",
+        "UPDATE rooms SET archived_at = now() WHERE id = $1",
+        "UPDATE rooms SET topic = 'x' WHERE id = $1",
+        "UPDATE rooms SET description = 'x' WHERE id = $1",
+    ):
+        with pytest.raises(CheckViolationError):
+            run(execute(url, statement, pair))
+    with pytest.raises(CheckViolationError):
+        run(execute(url, "UPDATE rooms SET kind = 'direct', direct_key = $1, name = NULL WHERE id = 1", key))
+    assert query(url, "SELECT * FROM rooms ORDER BY id") == before
