@@ -4,6 +4,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import islice
 
 import nh3
 from markupsafe import Markup, escape
@@ -12,6 +13,7 @@ from chat.search.folding import folded_with_places
 from chat.search.question import Term
 
 BEFORE, LENGTH = 60, 280  # characters
+MOST_LOOKED_AT = 200  # places: ten thousand times the same letter is a message, too
 
 
 def extract(markup: str, terms: Sequence[Term]) -> Markup:
@@ -35,7 +37,7 @@ def _found(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term]]:
         (
             (places[match.start()], places[match.end() - 1] + 1, term)
             for term in terms
-            for match in re.finditer(term.pattern, comparable)
+            for match in islice(re.finditer(term.pattern, comparable), MOST_LOOKED_AT // len(terms))
         ),
         key=lambda found: found[:2],
     )

@@ -1,8 +1,10 @@
 """Finding messages: those one may read, and no others."""
 
+import functools
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+import anyio
 from markupsafe import Markup
 from sqlalchemy import (
     ColumnElement,
@@ -38,6 +40,9 @@ PAGE = 20
 # must not be weighed in all of them.
 WEIGHED = 1000
 FADES_IN = 30 * 24 * 3600.0  # seconds after which a message weighs half
+
+# However many people search for however long, most of the database's connections are there for everything else.
+_limiter = functools.cache(lambda: anyio.CapacityLimiter(4))
 
 QUERY_CANCELED = "57014"
 # The planner must see the words, which differ by a factor of a million in how often they stand; an index that is in
@@ -84,7 +89,7 @@ async def find(database: AsyncEngine, visitor: Visitor, question: Question, part
     Raises `InvalidInput` for the field `q` when it names nobody or no room, or takes too long.
     """
     try:
-        async with database.connect() as connection:
+        async with _limiter(), database.connect() as connection:
             await connection.execute(_PREPARE)
             return await _find(connection, visitor, question, part)
     except DBAPIError as error:

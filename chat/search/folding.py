@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 
 _ACCENTS = re.compile("[\u0300-\u036f]")
 # Kana, Han, Hangul: the ranges of `searchable.words`.
@@ -13,14 +15,15 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.lower())))
 
 
-def folded_with_places(text: str) -> tuple[str, list[int]]:
+def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
     """The same letter by letter, and for each letter of the outcome the place in `text` it comes from."""
-    letters, places = [], []
-    for place, letter in enumerate(text):
-        for comparable in folded(letter):
-            letters.append(comparable)
-            places.append(place)
-    return "".join(letters), places
+    if text.isascii():
+        return text.lower(), range(len(text))
+    letters = [(comparable, place) for place, letter in enumerate(text) for comparable in _folded_letter(letter)]
+    return "".join(letter for letter, _ in letters), [place for _, place in letters]
+
+
+_folded_letter = lru_cache(maxsize=4096)(folded)
 
 
 def is_syllabic(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 
 from chat.errors import InvalidInput
 from chat.search.folding import folded, is_syllabic
@@ -52,12 +52,12 @@ class Question:
         return tuple(term for term in self.terms if not term.is_unwanted)
 
 
-def understood(typed: str, now: datetime, zone: tzinfo = UTC) -> Question:
-    """The question in what somebody typed, whose days are those of `zone`; raises `InvalidInput` for the field `q`."""
+def understood(typed: str, now: datetime) -> Question:
+    """The question in what somebody typed, whose days are those of `now`'s zone; raises `InvalidInput` for `q`."""
     typed = single_line(typed)
     if len(typed) > LONGEST:
         raise InvalidInput(q=f"Use at most {LONGEST} characters.")
-    today = now.astimezone(zone).date()
+    today, zone = now.date(), now.tzinfo
     terms: list[Term] = []
     named: dict[str, list[str]] = {"from": [], "in": [], "before": [], "after": [], "has": []}
     for minus, operator, raw in _PART.findall(typed):
@@ -90,5 +90,5 @@ def _day(operator: str, text: str, today: date) -> date:
         raise InvalidInput(q=f"After {operator}: comes a day, such as {operator}:{today} or “today”.") from None
 
 
-def _start(day: date, zone: tzinfo) -> datetime:
+def _start(day: date, zone: tzinfo | None) -> datetime:
     return datetime.combine(day, time(), zone)

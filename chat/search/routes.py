@@ -13,6 +13,7 @@ from chat.search.finding import WEIGHED, Order, Part, find
 from chat.search.question import understood
 from chat.search.recent import forget, recent_searches, remember
 from chat.text import single_line
+from chat.times import in_zone
 from chat.web.forms import whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page
@@ -27,7 +28,8 @@ async def search(request: Request) -> Response:
     if query:
         try:
             part = Part(order, number, MessageId(before) if before else None)
-            found = await find(request.app.state.database, me, understood(query, datetime.now(UTC)), part)
+            question = understood(query, in_zone(datetime.now(UTC), me.time_zone))
+            found = await find(request.app.state.database, me, question, part)
         except InvalidInput as invalid:
             error = invalid.errors["q"]
     async with reading(request.app.state.database) as connection:

@@ -18,11 +18,6 @@ from tests.support.people import Person, sign_up
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
-
-
 def is_ready(person: Person) -> None:
     """Wait until everything that was posted, changed and deleted is searchable as it is now."""
     behind = """
@@ -139,6 +134,20 @@ def test_one_says_where_to_look(alice: Person, bob: Person) -> None:
         assert question.replace('"', "&#34;") in answer.text, "what was typed stays"
 
 
+def test_days_and_times_are_those_of_the_chosen_zone(alice: Person) -> None:
+    url = alice.server.database_url
+    alice.submit("/profile/times", {"time_zone": "Asia/Seoul", "hours": "12"})
+    alice.post(1, "late")
+    is_ready(alice)
+    moment = "'2026-01-01 15:30+00'"
+    run(execute(url, f"UPDATE searchable SET posted_at = {moment}"))
+    run(execute(url, f"UPDATE messages SET created_at = {moment}"))
+    assert finds(alice, "late after:2026-01-01") == ["[late]"], "it was the second of January there"
+    assert "Friday, 2 January 2026, 12:30 am" in alice.get("/search?q=late").text
+    alice.submit("/messages/1/pin", {"pinned": "yes"})
+    assert "Friday, 2 January 2026, 12:30 am" in alice.get("/rooms/1/pinned").text
+
+
 def test_days_are_days(alice: Person) -> None:
     url = alice.server.database_url
     for number, when in enumerate(("2026-01-01 23:59", "2026-01-02 00:00", "2026-01-02 23:59", "2026-01-03 00:00"), 1):
@@ -153,7 +162,7 @@ def test_days_are_days(alice: Person) -> None:
 
 
 def test_days_begin_where_one_is() -> None:
-    question = understood("after:2026-03-01 before:today", NOON, ZoneInfo("Asia/Seoul"))
+    question = understood("after:2026-03-01 before:today", NOON.astimezone(ZoneInfo("Asia/Seoul")))
     assert question.since == datetime(2026, 3, 1, 15, tzinfo=UTC)
     assert question.until == datetime(2026, 3, 9, 15, tzinfo=UTC)
     with pytest.raises(InvalidInput):
