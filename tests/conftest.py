@@ -8,7 +8,7 @@ import pytest
 from tests.support.browsers import find_browser
 from tests.support.databases import fresh_database, start_cluster
 from tests.support.load_balancer import find_load_balancer
-from tests.support.people import Person, first_run
+from tests.support.people import Person, first_run, sign_up
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
@@ -94,3 +94,15 @@ def server(start_server: Callable[..., ChatServer], database_url: str) -> ChatSe
 def alice(server: ChatServer) -> Person:
     """The administrator of a chat with one open room, the Lobby."""
     return first_run(server)
+
+
+@pytest.fixture
+def bob(alice: Person) -> Person:
+    """Somebody else there, in the Lobby."""
+    return sign_up(alice.server, "Bob Brown")
+
+
+@pytest.fixture
+def carol(alice: Person) -> Person:
+    """A third."""
+    return sign_up(alice.server, "Carol Clark")

@@ -4,12 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browsers import Windows
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import Person
 
 
 def test_everybody_sees_a_room_go_and_come_back(alice: Person, bob: Person, windows: Windows) -> None:

@@ -4,12 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browsers import Windows
-from tests.support.people import PASSWORD, Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import PASSWORD, Person
 
 
 @pytest.mark.parametrize("with_javascript", [True, False])

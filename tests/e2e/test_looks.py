@@ -1,6 +1,7 @@
 """What a person sees, on every page, in both themes and at every width."""
 
 import gzip
+import re
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -36,6 +37,21 @@ def school(server: ChatServer) -> list[Person]:
     alice.post(direct, "Could you open the hall half an hour early?")
     carol.post(direct, "Of course. I am there from five anyway.")
     alice.open_direct(bob, carol)
+    described = {
+        "topic": "Tomatoes, roses and what eats them",
+        "description": "For all with green thumbs.\nOr brown ones.",
+    }
+    alice.submit(f"/rooms/{garden}/settings", described)
+    alice.submit("/messages/1/pin", {"pinned": "yes"})
+    alice.submit(f"/rooms/{garden}/invite", {"days": "7"})
+    over, slow, told = (bob.create_room(name) for name in ("Summer party", "Debate", "Announcements"))
+    for room_id in (over, slow, told):
+        alice.join(room_id)
+        carol.join(room_id)
+    bob.post(over, "That was great!")
+    bob.submit(f"/rooms/{over}/archive")
+    bob.submit(f"/rooms/{slow}/settings", {"slow_seconds": "30"})
+    bob.submit(f"/rooms/{told}/settings", {"posting": "managers"})
     return [alice, bob, carol]
 
 
@@ -54,6 +70,17 @@ PAGES = {
     "permalink": "/rooms/1/messages/2",
     "members": "/rooms/3/members",
     "settings": "/rooms/1/settings",
+    "settings-direct": "/rooms/5/settings",
+    "settings-archived": "/rooms/7/settings",
+    "archived": "/rooms/7",
+    "archive": "/rooms?archived=yes",
+    "archive-none": "/rooms?archived=yes&q=zzz",
+    "delete": "/rooms/1/delete",
+    "pinned": "/rooms/1/pinned",
+    "pinned-none": "/rooms/3/pinned",
+    "invite": "/rooms/2/invite",
+    "invite-none": "/rooms/3/invite",
+    "invitation-ended": "/join/nothing",
     "profile": "/profile",
     "admin": "/admin",
     "help": "/help",
@@ -110,6 +137,15 @@ def test_pages_of_the_house_are_accessible_and_fit(school: list[Person], windows
     for name, path in PAGES.items():
         page.goto(f"{alice.server.url}{path}")
         problems += check(page, name, theme)
+    link = re.findall(r'value="([^"]+/join/[^"]+)"', alice.get("/rooms/2/invite").text)[0]
+    outside = windows.open(color_scheme=theme)
+    outside.goto(link)
+    problems += check(outside, "invited-signed-out", theme)
+    hers = windows.open_as(school[2], link.removeprefix(alice.server.url), color_scheme=theme)
+    problems += check(hers, "invited", theme)
+    for name, path in (("slow", "/rooms/8"), ("closed", "/rooms/9"), ("settings-of-others", "/rooms/9/settings")):
+        hers.goto(f"{alice.server.url}{path}")
+        problems += check(hers, name, theme)
     page.goto(f"{alice.server.url}/rooms/1")
     page.click(".send")
     expect(page.locator("#composer-error")).to_contain_text("Write something first")

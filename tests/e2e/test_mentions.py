@@ -19,11 +19,6 @@ LISTENS = """
 """
 
 
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
-
-
 def badge(page: Page, name: str) -> str:
     found = page.locator(f"nav a:has-text('{name}') .badge:visible .number")
     return found.inner_text() if found.count() else ""

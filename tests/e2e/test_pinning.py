@@ -1,15 +1,9 @@
 """Pinning, seen by those who look at the room, and by those who were away."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.support.browsers import LOST_SERVER, Windows
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import Person
 
 
 def test_everybody_sees_what_is_pinned(alice: Person, bob: Person, windows: Windows) -> None:

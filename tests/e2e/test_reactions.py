@@ -1,16 +1,10 @@
 """Reactions: one click joins, another leaves; everybody sees them, also who was away."""
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import LOST_SERVER, Windows
 from tests.support.databases import query
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import Person
 
 
 def reactions(page: Page, message_id: int) -> list[str]:

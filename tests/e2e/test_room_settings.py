@@ -1,15 +1,9 @@
 """What a room's managers change, seen by those who have it open."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.support.browsers import Windows
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import Person
 
 
 def test_a_changed_room_changes_before_ones_eyes(alice: Person, bob: Person, windows: Windows) -> None:

@@ -1,15 +1,9 @@
 """What helps people write: completion, emoji, answers with quotes, the Up arrow, commands."""
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import Windows
 from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
 
 
 def bodies(page: Page) -> list[str]:

@@ -7,12 +7,7 @@ import pytest
 
 from tests.support.databases import query
 from tests.support.live_client import LiveClient
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import Person
 
 
 def test_ones_own_message_can_be_edited_and_deleted(alice: Person) -> None:

@@ -1,14 +1,7 @@
 """Pinned messages: who may pin, how many, and what becomes of them."""
 
-import pytest
-
 from tests.support.databases import execute, query, run
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
+from tests.support.people import Person
 
 
 def pin(person: Person, message_id: int, pinned: str = "yes") -> int:

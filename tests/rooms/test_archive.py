@@ -7,16 +7,6 @@ from tests.support.people import Person, sign_up
 
 
 @pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
-
-
-@pytest.fixture
-def carol(alice: Person) -> Person:
-    return sign_up(alice.server, "Carol Clark")
-
-
-@pytest.fixture
 def party(bob: Person, carol: Person) -> int:
     """Bob's room about something that is over, with Carol in it and two messages."""
     room_id = bob.create_room("Summer party")

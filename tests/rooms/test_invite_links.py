@@ -6,18 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.databases import execute, query, run
-from tests.support.people import PASSWORD, Person, browser, sign_up
+from tests.support.people import PASSWORD, Person, browser
 from tests.support.server import ChatServer
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
-
-
-@pytest.fixture
-def carol(alice: Person) -> Person:
-    return sign_up(alice.server, "Carol Clark")
 
 
 @pytest.fixture

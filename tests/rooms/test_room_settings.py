@@ -8,7 +8,7 @@ import pytest
 from asyncpg import CheckViolationError
 
 from tests.support.databases import execute, query, run
-from tests.support.people import Person, sign_up
+from tests.support.people import Person
 
 ALL = {
     "name": "Kitchen",
@@ -18,16 +18,6 @@ ALL = {
     "posting": "managers",
     "slow_seconds": "30",
 }
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
-
-
-@pytest.fixture
-def carol(alice: Person) -> Person:
-    return sign_up(alice.server, "Carol Clark")
 
 
 @pytest.fixture

@@ -1,18 +1,6 @@
 """Rooms, who is in them, and what outsiders may know."""
 
-import pytest
-
-from tests.support.people import Person, sign_up
-
-
-@pytest.fixture
-def bob(alice: Person) -> Person:
-    return sign_up(alice.server, "Bob Brown")
-
-
-@pytest.fixture
-def carol(alice: Person) -> Person:
-    return sign_up(alice.server, "Carol Clark")
+from tests.support.people import Person
 
 
 def test_an_open_room_is_found_joined_and_left(alice: Person, bob: Person) -> None:
