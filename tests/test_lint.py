@@ -72,6 +72,16 @@ def test_vendored_files_are_the_released_ones(folder: str) -> None:
         assert base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode() == recorded[name]
 
 
+def test_no_script_takes_a_name_from_another() -> None:
+    """They share one scope: a second function of a name replaces the first without a word."""
+    defined = re.compile(r"^(?:async )?(?:function|const|let|class)\*? (\w+)", re.MULTILINE)
+    owners: dict[str, str] = {}
+    for script in sorted((ROOT / "static/js").glob("*.js")):
+        for name in defined.findall(script.read_text()):
+            assert name not in owners, f"{name} stands in {owners[name]} and in {script.name}"
+            owners[name] = script.name
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "static/js").glob("*.js")), ids=lambda path: path.name)
 def test_the_chats_own_scripts_stay_small(script: Path) -> None:
     assert len(script.read_text().splitlines()) < 150

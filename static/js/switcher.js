@@ -29,18 +29,18 @@ document.addEventListener("keydown", (event) => {
 
 // Whoever types fast means what they typed, not what the list still shows.
 let isHurried = false;
-function take() {
+function goThere() {
   const [list, typed] = [switcher().querySelector("[role=listbox]"), switcher().querySelector("input").value];
   isHurried = list?.dataset.query !== typed;
   if (!isHurried) list.querySelector("[aria-selected=true]")?.click();
 }
-document.addEventListener("htmx:after:swap", ({ target }) => isHurried && target.closest("#switcher") && take());
+document.addEventListener("htmx:after:swap", ({ target }) => isHurried && target.closest("#switcher") && goThere());
 
 document.addEventListener("keydown", (event) => {
   if (!event.target.closest("#switcher")) return;
   const all = [...switcher().querySelectorAll("[role=option]")];
   const at = all.findIndex((option) => option.ariaSelected === "true");
-  if (event.key === "Enter") (event.preventDefault(), take());
+  if (event.key === "Enter") (event.preventDefault(), goThere());
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by || !all.length) return;
   event.preventDefault();
