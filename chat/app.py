@@ -15,6 +15,7 @@ import chat.accounts.profile_routes
 import chat.accounts.routes
 import chat.messages.pin_routes
 import chat.messages.routes
+import chat.presence.routes
 import chat.rooms.invite_routes
 import chat.rooms.manager_routes
 import chat.rooms.routes
@@ -35,6 +36,7 @@ from chat.live.presence import Presence
 from chat.live.socket import LiveSocket
 from chat.messages.newest import NewestPages
 from chat.messages.posting import Posting
+from chat.presence.typing import Throttle
 from chat.rooms.access import Seats
 from chat.rooms.online import OnlineMembers
 from chat.search.indexing import Indexing
@@ -66,6 +68,7 @@ def create_app(settings: Settings) -> Starlette:
             *chat.rooms.invite_routes.routes,
             *chat.messages.routes.routes,
             *chat.search.routes.routes,
+            *chat.presence.routes.routes,
             *chat.messages.pin_routes.routes,
             *chat.web.live.routes,
             *chat.web.health.routes,
@@ -117,6 +120,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.newest_pages = NewestPages()
     state.online_members = OnlineMembers()
     state.posting = Posting(state.database, hub, state.activity)
+    state.typing = Throttle()
     state.departure = Departure(hub.readers)
     indexing = Indexing(state.database)
     async with broadcast, anyio.create_task_group() as tasks:

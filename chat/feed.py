@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat.accounts.status import emoji_of_everybody
 from chat.database import DATABASE_ERRORS, reading
 from chat.ids import Revision, RoomId, UserId
 from chat.live.feed import Changes, FeedUnavailable, Heads, RoomCount, Seat
@@ -41,6 +42,10 @@ class DatabaseFeed:
         async with self._connection() as connection:
             lists = {room_id: await online_in(connection, room_id, online) for room_id in room_ids}
         return {room_id: fragment("live/_online_changed.html", online=online) for room_id, online in lists.items()}
+
+    async def statuses(self) -> dict[UserId, str]:
+        async with self._connection() as connection:
+            return await emoji_of_everybody(connection)
 
     async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
         async with self._connection() as connection:

@@ -62,6 +62,9 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("rooms_by", Text, nullable=False, server_default="name"),
     Column("unread_first", Boolean, nullable=False, server_default=text("false")),
+    Column("status_emoji", Text, nullable=False, server_default=""),
+    Column("status_text", Text, nullable=False, server_default=""),
+    Column("status_until", DateTime(timezone=True)),
     Column("recent_searches", ARRAY(Text), nullable=False, server_default="{}"),
     Column("theme", Text, nullable=False, server_default="system"),
     Column("time_zone", Text),  # none: as the browser says

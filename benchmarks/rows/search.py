@@ -109,7 +109,7 @@ def _questions(talk: Talk) -> list[str]:
 
 
 async def _times(database: AsyncEngine, person: int, questions: list[str], count: int) -> dict[str, list[float]]:
-    visitor = Visitor(UserId(person), f"Person {person}", "", False, SessionId(1))
+    visitor = _visitor(person)
     times: dict[str, list[float]] = {question: [] for question in questions}
     for _ in range(count + 1):
         for question in questions:
@@ -118,6 +118,10 @@ async def _times(database: AsyncEngine, person: int, questions: list[str], count
             times[question].append(time.perf_counter() - before)
     # The first time reads from the disk what later ones find in memory.
     return {question: each[1:] for question, each in times.items()}
+
+
+def _visitor(person: int) -> Visitor:
+    return Visitor(UserId(person), f"Person {person}", email="", is_administrator=False, session_id=SessionId(1))
 
 
 async def _fill(url: str, talk: Talk) -> None:
@@ -153,7 +157,7 @@ async def _plan(url: str, word: str) -> str:
             connection.driver_connection.add_log_listener(lambda _, message: plans.append(message.message))
             connection.run_async(lambda driver: driver.execute(EXPLAIN))
 
-        visitor = Visitor(UserId(EVERYWHERE), "", "", False, SessionId(1))
+        visitor = _visitor(EVERYWHERE)
         await find(database, visitor, understood(word, datetime.now(UTC)), Part())
     plan = next(plan for plan in plans if "ts_rank" in plan).partition("Limit")[2]
     return "\n".join(line[:150] for line in plan.splitlines())

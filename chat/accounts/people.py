@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.passwords import check_password, hash_password, verify_password
 from chat.accounts.person import Person
+from chat.accounts.status import status_column
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
 from chat.models import installation, users
@@ -99,20 +100,22 @@ async def change_email(database: AsyncEngine, user_id: UserId, password: str, em
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
     """People whose name contains `query`, by name; the first 200."""
     statement = (
-        select(users.c.id, users.c.name)
+        select(users.c.id, users.c.name, status_column())
         .where(contains(users.c.name, query))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(PAGE)
     )
-    return [Person(row.id, row.name) for row in await connection.execute(statement)]
+    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
 
 
 async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
     """One person; raises `NotFound`."""
-    row = (await connection.execute(select(users.c.id, users.c.name).where(users.c.id == user_id))).one_or_none()
+    row = (
+        await connection.execute(select(users.c.id, users.c.name, status_column()).where(users.c.id == user_id))
+    ).one_or_none()
     if row is None:
         raise NotFound
-    return Person(row.id, row.name)
+    return Person(row.id, row.name, row.status)
 
 
 async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | None:

@@ -12,10 +12,11 @@ Theme = Literal["system", "light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account: what a name, an avatar and a link need."""
+    """Somebody with an account: what a name, an avatar and a link need; the status only where it is asked for."""
 
     id: UserId
     name: str
+    status: str = ""
 
     @property
     def initials(self) -> str:
@@ -28,7 +29,7 @@ class Person:
         return self.id % HUES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor(Person):
     """The signed-in person who makes this request."""
 

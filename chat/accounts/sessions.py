@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat.accounts.agents import Agent, agent_of
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
+from chat.accounts.status import status_column
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
 from chat.errors import NotFound
 from chat.ids import SessionId, UserId
@@ -38,7 +39,9 @@ _SITTING = text("""
     SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, people_revision, sitting.*
     FROM installation LEFT JOIN (
         SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role,
-            users.rooms_by, users.unread_first, users.theme, users.time_zone, users.hours
+            users.rooms_by, users.unread_first, users.theme, users.time_zone, users.hours,
+            CASE WHEN coalesce(status_until > now(), true)
+                THEN concat_ws(' ', nullif(status_emoji, ''), nullif(status_text, '')) ELSE '' END AS status
         FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS sitting ON true
@@ -188,6 +191,7 @@ def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
             users.c.theme,
             users.c.time_zone,
             users.c.hours,
+            status_column(),
         )
         .join(users, users.c.id == sessions.c.user_id)
         .where(condition, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
@@ -198,6 +202,7 @@ def _visitor(row: Any) -> Visitor:
     return Visitor(
         id=row.id,
         name=row.name,
+        status=row.status,
         email=row.email,
         is_administrator=row.role == "administrator",
         session_id=row.session_id,

@@ -68,6 +68,9 @@ class Feed(Protocol):
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
         """The markup of who is online, for each of these rooms."""
 
+    async def statuses(self) -> dict[UserId, str]:
+        """The emoji of those who say what they are about."""
+
     async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
         """The rooms that these people's sidebars show numbers for."""
 

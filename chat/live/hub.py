@@ -79,10 +79,10 @@ class Hub:
         """The rooms with readers here."""
         return [room.id for room in self._rooms.values() if room.readers]
 
-    def send_to_room(self, room_id: RoomId, html: str) -> None:
-        """Send something fleeting, which has no revision, to the readers of a room in this process."""
+    def send_to_room(self, room_id: RoomId, html: str, most: int | None = None) -> None:
+        """Send something fleeting, which has no revision, to the readers of a room here, unless over `most`."""
         room = self._rooms.get(room_id)
-        if room is not None:
+        if room is not None and (most is None or len(room.readers) <= most):
             frame = encode_frame(html)
             for reader in room.readers:
                 reader.send(frame)

@@ -6,6 +6,7 @@ when one is lost.
 
 import json
 import logging
+import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ REMOVED = 4403
 NOT_FOUND = 4404
 
 CHECK_SECONDS = 5.0
+MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
 
 
 class Notices:
@@ -43,6 +45,7 @@ class Notices:
         gone: str,
         sidebar: str,
     ) -> None:
+        self._name = secrets.token_hex(8)
         self._broadcast = broadcast
         self._feed = feed
         self._hub = hub
@@ -77,6 +80,10 @@ class Notices:
         """Send markup to everybody who has a room's page open. Who is away sees it when the page is loaded."""
         await self._tell({"show": [room_id, markup]})
 
+    async def show_typing(self, room_id: RoomId, markup: str) -> None:
+        """The same for who is writing, where not so many read that it would be for ever somebody."""
+        await self._tell({"typing": [room_id, markup]})
+
     async def tell_read(self, user_id: UserId, room_id: RoomId, position: Position) -> None:
         """Let all of somebody's pages know how far they have read in a room."""
         await self._tell({"read": [user_id, room_id, position]})
@@ -87,7 +94,7 @@ class Notices:
 
     async def _tell(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._apply(notice)
-        await self._broadcast.publish(CHANNEL, json.dumps(notice))
+        await self._broadcast.publish(CHANNEL, json.dumps({"from": self._name, **notice}))
 
     def _apply(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._dismiss(notice)
@@ -98,6 +105,9 @@ class Notices:
         if "show" in notice:
             room_id, markup = notice["show"]
             self._hub.send_to_room(RoomId(room_id), markup)
+        if "typing" in notice:
+            room_id, markup = notice["typing"]
+            self._hub.send_to_room(RoomId(room_id), markup, most=MOST_TOLD_OF_TYPING)
         if "mentioned" in notice:
             user_ids, room_id, position = notice["mentioned"]
             frame = encode_frame(f'<hx-mention data-room="{room_id}" data-position="{position}"></hx-mention>')
@@ -132,7 +142,9 @@ class Notices:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             async for text in messages_of(subscriber):
                 try:
-                    self._apply(json.loads(text))
+                    notice = json.loads(text)
+                    if notice.get("from") != self._name:
+                        self._apply(notice)
                 except (ValueError, TypeError, AttributeError):
                     logger.warning("Ignored a malformed notice")
 

@@ -1,10 +1,11 @@
-"""Presence: who is online, gossiped between processes and forgotten when a process falls silent."""
+"""Presence: who is online and who is idle, gossiped between processes and forgotten when a process falls silent."""
 
 import json
 import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from typing import Literal
 
 import anyio
 from broadcaster import Broadcast
@@ -18,7 +19,11 @@ CHANNEL = "presence"
 HEARTBEAT_SECONDS = 5.0
 LIFETIME_SECONDS = 16.0  # three heartbeats may be lost before a process counts as dead
 LINGER_SECONDS = 4.0  # somebody who goes from page to page has no socket for a moment
+IDLE_SECONDS = 300.0  # somebody who has not touched a page of theirs for so long is idle
 GATHER_SECONDS = 0.2  # arrivals within this time are told together
+
+
+State = Literal["online", "idle", "offline"]
 
 
 class Presence:
@@ -31,14 +36,42 @@ class Presence:
         self._sockets: Counter[UserId] = Counter()
         self._leaving: dict[UserId, float] = {}
         self._others: dict[str, tuple[float, frozenset[UserId]]] = {}
+        # Until when somebody counts as active: as this process was told by their pages, and as anybody was.
+        self._touched: dict[UserId, float] = {}
+        self._active: dict[UserId, float] = {}
+        self._idle: set[UserId] = set()
         self._changed = anyio.Event()
 
     def online(self) -> set[UserId]:
         """Everybody with a page open, on any process."""
         return set(self._sockets).union(self._leaving, *(people for _, people in self._others.values()))
 
-    def arrive(self, user_id: UserId) -> None:
-        """Count somebody as online while a socket of theirs is open."""
+    def state_of(self, user_id: UserId) -> State:
+        """What one person is."""
+        is_elsewhere = any(user_id in people for _, people in self._others.values())
+        if not (user_id in self._sockets or user_id in self._leaving or is_elsewhere):
+            return "offline"
+        return "online" if user_id in self._active else "idle"
+
+    def idle(self) -> set[UserId]:
+        """Who of them has not touched a page for a while."""
+        return self.online().difference(self._active)
+
+    def touch(self, user_id: UserId) -> None:
+        """Somebody is using a page of theirs."""
+        if user_id not in self._active:
+            self._changed.set()
+        self._touched[user_id] = self._active[user_id] = anyio.current_time() + IDLE_SECONDS
+
+    async def announce_status(self) -> None:
+        """What somebody says they are about has changed: every process looks at it again."""
+        self._on_change()
+        await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "status": True}))
+
+    def arrive(self, user_id: UserId, *, is_active: bool) -> None:
+        """Count somebody as online while a socket of theirs is open, idle unless they have just used its page."""
+        if is_active:
+            self.touch(user_id)
         self._sockets[user_id] += 1
         self._leaving.pop(user_id, None)
         if self._sockets[user_id] == 1:
@@ -70,8 +103,9 @@ class Presence:
             if self._changed.is_set():
                 self._changed = anyio.Event()
                 self._on_change()
-            here = list({*self._sockets, *self._leaving})
-            await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": here}))
+            here, now = list({*self._sockets, *self._leaving}), anyio.current_time()
+            active = {user_id: round(until - now, 1) for user_id, until in self._touched.items()}
+            await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": here, "active": active}))
 
     async def _forget(self) -> None:
         while True:
@@ -83,29 +117,41 @@ class Presence:
                 del self._leaving[user_id]
             for node in silent:
                 del self._others[node]
-            if gone or silent:
+            for known in (self._touched, self._active):
+                for user_id in [user_id for user_id, until in known.items() if until <= now]:
+                    del known[user_id]
+            idle = self.idle()
+            if gone or silent or idle != self._idle:
                 self._changed.set()
+            self._idle = idle
 
     async def _listen(self) -> None:
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             async for text in messages_of(subscriber):
                 try:
                     gossip = json.loads(text)
-                    self._hear(gossip["node"], frozenset(gossip["online"]), leaves="leaves" in gossip)
-                except (ValueError, KeyError, TypeError):
+                    if "status" in gossip:
+                        self._on_change()
+                    else:
+                        active = {UserId(int(user_id)): rest for user_id, rest in gossip.get("active", {}).items()}
+                        self._hear(gossip["node"], frozenset(gossip["online"]), active, leaves="leaves" in gossip)
+                except (ValueError, KeyError, TypeError, AttributeError):
                     logger.warning("Ignored malformed presence")
 
-    def _hear(self, node: str, people: frozenset[UserId], *, leaves: bool) -> None:
+    def _hear(self, node: str, people: frozenset[UserId], active: dict[UserId, float], *, leaves: bool) -> None:
         if node == self._node:
             return
+        now, idle = anyio.current_time(), self.idle()
+        for user_id, rest in active.items():
+            self._active[user_id] = max(self._active.get(user_id, 0), now + min(rest, IDLE_SECONDS))
         if leaves:
             changed = self._others.pop(node, None) is not None
         else:
             known = self._others.get(node)
-            self._others[node] = (anyio.current_time() + LIFETIME_SECONDS, people)
+            self._others[node] = (now + LIFETIME_SECONDS, people)
             changed = known is None or known[1] != people
             if known is None:
                 # A newcomer has not heard of us yet.
                 self._changed.set()
-        if changed:
+        if changed or self.idle() != idle:
             self._on_change()

@@ -35,7 +35,7 @@ class LiveSocket:
         `FeedUnavailable`.
         """
         await self._hub.enter(reader)
-        self._presence.arrive(reader.user_id)
+        self._presence.arrive(reader.user_id, is_active="active" in websocket.query_params)
         stays = False
         try:
             await websocket.accept()
@@ -58,7 +58,7 @@ class LiveSocket:
     async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
         if reader.room_id is not None:
             await self._hub.replay(reader, after, epoch)
-            self._online_lists.greet(reader)
+        self._online_lists.greet(reader)
         self._activity.arrive(reader.user_id)
 
     async def _follow_through_queue(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat.accounts.status import set_status, status_in
 from chat.database import reading
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
 from chat.messages.posting import why_refused
+from chat.presence.announcing import announce_status
 from chat.rooms.announcing import announce_arrival, announce_removal, announce_topic
 from chat.rooms.members import invite, leave_room
 from chat.rooms.opening import set_topic
@@ -34,6 +36,7 @@ COMMANDS = (
     Command("shrug", "/shrug whatever", "¯\\_(ツ)_/¯ after what you say"),
     Command("topic", "/topic exams", "Set what the room is about"),
     Command("invite", "/invite Ada Lovelace", "Bring somebody into the room"),
+    Command("status", "/status 🌴 On holiday", "Say what you are about; alone, clear it"),
     Command("leave", "/leave", "Leave the room"),
     Command("help", "/help", "Everything you can write"),
 )
@@ -56,10 +59,24 @@ async def obey(request: Request, room_id: RoomId, body: str) -> str | Response:
         return f"{rest} ¯\\\\\\_(ツ)\\_/¯".strip()
     if name == "help":
         return _to("/help")
+    if name == "status":
+        await _say_status(request, rest)
+        return _to(f"/rooms/{room_id}")
     try:
         return await _change_room(request, room_id, name, rest)
     except Forbidden as forbidden:
         raise InvalidInput(body=str(forbidden)) from None
+
+
+async def _say_status(request: Request, words: str) -> None:
+    me, state = visitor(request), request.app.state
+    try:
+        status = status_in(words)
+    except InvalidInput as invalid:
+        raise InvalidInput(body=next(iter(invalid.errors.values()))) from None
+    async with state.database.begin() as connection:
+        await set_status(connection, me.id, status)
+    await announce_status(state, me.id)
 
 
 async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) -> str | Response:

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
+from chat.accounts.status import status_column
 from chat.database import is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.ids import RoomId, UserId
@@ -19,7 +20,7 @@ from chat.text import contains, single_line
 CANDIDATES = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member(Person):
     """Somebody in a room."""
 
@@ -104,24 +105,27 @@ async def choose_level(connection: AsyncConnection, visitor: Visitor, room: Room
 async def members_of(connection: AsyncConnection, room_id: RoomId) -> list[Member]:
     """Everybody in a room, by name."""
     statement = (
-        select(users.c.id, users.c.name, memberships.c.role)
+        select(users.c.id, users.c.name, status_column(), memberships.c.role)
         .join(memberships, memberships.c.user_id == users.c.id)
         .where(memberships.c.room_id == room_id)
         .order_by(func.lower(users.c.name), users.c.id)
     )
-    return [Member(row.id, row.name, row.role == "owner") for row in await connection.execute(statement)]
+    return [
+        Member(row.id, row.name, row.status, is_owner=row.role == "owner")
+        for row in await connection.execute(statement)
+    ]
 
 
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
     """People who are not in the room and whose name contains `query`; the first 50."""
     inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
     statement = (
-        select(users.c.id, users.c.name)
+        select(users.c.id, users.c.name, status_column())
         .where(users.c.id.not_in(inside), contains(users.c.name, query))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(CANDIDATES)
     )
-    return [Person(row.id, row.name) for row in await connection.execute(statement)]
+    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
 
 
 async def count_members(connection: AsyncConnection, room_id: RoomId) -> int:

@@ -128,8 +128,7 @@ async def list_people(request: Request) -> Response:
     query = request.query_params.get("q", "")
     async with reading(request.app.state.database) as connection:
         people = await find_people(connection, query)
-    online = request.app.state.presence.online()
-    return await shell_page(request, "rooms/people.html", {"people": people, "online_ids": online, "query": query})
+    return await shell_page(request, "rooms/people.html", {"people": people, "query": query})
 
 
 async def show_person(request: Request) -> Response:
@@ -138,7 +137,7 @@ async def show_person(request: Request) -> Response:
         person = await person_by_id(connection, UserId(request.path_params["user_id"]))
         zone = await time_zone_of(connection, person.id)
     there = in_zone(datetime.now(UTC), zone) if zone else None
-    context = {"person": person, "is_online": person.id in request.app.state.presence.online(), "there": there}
+    context = {"person": person, "there": there}
     return await shell_page(request, "rooms/person.html", context)
 
 
@@ -181,7 +180,6 @@ async def _members_page(request: Request, room: Room, errors: dict[str, str], st
     context = {
         "room": room,
         "members": members,
-        "online_ids": request.app.state.presence.online(),
         "may_manage": manages,
         "candidates": candidates,
         "query": query,

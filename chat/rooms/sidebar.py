@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Row, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor
-from chat.ids import Position, RoomId
+from chat.ids import Position, RoomId, UserId
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
 
 MOST_LISTED = 50
@@ -57,6 +57,7 @@ class RoomLink:
     mentions: tuple[Position, ...] = ()
     initials: str = ""
     hue: int = 0
+    person_id: UserId | None = None  # in a conversation of two, the other
 
     @property
     def unread(self) -> int:
@@ -122,7 +123,10 @@ def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     hue = row.id % HUES if len(people) > 1 else face.hue
     name = direct_name(visitor, people)
     unread = tuple(row.mentions or ())
-    return RoomLink(row.id, name, "direct", row.message_count, row.read_position, row.level, unread, initials, hue)
+    person_id = face.id if len(people) < 2 else None
+    return RoomLink(
+        row.id, name, "direct", row.message_count, row.read_position, row.level, unread, initials, hue, person_id
+    )
 
 
 def _people(row: Row[Any]) -> tuple[Person, ...]:

@@ -32,7 +32,8 @@ def page_with_sidebar(
 ) -> Response:
     """A page with a sidebar that is known already."""
     html = sidebar_markup(sidebar, visitor(request), request.state.installation_name, request.url.path)
-    return page(request, template, {"sidebar": sidebar, "sidebar_html": html, **context}, status_code=status_code)
+    known = {"sidebar": sidebar, "sidebar_html": html, "presence_of": request.app.state.presence.state_of}
+    return page(request, template, known | dict(context), status_code=status_code)
 
 
 @lru_cache(maxsize=KEPT)

@@ -82,6 +82,7 @@ PAGES = {
     "invite-none": "/rooms/3/invite",
     "invitation-ended": "/join/nothing",
     "profile": "/profile",
+    "status": "/status",
     "admin": "/admin",
     "help": "/help",
     "switch": "/switch",

@@ -126,14 +126,14 @@ def test_rooms_stand_in_the_order_one_chooses(alice: Person, bob: Person, window
     names = page.locator("nav section:first-of-type .rooms a[data-room] .one-line")
     expect(names).to_have_text(["Bees", "Lobby", "Zoo"])
     page.click("text=By latest message")
-    page.click("form[action='/profile/rooms'] >> text=Save")
+    page.click("#order >> text=Save")
     bob.post(rooms["Zoo"], "roar")
     expect(names).to_have_text(["Zoo", "Lobby", "Bees"])
     bob.post(1, "hello")
     expect(names.first).to_have_text("Lobby")
     page.click("text=By name")
     page.click("text=Rooms with something new come first")
-    page.click("form[action='/profile/rooms'] >> text=Save")
+    page.click("#order >> text=Save")
     expect(names).to_have_text(["Lobby", "Zoo", "Bees"])
 
 

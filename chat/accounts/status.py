@@ -1,0 +1,113 @@
+"""What people say they are about: an emoji and some words, for a while."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import emoji
+from sqlalchemy import Label, case, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.errors import InvalidInput
+from chat.ids import UserId
+from chat.models import users
+from chat.text import single_line
+
+LONGEST = 80
+MOST_TOLD = 1000
+
+DURATIONS = {
+    "30": "For 30 minutes",
+    "60": "For an hour",
+    "240": "For four hours",
+    "today": "Today",
+    "week": "For a week",
+    "always": "Until I change it",
+}
+# What people say most, each one click away.
+USUAL = (
+    ("🍵", "Back soon", "30"),
+    ("📅", "In a meeting", "60"),
+    ("🎧", "Please do not disturb", "240"),
+    ("🏠", "Working from home", "today"),
+    ("🤒", "Not well", "today"),
+    ("🌴", "On holiday", "week"),
+)
+
+_LASTS = or_(users.c.status_until.is_(None), users.c.status_until > func.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A status as it is kept; `until` is when it ends, None when it does not."""
+
+    emoji: str = ""
+    text: str = ""
+    until: datetime | None = None
+
+
+def valid_status(face: str, words: str, duration: str, now: datetime) -> Status:
+    """A status as typed: an emoji or its :name:, some words, a key of `DURATIONS`; raises `InvalidInput`.
+
+    Today ends at midnight where `now` is.
+    """
+    face, words = _emoji(face), single_line(words)
+    errors = {}
+    if face and not emoji.is_emoji(face):
+        errors["emoji"] = "Choose one emoji, such as 🌴 or :palm_tree:."
+    if len(words) > LONGEST:
+        errors["text"] = f"Use at most {LONGEST} characters."
+    if duration not in DURATIONS:
+        errors["until"] = "Choose how long."
+    if errors:
+        raise InvalidInput(**errors)
+    return Status(face, words, _end(duration, now))
+
+
+def status_in(text: str) -> Status:
+    """A status in one line that may begin with an emoji, for good; raises `InvalidInput` for the field `text`."""
+    face, _, words = single_line(text).partition(" ")
+    if not emoji.is_emoji(_emoji(face)):
+        face, words = "", text
+    return valid_status(face, words, "always", datetime.now(UTC))
+
+
+def _emoji(name: str) -> str:
+    return emoji.emojize(name.strip(), language="alias")
+
+
+def _end(duration: str, now: datetime) -> datetime | None:
+    if duration == "always":
+        return None
+    if duration == "today":
+        return datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    return now + (timedelta(weeks=1) if duration == "week" else timedelta(minutes=int(duration)))
+
+
+async def set_status(connection: AsyncConnection, user_id: UserId, status: Status) -> None:
+    """Say what somebody is about; an empty status says nothing."""
+    values = {"status_emoji": status.emoji, "status_text": status.text, "status_until": status.until}
+    await connection.execute(update(users).where(users.c.id == user_id).values(values))
+
+
+async def status_of(connection: AsyncConnection, user_id: UserId) -> Status:
+    """Somebody's status, an empty one when it has ended."""
+    kept = select(users.c.status_emoji, users.c.status_text, users.c.status_until).where(users.c.id == user_id, _LASTS)
+    row = (await connection.execute(kept)).one_or_none()
+    return Status(*row) if row else Status()
+
+
+async def emoji_of_everybody(connection: AsyncConnection) -> dict[UserId, str]:
+    """The emoji of everybody whose status has one and lasts; of a thousand people at most."""
+    statement = (
+        select(users.c.id, users.c.status_emoji)
+        .where(users.c.status_emoji != "", _LASTS)
+        .order_by(users.c.id)
+        .limit(MOST_TOLD)
+    )
+    return {row.id: row.status_emoji for row in await connection.execute(statement)}
+
+
+def status_column() -> Label[str]:
+    """A column of a `select` from `users`: the emoji and the words, as long as they last."""
+    said = func.concat_ws(" ", func.nullif(users.c.status_emoji, ""), func.nullif(users.c.status_text, ""))
+    return case((_LASTS, said), else_="").label("status")

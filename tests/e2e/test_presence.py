@@ -1,0 +1,86 @@
+"""Two people side by side see each other being there, writing, and saying what they are about."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person
+
+
+def dot(page: Page, face: str) -> str:
+    """What a face's dot looks like: none, filled, or a ring."""
+    look = page.locator(face).first.evaluate(
+        "face => { const look = getComputedStyle(face, '::after'); return [look.content, look.boxShadow]; }"
+    )
+    return "none" if look[0] == "none" else "filled" if look[1] == "none" else "ring"
+
+
+def expect_dot(page: Page, face: str, look: str) -> None:
+    for _ in range(100):
+        if dot(page, face) == look:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{face} is {dot(page, face)}, not {look}")
+
+
+def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "hello")
+    direct = bob.open_direct(alice)
+    bob.post(direct, "just you")
+    hers = windows.open_as(alice, "/rooms/1")
+    face, link = "#m-1 .avatar", f"nav [data-with='{bob.id}']"
+    expect(hers.locator("#online")).to_contain_text("Alice")
+    assert dot(hers, face) == "none"
+    his = windows.open_as(bob, "/rooms/1")
+    expect_dot(hers, face, "filled")
+    expect_dot(hers, f"{link} .avatar", "filled")
+    expect_dot(hers, f"#online [data-person='{bob.id}']", "filled")
+    # Away from his desk for so long that a new connection does not count as use.
+    his.evaluate("usedAt = 0; undefined")
+    bob.submit("/status", {"emoji": "🌴", "text": "On holiday", "until": "always"})
+    expect(hers.locator(f"{link} .one-line")).to_have_text("Bob Brown")
+    for _ in range(100):
+        name = hers.locator(f"{link} .one-line").evaluate("name => getComputedStyle(name, '::after').content")
+        if "🌴" in name:
+            break
+        hers.wait_for_timeout(100)
+    assert "🌴" in name
+    his.close()
+    expect_dot(hers, face, "none")
+    hers.goto(f"{alice.server.url}/people/{bob.id}")
+    expect(hers.locator("main")).to_contain_text("Offline · 🌴 On holiday")
+
+
+def test_one_sees_who_is_writing_and_never_oneself(alice: Person, bob: Person, windows: Windows) -> None:
+    hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
+    for page in (hers, his):
+        expect(page.locator("#online")).to_contain_text("Bob Brown")
+        expect(page.locator("#online")).to_contain_text("Alice Adams")
+    his.locator("#body").press_sequentially("hello", delay=20)
+    expect(hers.locator("#typing")).to_have_text("Bob Brown is writing…")
+    expect(his.locator("#typing")).to_have_text("")
+    his.keyboard.press("Enter")
+    expect(hers.locator("#messages")).to_contain_text("hello")
+    expect(hers.locator("#typing")).to_have_text("")
+    hers.locator("#body").press_sequentially("/topic secret", delay=5)
+    his.wait_for_timeout(500)
+    assert his.locator("#typing").inner_text() == ""
+    hers.locator("#body").fill("and then")
+    expect(his.locator("#typing")).to_have_text("Alice Adams is writing…")
+    expect(his.locator("#typing")).to_have_text("", timeout=9000)
+
+
+def test_a_status_is_set_with_and_without_javascript(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.click("text=Set a status")
+    page.click("text=In a meeting")
+    expect(page.locator("nav .status")).to_contain_text("📅 In a meeting")
+    expect(page.locator("main")).to_contain_text("until")
+    plain = windows.open_as(alice, "/status", java_script_enabled=False)
+    plain.fill("#emoji", ":palm_tree:")
+    plain.fill("#text", "On holiday")
+    plain.select_option("#until", "always")
+    plain.click("text=Save")
+    expect(plain.locator("nav .status")).to_contain_text("🌴 On holiday")
+    expect(page.locator("nav .status")).to_contain_text("🌴 On holiday")
+    plain.click("text=Clear")
+    expect(plain.locator("nav .status")).to_have_text("Set a status")

@@ -1,0 +1,137 @@
+"""Who is there, who is idle, and what people say they are about."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from chat.accounts.status import valid_status
+from chat.errors import InvalidInput
+from chat.live import presence
+from chat.live.broker import create_broadcast
+from tests.support.databases import execute, run
+from tests.support.live_client import LiveClient
+from tests.support.people import Person, first_run, sign_up
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+
+def states(person: Person) -> dict[str, str]:
+    """Everybody as the page of people shows them."""
+    return dict(
+        re.findall(
+            r'<a class="list-name"[^>]*>([^<]*?)(?: \(you\))?<small>\s*(?:<span[^>]*></span> )?([^<]*?)\s*</small>',
+            person.get("/people").text,
+        )
+    )
+
+
+async def becomes(person: Person, expected: dict[str, str]) -> None:
+    for _ in range(100):
+        if (shown := await asyncio.to_thread(states, person)) == expected:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"{shown} is not {expected}")
+
+
+@pytest.mark.anyio
+async def test_whoever_only_has_a_page_open_is_idle_on_every_process(
+    start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
+) -> None:
+    one, two = (start_server(database_url, redis_server.url) for _ in range(2))
+    alice, bob = first_run(one), sign_up(two, "Bob Brown")
+    await becomes(alice, {"Alice Adams": "Offline", "Bob Brown": "Offline"})
+    async with AsyncExitStack() as stack:
+        hers = await stack.enter_async_context(LiveClient(alice, 1))
+        await stack.enter_async_context(LiveClient(bob, 1))
+        await becomes(alice, {"Alice Adams": "Idle", "Bob Brown": "Idle"})
+        # A page may tell any process that it is being used.
+        assert (await asyncio.to_thread(alice.client.post, f"{two.url}/active")).status_code == 403, "another origin"
+        assert (await asyncio.to_thread(bob.submit, "/active")).status_code == 204
+        await becomes(alice, {"Alice Adams": "Idle", "Bob Brown": "Online"})
+        await becomes(bob, {"Alice Adams": "Idle", "Bob Brown": "Online"})
+        roster = f'data-online="{bob.id}" data-idle="{alice.id}"'
+        await hers.until(lambda: any(roster in frame for frame in hers.frames))
+    await becomes(alice, {"Alice Adams": "Offline", "Bob Brown": "Offline"})
+
+
+@pytest.mark.anyio
+async def test_somebody_becomes_idle_and_active_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "IDLE_SECONDS", 1.5)
+    changes: list[str] = []
+    async with create_broadcast("memory://") as broadcast:
+        here = presence.Presence(broadcast, lambda: changes.append(here.state_of(7)))
+        task = asyncio.create_task(here.run())
+        assert here.state_of(7) == "offline"
+        here.arrive(7, is_active=True)
+        assert here.state_of(7) == "online"
+        await asyncio.sleep(3.5)
+        assert here.state_of(7) == "idle"
+        assert changes[-1] == "idle", "and others are told"
+        here.touch(7)
+        await asyncio.sleep(0.5)
+        assert (here.state_of(7), here.idle(), changes[-1]) == ("online", set(), "online")
+        task.cancel()
+
+
+def test_a_status_stands_where_people_are_listed_until_it_ends(alice: Person, bob: Person) -> None:
+    assert bob.submit("/status", {"emoji": ":palm_tree:", "text": "On  holiday", "until": "always"}).status_code == 303
+    assert states(alice)["Bob Brown"] == "Offline · 🌴 On holiday"
+    assert "🌴 On holiday" in alice.get(f"/people/{bob.id}").text
+    assert "🌴 On holiday" in alice.get("/rooms/1/members").text
+    assert "🌴 On holiday" in bob.get("/").text
+    bob.submit("/status", {"usual": "2"})
+    assert states(alice)["Bob Brown"] == "Offline · 📅 In a meeting"
+    run(execute(alice.server.database_url, "UPDATE users SET status_until = now() - interval '1 second'"))
+    assert states(alice)["Bob Brown"] == "Offline"
+    assert "In a meeting" not in bob.get("/").text
+    bob.post(1, "/status 🎧 Deep in thought")
+    assert states(alice)["Bob Brown"] == "Offline · 🎧 Deep in thought"
+    bob.post(1, "/status just words")
+    assert states(alice)["Bob Brown"] == "Offline · just words"
+    bob.post(1, "/status")
+    assert states(alice)["Bob Brown"] == "Offline"
+    bob.submit("/status", {"text": "busy", "until": "always"})
+    bob.submit("/status/clear")
+    assert states(alice)["Bob Brown"] == "Offline"
+    assert bob.reads(1) == []
+
+
+def test_a_status_that_cannot_be_is_refused_and_stays_in_its_form(alice: Person) -> None:
+    answer = alice.submit("/status", {"emoji": "palm", "text": "kept <b>", "until": "never"})
+    assert answer.status_code == 422
+    for text in ("Choose one emoji", "Choose how long", 'value="palm"', 'value="kept &lt;b&gt;"'):
+        assert text in answer.text
+    assert alice.submit("/status", {"text": "x" * 81, "until": "60"}).status_code == 422
+    assert "at most 80" in alice.post(1, "/status " + "x" * 81).text
+    for bad in ('🌴"', "🌴🌴", "<b>", "1"):
+        with pytest.raises(InvalidInput):
+            valid_status(bad, "", "60", NOON)
+
+
+def test_today_ends_at_midnight_where_one_is() -> None:
+    end = valid_status("", "here", "today", NOON.astimezone(ZoneInfo("Asia/Seoul"))).until
+    assert end == datetime(2026, 3, 10, 15, tzinfo=UTC)
+    assert valid_status("", "here", "30", NOON).until == datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.anyio
+async def test_writing_is_told_to_members_of_the_room_and_not_too_often(alice: Person, bob: Person) -> None:
+    garden = alice.create_room("Garden")
+    async with LiveClient(alice, garden) as reader:
+        await asyncio.to_thread(bob.submit, f"/rooms/{garden}/typing")
+        assert (await asyncio.to_thread(bob.join, garden)).status_code == 303
+        await asyncio.sleep(2.1)
+        for _ in range(5):
+            assert (await asyncio.to_thread(bob.submit, f"/rooms/{garden}/typing")).status_code == 204
+        await reader.until(lambda: any("<hx-typing" in frame for frame in reader.frames))
+        await asyncio.sleep(0.5)
+        said = [frame for frame in reader.frames if "<hx-typing" in frame]
+        assert len(said) == 1
+        assert f'data-person="{bob.id}" data-name="Bob Brown"' in said[0]
