@@ -60,7 +60,7 @@ bench: $(VENV)/dev.stamp ## Measure what the chat costs, beside what people woul
 screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ anew
 	@$(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
 	@mkdir -p docs/screenshots
-	@for name in sign-in first-run room direct; do cp test-results/screenshots/$$name-*.png docs/screenshots/; done
+	@for name in sign-in first-run room direct search settings profile; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
 
 clean: ## Remove the virtual environment and caches, not the data under var/
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """People: signing up, signing in, the own profile, finding others."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.passwords import check_password, hash_password, verify_password
 from chat.accounts.person import Person
 from chat.accounts.status import status_column
+from chat.database import is_one_of
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
 from chat.models import installation, users
@@ -104,6 +106,16 @@ async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
         .where(contains(users.c.name, query))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(PAGE)
+    )
+    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
+
+
+async def people_by_ids(connection: AsyncConnection, user_ids: Collection[UserId]) -> list[Person]:
+    """Those of these people who exist, by name."""
+    statement = (
+        select(users.c.id, users.c.name, status_column())
+        .where(is_one_of(users.c.id, user_ids))
+        .order_by(func.lower(users.c.name), users.c.id)
     )
     return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
 

@@ -121,16 +121,23 @@ class Notices:
                 reader.send(frame)
 
     def _dismiss(self, notice: Mapping[str, Sequence[Any]]) -> None:
-        ended, removed = set(notice.get("ended", ())), tuple(notice.get("removed", ()))
-        closed, farewell = notice.get("closed", (None, ""))
-        if ended or removed or closed:
-            for reader in list(self._hub.readers()):
-                if reader.session_id in ended:
-                    self._end_session(reader)
-                elif (reader.room_id, reader.user_id) == removed:
-                    self._remove(reader)
-                elif closed and reader.room_id == closed:
-                    reader.dismiss(REMOVED, farewell)
+        ended = set(notice.get("ended", ()))
+        room_id, removed = notice.get("removed", (None, None))
+        closed, farewell = notice.get("closed", (None, self._gone))
+        if not (ended or removed or closed):
+            return
+        left = room_id or closed
+        # Pages about a room that do not follow its messages.
+        leave = encode_frame(f'<hx-left data-room="{left}"></hx-left>')
+        for reader in list(self._hub.readers()):
+            if reader.session_id in ended:
+                self._end_session(reader)
+            elif not (closed or reader.user_id == removed):
+                continue
+            elif reader.room_id is None:
+                reader.send(leave)
+            elif reader.room_id == left:
+                reader.dismiss(REMOVED, farewell)
 
     def _end_session(self, reader: Reader) -> None:
         reader.dismiss(SIGNED_OUT, self._signed_out)

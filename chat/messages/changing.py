@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.person import Visitor
 from chat.database import reading
 from chat.errors import Forbidden, NotFound
-from chat.ids import MessageId
+from chat.ids import MessageId, UserId
 from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.posting import checked_body
@@ -38,17 +38,25 @@ _CHANGE = text("""
 )
 
 
-async def readable_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
-    """A message in one of the visitor's rooms, and its text as typed; raises `NotFound`, also when it is deleted."""
+async def message_as_shown(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
+    """A message in one of the visitor's rooms, or what is left of it, and its text as typed; raises `NotFound`."""
     statement = (
         select_messages()
         .join(memberships, memberships.c.room_id == messages.c.room_id)
-        .where(messages.c.id == message_id, memberships.c.user_id == visitor.id, messages.c.deleted_at.is_(None))
+        .where(messages.c.id == message_id, memberships.c.user_id == visitor.id)
     )
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         raise NotFound
     return message_from(row), row.body
+
+
+async def readable_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
+    """A message in one of the visitor's rooms, and its text as typed; raises `NotFound`, also when it is deleted."""
+    message, body = await message_as_shown(connection, visitor, message_id)
+    if message.is_deleted:
+        raise NotFound
+    return message, body
 
 
 async def own_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
@@ -69,8 +77,8 @@ def may_delete(visitor: Visitor, message: Message) -> bool:
 
 async def edit_message(
     database: AsyncEngine, author: Visitor, message_id: MessageId, body: str
-) -> tuple[Message, bool]:
-    """Change one's own message; committed when this returns. Tells whether it differs from what it was.
+) -> tuple[Message, bool, frozenset[UserId]]:
+    """Change one's own message; committed when this returns. Tells whether it differs, and whom it mentions anew.
 
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
@@ -79,12 +87,12 @@ async def edit_message(
         message, before = await own_message(connection, author, message_id)
         await require_unarchived(connection, message.room_id)
     if body == before:
-        return message, False
+        return message, False, frozenset()
     written = await write(database, author, message.room_id, body)
     async with database.begin() as connection:
         changed = await _change(connection, message, body, written.html)
-        await change_mentions(connection, message, written.mentioned)
-    return changed, True
+        mentioned = await change_mentions(connection, message, written.mentioned)
+    return changed, True, mentioned
 
 
 async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> tuple[Message, bool]:

@@ -47,7 +47,7 @@ async def obey(request: Request, room_id: RoomId, body: str) -> str | Response:
 
     Raises `InvalidInput` for the field `body`, and `NotFound` when the visitor is not in the room.
     """
-    match = _COMMAND.fullmatch(body.strip())
+    match = _COMMAND.fullmatch(body.strip("\r\n").rstrip())
     if match is None:
         return body
     name, rest = match[1].lower(), (match[2] or "").strip()
@@ -91,7 +91,7 @@ async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) 
         if name == "topic":
             topic = await set_topic(connection, room, rest)
         elif name == "invite":
-            person = await invite(connection, me, room, rest)
+            person = await invite(connection, me, room, rest.removeprefix("@"))
         elif name == "leave":
             await leave_room(connection, me.id, room)
         else:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.accounts.person import Visitor
 from chat.ids import RoomId, UserId
 from chat.messages.commands import COMMANDS
 from chat.messages.emoji import find_emoji
+from chat.messages.mentions import may_call_everybody
+from chat.messages.naming import EVERYBODY
 from chat.models import memberships, users
 from chat.text import contains
 
@@ -23,7 +26,7 @@ class Completion:
     note: str = ""
 
 
-async def completions_of(connection: AsyncConnection, user_id: UserId, room_id: RoomId, word: str) -> list[Completion]:
+async def completions_of(connection: AsyncConnection, visitor: Visitor, room_id: RoomId, word: str) -> list[Completion]:
     """What `word`, with its first character, can become in one's room; the best first."""
     kind, query = word[:1], word[1:]
     if kind == ":" and query:
@@ -32,7 +35,9 @@ async def completions_of(connection: AsyncConnection, user_id: UserId, room_id: 
         known = [command for command in COMMANDS if command.name.startswith(query.lower())]
         return [Completion(f"/{command.name}", command.usage, command.meaning) for command in known]
     if kind == "@":
-        return await _people(connection, user_id, room_id, query)
+        everybody = [Completion(f"@{EVERYBODY}", EVERYBODY, "everybody in the room")]
+        may_call = EVERYBODY.startswith(query.lower()) and await may_call_everybody(connection, visitor, room_id)
+        return [*await _people(connection, visitor.id, room_id, query), *(everybody if may_call else ())]
     return []
 
 

@@ -33,6 +33,7 @@ LINK_SCHEMES = {"http", "https", "mailto"}
 _ADDRESS = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _PERMALINK = re.compile(r"/rooms/\d+/messages/\d+(?:#m-\d+)?")
 _ACTION = "/me "
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -83,6 +84,11 @@ def rendered(body: str) -> Markup:
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is."""
     return _PUNCTUATION.sub(r"\\\1", text)
+
+
+def unescaped(text: str) -> str:
+    """Text without the backslashes that Markdown does not show."""
+    return _ESCAPED.sub(r"\1", text)
 
 
 class _Markdown(MarkdownIt):

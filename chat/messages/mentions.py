@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.person import Person, Visitor
 from chat.database import reading
 from chat.ids import MessageId, RoomId, UserId
-from chat.messages.markdown import Written, written_aside
+from chat.messages.markdown import Written, unescaped, written_aside
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.naming import EVERYBODY, Mentionable
 from chat.models import memberships, mentions, messages, rooms, users
@@ -32,7 +32,7 @@ async def write(database: AsyncEngine, author: Visitor, room_id: RoomId, body: s
 
 
 async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str) -> Mentionable:
-    said = literal(body.lower())
+    said = literal(unescaped(body).lower())
     named = func.strpos(said, "@" + func.lower(users.c.name)) > 0
     statement = (
         select(users.c.id, users.c.name)
@@ -41,11 +41,12 @@ async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id:
         .order_by(users.c.id)
     )
     people = tuple(Person(row.id, row.name) for row in await connection.execute(statement))
-    calls = f"@{EVERYBODY}" in body.lower() and await _may_call_everybody(connection, author, room_id)
+    calls = f"@{EVERYBODY}" in body.lower() and await may_call_everybody(connection, author, room_id)
     return Mentionable(people, calls)
 
 
-async def _may_call_everybody(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
+async def may_call_everybody(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
+    """Whether somebody may mention everybody in a room."""
     statement = (
         select(memberships.c.role, rooms.c.kind)
         .join(rooms, rooms.c.id == memberships.c.room_id)
@@ -60,15 +61,19 @@ async def _everybody_in(connection: AsyncConnection, room_id: RoomId) -> set[Use
     return set((await connection.execute(statement)).scalars())
 
 
-async def change_mentions(connection: AsyncConnection, message: Message, user_ids: Iterable[UserId]) -> None:
-    """Let a message that was edited or deleted mention these people and nobody else."""
+async def change_mentions(
+    connection: AsyncConnection, message: Message, user_ids: Iterable[UserId]
+) -> frozenset[UserId]:
+    """Let a message that was edited or deleted mention these people and nobody else; those it did not before."""
     wanted = set(user_ids)
     mine = mentions.c.message_id == message.id
     await connection.execute(delete(mentions).where(mine, mentions.c.user_id.not_in(wanted)))
-    if wanted:
-        place = {"message_id": message.id, "room_id": message.room_id, "position": message.position}
-        rows = [place | {"user_id": user_id} for user_id in sorted(wanted)]
-        await connection.execute(insert(mentions).values(rows).on_conflict_do_nothing())
+    if not wanted:
+        return frozenset()
+    place = {"message_id": message.id, "room_id": message.room_id, "position": message.position}
+    rows = [place | {"user_id": user_id} for user_id in sorted(wanted)]
+    added = insert(mentions).values(rows).on_conflict_do_nothing().returning(mentions.c.user_id)
+    return frozenset((await connection.execute(added)).scalars())
 
 
 @dataclass(frozen=True, slots=True)

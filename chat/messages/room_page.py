@@ -14,7 +14,7 @@ from chat.messages.history import HistoryPage, page_after, page_around, page_bef
 from chat.messages.rendering import markup_of_page
 from chat.rooms.changing import SLOW
 from chat.rooms.online import online_markup
-from chat.rooms.room import Room, may_manage, may_post, room_of_member
+from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.sidebar import room_and_sidebar
 from chat.templating import page
 from chat.web.forms import whole_number
@@ -36,7 +36,7 @@ async def room_page(
     no harm.
     """
     me, room_id = visitor(request), room_id or RoomId(request.path_params["room_id"])
-    state = request.app.state
+    state, after = request.app.state, position_in(request, "after")
     async with reading(state.database) as connection:
         room, sidebar = await room_and_sidebar(connection, me, room_id)
         if not room.is_member:
@@ -52,8 +52,10 @@ async def room_page(
         "epoch": request.state.installation.epoch,
         "revision": revision,
         "online_html": online_markup(online.joined_by(me)),
-        "focus_id": around,
+        "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
         "is_live": found.newer is None,
+        "left_off": room.read_position if after is None else after,
+        "unread_above": _unread_above(room, found) if found.newer is None and around is None else 0,
         "writing": _writing(me, room),
     }
     return page_with_sidebar(request, "rooms/room.html", context, sidebar, status_code=status_code)
@@ -74,6 +76,20 @@ async def room_head(request: Request) -> Response:
     return page(request, "rooms/_head.html", context)
 
 
+def position_in(request: Request, name: str) -> Position | None:
+    """The place in a room's history that the address names, if any."""
+    text = request.query_params.get(name)
+    number = 0 if text == "0" else whole_number(text)
+    return None if number is None else Position(number)
+
+
+def _unread_above(room: Room, shown: HistoryPage) -> int:
+    """How many messages are new when some of them are further up than what is shown, or none."""
+    if room.level in QUIET or not shown.messages or room.read_position >= shown.messages[0].position - 1:
+        return 0
+    return room.message_count - room.read_position
+
+
 def _writing(visitor: Visitor, room: Room) -> str:
     """How somebody may write in a room: not, because it is archived or closed to them, free, or once in a while."""
     if room.is_archived:
@@ -86,13 +102,13 @@ def _writing(visitor: Visitor, room: Room) -> str:
 async def _shown_messages(
     request: Request, connection: AsyncConnection, room: Room, around: MessageId | None
 ) -> tuple[HistoryPage, Revision, Markup]:
-    before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
+    before, after = position_in(request, "before"), position_in(request, "after")
     if around is not None:
         found = await page_around(connection, room.id, around)
-    elif before:
-        found = await page_before(connection, room.id, Position(before))
-    elif after:
-        found = await page_after(connection, room.id, Position(after))
+    elif before is not None:
+        found = await page_before(connection, room.id, before)
+    elif after is not None:
+        found = await page_after(connection, room.id, after)
     else:
         installation = request.state.installation
         newest = await request.app.state.newest_pages.at(connection, installation, room.id, room.revision)

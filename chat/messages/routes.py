@@ -13,7 +13,14 @@ from chat.database import reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import MessageId, Position, RoomId
 from chat.messages.announcing import announce, changed
-from chat.messages.changing import delete_message, edit_message, may_delete, own_message, readable_message
+from chat.messages.changing import (
+    delete_message,
+    edit_message,
+    may_delete,
+    message_as_shown,
+    own_message,
+    readable_message,
+)
 from chat.messages.commands import COMMANDS, obey
 from chat.messages.completion import completions_of
 from chat.messages.emoji import find_emoji, often_used
@@ -25,7 +32,7 @@ from chat.messages.message import Message
 from chat.messages.quoting import quoted
 from chat.messages.reacting import react
 from chat.messages.rendering import markup_of_page
-from chat.messages.room_page import room_head, room_page
+from chat.messages.room_page import position_in, room_head, room_page
 from chat.rooms.announcing import announce_news
 from chat.rooms.members import members_of
 from chat.rooms.reading import mark_read, mark_unread_from
@@ -48,20 +55,20 @@ async def show_message(request: Request) -> Response:
 async def show_history(request: Request) -> Response:
     """A further page of messages, for a room page that is open."""
     me, room_id = visitor(request), _room_id(request)
-    before, after = (whole_number(request.query_params.get(name)) for name in ("before", "after"))
+    before, after = position_in(request, "before"), position_in(request, "after")
     async with reading(request.app.state.database) as connection:
         room = await room_of_member(connection, me, room_id)
-        if after:
-            found = await page_after(connection, room.id, Position(after))
+        if after is not None:
+            found = await page_after(connection, room.id, after)
         else:
-            found = await page_before(connection, room.id, Position(before) if before else None)
+            found = await page_before(connection, room.id, before)
     context = {
         "room": room,
         "page": found,
         "html": markup_of_page(found.messages),
-        "is_older": not after,
-        "is_live": True,
-        "focus_id": None,
+        "is_older": after is None,
+        "revision": room.revision,
+        "epoch": request.state.installation.epoch,
     }
     return page(request, "messages/history.html", context)
 
@@ -132,8 +139,8 @@ async def post(request: Request) -> Response:
         await _announce_direct(request, posted.message)
         if posted.mentioned:
             await request.app.state.notices.tell_mentioned(posted.mentioned, room_id, posted.message.position)
-    if not is_htmx(request):
-        return RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303)
+    if not is_htmx(request) or form.get("from") == "past":
+        return _elsewhere(request, RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303))
     response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
     response.background = BackgroundTask(_after_reply)
     return response
@@ -179,7 +186,7 @@ async def complete(request: Request) -> Response:
     """What the word that is being typed can become."""
     me, word = visitor(request), request.query_params.get("word", "")
     async with reading(request.app.state.database) as connection:
-        found = await completions_of(connection, me.id, _room_id(request), word)
+        found = await completions_of(connection, me, _room_id(request), word)
     return page(request, "messages/_completions.html", {"completions": found})
 
 
@@ -219,7 +226,7 @@ async def show_one(request: Request) -> Response:
     """One message as it stands in its room, for an editor that is left without saving."""
     me = visitor(request)
     async with reading(request.app.state.database) as connection:
-        message, _ = await own_message(connection, me, _message_id(request))
+        message, _ = await message_as_shown(connection, me, _message_id(request))
     return changed(request, message)
 
 
@@ -234,13 +241,15 @@ async def edit(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     body = form.get("body", "")
     try:
-        message, is_changed = await edit_message(request.app.state.database, me, _message_id(request), body)
+        message, is_changed, mentioned = await edit_message(request.app.state.database, me, _message_id(request), body)
     except InvalidInput as invalid:
         async with reading(request.app.state.database) as connection:
             message, _ = await own_message(connection, me, _message_id(request))
         return await _editor(request, message, body, invalid.errors["body"], status_code=422)
     if is_changed:
         await announce(request, message)
+    if mentioned:
+        await request.app.state.notices.tell_mentioned(mentioned, message.room_id, message.position)
     return changed(request, message)
 
 

@@ -14,7 +14,7 @@ from chat.presence.announcing import announce_status
 from chat.templating import fragment
 from chat.times import in_zone
 from chat.web.forms import read_form, whole_number
-from chat.web.session import visitor
+from chat.web.session import visitor, zone_of
 from chat.web.shell import shell_page
 
 
@@ -40,11 +40,11 @@ async def show_status(request: Request) -> Response:
 
 async def choose_status(request: Request) -> Response:
     """One of the usual ones, or one's own."""
-    me, form = visitor(request), await read_form(request)
+    zone, form = zone_of(request), await read_form(request)
     typed = (form.get("emoji", ""), form.get("text", ""), form.get("until", "today"))
     chosen = dict(enumerate(USUAL, 1)).get(whole_number(form.get("usual")) or 0, typed)
     try:
-        status = valid_status(*chosen, in_zone(datetime.now(UTC), me.time_zone))
+        status = valid_status(*chosen, in_zone(datetime.now(UTC), zone))
     except InvalidInput as invalid:
         return await _status_page(request, Status(), form, invalid.errors, status_code=422)
     return await _have(request, status)

@@ -94,6 +94,14 @@ async def remove_member(connection: AsyncConnection, visitor: Visitor, room: Roo
         raise NotFound
 
 
+async def make_owner(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+    """Let a manager share the room with a member who manages it, too; raises `Forbidden` or `NotFound`."""
+    require_manager(visitor, room)
+    one = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
+    if (await connection.execute(update(memberships).where(one).values(role="owner"))).rowcount == 0:
+        raise NotFound
+
+
 async def choose_level(connection: AsyncConnection, visitor: Visitor, room: Room, level: str) -> None:
     """Let the visitor choose what of a room they are told; raises `InvalidInput`."""
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):

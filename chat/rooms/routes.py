@@ -7,17 +7,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from chat.accounts.people import find_people, person_by_id, time_zone_of
+from chat.accounts.people import find_people, people_by_ids, person_by_id, time_zone_of
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
-from chat.rooms.announcing import announce_arrival, announce_removal
+from chat.rooms.announcing import announce_arrival, announce_news, announce_removal
 from chat.rooms.direct import direct_room
 from chat.rooms.members import (
     add_member,
     candidates_for,
     join_room,
     leave_room,
+    make_owner,
     members_of,
     remove_member,
 )
@@ -123,6 +124,15 @@ async def remove(request: Request) -> Response:
     return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
 
 
+async def share(request: Request) -> Response:
+    """Somebody manages the room from now on, too."""
+    me, room = visitor(request), await _my_room(request)
+    async with request.app.state.database.begin() as connection:
+        await make_owner(connection, me, room, UserId(request.path_params["user_id"]))
+    await announce_news(request.app.state, room.id)
+    return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
+
+
 async def list_people(request: Request) -> Response:
     visitor(request)
     query = request.query_params.get("q", "")
@@ -193,7 +203,9 @@ async def _new_direct_page(
 ) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
     async with reading(request.app.state.database) as connection:
-        people = [person for person in await find_people(connection, query) if person.id != me.id]
+        ticked = await people_by_ids(connection, [UserId(whole_number(choice) or 0) for choice in chosen])
+        found = await find_people(connection, query)
+    people = [person for person in dict.fromkeys([*ticked, *found]) if person.id != me.id]
     context = {"people": people, "values": {"person": chosen}, "errors": errors, "query": query}
     return await shell_page(request, "rooms/new_direct.html", context, status_code=status_code)
 
@@ -210,6 +222,7 @@ routes = [
     Route("/rooms/{room_id:id}/members", show_members),
     Route("/rooms/{room_id:id}/members", add, methods=["POST"]),
     Route("/rooms/{room_id:id}/members/{user_id:id}/remove", remove, methods=["POST"]),
+    Route("/rooms/{room_id:id}/members/{user_id:id}/owner", share, methods=["POST"]),
     Route("/people", list_people),
     Route("/people/{user_id:id}", show_person),
     Route("/direct/new", show_new_direct),

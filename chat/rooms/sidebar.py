@@ -13,12 +13,15 @@ from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, vi
 
 MOST_LISTED = 50
 
-# The rooms in which something happened last, whatever number one is in, and the one that is shown. The people of direct
-# rooms come along: their names are the rooms' names.
+# The rooms with something new, then those in which something happened last, whatever number one is in, and the one
+# that is shown. The people of direct rooms come along: their names are the rooms' names.
 _MINE = text("""
     WITH mine AS (
         SELECT rooms.*, memberships.role, memberships.read_position, memberships.level,
-            row_number() OVER (PARTITION BY kind = 'direct' ORDER BY newest_at DESC NULLS LAST, rooms.id) AS place
+            row_number() OVER (PARTITION BY kind = 'direct' ORDER BY newest_at DESC NULLS LAST, rooms.id) AS place,
+            row_number() OVER (PARTITION BY kind = 'direct'
+                ORDER BY message_count > read_position AND level <> 'nothing' DESC, newest_at DESC NULLS LAST, rooms.id
+            ) AS rank
         FROM memberships JOIN rooms ON rooms.id = memberships.room_id
         WHERE memberships.user_id = :user_id
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
@@ -39,7 +42,7 @@ _MINE = text("""
         FROM memberships AS other JOIN users ON users.id = other.user_id
         WHERE other.room_id = mine.id AND other.user_id <> :user_id
     ) AS others ON kind = 'direct'
-    WHERE place <= :most OR mine.id = :shown
+    WHERE rank <= :most OR mine.id = :shown
     ORDER BY lower(name), place
 """).bindparams(bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))
 

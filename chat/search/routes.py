@@ -15,7 +15,7 @@ from chat.search.recent import forget, recent_searches, remember
 from chat.text import single_line
 from chat.times import in_zone
 from chat.web.forms import whole_number
-from chat.web.session import visitor
+from chat.web.session import visitor, zone_of
 from chat.web.shell import shell_page
 
 
@@ -28,7 +28,7 @@ async def search(request: Request) -> Response:
     if query:
         try:
             part = Part(order, number, MessageId(before) if before else None)
-            question = understood(query, in_zone(datetime.now(UTC), me.time_zone))
+            question = understood(query, in_zone(datetime.now(UTC), zone_of(request)))
             found = await find(request.app.state.database, me, question, part)
         except InvalidInput as invalid:
             error = invalid.errors["q"]

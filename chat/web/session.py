@@ -127,3 +127,8 @@ def administrator(request: Request) -> Visitor:
     if not found.is_administrator:
         raise NotFound
     return found
+
+
+def zone_of(request: Request) -> str | None:
+    """The time zone the visitor has chosen, else what their browser says is theirs; None when neither does."""
+    return visitor(request).time_zone or request.cookies.get("zone")

@@ -24,8 +24,10 @@ function offer() {
   clearTimeout(asked);
   if (!word || word === refused) return close();
   asked = setTimeout(async () => {
+    if (!list()) return;
     const url = `${list().dataset.url}?word=${encodeURIComponent(word)}`;
-    await htmx.ajax("GET", url, { target: list(), swap: "innerHTML" });
+    await htmx.ajax("GET", url, { source: list(), target: list(), swap: "innerHTML" });
+    if (!list()) return;
     // What is complete already is for Enter to send.
     list().hidden = wordBefore() !== word || !chosen() || chosen().dataset.text === word;
     point();
@@ -60,7 +62,7 @@ function take(item) {
 
 // Before anything else hears of the key: Enter would send.
 document.addEventListener("keydown", (event) => {
-  if (event.target !== box() || list()?.hidden !== false || event.isComposing) return;
+  if (event.target !== box() || list()?.hidden !== false || isComposing(event)) return;
   const acts = {
     ArrowDown: () => move(1),
     ArrowUp: () => move(-1),
@@ -73,6 +75,13 @@ document.addEventListener("keydown", (event) => {
   event.stopImmediatePropagation();
   acts[event.key]();
 }, true);
+
+// The list may still be that of what was typed before: Enter goes there, and does not choose.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches("#picker input, .quick-reactions input")) return;
+  event.preventDefault();
+  event.target.parentElement.querySelector(".emoji-list button")?.focus();
+});
 
 document.addEventListener("input", ({ target }) => target === box() && offer());
 document.addEventListener("focusout", ({ target }) => target === box() && setTimeout(close, 150));

@@ -35,9 +35,14 @@ function sendAgainLater({ target }, reason) {
   retry = setTimeout(sendAgain, 1500 + 1500 * Math.random());
 }
 
+// Safari ends the composing of a word before it tells of the key that did.
+const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
+// A keyboard on the screen has no other key for a new line.
+const TOUCH = matchMedia("(hover: none) and (pointer: coarse)");
 document.addEventListener("keydown", (event) => {
   const isText = event.target.matches("#body, .editor textarea");
-  if (!isText || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  if (!isText || event.key !== "Enter" || event.shiftKey || isComposing(event) || TOUCH.matches) return;
   event.preventDefault();
   event.target.form.requestSubmit();
 });
@@ -50,14 +55,6 @@ document.addEventListener("keydown", (event) => {
     mine[mine.length - 1].click();
   }
   if (event.key === "Escape" && event.target.closest(".editor")) event.target.form.querySelector("a").click();
-});
-
-// An editor that is gone gives the keyboard back.
-let edits = false;
-document.addEventListener("htmx:after:swap", () => {
-  const editor = document.querySelector(".message .editor");
-  if (edits && !editor) document.getElementById("body")?.focus();
-  edits = Boolean(editor);
 });
 
 document.addEventListener("input", ({ target }) => {
@@ -78,11 +75,15 @@ document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) =
 document.addEventListener("htmx:after:request", ({ target, detail: { ctx } }) => {
   if (target !== composer() || ctx.response.status >= 500) return;
   delete target.dataset.submitted;
-  if (ctx.response.status !== 200) return keepDraft();
+  held = false;
+  if (ctx.response.status !== 200 && !ctx.hx?.redirect) return keepDraft();
   const box = target.elements.body;
   // What was typed while the message was on its way stays.
   if (box.value.startsWith(ctx.sent)) box.value = box.value.slice(ctx.sent.length).replace(/^\n+/, "");
   document.getElementById("scroller").scrollTop = 0;
+  document.getElementById("first-unread")?.remove();
+  // What leads elsewhere puts no new client id into the form.
+  if (ctx.response.status !== 200) keepDraft();
 });
 
 document.addEventListener("htmx:after:swap", ({ target }) => {

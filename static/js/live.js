@@ -2,6 +2,18 @@
 // scripts; without them, forms, links and pages still work, and only live update is missing.
 "use strict";
 
+// htmx may have begun before its extensions were here.
+document.addEventListener("DOMContentLoaded", () => htmx.process(document.body));
+
+// What one does with a message is not done later by itself, as sending is.
+document.addEventListener("htmx:error", ({ target }) => {
+  if (!target.closest?.(".message")) return;
+  const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
+  notice.textContent = "The server cannot be reached. Try that again in a moment.";
+  document.getElementById("notice").replaceChildren(notice);
+});
+document.addEventListener("htmx:ws:after:connection", () => document.querySelector("#notice > .unreached")?.remove());
+
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
   const after = document.getElementById("messages")?.dataset.revision;
   if (after) connection.url = connection.url.replace(/after=\d+/, `after=${after}`);
@@ -33,6 +45,9 @@ document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
   heardAt = Date.now();
   if (message.data.includes("<hx-news>")) lookAround();
+  // One is in that room no longer, and this is a page about it.
+  const left = /<hx-left data-room="(\d+)">/.exec(message.data);
+  if (left && `${location.pathname}/`.startsWith(`/rooms/${left[1]}/`)) location.assign("/");
   const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
   const messages = document.getElementById("messages");
   if (cursor && messages) messages.dataset.revision = cursor[1];

@@ -12,11 +12,19 @@ function tellSoon(link, what) {
 function tell(link, what) {
   const room = link.querySelector(".one-line").textContent;
   if (wants("shown") && window.Notification?.permission === "granted") {
+    show(room, what, link);
+  }
+  if (wants("sounding")) ring();
+}
+
+function show(room, what, link) {
+  try {
     // One for each room, whatever number of pages is open.
     const shown = new Notification(room, { body: what, tag: link.getAttribute("href") });
     shown.addEventListener("click", () => (window.focus(), location.assign(link.href)));
+  } catch {
+    // Some phones have the name and not the thing.
   }
-  if (wants("sounding")) ring();
 }
 
 let context;

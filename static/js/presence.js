@@ -20,6 +20,17 @@ function showRoster(markup) {
   roster.replaceSync([...rules, ...about].join("\n"));
   sessionStorage.setItem("roster", markup);
 }
+// The same in words, where people are listed.
+function showWords(markup) {
+  const [, online, idle] = ROSTER.exec(markup) ?? [];
+  if (online === undefined) return;
+  const isIn = (people, id) => people.split(" ").includes(id);
+  for (const word of document.querySelectorAll("[data-presence]")) {
+    const id = word.dataset.presence;
+    word.textContent = isIn(online, id) ? "Online" : isIn(idle, id) ? "Idle" : "Offline";
+  }
+}
+
 // As it was on the page before, until the server says how it is.
 showRoster(sessionStorage.getItem("roster") ?? "");
 
@@ -63,6 +74,7 @@ setInterval(() => writers.size && showWriters(), 1000);
 
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message: { data } } }) => {
   showRoster(data);
+  showWords(data);
   // Who has sent what they wrote writes no longer.
   for (const [, id] of data.matchAll(/data-author="(\d+)"/g)) writers.delete(id);
   if (data.includes("<hx-typing")) {

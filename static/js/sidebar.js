@@ -27,40 +27,78 @@ function count() {
   document.title = (total ? `(${total}) ` : "") + plainTitle;
 }
 
-function hear(room, messages) {
-  const link = linkOf(room);
-  if (!link || Number(link.dataset.count) >= messages) return;
+// Each answers whether that is news.
+function hear(link, messages) {
+  if (Number(link.dataset.count) >= messages) return false;
   link.dataset.count = messages;
-  if (link.dataset.level === "everything") tellSoon(link, "New messages");
-  const list = link.closest("[data-by=activity]");
-  list?.prepend(link.parentElement);
+  const list = link.closest("[data-by=activity]"), focused = document.activeElement;
+  if (list && list.firstElementChild !== link.parentElement) list.prepend(link.parentElement);
+  if (focused === link) link.focus({ preventScroll: true });
+  return true;
 }
 
-function mention(room, position) {
-  const link = linkOf(room);
-  if (!link || link.dataset.mentions.split(" ").includes(position)) return;
+function mention(link, position) {
+  if (link.dataset.mentions.split(" ").includes(position)) return false;
   link.dataset.mentions += ` ${position}`;
-  if (link.dataset.level !== "nothing") tellSoon(link, "You are mentioned");
+  return true;
 }
 
-function read(room, position) {
+function read(link, position) {
+  link.dataset.read = position;
+  return false;
+}
+
+function tellOf(link, apply) {
+  const isMention = apply === mention, levels = isMention ? ["everything", "mentions"] : ["everything"];
+  if (levels.includes(link.dataset.level)) tellSoon(link, isMention ? "You are mentioned" : "New messages");
+}
+
+// What is said while a list is on its way may be newer than that.
+const NEWS = [
+  [/<hx-activity data-room="(\d+)" data-count="(\d+)">/g, hear],
+  [/<hx-read data-room="(\d+)" data-position="(\d+)">/g, read],
+  [/<hx-mention data-room="(\d+)" data-position="(\d+)">/g, mention],
+];
+const said = new Map();
+function learn(apply, room, number) {
+  const key = apply === mention ? `${room} ${number}` : `${room} ${apply.name}`;
+  said.set(key, { apply, room, number });
   const link = linkOf(room);
-  if (link) link.dataset.read = position;
+  if (link && apply(link, number)) tellOf(link, apply);
+  if (link || apply === read || unlisted.has(room)) return;
+  unlisted.set(room, apply);
+  loadSidebar();
+}
+
+// The first message of a conversation, or of a room that was quiet for long, comes before its line in the list.
+const unlisted = new Map();
+let loading;
+function loadSidebar() {
+  clearTimeout(loading);
+  loading = setTimeout(() => htmx.trigger("#sidebar-news", "news"), 300);
 }
 
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
-  for (const [, room, messages] of message.data.matchAll(/<hx-activity data-room="(\d+)" data-count="(\d+)">/g)) hear(room, messages);
-  for (const [, room, position] of message.data.matchAll(/<hx-read data-room="(\d+)" data-position="(\d+)">/g)) read(room, position);
-  for (const [, room, position] of message.data.matchAll(/<hx-mention data-room="(\d+)" data-position="(\d+)">/g)) mention(room, position);
-  const here = document.querySelector("#sidebar a[data-room][aria-current]");
-  if (here && messages()?.lastElementChild) hear(here.dataset.room, newest());
+  for (const [pattern, apply] of NEWS) for (const [, room, number] of message.data.matchAll(pattern)) {
+    learn(apply, room, number);
+    if (apply === read) heardRead(room, number);
+  }
+  if (message.data.includes("<hx-sidebar>")) loadSidebar();
+  if (readForm() && messages()?.lastElementChild) learn(hear, readForm().dataset.room, newest());
   count();
 });
 
 // What happened while there was no connection.
 let wasConnected = false;
 document.addEventListener("htmx:ws:after:connection", () => {
-  if (wasConnected) htmx.ajax("GET", "/sidebar", { target: "#sidebar", swap: "outerHTML" });
+  if (wasConnected) loadSidebar();
   wasConnected = true;
 });
-document.addEventListener("htmx:after:swap", count);
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => ctx.target?.id === "sidebar" && said.clear());
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "sidebar") {
+    for (const { apply, room, number } of said.values()) if (linkOf(room)) apply(linkOf(room), number);
+    for (const [room, apply] of unlisted) if (linkOf(room)) (unlisted.delete(room), tellOf(linkOf(room), apply));
+  }
+  count();
+});

@@ -6,6 +6,7 @@ const switcher = () => document.getElementById("switcher");
 function openDialog(id) {
   const dialog = document.getElementById(id);
   if (!dialog || document.querySelector("dialog[open]")) return;
+  isHurried = false;
   dialog.showModal();
   const input = dialog.querySelector("input");
   if (input) input.value = "";
@@ -34,10 +35,15 @@ function goThere() {
   isHurried = list?.dataset.query !== typed;
   if (!isHurried) list.querySelector("[aria-selected=true]")?.click();
 }
-document.addEventListener("htmx:after:swap", ({ target }) => isHurried && target.closest("#switcher") && goThere());
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  if (!target.closest?.("#switcher")) return;
+  const chosen = switcher().querySelector("[aria-selected=true]");
+  if (chosen) switcher().querySelector("input").setAttribute("aria-activedescendant", chosen.id);
+  if (isHurried && switcher().open) goThere();
+});
 
 document.addEventListener("keydown", (event) => {
-  if (!event.target.closest("#switcher")) return;
+  if (!event.target.closest("#switcher") || isComposing(event)) return;
   const all = [...switcher().querySelectorAll("[role=option]")];
   const at = all.findIndex((option) => option.ariaSelected === "true");
   if (event.key === "Enter") (event.preventDefault(), goThere());
@@ -49,9 +55,6 @@ document.addEventListener("keydown", (event) => {
   next.scrollIntoView({ block: "nearest" });
   event.target.setAttribute("aria-activedescendant", next.id);
 });
-
-// Whoever leaves a dialog that was opened from nowhere wants to write.
-document.addEventListener("close", () => document.activeElement === document.body && document.getElementById("body")?.focus(), true);
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("#switch") && !event.ctrlKey && !event.metaKey) (event.preventDefault(), openDialog("switcher"));

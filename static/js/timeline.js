@@ -1,10 +1,11 @@
-// The list of messages: times in the reader's own zone and language, what has been read, and what is too much.
+// The list of messages: times in the reader's own zone and language, menus, and what is too much.
 "use strict";
 
 const messages = () => document.getElementById("messages");
 
 // In the zone and by the clock that the reader has chosen, else the browser's, which need not know every zone.
 const { timeZone, hourCycle } = document.documentElement.dataset;
+document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 function formatOf(style) {
   try {
     return new Intl.DateTimeFormat(undefined, { ...style, timeZone, hourCycle });
@@ -35,83 +36,31 @@ function localise() {
   }
 }
 
-// What is read: up to the newest message, once it is really on the screen. Somebody who marks a message unread means it,
-// until they come back to the page.
-const scroller = () => document.getElementById("scroller");
-const readForm = () => document.getElementById("read");
-const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-const PAUSE = 1000;
-let held = false, saidAt = 0, sayingSoon;
-function sayRead() {
-  const form = readForm();
-  // In a scroller whose column is reversed, 0 is the end.
-  if (!form || held || document.hidden || scroller().scrollTop < -40 || newest() <= Number(form.dataset.read)) return;
-  form.dataset.read = form.elements.position.value = newest();
-  read(form.dataset.room, newest());
-  count();
-  // A busy room is not said to be read at each message.
-  sayingSoon ??= setTimeout(() => {
-    [sayingSoon, saidAt] = [null, Date.now()];
-    htmx.trigger(form, "read");
-  }, saidAt + PAUSE - Date.now());
-}
-
-window.addEventListener("pagehide", () => {
-  if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
-});
-
-// Where one left off: a line above the first message of others that is new since the page was last looked at.
-function markNew() {
-  const list = messages();
-  let first = null;
-  for (let item = list?.lastElementChild; item && Number(item.dataset.position) > Number(list.dataset.read); item = item.previousElementSibling)
-    if (item.dataset.author !== composer()?.dataset.author) first = item;
-  for (const old of document.querySelectorAll(".first-new")) if (old !== first) old.classList.remove("first-new");
-  first?.classList.add("first-new");
-}
-
-// The way back down, with how much there is.
-function offerJump() {
-  const jump = document.getElementById("jump");
-  if (!jump) return;
-  const unread = newest() - Number(readForm().dataset.read);
-  jump.hidden = scroller().scrollTop > -200;
-  jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
-}
-
-function look() {
-  if (!messages()) return;
-  sayRead();
-  markNew();
-  offerJump();
-}
-
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden && readForm() && !held) messages().dataset.read = readForm().dataset.read;
-  held &&= document.hidden;
-  look();
-});
-document.addEventListener("unread", ({ detail: { position } }) => {
-  held = true;
-  messages().dataset.read = readForm().dataset.read = position;
-  look();
-});
-document.addEventListener("htmx:error", ({ target }) => {
-  if (target === readForm()) target.dataset.read = 0;
-});
 document.addEventListener("click", (event) => {
-  if (event.target.closest("#jump")) (event.preventDefault(), (scroller().scrollTop = 0));
-  for (const menu of document.querySelectorAll(".message-actions")) if (!menu.contains(event.target)) menu.remove();
+  // What the menu asks about is asked in a dialog.
+  if (event.target.closest("dialog")) return;
+  for (const menu of document.querySelectorAll(".message .message-actions")) if (!menu.contains(event.target)) menu.remove();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") for (const menu of document.querySelectorAll(".message .message-actions")) menu.remove();
+  const menu = event.key === "Escape" && !event.target.closest("dialog") && document.querySelector(".message .message-actions");
+  if (!menu) return;
+  if (menu.contains(document.activeElement)) placeIn(menu.parentElement).focus();
+  menu.remove();
+});
+
+// What was said before is shown, not said again.
+document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
+  if (!["older", "newer"].includes(ctx.target?.id)) return;
+  const log = messages().parentElement;
+  log.ariaLive = "off";
+  setTimeout(() => (log.ariaLive = "polite"), 1000);
 });
 
 // A page that stays open for days lets go of what it has not shown for long; scrolling up brings it back.
 const MOST = 400, KEPT = 200;
 function trim() {
   const list = messages(), link = document.querySelector("#older a");
-  if (!link || list.children.length <= MOST || scroller().scrollTop < 0) return;
+  if (!link || list.children.length <= MOST || scroller().scrollTop < -40 || list.querySelector(".editor")) return;
   while (list.children.length > KEPT) list.firstElementChild.remove();
   const before = `before=${list.firstElementChild.dataset.position}`;
   for (const name of ["href", "hx-get"]) link.setAttribute(name, link.getAttribute(name).replace(/before=\d*/, before));

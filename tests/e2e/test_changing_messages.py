@@ -20,10 +20,15 @@ def test_an_edit_and_a_deletion_show_for_everybody_at_once(alice: Person, window
     hers.click("text=Save")
     expect(his.locator("#m-1 .body")).to_have_text("Hello everybody (edited)")
     expect(hers.locator("#m-1 .body")).to_have_text("Hello everybody (edited)")
-    hers.on("dialog", lambda dialog: dialog.accept())
     hers.hover("#m-1")
     hers.click("#m-1 .edit")
-    hers.click("text=Delete")
+    hers.click(".editor >> text=Delete")
+    expect(hers.locator("#confirm")).to_contain_text("Delete this message for everybody?")
+    expect(hers.locator("#confirm >> text=Cancel")).to_be_focused()
+    hers.keyboard.press("Escape")
+    expect(hers.locator(".editor >> text=Delete")).to_be_focused()
+    hers.keyboard.press("Enter")
+    hers.click("#confirm button[value=yes]")
     for page in (hers, his):
         expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
         assert accessibility_violations(page) == []

@@ -1,6 +1,7 @@
 """A page that stays true: restarts, back button, offline, hidden tabs, hostile text, no JavaScript."""
 
 from collections.abc import Callable
+from functools import partial
 
 from playwright.sync_api import Page, expect
 
@@ -244,3 +245,39 @@ def test_a_page_that_is_open_for_long_lets_go_of_old_messages_and_brings_them_ba
     expect(page.locator("#messages .body").first).to_have_text("message 1")
     assert shown(page) == [f"message {number}" for number in range(1, 421)]
     expect(page.locator("#older a")).to_be_hidden()
+
+
+def is_open(page: Page) -> bool:
+    return bool(page.evaluate("document.getElementById('live')._htmx?.ws?.connection?.socket?.readyState") == 1)
+
+
+def test_every_page_about_a_room_closes_for_who_is_removed(alice: Person, bob: Person, windows: Windows) -> None:
+    room_id = alice.create_room("Board", "closed")
+    alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
+    alice.post(room_id, "a secret")
+    page = windows.open_as(bob, f"/rooms/{room_id}")
+    members = page.context.new_page()
+    members.goto(f"{bob.server.url}/rooms/{room_id}/members")
+    elsewhere = page.context.new_page()
+    elsewhere.goto(f"{bob.server.url}/rooms/1/members")
+    for each in (page, members, elsewhere):
+        wait_until(partial(is_open, each), each)
+    alice.submit(f"/rooms/{room_id}/members/{bob.id}/remove")
+    expect(page.locator("#notice")).to_contain_text("no longer in this room", timeout=2_000)
+    expect(page.locator("#messages")).to_have_count(0)
+    expect(members).not_to_have_url(f"{bob.server.url}/rooms/{room_id}/members", timeout=2_000)
+    assert elsewhere.url == f"{bob.server.url}/rooms/1/members"
+
+
+def test_who_is_removed_from_a_list_or_leaves_for_good_is_asked(alice: Person, bob: Person, windows: Windows) -> None:
+    room_id = alice.create_room("Board", "closed")
+    alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
+    page = windows.open_as(alice, f"/rooms/{room_id}/members")
+    page.click("button:has-text('Remove Bob Brown')")
+    expect(page.locator("#confirm")).to_contain_text("Remove Bob Brown from Board?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#confirm")).to_be_hidden()
+    expect(page.locator("main >> text=Bob Brown").first).to_be_visible()
+    page.click("button:has-text('Remove Bob Brown')")
+    page.click("#confirm >> text=Remove >> nth=-1")
+    expect(page.locator("button:has-text('Remove Bob Brown')")).to_have_count(0)

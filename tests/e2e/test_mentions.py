@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import Windows, choose, hide
 from tests.support.databases import query
 from tests.support.people import Person, sign_up
 
@@ -89,9 +89,7 @@ def test_a_mention_is_counted_read_and_listed(alice: Person, bob: Person, window
 def test_an_answer_tells_who_is_answered(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
-    page.locator("#m-1").hover()
-    page.click("#m-1 .more")
-    page.click("text=Reply")
+    choose(page, 1, "text=Reply")
     expect(page.locator("#body")).to_be_focused()
     page.keyboard.type("yes")
     page.keyboard.press("Enter")
@@ -144,3 +142,62 @@ def test_a_hidden_room_is_not_in_the_list_but_can_be_found(alice: Person, bob: P
     direct = alice.open_direct(bob)
     assert alice.submit(f"/rooms/{direct}/level", {"level": "hidden"}).status_code == 422
     assert alice.submit(f"/rooms/{direct}/level", {"level": "nothing"}).status_code == 303
+
+
+def listening(page: Page) -> None:
+    """Turns notifications on, and lets the page that is opened next believe that it is behind another."""
+    page.context.add_init_script(LISTENS)
+    page.goto(page.url.split("/rooms")[0] + "/profile")
+    page.check("text=Show a notification")
+
+
+def test_the_room_on_a_page_that_is_not_in_front_tells_too(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.submit("/rooms/1/level", {"level": "everything"})
+    page = windows.open_as(bob, "/rooms/1")
+    listening(page)
+    page.goto(f"{bob.server.url}/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    hide(page)
+    alice.post(1, "hello")
+    expect(page).to_have_title(re.compile(r"^\(1\) Lobby"))
+    page.wait_for_timeout(2500)
+    assert page.evaluate("told") == ["Lobby: New messages"]
+
+
+def test_the_first_message_of_a_conversation_tells(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(bob, "/rooms/1")
+    listening(page)
+    page.goto(f"{bob.server.url}/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    hide(page)
+    alice.post(alice.open_direct(bob), "psst")
+    expect(page).to_have_title(re.compile(r"^\(1\) Lobby"))
+    page.wait_for_timeout(2500)
+    assert page.evaluate("told") == ["Alice Adams: New messages"]
+
+
+def test_who_is_meant_by_an_edit_is_told_at_once(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    alice.post(garden, "what about you?")
+    page = windows.open_as(bob, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    alice.edit(1, "what about you, @Bob Brown?")
+    expect(page.locator("#mentions .badge")).to_have_text("1 new")
+
+
+def test_an_answer_tells_whatever_signs_the_name_has(alice: Person, bob: Person, windows: Windows) -> None:
+    anne = sign_up(alice.server, "Anne-Marie O'Neil_Jr.")
+    anne.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1")
+    choose(page, 1, "text=Reply")
+    expect(page.locator("#body")).to_be_focused()
+    page.keyboard.type("yes")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-2 blockquote .mention")).to_have_text("@Anne-Marie O'Neil_Jr.")
+    assert meant(alice) == [(2, anne.id)]
+
+
+def test_everybody_is_offered_to_those_who_may_call_them(alice: Person, bob: Person) -> None:
+    assert "everybody in the room" in alice.get("/rooms/1/completions?word=@ro").text
+    assert "everybody in the room" not in bob.get("/rooms/1/completions?word=@ro").text

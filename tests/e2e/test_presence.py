@@ -1,8 +1,11 @@
 """Two people side by side see each other being there, writing, and saying what they are about."""
 
+from zoneinfo import ZoneInfo
+
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import Windows
+from tests.support.databases import query
 from tests.support.people import Person
 
 
@@ -48,6 +51,13 @@ def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -
     expect_dot(hers, face, "none")
     hers.goto(f"{alice.server.url}/people/{bob.id}")
     expect(hers.locator("main")).to_contain_text("Offline · 🌴 On holiday")
+    windows.open_as(bob, "/rooms/1")
+    expect(hers.locator("main")).to_contain_text("Online · 🌴 On holiday")
+    bob.post(1, "what about you, @Alice Adams?")
+    bob.submit("/messages/1/pin", {"pinned": "yes"})
+    for path in ("/mentions", "/rooms/1/pinned", "/search?q=you"):
+        hers.goto(alice.server.url + path)
+        expect_dot(hers, ".where .avatar", "filled")
 
 
 def test_one_sees_who_is_writing_and_never_oneself(alice: Person, bob: Person, windows: Windows) -> None:
@@ -84,3 +94,11 @@ def test_a_status_is_set_with_and_without_javascript(alice: Person, windows: Win
     expect(page.locator("nav .status")).to_contain_text("🌴 On holiday")
     plain.click("text=Clear")
     expect(plain.locator("nav .status")).to_have_text("Set a status")
+
+
+def test_today_ends_at_midnight_where_the_browser_is(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/status", timezone_id="Pacific/Kiritimati")
+    page.click("text=Working from home")
+    until = query(alice.server.database_url, "SELECT status_until FROM users WHERE id = $1", alice.id)[0][0]
+    there = until.astimezone(ZoneInfo("Pacific/Kiritimati"))
+    assert (there.hour, there.minute) in ((0, 0), (23, 59))

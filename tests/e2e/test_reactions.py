@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import LOST_SERVER, Windows
+from tests.support.browsers import LOST_SERVER, Windows, choose
 from tests.support.databases import query
 from tests.support.people import Person
 
@@ -41,9 +41,7 @@ def test_any_emoji_is_found_and_those_who_were_away_see_it(alice: Person, bob: P
     expect(hers.locator("#online")).to_contain_text("Bob")
     hers.context.set_offline(True)
     hers.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
-    his.locator("#m-1").hover()
-    his.click("#m-1 .more")
-    his.click("[title='Another emoji']")
+    choose(his, 1, "[title='Another emoji']")
     his.locator(".quick-reactions input").press_sequentially("shortcake")
     expect(his.locator(".quick-reactions .emoji-list button")).to_have_count(1)
     his.click(".quick-reactions .emoji-list button")
@@ -82,3 +80,15 @@ def test_without_javascript(alice: Person, windows: Windows) -> None:
     expect(page.locator("#m-1 .reaction")).to_contain_text("🎉 1")
     page.click("#m-1 .reaction")
     expect(page.locator(".reaction")).to_have_count(0)
+
+
+def test_a_reaction_that_cannot_be_sent_says_so(alice: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    alice.submit("/messages/1/reactions", {"emoji": "🎉"})
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    page.route("**/messages/1/reactions", lambda route: route.abort())
+    page.click("#m-1 .reaction")
+    expect(page.locator("#notice .notice")).to_have_text("The server cannot be reached. Try that again in a moment.")
+    expect(page.locator("#m-1 .reaction")).to_have_count(1)
+    page.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
+    expect(page.locator("#notice .notice")).to_have_count(0)

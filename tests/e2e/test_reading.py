@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import Windows, hide
+from tests.support.databases import query
 from tests.support.people import Person
 
 
@@ -16,15 +17,6 @@ def badge(page: Page, room: str) -> str:
 
 def is_connected(page: Page) -> None:
     expect(page.locator("#online")).to_contain_text("Alice")
-
-
-def hide(page: Page, hidden: bool) -> None:
-    """Let the page believe that another tab is in front of it; headless tabs are all in front."""
-    page.evaluate(
-        "is => {Object.defineProperty(document, 'hidden', {value: is, configurable: true});"
-        " document.dispatchEvent(new Event('visibilitychange'))}",
-        hidden,
-    )
 
 
 def test_other_rooms_count_what_is_new_as_it_comes(alice: Person, bob: Person, windows: Windows) -> None:
@@ -57,7 +49,7 @@ def test_a_read_room_is_read_on_every_tab_at_once(alice: Person, bob: Person, wi
         expect(page).to_have_title(re.compile(r"^\(1\) "))
     one.click("nav >> text=Garden")
     expect(one.locator("#messages")).to_contain_text("news")
-    expect(other).to_have_title(re.compile(r"^Lobby"), timeout=2000)
+    expect(other).to_have_title(re.compile(r"^Lobby"))
     assert badge(other, "Garden") == ""
 
 
@@ -154,11 +146,69 @@ def test_an_administrator_deletes_what_others_wrote_and_nobody_else_does(
     alice.post(1, "ham")
     assert bob.delete(2).status_code == 403
     page = windows.open_as(alice, "/rooms/1")
-    page.on("dialog", lambda dialog: dialog.accept())
     message = page.locator(".message", has_text="spam")
     message.hover()
     message.locator(".more").click()
     page.click(".message-actions >> text=Delete")
+    page.click("#confirm button[value=yes]")
     expect(page.locator(".message.deleted")).to_have_count(1)
     expect(page.locator(".message.deleted .author")).to_have_text("Bob Brown")
     assert bob.reads(1) == ["This message was deleted.", "ham"]
+
+
+def test_marked_unread_stays_unread_while_new_messages_come(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(3):
+        bob.post(1, f"message {number}")
+    page = windows.open_as(alice, "/rooms/1")
+    is_connected(page)
+    row = page.locator("#sidebar a[data-room='1']")
+    expect(row).to_have_attribute("data-read", "3")
+    page.locator("#m-2").hover()
+    page.click("#m-2 .more")
+    expect(page.locator("#m-2 .message-actions")).to_be_visible()
+    bob.post(1, "message 3")
+    expect(page.locator("#m-4")).to_be_visible()
+    page.click("text=Mark unread from here")
+    expect(row).to_have_attribute("data-read", "1")
+    hide(page, True)
+    hide(page, False)
+    page.wait_for_timeout(1500)
+    assert read_position(alice) == 1
+    page.fill("#body", "now I have")
+    page.keyboard.press("Enter")
+    expect(row).to_have_attribute("data-read", "5")
+
+
+def read_position(person: Person) -> int:
+    statement = "SELECT read_position FROM memberships WHERE room_id = 1 AND user_id = $1"
+    return int(query(person.server.database_url, statement, person.id)[0][0])
+
+
+def test_what_was_read_on_another_device_is_not_new_here(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    is_connected(page)
+    hide(page, True)
+    bob.post(1, "read on the phone")
+    expect(page.locator(".first-new")).to_have_count(1)
+    alice.submit("/rooms/1/read", {"position": 1})
+    expect(page).to_have_title(re.compile(r"^Lobby"))
+    expect(page.locator(".first-new")).to_have_count(0)
+
+
+def test_what_is_new_is_listed_however_many_rooms_one_is_in(alice: Person, bob: Person, windows: Windows) -> None:
+    old = alice.create_room("Quiet for long")
+    bob.join(old)
+    page = windows.open_as(bob, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    statement = """
+        WITH many AS (INSERT INTO rooms (kind, name, newest_at, message_count, revision)
+            SELECT 'open', 'Room ' || n, now(), 1, 1 FROM generate_series(1, 60) AS n RETURNING id)
+        INSERT INTO memberships (room_id, user_id, role, read_position) SELECT id, $1, 'member', 1 FROM many
+    """
+    query(alice.server.database_url, statement, bob.id)
+    page.reload()
+    expect(page.locator("#online")).to_contain_text("Bob")
+    expect(page.locator("nav >> text=Quiet for long")).to_have_count(0)
+    query(alice.server.database_url, "UPDATE rooms SET newest_at = now() + interval '1 hour' WHERE name LIKE 'Room %'")
+    alice.post(old, "at last")
+    expect(page.locator("nav a:has-text('Quiet for long') .badge .number")).to_have_text("1")

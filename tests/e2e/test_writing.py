@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import PHONE, Windows, choose
 from tests.support.people import Person, sign_up
 
 
@@ -53,9 +53,7 @@ def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Wi
     bob.post(1, "> older\n\nshall we *meet*\nat noon?")
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "kept")
-    page.locator("#m-1").hover()
-    page.click("#m-1 .more")
-    page.click("text=Reply")
+    choose(page, 1, "text=Reply")
     quote = "> @Bob Brown [wrote](/rooms/1/messages/1#m-1):\n> shall we *meet*\n> at noon?\n\nkept"
     expect(page.locator("#body")).to_have_value(quote)
     expect(page.locator("#body")).to_be_focused()
@@ -170,3 +168,44 @@ def test_in_a_closed_room_only_managers_invite(alice: Person, bob: Person, windo
     direct = windows.open_as(bob, f"/rooms/{bob.open_direct(alice)}", expected=("422",))
     send(direct, "/topic Us")
     expect(direct.locator("#composer-error")).to_have_text("A direct conversation has no topic.")
+
+
+def test_a_command_that_leads_elsewhere_is_obeyed_once(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=("422",))
+    send(page, "/status 🌴 On holiday")
+    expect(page.locator(".sidebar-me .status")).to_contain_text("On holiday")
+    expect(page.locator("#body")).to_have_value("")
+    send(page, "/help")
+    expect(page.locator("h1")).to_have_text("What you can write")
+    page.goto(f"{alice.server.url}/rooms/1")
+    expect(page.locator("#body")).to_be_focused()
+    expect(page.locator("#body")).to_have_value("")
+    send(page, " /dance")
+    expect(page.locator("#m-1 .body")).to_have_text("/dance")
+    expect(page.locator("#body")).to_have_value("")
+    send(page, "/invite @Nobody")
+    expect(page.locator("#composer-error")).to_contain_text("Nobody here is called “Nobody”")
+
+
+def test_a_keyboard_on_the_screen_writes_new_lines(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", viewport=PHONE, has_touch=True, is_mobile=True)
+    page.tap("#body")
+    page.keyboard.type("one")
+    page.keyboard.press("Enter")
+    page.keyboard.type("two")
+    expect(page.locator("#body")).to_have_value("one\ntwo")
+    page.tap(".send")
+    expect(page.locator("#m-1 .body")).to_have_text("one\ntwo")
+
+
+def test_enter_among_emoji_chooses_none_that_was_not_looked_at(alice: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    page = windows.open_as(alice, "/rooms/1")
+    choose(page, 1, "[title='Another emoji']")
+    expect(page.locator(".quick-reactions input")).to_be_focused()
+    page.keyboard.type("shortcake")
+    page.keyboard.press("Enter")
+    expect(page.locator(".quick-reactions .emoji-list button")).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert page.locator("#m-1 .reaction").evaluate_all("all => all.map((each) => each.value)") in ([], ["🍰"])

@@ -24,12 +24,11 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 def states(person: Person) -> dict[str, str]:
     """Everybody as the page of people shows them."""
-    return dict(
-        re.findall(
-            r'<a class="list-name"[^>]*>([^<]*?)(?: \(you\))?<small>\s*(?:<span[^>]*></span> )?([^<]*?)\s*</small>',
-            person.get("/people").text,
-        )
+    listed = re.findall(
+        r'<a class="list-name"[^>]*>([^<]*?)(?: \(you\))?<small>\s*<span[^>]*>([^<]*)</span>([^<]*?)\s*</small>',
+        person.get("/people").text,
     )
+    return {name: presence + status for name, presence, status in listed}
 
 
 async def becomes(person: Person, expected: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chat.rooms.changing import DELETED_AT_ONCE
 from tests.support.databases import query
 from tests.support.people import Person, sign_up
 
@@ -87,3 +88,21 @@ def test_a_direct_room_is_neither_archived_nor_deleted(alice: Person, bob: Perso
         assert carol.submit(f"/rooms/{pair}/{path}", {"name": "Bob Brown"}).status_code == 404
     assert alice.get(f"/rooms/{pair}/delete").status_code == 403
     assert alice.post(pair, "still here").status_code == 200
+
+
+MANY = """
+    INSERT INTO messages
+        (room_id, author_id, client_id, body, continues, starts_day, created_at, position, posted_revision, revision)
+    SELECT room_id, author_id, gen_random_uuid(), body, continues, starts_day, created_at, n, n, n
+    FROM messages, generate_series(3, $2::int) AS n
+    WHERE room_id = $1 AND position = 1
+"""
+
+
+def test_a_room_of_more_messages_than_are_deleted_at_once_is_deleted(alice: Person, bob: Person, party: int) -> None:
+    database, count = alice.server.database_url, DELETED_AT_ONCE + 10
+    query(database, MANY, party, count)
+    query(database, "UPDATE rooms SET message_count = $2, revision = $2 WHERE id = $1", party, count)
+    assert f"{count:,} messages" in bob.get(f"/rooms/{party}/delete").text
+    assert bob.submit(f"/rooms/{party}/delete", {"name": "Summer party"}).status_code == 303
+    assert query(database, "SELECT count(*) FROM messages WHERE room_id = $1", party)[0][0] == 0

@@ -127,3 +127,18 @@ def test_ids_that_cannot_be_are_not_found(alice: Person) -> None:
     for room_id in ("0", "-1", "x", "99999999999999999999", "1.5", "999999999999999999"):
         assert alice.get(f"/rooms/{room_id}").status_code == 404
     assert alice.get("/people/4711").status_code == 404
+
+
+def test_an_owner_shares_a_room_with_another(alice: Person, bob: Person, carol: Person) -> None:
+    room_id = bob.create_room("Board", "closed")
+    bob.submit(f"/rooms/{room_id}/members", {"person": carol.id})
+    url = f"/rooms/{room_id}/members"
+    assert carol.submit(f"{url}/{carol.id}/owner").status_code == 403
+    assert alice.submit(f"{url}/{carol.id}/owner").status_code == 404, "not in it"
+    assert bob.submit(f"{url}/{alice.id}/owner").status_code == 404, "not in it"
+    assert "Make owner" not in carol.get(url).text
+    assert bob.submit(f"{url}/{carol.id}/owner").status_code == 303
+    assert carol.get(url).text.count('<span class="tag">Owner</span>') == 2
+    assert carol.submit(f"/rooms/{room_id}/settings", {"topic": "budget"}).status_code == 303
+    pair = alice.open_direct(bob)
+    assert alice.submit(f"/rooms/{pair}/members/{bob.id}/owner").status_code == 403

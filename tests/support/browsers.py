@@ -130,6 +130,22 @@ def accessibility_violations(page: Page) -> list[str]:
     ]
 
 
+def choose(page: Page, message_id: int, words: str) -> None:
+    """Chooses among what one can do with a message."""
+    page.hover(f"#m-{message_id}")
+    page.click(f"#m-{message_id} .more")
+    page.click(f"#m-{message_id} .message-actions >> {words}")
+
+
+def hide(page: Page, hidden: bool = True) -> None:
+    """Let the page believe that another tab is in front of it; headless tabs are all in front."""
+    page.evaluate(
+        "is => {Object.defineProperty(document, 'hidden', {value: is, configurable: true});"
+        " document.dispatchEvent(new Event('visibilitychange'))}",
+        hidden,
+    )
+
+
 def wait_until(condition: Callable[[], bool], page: Page, within: float = 10) -> None:
     """Wait until a condition about a page holds."""
     for _ in range(int(within / 0.05)):

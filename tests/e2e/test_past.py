@@ -1,0 +1,88 @@
+"""Pages that show a part of a room's past: opened from a search, from a mention, or where one left off."""
+
+from playwright.sync_api import Page, expect
+
+from tests.support.browsers import Windows, choose
+from tests.support.people import Person
+
+
+def ids(page: Page) -> list[int]:
+    found = page.locator("#messages > .message").evaluate_all("all => all.map((each) => Number(each.id.slice(2)))")
+    return [int(each) for each in found]
+
+
+def test_who_answers_in_the_past_stands_in_the_present(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(1, 121):
+        bob.post(1, f"line {number}")
+    page = windows.open_as(alice, "/rooms/1/messages/10")
+    expect(page.locator("nav a[aria-current]")).to_contain_text("Lobby")
+    page.fill("#body", "about that")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body").last).to_have_text("about that")
+    expect(page.locator("#body")).to_have_value("")
+    assert ids(page) == list(range(72, 122))
+
+
+def test_a_page_that_reaches_the_present_is_live(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(1, 121):
+        bob.post(1, f"line {number}")
+    page = windows.open_as(alice, "/rooms/1/messages/10")
+    bob.edit(12, "changed meanwhile")
+    while page.locator("#newer a").count():
+        count = page.locator("#messages > .message").count()
+        page.click("#newer a")
+        expect(page.locator("#messages > .message")).not_to_have_count(count)
+    expect(page.locator("#m-12 .body")).to_have_text("changed meanwhile (edited)")
+    bob.post(1, "news")
+    expect(page.locator("#m-121")).to_be_attached()
+    assert ids(page) == list(range(1, 122))
+    page.locator("#scroller").evaluate("scroller => scroller.scrollTop = 0")
+    expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "121")
+    page.fill("#body", "and here")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-122")).to_be_visible()
+    assert ids(page) == list(range(1, 123))
+
+
+def test_marking_unread_from_a_page_of_the_past(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(1, 121):
+        bob.post(1, f"line {number}")
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "120")
+    page.goto(f"{alice.server.url}/rooms/1/messages/10")
+    choose(page, 10, "text=Mark unread from here")
+    expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "9")
+
+
+def test_who_was_away_for_long_goes_to_where_they_left_off(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "read")
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "1")
+    expect(page.locator("#first-unread")).to_have_count(0)
+    page.goto(f"{alice.server.url}/people")
+    for number in range(2, 122):
+        bob.post(1, f"line {number}")
+    page.goto(f"{alice.server.url}/rooms/1")
+    page.click("text=120 new messages: go to where you left off")
+    expect(page.locator("#m-2")).to_be_in_viewport()
+    expect(page.locator(".first-new")).to_have_id("m-2")
+
+
+def test_an_old_message_changed_while_it_is_fetched_is_shown_as_it_is_now(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    for number in range(1, 61):
+        bob.post(1, f"line {number}")
+    page = windows.open_as(alice, "/rooms/1")
+    # The rest comes by itself where it is near.
+    page.evaluate("document.querySelector('#older a').remove()")
+    bob.edit(1, "changed")
+    bob.post(1, "after it")
+    expect(page.locator("#m-61")).to_be_visible()
+    stale = bob.get("/rooms/1/messages?before=11", **{"HX-Request": "true"}).text.replace("changed", "as it was")
+    revision = page.evaluate("document.getElementById('messages').dataset.revision")
+    assert f'data-revision="{int(revision) - 1}"' in stale
+    stale = stale.replace(f'data-revision="{int(revision) - 1}"', 'data-revision="1"')
+    page.route("**/rooms/1/messages?before=11", lambda route: route.fulfill(body=stale, content_type="text/html"))
+    page.evaluate("htmx.ajax('GET', '/rooms/1/messages?before=11', {target: '#older', swap: 'outerHTML'})")
+    expect(page.locator("#m-1 .body")).to_have_text("changed (edited)")

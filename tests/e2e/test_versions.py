@@ -1,0 +1,141 @@
+"""What is new about a message arrives by two ways, and takes nothing from who is busy with it."""
+
+from playwright.sync_api import APIResponse, Page, Route, expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person
+
+
+class Delayed:
+    """Answers that are on their way until they are let through."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self._held: list[tuple[Route, APIResponse]] = []
+        self._page = page
+        page.route(pattern, lambda route: self._held.append((route, route.fetch())))
+
+    def let_through(self) -> None:
+        while not self._held:
+            self._page.wait_for_timeout(20)
+        for route, answer in self._held:
+            route.fulfill(response=answer)
+        self._held.clear()
+
+    def wait(self) -> None:
+        """Until the server has answered and the page does not know it."""
+        while not self._held:
+            self._page.wait_for_timeout(20)
+
+
+def test_an_answer_overtaken_by_another_change_does_not_undo_it(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    bob.submit("/messages/1/reactions", {"emoji": "👍"})
+    page = windows.open_as(alice, "/rooms/1")
+    answers = Delayed(page, "**/messages/1/reactions")
+    page.click("#m-1 .reaction")
+    answers.wait()
+    bob.submit("/messages/1/reactions", {"emoji": "🎉"})
+    expect(page.locator("#m-1 .reaction")).to_have_count(2)
+    answers.let_through()
+    page.wait_for_timeout(300)
+    expect(page.locator("#m-1 .reaction")).to_have_count(2)
+    expect(page.locator("#m-1 .reaction").first).to_contain_text("👍 2")
+
+
+def test_who_edits_a_message_is_not_disturbed_by_reactions_and_sees_them_afterwards(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    alice.post(1, "helo")
+    alice.post(1, "another")
+    page = windows.open_as(alice, "/rooms/1")
+    page.hover("#m-1")
+    page.click("#m-1 .edit")
+    expect(page.locator("#m-1 textarea")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.type("l")
+    bob.submit("/messages/1/reactions", {"emoji": "🎉"})
+    bob.submit("/messages/2/reactions", {"emoji": "🎉"})
+    expect(page.locator("#m-2 .reaction")).to_have_count(1)
+    expect(page.locator("#m-1 textarea")).to_be_focused()
+    page.keyboard.type("l")
+    page.keyboard.press("Backspace")
+    expect(page.locator("#m-1 textarea")).to_have_value("hello")
+    answers = Delayed(page, "**/messages/1/edit")
+    page.keyboard.press("Enter")
+    answers.wait()
+    bob.submit("/messages/1/reactions", {"emoji": "👍"})
+    bob.submit("/messages/2/reactions", {"emoji": "👍"})
+    expect(page.locator("#m-2 .reaction")).to_have_count(2)
+    answers.let_through()
+    expect(page.locator("#m-1 .body")).to_have_text("hello (edited)")
+    expect(page.locator("#m-1 .reaction")).to_have_count(2)
+
+
+def test_an_editor_outlives_its_message_and_its_page(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "first")
+    page = windows.open_as(bob, "/rooms/1", expected=("404",))
+    page.hover("#m-1")
+    page.click("#m-1 .edit")
+    page.fill("#m-1 textarea", "much better")
+    page.reload()
+    page.hover("#m-1")
+    page.click("#m-1 .edit")
+    expect(page.locator("#m-1 textarea")).to_have_value("much better")
+    alice.delete(1)
+    alice.post(1, "sorry")
+    expect(page.locator("#m-2")).to_be_visible()
+    page.click("text=Save")
+    expect(page.locator("#notice")).to_contain_text("There is nothing here")
+    expect(page.locator("#m-1 textarea")).to_have_value("much better")
+    page.click("text=Cancel")
+    expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
+
+
+def test_an_edit_given_up_is_forgotten(alice: Person, windows: Windows) -> None:
+    alice.post(1, "first")
+    page = windows.open_as(alice, "/rooms/1")
+    for typed in ("second", None):
+        page.hover("#m-1")
+        page.click("#m-1 .edit")
+        if typed:
+            page.fill("#m-1 textarea", typed)
+            page.keyboard.press("Escape")
+            expect(page.locator("#m-1 textarea")).to_have_count(0)
+    expect(page.locator("#m-1 textarea")).to_have_value("first")
+
+
+def test_a_menu_stays_open_while_others_react(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "cake?")
+    page = windows.open_as(alice, "/rooms/1")
+    page.hover("#m-1")
+    page.click("#m-1 .more")
+    expect(page.locator("#m-1 .message-actions")).to_be_visible()
+    bob.submit("/messages/1/reactions", {"emoji": "🎉"})
+    expect(page.locator("#m-1 .reaction")).to_have_count(1)
+    page.click("#m-1 .message-actions >> text=Pin")
+    expect(page.locator("#m-1 .pinned")).to_be_visible()
+    expect(page.locator("#m-1 .message-actions")).to_have_count(0)
+
+
+def test_a_list_of_rooms_that_was_on_its_way_loses_neither_news_nor_words(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    page = windows.open_as(bob, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Bob")
+    lists = Delayed(page, "**/sidebar")
+    hall = alice.create_room("Hall")
+    bob.join(hall)
+    lists.wait()
+    page.fill(".sidebar-search input", "something typed")
+    alice.post(garden, "what about you, @Bob Brown?")
+    badge = page.locator("nav a:has-text('Garden') .badge .number")
+    expect(badge).to_have_text("@1")
+    lists.let_through()
+    expect(page.locator("nav a:has-text('Hall')")).to_be_visible()
+    page.wait_for_timeout(100)
+    expect(badge).to_have_text("@1")
+    expect(page.locator(".sidebar-search input")).to_be_focused()
+    expect(page.locator(".sidebar-search input")).to_have_value("something typed")
