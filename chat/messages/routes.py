@@ -136,6 +136,7 @@ async def post(request: Request) -> Response:
         composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
         return await room_page(request, composer=composer, status_code=422)
     if posted.is_new:
+        request.app.state.typing.begin_anew(me.id, room_id)
         await _announce_direct(request, posted.message)
         if posted.mentioned:
             await request.app.state.notices.tell_mentioned(posted.mentioned, room_id, posted.message.position)

@@ -23,3 +23,7 @@ class Throttle:
             self._told = {who: at for who, at in self._told.items() if now - at < PAUSE_SECONDS}
         self._told[user_id, room_id] = now
         return True
+
+    def begin_anew(self, user_id: UserId, room_id: RoomId) -> None:
+        """Somebody has sent what they wrote; what they write next is told at once."""
+        self._told.pop((user_id, room_id), None)

@@ -42,12 +42,16 @@ document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   if (code !== null && code !== 1000 && code < 4000) document.documentElement.dataset.connection = "lost";
 });
 
+// Who leaves or deletes the room here is told of it before the answer comes; that answer is not to be broken off.
+let leaving = false;
+window.addEventListener("beforeunload", () => (leaving = true));
+
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
   heardAt = Date.now();
   if (message.data.includes("<hx-news>")) lookAround();
   // One is in that room no longer, and this is a page about it.
   const left = /<hx-left data-room="(\d+)">/.exec(message.data);
-  if (left && `${location.pathname}/`.startsWith(`/rooms/${left[1]}/`)) location.assign("/");
+  if (left && !leaving && `${location.pathname}/`.startsWith(`/rooms/${left[1]}/`)) location.assign("/");
   const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
   const messages = document.getElementById("messages");
   if (cursor && messages) messages.dataset.revision = cursor[1];

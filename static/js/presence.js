@@ -76,7 +76,10 @@ document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message
   showRoster(data);
   showWords(data);
   // Who has sent what they wrote writes no longer.
-  for (const [, id] of data.matchAll(/data-author="(\d+)"/g)) writers.delete(id);
+  for (const [, id] of data.matchAll(/data-author="(\d+)"/g)) {
+    writers.delete(id);
+    if (id === composer()?.dataset.author) typedAt = 0;
+  }
   if (data.includes("<hx-typing")) {
     const { person, name } = new DOMParser().parseFromString(data, "text/html").querySelector("hx-typing").dataset;
     if (person !== composer()?.dataset.author) writers.set(person, { name, until: Date.now() + FORGET });

@@ -1,7 +1,7 @@
 """A room is archived, brought back and deleted while others look at it."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.browsers import Windows
 from tests.support.people import Person
@@ -42,3 +42,22 @@ def test_a_deleted_room_closes_for_those_who_have_it_open(
     expect(his.locator("#notice")).to_contain_text("Lobby was deleted", timeout=2000)
     expect(his.locator("#sidebar")).not_to_contain_text("Lobby")
     expect(hers.locator("#sidebar")).not_to_contain_text("Lobby")
+
+
+def test_the_page_that_deletes_a_room_waits_for_the_answer(bob: Person, windows: Windows) -> None:
+    room_id = bob.create_room("Party")
+    page = windows.open_as(bob, f"/rooms/{room_id}/delete")
+    broken_off: list[str] = []
+    page.on("requestfailed", lambda request: broken_off.append(request.url))
+
+    def answer_late(route: Route) -> None:
+        answer = route.fetch(max_redirects=0)
+        page.wait_for_timeout(1000)
+        route.fulfill(response=answer)
+
+    page.route(f"**/rooms/{room_id}/delete", answer_late)
+    page.fill("#name", "Party")
+    page.click("text=Delete the room for everybody")
+    expect(page.locator("#sidebar")).not_to_contain_text("Party")
+    page.wait_for_timeout(1500)
+    assert broken_off == []

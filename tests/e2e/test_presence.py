@@ -71,6 +71,10 @@ def test_one_sees_who_is_writing_and_never_oneself(alice: Person, bob: Person, w
     his.keyboard.press("Enter")
     expect(hers.locator("#messages")).to_contain_text("hello")
     expect(hers.locator("#typing")).to_have_text("")
+    his.keyboard.type("and")
+    expect(hers.locator("#typing")).to_have_text("Bob Brown is writing…")
+    his.keyboard.press("Enter")
+    expect(hers.locator("#messages")).to_contain_text("and")
     hers.locator("#body").press_sequentially("/topic secret", delay=5)
     his.wait_for_timeout(500)
     assert his.locator("#typing").inner_text() == ""

@@ -28,7 +28,11 @@ TABLET = {"width": 768, "height": 1024}
 PHONE = {"width": 360, "height": 740}
 
 # A page that is left at once says so on the console, and means nothing by it.
-LEFT_AT_ONCE = ("WebSocket is closed before the connection is established", "Transition was aborted")
+LEFT_AT_ONCE = (
+    "WebSocket is closed before the connection is established",
+    "Transition was aborted",
+    "Transition was skipped",
+)
 # A page that loses its server says so on the console; tests that take it away expect that.
 LOST_SERVER = (
     "ERR_CONNECTION_REFUSED",
