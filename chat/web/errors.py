@@ -70,6 +70,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def on_sign_in_needed(request: Request, _: Exception) -> Response:
+    if "X-Unasked" in request.headers:
+        # What a page asks by itself takes nobody away from it; its socket says that one is signed out.
+        return Response(status_code=204)
     if is_htmx(request):
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     if request.state.installation is None:

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import LOST_SERVER, Windows, wait_until
+from tests.support.databases import query
 from tests.support.people import Person, first_run, sign_in, sign_up
 from tests.support.server import ChatServer
 
@@ -188,6 +190,21 @@ def test_signing_out_elsewhere_does_not_but_signing_out_here_does_end_this_page(
     expect(first.locator("#messages")).to_contain_text("still here")
     second.click("nav >> button:has-text('Sign out')")
     expect(first.locator("#notice")).to_contain_text("You are signed out")
+
+
+@pytest.mark.parametrize(("element", "event"), [("read", "read"), ("room-news", "changed"), ("sidebar-news", "news")])
+def test_what_a_page_asks_by_itself_takes_nobody_away_from_it(
+    alice: Person, windows: Windows, element: str, event: str
+) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.fill("#body", "half a thought")
+    query(alice.server.database_url, "UPDATE sessions SET revoked_at = now() WHERE user_id = $1", alice.id)
+    with page.expect_response(lambda response: response.request.headers.get("x-unasked") == "yes") as answer:
+        page.evaluate("([id, event]) => htmx.trigger(`#${id}`, event)", [element, event])
+    assert answer.value.status == 204
+    expect(page.locator("#notice")).to_contain_text("You are signed out")
+    expect(page.locator("#body")).to_have_value("half a thought")
 
 
 def test_a_removed_persons_view_closes_and_their_sidebar_forgets_the_room(alice: Person, windows: Windows) -> None:
