@@ -1,37 +1,44 @@
 """What is new about a message arrives by two ways, and takes nothing from who is busy with it."""
 
-from playwright.sync_api import APIResponse, Page, Route, expect
+from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import Windows, wait_until
 from tests.support.people import Person
 
 
+HOLD = """
+    path => {
+        const send = window.fetch, held = (window.onTheirWay ??= {})[path] = [];
+        window.fetch = async (...given) => {
+            const answer = await send(...given);
+            if (new URL(answer.url).pathname === path) await new Promise((proceed) => held.push(proceed));
+            return answer;
+        };
+    }
+"""
+
+
 class Delayed:
-    """Answers that are on their way until they are let through."""
+    """Answers that the server has given, and the page does not know of until they are let through."""
 
-    def __init__(self, page: Page, pattern: str) -> None:
-        self._held: list[tuple[Route, APIResponse]] = []
-        self._page = page
-        page.route(pattern, lambda route: self._held.append((route, route.fetch())))
-
-    def let_through(self) -> None:
-        while not self._held:
-            self._page.wait_for_timeout(20)
-        for route, answer in self._held:
-            route.fulfill(response=answer)
-        self._held.clear()
+    def __init__(self, page: Page, path: str) -> None:
+        self._page, self._path = page, path
+        page.evaluate(HOLD, path)
 
     def wait(self) -> None:
-        """Until the server has answered and the page does not know it."""
-        while not self._held:
-            self._page.wait_for_timeout(20)
+        """Until there is one."""
+        wait_until(lambda: bool(self._page.evaluate("path => onTheirWay[path].length", self._path)), self._page)
+
+    def let_through(self) -> None:
+        self.wait()
+        self._page.evaluate("path => { for (const proceed of onTheirWay[path].splice(0)) proceed(); }", self._path)
 
 
 def test_an_answer_overtaken_by_another_change_does_not_undo_it(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     bob.submit("/messages/1/reactions", {"emoji": "👍"})
     page = windows.open_as(alice, "/rooms/1")
-    answers = Delayed(page, "**/messages/1/reactions")
+    answers = Delayed(page, "/messages/1/reactions")
     page.click("#m-1 .reaction")
     answers.wait()
     bob.submit("/messages/1/reactions", {"emoji": "🎉"})
@@ -61,7 +68,7 @@ def test_who_edits_a_message_is_not_disturbed_by_reactions_and_sees_them_afterwa
     page.keyboard.type("l")
     page.keyboard.press("Backspace")
     expect(page.locator("#m-1 textarea")).to_have_value("hello")
-    answers = Delayed(page, "**/messages/1/edit")
+    answers = Delayed(page, "/messages/1/edit")
     page.keyboard.press("Enter")
     answers.wait()
     bob.submit("/messages/1/reactions", {"emoji": "👍"})
@@ -125,7 +132,7 @@ def test_a_list_of_rooms_that_was_on_its_way_loses_neither_news_nor_words(
     bob.join(garden)
     page = windows.open_as(bob, "/rooms/1")
     expect(page.locator("#online")).to_contain_text("Bob")
-    lists = Delayed(page, "**/sidebar")
+    lists = Delayed(page, "/sidebar")
     hall = alice.create_room("Hall")
     bob.join(hall)
     lists.wait()
