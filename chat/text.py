@@ -6,6 +6,9 @@ from sqlalchemy import Column, ColumnElement
 
 from chat.errors import InvalidInput
 
+# Kana, Han, Hangul, whose words stand side by side: the ranges of `searchable.words`, for brackets of an expression.
+SYLLABIC = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+
 _JOINERS = "\u200c\u200d"  # between letters of Persian and parts of an emoji they carry meaning
 
 

@@ -1,5 +1,7 @@
 """Changing messages: editing one's own, deleting them."""
 
+from dataclasses import dataclass
+
 from markupsafe import Markup
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -36,6 +38,17 @@ _CHANGE = text("""
 """).bindparams(
     bindparam("message_id", type_=BigInteger), bindparam("body", type_=Text), bindparam("body_html", type_=Text)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has become of a message that was edited or deleted, and of those it mentions."""
+
+    message: Message
+    is_changed: bool = True
+    was_pinned: bool = False
+    mentioned: frozenset[UserId] = frozenset()  # and were not before
+    unmentioned: frozenset[UserId] = frozenset()
 
 
 async def message_as_shown(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
@@ -75,10 +88,8 @@ def may_delete(visitor: Visitor, message: Message) -> bool:
     return message.author.id == visitor.id or visitor.is_administrator
 
 
-async def edit_message(
-    database: AsyncEngine, author: Visitor, message_id: MessageId, body: str
-) -> tuple[Message, bool, frozenset[UserId]]:
-    """Change one's own message; committed when this returns. Tells whether it differs, and whom it mentions anew.
+async def edit_message(database: AsyncEngine, author: Visitor, message_id: MessageId, body: str) -> Outcome:
+    """Change one's own message; committed when this returns.
 
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
@@ -87,16 +98,16 @@ async def edit_message(
         message, before = await own_message(connection, author, message_id)
         await require_unarchived(connection, message.room_id)
     if body == before:
-        return message, False, frozenset()
+        return Outcome(message, is_changed=False)
     written = await write(database, author, message.room_id, body)
     async with database.begin() as connection:
         changed = await _change(connection, message, body, written.html)
-        mentioned = await change_mentions(connection, message, written.mentioned)
-    return changed, True, mentioned
+        mentioned, unmentioned = await change_mentions(connection, message, written.mentioned)
+    return Outcome(changed, mentioned=mentioned, unmentioned=unmentioned)
 
 
-async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> tuple[Message, bool]:
-    """Delete a message for everybody; committed when this returns. Tells whether it was pinned.
+async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Outcome:
+    """Delete a message for everybody; committed when this returns.
 
     Raises `NotFound` and `Forbidden`.
     """
@@ -106,8 +117,8 @@ async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: Me
             raise Forbidden("Only its author and administrators can delete a message.")
         await require_unarchived(connection, message.room_id)
         deleted = await _change(connection, message, None, None)
-        await change_mentions(connection, message, ())
-    return deleted, message.is_pinned
+        _, unmentioned = await change_mentions(connection, message, ())
+    return Outcome(deleted, was_pinned=message.is_pinned, unmentioned=unmentioned)
 
 
 async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+VARIANT = "\ufe0f"  # behind a sign: the emoji of it is meant, which is not always said
+
 _SHORTCODE = re.compile(r":[a-z0-9_+\-]+:")
 # fmt: off
 OFTEN = [
@@ -49,6 +51,12 @@ def find_emoji(query: str, limit: int) -> list[Emoji]:
         if len(chosen) == limit:
             break
     return list(chosen.values())
+
+
+def shortcodes(character: str) -> list[str]:
+    """What one types for an emoji, with the colons; nothing for anything else."""
+    bare = character.rstrip(VARIANT)
+    return [f":{found.name.lower()}:" for found in _all() if found.character.rstrip(VARIANT) == bare]
 
 
 def often_used() -> list[Emoji]:

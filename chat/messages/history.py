@@ -54,6 +54,15 @@ async def newest_page(
     return _page(found, rows[0].message_count), rows[0].head
 
 
+async def message_at(connection: AsyncConnection, room_id: RoomId, position: Position) -> Message | None:
+    """One message of a room, unless it is deleted."""
+    statement = select_messages().where(
+        messages.c.room_id == room_id, messages.c.position == position, messages.c.deleted_at.is_(None)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return message_from(row) if row else None
+
+
 async def page_before(
     connection: AsyncConnection, room_id: RoomId, position: Position | None, size: int = PAGE
 ) -> HistoryPage:

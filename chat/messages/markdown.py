@@ -6,7 +6,7 @@ typed.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -121,14 +121,20 @@ def _mentions(state: StateCore) -> None:
     pattern = state.env["mentionable"].pattern()
     if pattern is None:
         return
+    quotes = 0
     for token in state.tokens:
+        quotes += token.nesting if token.type.startswith("blockquote_") else 0
         if token.children:
-            token.children = list(_with_mentions(token.children, pattern, state.env))
+            token.children = list(_with_mentions(token.children, pattern, state.env, is_quoted=quotes > 0))
 
 
-def _with_mentions(children: Iterable[Token], pattern: re.Pattern[str], env: EnvType) -> Iterator[Token]:
+def _with_mentions(
+    children: Sequence[Token], pattern: re.Pattern[str], env: EnvType, *, is_quoted: bool
+) -> Iterator[Token]:
+    # Whom a quoted message names has been told. Whose it is stands at its head, before the way back to it.
+    tells = not is_quoted or _is_way_back(children[1:2])
     links = 0
-    for child in children:
+    for place, child in enumerate(children):
         links += child.nesting if child.type.startswith("link_") else 0
         if child.type != "text" or links:
             yield child
@@ -136,14 +142,21 @@ def _with_mentions(children: Iterable[Token], pattern: re.Pattern[str], env: Env
         done = 0
         for match in pattern.finditer(child.content):
             yield Token("text", "", 0, content=child.content[done : match.start()])
-            yield Token("html_inline", "", 0, content=_mention(match[1], env))
+            yield Token(
+                "html_inline", "", 0, content=_mention(match[1], env, tells=tells and not (is_quoted and place))
+            )
             done = match.end()
         yield Token("text", "", 0, content=child.content[done:])
 
 
-def _mention(name: str, env: EnvType) -> str:
+def _is_way_back(tokens: Sequence[Token]) -> bool:
+    return any(token.type == "link_open" and _PERMALINK.fullmatch(str(token.attrGet("href"))) for token in tokens)
+
+
+def _mention(name: str, env: EnvType, *, tells: bool) -> str:
     people = env["mentionable"].named(name)
-    env["named"].add(name.lower())
+    if tells:
+        env["named"].add(name.lower())
     if not people:
         return f'<span class="mention">@{EVERYBODY}</span>'
     return f'<a class="mention" href="/people/{people[0].id}">@{escape(people[0].name)}</a>'

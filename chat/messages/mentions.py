@@ -1,14 +1,14 @@
 """Who is meant by `@name` and `@room`, and the list of what one was mentioned in."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sqlalchemy import delete, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Person, Visitor
-from chat.database import reading
+from chat.database import is_one_of, reading
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.markdown import Written, unescaped, written_aside
 from chat.messages.message import Message, message_from, select_messages
@@ -62,18 +62,19 @@ async def _everybody_in(connection: AsyncConnection, room_id: RoomId) -> set[Use
 
 
 async def change_mentions(
-    connection: AsyncConnection, message: Message, user_ids: Iterable[UserId]
-) -> frozenset[UserId]:
-    """Let a message that was edited or deleted mention these people and nobody else; those it did not before."""
-    wanted = set(user_ids)
-    mine = mentions.c.message_id == message.id
-    await connection.execute(delete(mentions).where(mine, mentions.c.user_id.not_in(wanted)))
-    if not wanted:
-        return frozenset()
-    place = {"message_id": message.id, "room_id": message.room_id, "position": message.position}
-    rows = [place | {"user_id": user_id} for user_id in sorted(wanted)]
-    added = insert(mentions).values(rows).on_conflict_do_nothing().returning(mentions.c.user_id)
-    return frozenset((await connection.execute(added)).scalars())
+    connection: AsyncConnection, message: Message, user_ids: Collection[UserId]
+) -> tuple[frozenset[UserId], frozenset[UserId]]:
+    """Let a message mention these people and nobody else; whom it did not before, and whom it does no longer."""
+    others = (mentions.c.message_id == message.id) & ~is_one_of(mentions.c.user_id, user_ids)
+    left = delete(mentions).where(others).returning(mentions.c.user_id)
+    gone = frozenset((await connection.execute(left)).scalars())
+    if not user_ids:
+        return frozenset(), gone
+    place = (literal(message.id), literal(message.room_id), literal(message.position))
+    rows = select(func.unnest(literal(sorted(user_ids), ARRAY(BigInteger))), *place)
+    added = insert(mentions).from_select(["user_id", "message_id", "room_id", "position"], rows)
+    come = await connection.execute(added.on_conflict_do_nothing().returning(mentions.c.user_id))
+    return frozenset(come.scalars()), gone
 
 
 @dataclass(frozen=True, slots=True)

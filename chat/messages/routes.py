@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from chat.crash import crash_point
@@ -14,6 +14,7 @@ from chat.errors import InvalidInput, NotFound
 from chat.ids import MessageId, Position, RoomId
 from chat.messages.announcing import announce, changed
 from chat.messages.changing import (
+    Outcome,
     delete_message,
     edit_message,
     may_delete,
@@ -25,7 +26,7 @@ from chat.messages.commands import COMMANDS, obey
 from chat.messages.completion import completions_of
 from chat.messages.emoji import find_emoji, often_used
 from chat.messages.help import examples
-from chat.messages.history import page_after, page_before
+from chat.messages.history import message_at, page_after, page_before
 from chat.messages.mentions import PAGE as MENTIONS_PAGE
 from chat.messages.mentions import mentions_of
 from chat.messages.message import Message
@@ -33,8 +34,9 @@ from chat.messages.quoting import quoted
 from chat.messages.reacting import react
 from chat.messages.rendering import markup_of_page
 from chat.messages.room_page import position_in, room_head, room_page
+from chat.messages.telling import in_short
 from chat.rooms.announcing import announce_news
-from chat.rooms.members import members_of
+from chat.rooms.members import member_ids
 from chat.rooms.reading import mark_read, mark_unread_from
 from chat.rooms.room import may_post, room_of_member
 from chat.templating import is_htmx, page
@@ -50,6 +52,17 @@ async def show_room(request: Request) -> Response:
 async def show_message(request: Request) -> Response:
     """A permalink: the room around one message."""
     return await room_page(request, around=_message_id(request))
+
+
+async def show_in_short(request: Request) -> Response:
+    """A message as a notification says it, or nothing when it is gone."""
+    me, position = visitor(request), Position(request.path_params["position"])
+    async with reading(request.app.state.database) as connection:
+        room = await room_of_member(connection, me, _room_id(request))
+        message = await message_at(connection, room.id, position)
+    if message is None:
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(in_short(room, message), headers={"Cache-Control": "no-store"})
 
 
 async def show_history(request: Request) -> Response:
@@ -242,32 +255,39 @@ async def edit(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     body = form.get("body", "")
     try:
-        message, is_changed, mentioned = await edit_message(request.app.state.database, me, _message_id(request), body)
+        edited = await edit_message(request.app.state.database, me, _message_id(request), body)
     except InvalidInput as invalid:
         async with reading(request.app.state.database) as connection:
             message, _ = await own_message(connection, me, _message_id(request))
         return await _editor(request, message, body, invalid.errors["body"], status_code=422)
-    if is_changed:
-        await announce(request, message)
-    if mentioned:
-        await request.app.state.notices.tell_mentioned(mentioned, message.room_id, message.position)
-    return changed(request, message)
+    if edited.is_changed:
+        await _announce_outcome(request, edited)
+    return changed(request, edited.message)
 
 
 async def delete(request: Request) -> Response:
-    message, was_pinned = await delete_message(request.app.state.database, visitor(request), _message_id(request))
+    deleted = await delete_message(request.app.state.database, visitor(request), _message_id(request))
+    await _announce_outcome(request, deleted)
+    return changed(request, deleted.message)
+
+
+async def _announce_outcome(request: Request, outcome: Outcome) -> None:
+    message, notices = outcome.message, request.app.state.notices
     await announce(request, message)
-    if was_pinned:
+    if outcome.was_pinned:
         await announce_news(request.app.state, message.room_id)
-    return changed(request, message)
+    if outcome.mentioned:
+        await notices.tell_mentioned(outcome.mentioned, message.room_id, message.position)
+    if outcome.unmentioned:
+        await notices.refresh_sidebars(outcome.unmentioned)
 
 
 async def _announce_direct(request: Request, message: Message) -> None:
     """A direct room shows in the others' sidebars from its first message on."""
     if message.position == 1:
         async with reading(request.app.state.database) as connection:
-            members = await members_of(connection, message.room_id)
-        await request.app.state.notices.refresh_sidebars([member.id for member in members])
+            members = await member_ids(connection, message.room_id)
+        await request.app.state.notices.refresh_sidebars(members)
 
 
 async def _editor(request: Request, message: Message, body: str, error: str = "", status_code: int = 200) -> Response:
@@ -299,6 +319,7 @@ routes = [
     Route("/rooms/{room_id:id}", show_room),
     Route("/rooms/{room_id:id}/head", room_head),
     Route("/rooms/{room_id:id}/messages", show_history),
+    Route("/rooms/{room_id:id}/said/{position:id}", show_in_short),
     Route("/rooms/{room_id:id}/messages", post, methods=["POST"]),
     Route("/rooms/{room_id:id}/messages/{message_id:id}", show_message),
     Route("/messages/{message_id:id}", show_one),

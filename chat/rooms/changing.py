@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.errors import InvalidInput
@@ -54,19 +54,24 @@ async def restore_room(connection: AsyncConnection, visitor: Visitor, room: Room
     await connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=None))
 
 
-async def delete_room(connection: AsyncConnection, visitor: Visitor, room: Room, name: str) -> None:
-    """Let a manager who types its name delete a room with everything in it, for ever.
+async def delete_room(database: AsyncEngine, visitor: Visitor, room: Room, name: str) -> None:
+    """Let a manager who types its name delete a room with everything in it, for ever; committed when this returns.
 
     Raises `Forbidden`, or `InvalidInput` for another name.
     """
     require_manager(visitor, room)
     if single_line(name).casefold() != room.name.casefold():
         raise InvalidInput(name=f"Type “{room.name}” to delete it.")
-    count = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
-    for first in range(1, (await connection.execute(count)).scalar_one() + 1, DELETED_AT_ONCE):
-        some = messages.c.position.between(first, first + DELETED_AT_ONCE - 1)
-        await connection.execute(delete(messages).where(messages.c.room_id == room.id, some))
-    await connection.execute(delete(rooms).where(rooms.c.id == room.id))
+    # What comes into an archived room is turned away without a wait: who posts there meanwhile would wait for the lock,
+    # with everybody whose message shares the statement.
+    async with database.begin() as connection:
+        await archive_room(connection, visitor, room)
+    async with database.begin() as connection:
+        count = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
+        for first in range(1, (await connection.execute(count)).scalar_one() + 1, DELETED_AT_ONCE):
+            some = messages.c.position.between(first, first + DELETED_AT_ONCE - 1)
+            await connection.execute(delete(messages).where(messages.c.room_id == room.id, some))
+        await connection.execute(delete(rooms).where(rooms.c.id == room.id))
 
 
 def _valid_description(description: str) -> str:

@@ -9,7 +9,7 @@ from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
 from chat.rooms.announcing import announce_change, announce_deletion
 from chat.rooms.changing import SLOW, archive_room, change_settings, delete_room, restore_room
-from chat.rooms.members import choose_level, members_of
+from chat.rooms.members import choose_level, member_ids
 from chat.rooms.room import Room, may_manage, require_manager, room_of_member
 from chat.web.forms import read_form
 from chat.web.session import visitor
@@ -58,8 +58,7 @@ async def remove_room(request: Request) -> Response:
     me, form, room = visitor(request), await read_form(request), await _my_room(request)
     members = await _member_ids(request, room)
     try:
-        async with request.app.state.database.begin() as connection:
-            await delete_room(connection, me, room, form.get("name", ""))
+        await delete_room(request.app.state.database, me, room, form.get("name", ""))
     except InvalidInput as invalid:
         context = {"room": room, "values": form, "errors": invalid.errors}
         return await shell_page(request, "rooms/delete.html", context, status_code=422)
@@ -87,7 +86,7 @@ async def _my_room(request: Request) -> Room:
 
 async def _member_ids(request: Request, room: Room) -> list[UserId]:
     async with reading(request.app.state.database) as connection:
-        return [member.id for member in await members_of(connection, room.id)]
+        return await member_ids(connection, room.id)
 
 
 def _to_room(room: Room) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ColumnElement, case, delete, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from chat.rooms.levels import first_level
 from chat.rooms.room import Room, require_manager
 from chat.text import contains, single_line
 
+PAGE = 200
 CANDIDATES = 50
 
 
@@ -102,6 +103,21 @@ async def make_owner(connection: AsyncConnection, visitor: Visitor, room: Room, 
         raise NotFound
 
 
+async def end_ownership(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+    """Let a manager make an owner, who may be themselves, a member like the others.
+
+    Raises `Forbidden`, also for the last owner, or `NotFound`.
+    """
+    require_manager(visitor, room)
+    await _one_at_a_time(connection, room.id)
+    others = select(memberships.c.user_id).where(_owners_of(room.id), memberships.c.user_id != user_id).limit(1)
+    if (await connection.execute(others)).one_or_none() is None:
+        raise Forbidden("A room needs an owner. Make somebody else an owner first.")
+    one = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
+    if (await connection.execute(update(memberships).where(one).values(role="member"))).rowcount == 0:
+        raise NotFound
+
+
 async def choose_level(connection: AsyncConnection, visitor: Visitor, room: Room, level: str) -> None:
     """Let the visitor choose what of a room they are told; raises `InvalidInput`."""
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
@@ -110,18 +126,25 @@ async def choose_level(connection: AsyncConnection, visitor: Visitor, room: Room
     await connection.execute(update(memberships).where(mine).values(level=level))
 
 
-async def members_of(connection: AsyncConnection, room_id: RoomId) -> list[Member]:
-    """Everybody in a room, by name."""
+async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Member]:
+    """Those in a room whose name contains `query`, by name: one page, and one more if there are further ones."""
     statement = (
         select(users.c.id, users.c.name, status_column(), memberships.c.role)
         .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.room_id == room_id)
+        .where(memberships.c.room_id == room_id, contains(users.c.name, query))
         .order_by(func.lower(users.c.name), users.c.id)
+        .limit(PAGE + 1)
     )
     return [
         Member(row.id, row.name, row.status, is_owner=row.role == "owner")
         for row in await connection.execute(statement)
     ]
+
+
+async def member_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserId]:
+    """Everybody in a room, in no order."""
+    statement = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
+    return [UserId(user_id) for user_id in (await connection.execute(statement)).scalars()]
 
 
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
@@ -142,6 +165,12 @@ async def count_members(connection: AsyncConnection, room_id: RoomId) -> int:
     return int((await connection.execute(counted)).scalar_one())
 
 
+async def count_owners(connection: AsyncConnection, room_id: RoomId) -> int:
+    """How many people own a room."""
+    counted = select(func.count()).select_from(memberships).where(_owners_of(room_id))
+    return int((await connection.execute(counted)).scalar_one())
+
+
 async def members_among(
     connection: AsyncConnection, room_id: RoomId, user_ids: Collection[UserId], limit: int
 ) -> tuple[list[Person], int]:
@@ -158,18 +187,28 @@ async def members_among(
 
 
 async def _add(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> None:
-    read = select(rooms.c.message_count).where(rooms.c.id == room_id).scalar_subquery()
-    await connection.execute(
-        insert(memberships)
-        .values(room_id=room_id, user_id=user_id, role="member", read_position=read, level=first_level(user_id))
-        .on_conflict_do_nothing()
-    )
+    await _one_at_a_time(connection, room_id)
+    # Who comes into a slow room waits once, or leaving and coming back would be the way around slow mode.
+    posted_at = case((rooms.c.slow_seconds > 0, func.now()))
+    level = first_level(user_id).label("level")
+    seat = select(rooms.c.id, literal(user_id), literal("member"), rooms.c.message_count, level, posted_at)
+    columns = ["room_id", "user_id", "role", "read_position", "level", "posted_at"]
+    statement = insert(memberships).from_select(columns, seat.where(rooms.c.id == room_id)).on_conflict_do_nothing()
+    await connection.execute(statement)
+    await _give_an_owner(connection, room_id)
 
 
 async def _remove(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> bool:
+    await _one_at_a_time(connection, room_id)
     one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
     removed = (await connection.execute(delete(memberships).where(one).returning(text("1")))).one_or_none()
-    owned = select(1).where(memberships.c.room_id == room_id, memberships.c.role == "owner").exists()
+    await _give_an_owner(connection, room_id)
+    return removed is not None
+
+
+async def _give_an_owner(connection: AsyncConnection, room_id: RoomId) -> None:
+    """Where nobody owns a room, let whoever has been in it longest: after the last has left, that is who comes next."""
+    owned = select(1).where(_owners_of(room_id)).exists()
     longest = (
         select(memberships.c.user_id)
         .where(memberships.c.room_id == room_id)
@@ -179,4 +218,17 @@ async def _remove(connection: AsyncConnection, room_id: RoomId, user_id: UserId)
     )
     heir = (memberships.c.room_id == room_id) & (memberships.c.user_id == longest)
     await connection.execute(update(memberships).where(heir, ~owned).values(role="owner"))
-    return removed is not None
+
+
+async def _one_at_a_time(connection: AsyncConnection, room_id: RoomId) -> None:
+    """Wait, until the transaction ends, for others who change who is in a room or owns it.
+
+    Of two owners who go at the same moment each would take the other for the one who stays.
+    """
+    # Not the room's row: a post in slow mode locks its author's membership first and that row second, so that it and
+    # whoever removes its author would wait for each other.
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members of {room_id}", 0))))
+
+
+def _owners_of(room_id: RoomId) -> ColumnElement[bool]:
+    return (memberships.c.room_id == room_id) & (memberships.c.role == "owner")

@@ -1,7 +1,7 @@
 """Rooms, their members, and direct conversations."""
 
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -14,8 +14,11 @@ from chat.ids import RoomId, UserId
 from chat.rooms.announcing import announce_arrival, announce_news, announce_removal
 from chat.rooms.direct import direct_room
 from chat.rooms.members import (
+    PAGE,
     add_member,
     candidates_for,
+    count_owners,
+    end_ownership,
     join_room,
     leave_room,
     make_owner,
@@ -31,6 +34,9 @@ from chat.times import in_zone
 from chat.web.forms import read_choices, read_form, whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page, sidebar_markup
+
+# Members, among whom one needs no help to find somebody.
+SEEN_AT_ONCE = 20
 
 
 async def home(request: Request) -> Response:
@@ -112,7 +118,7 @@ async def add(request: Request) -> Response:
     except InvalidInput as invalid:
         return await _members_page(request, room, invalid.errors, status_code=422)
     await announce_arrival(request.app.state, room.id, [person])
-    return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
+    return _to_members(request, room)
 
 
 async def remove(request: Request) -> Response:
@@ -121,7 +127,7 @@ async def remove(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         await remove_member(connection, me, room, person)
     await announce_removal(request.app.state, room.id, person)
-    return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
+    return _to_members(request, room)
 
 
 async def share(request: Request) -> Response:
@@ -130,7 +136,16 @@ async def share(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         await make_owner(connection, me, room, UserId(request.path_params["user_id"]))
     await announce_news(request.app.state, room.id)
-    return RedirectResponse(f"/rooms/{room.id}/members", status_code=303)
+    return _to_members(request, room)
+
+
+async def unshare(request: Request) -> Response:
+    """Somebody, perhaps the visitor, is an owner no longer."""
+    me, room = visitor(request), await _my_room(request)
+    async with request.app.state.database.begin() as connection:
+        await end_ownership(connection, me, room, UserId(request.path_params["user_id"]))
+    await announce_news(request.app.state, room.id)
+    return _to_members(request, room)
 
 
 async def list_people(request: Request) -> Response:
@@ -176,6 +191,13 @@ def _to_room(room_id: RoomId) -> Response:
     return RedirectResponse(f"/rooms/{room_id}", status_code=303)
 
 
+def _to_members(request: Request, room: Room) -> Response:
+    """Back to whom one has found, to see what became of them."""
+    query = request.query_params.get("q")
+    found = f"?{urlencode({'q': query})}" if query else ""
+    return RedirectResponse(f"/rooms/{room.id}/members{found}", status_code=303)
+
+
 async def _my_room(request: Request) -> Room:
     async with reading(request.app.state.database) as connection:
         return await room_of_member(connection, visitor(request), _room_id(request))
@@ -183,14 +205,18 @@ async def _my_room(request: Request) -> Room:
 
 async def _members_page(request: Request, room: Room, errors: dict[str, str], status_code: int = 200) -> Response:
     query = request.query_params.get("q", "")
-    manages = may_manage(visitor(request), room)
+    manages, is_crowd = may_manage(visitor(request), room), room.member_count > SEEN_AT_ONCE
     async with reading(request.app.state.database) as connection:
-        members = await members_of(connection, room.id)
+        found = await members_of(connection, room.id, query if is_crowd else "")
         candidates = await candidates_for(connection, room.id, query) if manages else []
+        owners = await count_owners(connection, room.id) if manages else 0
     context = {
         "room": room,
-        "members": members,
+        "members": found[:PAGE],
+        "has_more": len(found) > PAGE,
+        "is_crowd": is_crowd,
         "may_manage": manages,
+        "may_end_ownership": owners > 1,
         "candidates": candidates,
         "query": query,
         "errors": errors,
@@ -223,6 +249,7 @@ routes = [
     Route("/rooms/{room_id:id}/members", add, methods=["POST"]),
     Route("/rooms/{room_id:id}/members/{user_id:id}/remove", remove, methods=["POST"]),
     Route("/rooms/{room_id:id}/members/{user_id:id}/owner", share, methods=["POST"]),
+    Route("/rooms/{room_id:id}/members/{user_id:id}/owner/end", unshare, methods=["POST"]),
     Route("/people", list_people),
     Route("/people/{user_id:id}", show_person),
     Route("/direct/new", show_new_direct),

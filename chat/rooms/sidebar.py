@@ -66,6 +66,11 @@ class RoomLink:
     def unread(self) -> int:
         return 0 if self.level in QUIET else max(0, self.message_count - self.read_position)
 
+    @property
+    def shown_mentions(self) -> int:
+        """How many mentions the room's own line tells of."""
+        return 0 if self.level in QUIET else len(self.mentions)
+
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:

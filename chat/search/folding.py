@@ -5,9 +5,10 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
+from chat.text import SYLLABIC
+
 _ACCENTS = re.compile("[\u0300-\u036f]")
-# Kana, Han, Hangul: the ranges of `searchable.words`.
-_SYLLABIC = re.compile("([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff])")
+_SYLLABIC = re.compile(f"([{SYLLABIC}])")
 
 
 def folded(text: str) -> str:

@@ -11,25 +11,28 @@ function put(text, start, end) {
   box().focus();
 }
 
-// The word being typed: @ada, :tad, or a command at the very beginning. Names may hold one space.
-const WORD = /(?:^|\s)(:[\w+-]{2,}|@[^\s@]*(?: [^\s@]+)?)$|^(\/\w*)$/;
-function wordBefore() {
-  const found = WORD.exec(box().value.slice(0, box().selectionStart));
-  return found?.[1] ?? found?.[2] ?? "";
-}
+// The word being typed: @ada, :tad, or a command at the very beginning. Names may hold one space, and stand behind a
+// letter of those scripts that have no spaces.
+const WORD = /(?:(?<!\S):[\w+-]{2,}|(?<![^\s\p{scx=Hira}\p{scx=Kana}\p{scx=Han}\p{scx=Hang}])@[^\s@]*(?: [^\s@]+)?|^\/\w*)$/u;
+const wordBefore = () => WORD.exec(box().value.slice(0, box().selectionStart))?.[0] ?? "";
 
 let asked, refused;
 function offer() {
   const word = wordBefore();
   clearTimeout(asked);
-  if (!word || word === refused) return close();
+  if (!list() || !word || word === refused) return close();
+  // Until the answer comes, the list is that of an earlier word: nothing in it is for Enter to take.
+  chosen()?.setAttribute("aria-selected", "false");
+  point();
   asked = setTimeout(async () => {
     if (!list()) return;
     const url = `${list().dataset.url}?word=${encodeURIComponent(word)}`;
     await htmx.ajax("GET", url, { source: list(), target: list(), swap: "innerHTML" });
     if (!list()) return;
+    list().dataset.word = word;
+    const isLate = wordBefore() !== word || word === refused || document.activeElement !== box();
     // What is complete already is for Enter to send.
-    list().hidden = wordBefore() !== word || !chosen() || chosen().dataset.text === word;
+    list().hidden = isLate || !chosen() || chosen().dataset.text === word;
     point();
   }, 80);
 }
@@ -42,7 +45,8 @@ function close() {
 }
 
 function point() {
-  list().hidden ? box().removeAttribute("aria-activedescendant") : box().setAttribute("aria-activedescendant", chosen().id);
+  const item = list().hidden ? null : chosen();
+  item ? box().setAttribute("aria-activedescendant", item.id) : box().removeAttribute("aria-activedescendant");
 }
 
 function move(by) {
@@ -71,6 +75,9 @@ document.addEventListener("keydown", (event) => {
     Escape: () => ((refused = wordBefore()), close()),
   };
   if (!acts[event.key] || event.shiftKey) return;
+  const isOfTheWord = chosen() && list().dataset.word === wordBefore();
+  if (!isOfTheWord && event.key === "Enter") return close();
+  if (!isOfTheWord && event.key !== "Escape") return;
   event.preventDefault();
   event.stopImmediatePropagation();
   acts[event.key]();

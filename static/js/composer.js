@@ -4,17 +4,17 @@
 
 const composer = () => document.getElementById("composer");
 
-const draftKey = () => `draft:${composer().dataset.author}:${composer().getAttribute("action")}`;
-function keepDraft() {
-  const { body, client_id: id } = composer().elements;
-  const draft = { body: body.value, id: id.value, submitted: composer().dataset.submitted };
-  body.value ? localStorage.setItem(draftKey(), JSON.stringify(draft)) : localStorage.removeItem(draftKey());
+const draftKey = (form) => `draft:${form.dataset.author}:${form.getAttribute("action")}`;
+function keepDraft(form) {
+  const { body, client_id: id } = form.elements;
+  const draft = { body: body.value, id: id.value, submitted: form.dataset.submitted };
+  body.value ? localStorage.setItem(draftKey(form), JSON.stringify(draft)) : localStorage.removeItem(draftKey(form));
 }
 
 function restoreDraft() {
   composer().dataset.known = "yes";
   const { body, client_id: id } = composer().elements;
-  const draft = JSON.parse(localStorage.getItem(draftKey()));
+  const draft = JSON.parse(localStorage.getItem(draftKey(composer())));
   if (!draft || body.value) return;
   body.value = draft.body;
   if (draft.submitted) [id.value, composer().dataset.submitted] = [draft.id, "yes"];
@@ -62,35 +62,46 @@ document.addEventListener("input", ({ target }) => {
   // A changed text is another message than the one that was sent.
   if (composer().dataset.submitted) composer().elements.client_id.value = newId();
   delete composer().dataset.submitted;
-  keepDraft();
+  keepDraft(composer());
+});
+
+// Another page of this room has sent what it had, or thrown it away. Here stands the same, or something else to keep.
+window.addEventListener("storage", ({ key, oldValue, newValue }) => {
+  if (!composer() || newValue !== null || key !== draftKey(composer())) return;
+  const { body } = composer().elements;
+  if (body.value === JSON.parse(oldValue).body) body.value = "";
+  keepDraft(composer());
 });
 
 document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) => {
   if (target !== composer()) return;
   ctx.sent = ctx.request.body.get("body");
   target.dataset.submitted = "yes";
-  keepDraft();
+  keepDraft(target);
 });
 
-document.addEventListener("htmx:after:request", ({ target, detail: { ctx } }) => {
-  if (target !== composer() || ctx.response.status >= 500) return;
-  delete target.dataset.submitted;
+document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  if (ctx.sourceElement.id !== "composer" || ctx.response.status >= 500) return;
+  // The form may be gone before the answer comes, as for who leaves the room, or be another.
+  const form = composer() ?? ctx.sourceElement;
+  if (form !== ctx.sourceElement) form.elements.client_id.value = newId();
+  delete form.dataset.submitted;
   held = false;
-  if (ctx.response.status !== 200 && !ctx.hx?.redirect) return keepDraft();
-  const box = target.elements.body;
+  if (ctx.response.status !== 200 && !ctx.hx?.redirect) return keepDraft(form);
+  const box = form.elements.body;
   // What was typed while the message was on its way stays.
   if (box.value.startsWith(ctx.sent)) box.value = box.value.slice(ctx.sent.length).replace(/^\n+/, "");
-  document.getElementById("scroller").scrollTop = 0;
+  document.getElementById("scroller")?.scrollTo(0, 0);
   document.getElementById("first-unread")?.remove();
   // What leads elsewhere puts no new client id into the form.
-  if (ctx.response.status !== 200) keepDraft();
+  if (ctx.response.status !== 200) keepDraft(form);
 });
 
 document.addEventListener("htmx:after:swap", ({ target }) => {
   // A room in which one may write again has a new composer.
   if (composer() && !composer().dataset.known) restoreDraft();
   // Only now has the form its next client id.
-  if (target === composer()) keepDraft();
+  if (composer() && target === composer()) keepDraft(target);
 });
 
 document.addEventListener("htmx:error", (event) => sendAgainLater(event, "the server cannot be reached"));

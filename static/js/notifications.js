@@ -3,24 +3,40 @@
 
 const wants = (what) => localStorage.getItem(`notifications:${what}`) === "yes";
 
-// Not at once: what one writes oneself, or reads on another page, is read by then.
+// Not at once: what one writes oneself, or reads on another page, is read by then. A busy room tells once in that time,
+// of what means one if anything does.
 const PATIENCE = 1500;
-function tellSoon(link, what) {
-  setTimeout(() => document.hidden && Number(link.dataset.count) > Number(link.dataset.read) && tell(link, what), PATIENCE);
+const soon = new Map();
+function tellSoon(room, news) {
+  if (!soon.has(room)) setTimeout(tell, PATIENCE, room);
+  if (!soon.get(room)?.isMention) soon.set(room, news);
 }
 
-function tell(link, what) {
-  const room = link.querySelector(".one-line").textContent;
-  if (wants("shown") && window.Notification?.permission === "granted") {
-    show(room, what, link);
-  }
+async function tell(room) {
+  const { position } = soon.get(room), link = linkOf(room);
+  soon.delete(room);
+  if (!document.hidden || !link || position <= Number(link.dataset.read)) return;
   if (wants("sounding")) ring();
+  if (!wants("shown") || window.Notification?.permission !== "granted") return;
+  const words = await inWords(link, position);
+  if (words) show(link, words);
 }
 
-function show(room, what, link) {
+// Nothing, of a message that is gone again.
+async function inWords(link, position) {
+  try {
+    const answer = await fetch(`${link.href}/said/${position}`, { headers: { "X-Unasked": "yes" } });
+    if (answer.ok) return await answer.text();
+  } catch {
+    // The server is away; that something is new is known.
+  }
+  return "New messages";
+}
+
+function show(link, words) {
   try {
     // One for each room, whatever number of pages is open.
-    const shown = new Notification(room, { body: what, tag: link.getAttribute("href") });
+    const shown = new Notification(link.querySelector(".one-line").textContent, { body: words, tag: link.getAttribute("href") });
     shown.addEventListener("click", () => (window.focus(), location.assign(link.href)));
   } catch {
     // Some phones have the name and not the thing.

@@ -74,8 +74,9 @@ document.addEventListener("unread", ({ detail: { position } }) => {
   messages().dataset.read = readForm().dataset.read = position;
   look();
 });
-for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListener(type, ({ target }) => {
+for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListener(type, ({ target, detail: { ctx } }) => {
   if (target === readForm()) target.dataset.read = 0;
+  if (ctx?.request?.action.endsWith("/unread")) held = false;
 });
 document.addEventListener("click", (event) => {
   if (event.target.closest("#jump")) (event.preventDefault(), (scroller().scrollTop = 0));

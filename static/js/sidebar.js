@@ -12,11 +12,11 @@ function count() {
   for (const link of links()) {
     const isQuiet = ["nothing", "hidden"].includes(link.dataset.level);
     const unread = isQuiet ? 0 : Math.max(0, link.dataset.count - link.dataset.read);
-    const mine = mentionsOf(link).length;
+    const mine = mentionsOf(link).length, shown = isQuiet ? 0 : mine;
     const badge = link.querySelector(".badge");
-    badge.hidden = unread === 0 && mine === 0;
-    badge.classList.toggle("mentioned", mine > 0);
-    badge.querySelector(".number").textContent = (mine ? "@" : "") + (unread < 100 ? unread || mine : "99+");
+    badge.hidden = unread === 0 && shown === 0;
+    badge.classList.toggle("mentioned", shown > 0);
+    badge.querySelector(".number").textContent = (shown ? "@" : "") + (unread < 100 ? unread || shown : "99+");
     link.classList.toggle("unread", unread > 0);
     total += unread;
     mentions += mine;
@@ -24,7 +24,8 @@ function count() {
   const badge = document.querySelector("#mentions .badge");
   badge.hidden = mentions === 0;
   badge.querySelector(".number").textContent = mentions;
-  document.title = (total ? `(${total}) ` : "") + plainTitle;
+  const title = document.getElementById("room-header")?.dataset.title ?? plainTitle;
+  document.title = (total ? `(${total}) ` : "") + title;
 }
 
 // Each answers whether that is news.
@@ -50,7 +51,8 @@ function read(link, position) {
 
 function tellOf(link, apply) {
   const isMention = apply === mention, levels = isMention ? ["everything", "mentions"] : ["everything"];
-  if (levels.includes(link.dataset.level)) tellSoon(link, isMention ? "You are mentioned" : "New messages");
+  const position = isMention ? Math.max(...mentionsOf(link)) : Number(link.dataset.count);
+  if (levels.includes(link.dataset.level) && position > Number(link.dataset.read)) tellSoon(link.dataset.room, { isMention, position });
 }
 
 // What is said while a list is on its way may be newer than that.

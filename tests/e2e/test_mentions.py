@@ -11,6 +11,9 @@ from tests.support.people import Person, sign_up
 
 LISTENS = """
     window.told = [];
+    window.rung = 0;
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function () { rung += 1; start.call(this); };
     window.Notification = class extends EventTarget {
         constructor(title, { body }) { super(); told.push(`${title}: ${body}`); }
         static permission = "granted";
@@ -57,6 +60,13 @@ def test_names_of_members_are_found_and_nobody_else(alice: Person, bob: Person) 
     assert meant(alice) == [(1, bob.id), (2, short.id)]
 
 
+def test_names_in_writing_without_spaces_are_found(alice: Person) -> None:
+    chulsoo, tanaka = sign_up(alice.server, "김철수"), sign_up(alice.server, "田中")
+    for body in ("@김철수님 안녕하세요", "@田中さん", "ねえ@田中"):
+        alice.post(1, body)
+    assert meant(alice) == [(1, chulsoo.id), (2, tanaka.id), (3, tanaka.id)]
+
+
 def test_a_mention_is_counted_read_and_listed(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
@@ -86,6 +96,44 @@ def test_a_mention_is_counted_read_and_listed(alice: Person, bob: Person, window
     expect(page.locator(".mentions li.new")).to_have_count(0)
 
 
+def test_what_is_quoted_tells_nobody_again(alice: Person, bob: Person, carol: Person) -> None:
+    alice.post(1, "@Bob Brown, @Carol Clark and @room: please look")
+    everybody = [(1, bob.id), (1, carol.id)]
+    assert meant(alice) == everybody
+    quote = "> @Carol Clark [wrote](/rooms/1/messages/1#m-1):\n> @Alice Adams and @room: please look\n"
+    alice.post(1, f"{quote}\nlooked")
+    assert meant(alice) == [*everybody, (2, carol.id)]
+    bob.post(1, f"{quote}\nlooked, too, @Alice Adams")
+    assert meant(alice) == [*everybody, (2, carol.id), (3, alice.id), (3, carol.id)]
+    assert alice.reads(1)[2].count("@Alice Adams") == 2
+    alice.post(1, "> @Bob Brown knows\n\nreally?")
+    assert len(meant(alice)) == 5
+
+
+def test_everybody_in_a_large_room_is_meant_anew_when_it_is_edited(alice: Person, bob: Person) -> None:
+    many = """
+        WITH many AS (INSERT INTO users (email, name, password_hash, role)
+            SELECT n || '@example.org', 'Number ' || n, '', 'member' FROM generate_series(1, 33000) AS n RETURNING id)
+        INSERT INTO memberships (room_id, user_id, role) SELECT 1, id, 'member' FROM many
+    """
+    query(alice.server.database_url, many)
+    alice.post(1, "@room hello")
+    assert alice.edit(1, "hello @Bob Brown").status_code < 400
+    assert meant(alice) == [(1, bob.id)]
+    assert alice.edit(1, "@room helo").status_code < 400
+    assert len(meant(alice)) == 33_001
+
+
+def test_whom_a_message_means_no_longer_is_told_no_more(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(bob, "/profile")
+    for position, take_back in enumerate((lambda: alice.edit(1, "nobody"), lambda: alice.delete(2)), start=1):
+        alice.post(1, "what about you, @Bob Brown?")
+        expect(page.locator("#mentions .badge")).to_have_text("1 new")
+        take_back()
+        expect(page.locator("#mentions .badge")).to_be_hidden()
+        assert badge(page, "Lobby") == str(position)
+
+
 def test_an_answer_tells_who_is_answered(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
@@ -98,15 +146,15 @@ def test_an_answer_tells_who_is_answered(alice: Person, bob: Person, windows: Wi
 
 
 @pytest.mark.parametrize(
-    ("level", "unread", "told"),
+    ("level", "unread", "numbers", "told"),
     [
-        ("everything", "(2) ", ["Garden: New messages", "Garden: You are mentioned"]),
-        ("mentions", "(2) ", ["Garden: You are mentioned"]),
-        ("nothing", "", []),
+        ("everything", "(2) ", "@2", ["Garden: Alice Adams: hello", "Garden: Alice Adams: hello @Bob Brown & <all>"]),
+        ("mentions", "(2) ", "@2", ["Garden: Alice Adams: hello @Bob Brown & <all>"]),
+        ("nothing", "", "", []),
     ],
 )
 def test_one_chooses_what_one_is_told(
-    alice: Person, bob: Person, windows: Windows, level: str, unread: str, told: list[str]
+    alice: Person, bob: Person, windows: Windows, level: str, unread: str, numbers: str, told: list[str]
 ) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
@@ -122,11 +170,17 @@ def test_one_chooses_what_one_is_told(
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
     alice.post(garden, "hello")
     page.wait_for_timeout(2000)
-    alice.post(garden, "hello @Bob Brown")
+    alice.post(garden, "**hello** @Bob Brown & <all>")
     expect(page.locator("#mentions .badge")).to_have_text("1 new")
     page.wait_for_timeout(2500)
-    assert sorted(set(page.evaluate("told"))) == told
+    assert page.evaluate("told") == told
+    assert page.evaluate("rung") == len(told)
     assert page.title().startswith(f"{unread}Lobby")
+    assert badge(page, "Garden") == numbers
+    page.reload()
+    assert badge(page, "Garden") == numbers
+    link = bob.get("/").text.split(f'data-room="{garden}"')[1].split("</a>")[0]
+    assert ('class="badge mentioned"' in link) == bool(numbers)
 
 
 def test_a_hidden_room_is_not_in_the_list_but_can_be_found(alice: Person, bob: Person, windows: Windows) -> None:
@@ -161,7 +215,11 @@ def test_the_room_on_a_page_that_is_not_in_front_tells_too(alice: Person, bob: P
     alice.post(1, "hello")
     expect(page).to_have_title(re.compile(r"^\(1\) Lobby"))
     page.wait_for_timeout(2500)
-    assert page.evaluate("told") == ["Lobby: New messages"]
+    assert page.evaluate("told") == ["Lobby: Alice Adams: hello"]
+    for body in ("hello @Bob Brown", "and everybody"):
+        alice.post(1, body)
+    page.wait_for_timeout(2500)
+    assert page.evaluate("told")[1:] == ["Lobby: Alice Adams: hello @Bob Brown"]
 
 
 def test_the_first_message_of_a_conversation_tells(alice: Person, bob: Person, windows: Windows) -> None:
@@ -173,7 +231,7 @@ def test_the_first_message_of_a_conversation_tells(alice: Person, bob: Person, w
     alice.post(alice.open_direct(bob), "psst")
     expect(page).to_have_title(re.compile(r"^\(1\) Lobby"))
     page.wait_for_timeout(2500)
-    assert page.evaluate("told") == ["Alice Adams: New messages"]
+    assert page.evaluate("told") == ["Alice Adams: psst"]
 
 
 def test_who_is_meant_by_an_edit_is_told_at_once(alice: Person, bob: Person, windows: Windows) -> None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows, hide
+from tests.support.browsers import LOST_SERVER, Windows, choose, hide, wait_until
 from tests.support.databases import query
 from tests.support.people import Person
 
@@ -212,3 +212,17 @@ def test_what_is_new_is_listed_however_many_rooms_one_is_in(alice: Person, bob: 
     query(alice.server.database_url, "UPDATE rooms SET newest_at = now() + interval '1 hour' WHERE name LIKE 'Room %'")
     alice.post(old, "at last")
     expect(page.locator("nav a:has-text('Quiet for long') .badge .number")).to_have_text("1")
+
+
+def test_marking_unread_that_does_not_reach_the_server_changes_nothing(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    bob.post(1, "one")
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    is_connected(page)
+    page.route("**/messages/1/unread", lambda route: route.abort())
+    choose(page, 1, "text=Mark unread from here")
+    expect(page.locator("#notice .notice")).to_contain_text("The server cannot be reached")
+    bob.post(1, "two")
+    expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "2")
+    wait_until(lambda: read_position(alice) == 2, page)

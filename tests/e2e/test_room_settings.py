@@ -1,5 +1,7 @@
 """What a room's managers change, seen by those who have it open."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.support.browsers import Windows
@@ -17,6 +19,7 @@ def test_a_changed_room_changes_before_ones_eyes(alice: Person, bob: Person, win
     hers.click("text=Save >> nth=0")
     expect(his.locator("#room-header h1")).to_contain_text("Hall")
     expect(his.locator("#topic")).to_have_text("Everything")
+    expect(his).to_have_title(re.compile(r"^Hall · "))
     expect(his.locator("#sidebar")).to_contain_text("Hall")
     expect(his.locator("#writing")).to_contain_text("Only the room’s owners and administrators can write here.")
     expect(his.locator("#body")).to_have_count(0)

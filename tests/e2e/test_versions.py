@@ -5,7 +5,6 @@ from playwright.sync_api import Page, expect
 from tests.support.browsers import Windows, wait_until
 from tests.support.people import Person
 
-
 HOLD = """
     path => {
         const send = window.fetch, held = (window.onTheirWay ??= {})[path] = [];

@@ -1,5 +1,9 @@
 """What helps people write: completion, emoji, answers with quotes, the Up arrow, commands."""
 
+import re
+from collections.abc import Callable
+
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import PHONE, Windows, choose
@@ -92,6 +96,61 @@ def test_a_word_is_completed_with_the_keyboard_alone(alice: Person, bob: Person,
     expect(page.locator("#messages .body")).to_have_text(["well done 🎉 @Bob Brown and :smi"])
 
 
+def test_a_name_is_completed_behind_a_letter_of_writing_without_spaces(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    choices = page.locator("#completions")
+    page.focus("#body")
+    for before in ("ねえ", "ー", "안녕", "你好", "時々", "、"):
+        page.keyboard.type(f"{before}@b")
+        expect(choices).to_be_visible()
+        expect(choices.locator("[aria-selected=true]")).to_have_text("Bob Brown")
+        page.keyboard.press("Enter")
+        expect(page.locator("#body")).to_have_value(f"{before}@Bob Brown ")
+        page.fill("#body", "")
+    page.keyboard.type("a@b")
+    page.wait_for_timeout(400)
+    expect(choices).to_be_hidden()
+
+
+@pytest.mark.parametrize("key", ["Enter", "Tab", "Escape"])
+def test_only_what_the_word_can_become_is_taken(alice: Person, bob: Person, windows: Windows, key: str) -> None:
+    sign_up(alice.server, "Bea")
+    page = windows.open_as(alice, "/rooms/1")
+    held: list[Callable[[], None]] = []
+    page.route("**/completions?word=%40bob", lambda route: held.append(route.continue_))
+    choices = page.locator("#completions")
+    page.focus("#body")
+    page.keyboard.type("@b")
+    expect(choices.locator("[aria-selected=true]")).to_have_text("Bea")
+    with page.expect_request("**/completions?word=%40bob"):
+        page.keyboard.type("ob")
+    expect(choices.locator("[aria-selected=true]")).to_have_count(0)
+    expect(page.locator("#body")).not_to_have_attribute("aria-activedescendant", re.compile(""))
+    page.keyboard.press(key)
+    if key == "Enter":
+        expect(page.locator("#messages .body")).to_have_text(["@bob"])
+        expect(page.locator("#body")).to_have_value("")
+    else:
+        expect(page.locator("#body")).to_have_value("@bob")
+    expect(choices).to_be_hidden()
+    with page.expect_response("**/completions?word=%40bob"):
+        held.pop()()
+    page.wait_for_timeout(200)
+    expect(choices).to_be_hidden()
+
+
+def test_nothing_is_taken_where_the_caret_is_no_longer(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.focus("#body")
+    page.keyboard.type("hello @b")
+    expect(page.locator("#completions [aria-selected=true]")).to_have_text("Bob Brown")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body")).to_have_text(["hello @b"])
+
+
 def test_an_emoji_is_picked(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "oh ")
@@ -145,6 +204,12 @@ def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
     send(his, "/leave")
     expect(his).to_have_url(f"{alice.server.url}/")
     expect(his.locator("nav >> text=Garden")).to_have_count(0)
+    bob.join(garden)
+    his.goto(f"{alice.server.url}/rooms/{garden}")
+    expect(his.locator("#online")).to_contain_text("Bob")
+    expect(his.locator("#body")).to_have_value("")
+    his.wait_for_timeout(500)
+    expect(his.locator("#room-header")).to_be_visible()
 
 
 def test_commands_without_javascript(alice: Person, windows: Windows) -> None:
@@ -209,3 +274,21 @@ def test_enter_among_emoji_chooses_none_that_was_not_looked_at(alice: Person, wi
     page.keyboard.press("Enter")
     page.wait_for_timeout(300)
     assert page.locator("#m-1 .reaction").evaluate_all("all => all.map((each) => each.value)") in ([], ["🍰"])
+
+
+def test_pages_of_one_room_keep_what_each_has(alice: Person, windows: Windows) -> None:
+    one = windows.open_as(alice, "/rooms/1")
+    other = one.context.new_page()
+    other.goto(f"{alice.server.url}/rooms/1")
+    one.fill("#body", "a long thought")
+    send(other, "ok")
+    expect(one.locator("#m-1 .body")).to_have_text("ok")
+    one.reload()
+    expect(one.locator("#body")).to_have_value("a long thought")
+    other.reload()
+    expect(other.locator("#body")).to_have_value("a long thought")
+    other.press("#body", "Enter")
+    expect(one.locator("#m-2 .body")).to_have_text("a long thought")
+    expect(one.locator("#body")).to_have_value("")
+    one.reload()
+    expect(one.locator("#body")).to_have_value("")

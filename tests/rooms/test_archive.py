@@ -1,5 +1,8 @@
 """Rooms that are over: archived, and brought back; deleted, and gone."""
 
+import asyncio
+
+import asyncpg
 import pytest
 
 from chat.rooms.changing import DELETED_AT_ONCE
@@ -106,3 +109,25 @@ def test_a_room_of_more_messages_than_are_deleted_at_once_is_deleted(alice: Pers
     assert f"{count:,} messages" in bob.get(f"/rooms/{party}/delete").text
     assert bob.submit(f"/rooms/{party}/delete", {"name": "Summer party"}).status_code == 303
     assert query(database, "SELECT count(*) FROM messages WHERE room_id = $1", party)[0][0] == 0
+
+
+@pytest.mark.anyio
+async def test_nobody_waits_for_the_deletion_of_a_room(alice: Person, bob: Person, carol: Person, party: int) -> None:
+    connection = await asyncpg.connect(alice.server.database_url)
+    async with asyncio.timeout(20), connection.transaction():
+        await connection.execute("SELECT FROM messages WHERE room_id = $1 FOR UPDATE", party)
+        deletion = asyncio.create_task(
+            asyncio.to_thread(bob.submit, f"/rooms/{party}/delete", {"name": "Summer party"})
+        )
+        archived = "SELECT archived_at IS NOT NULL FROM rooms WHERE id = $1"
+        while not await connection.fetchval(archived, party):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        async with asyncio.timeout(4):
+            posts = [asyncio.to_thread(carol.post, party, "wait!"), asyncio.to_thread(alice.post, 1, "hello")]
+            refused, posted = await asyncio.gather(*posts)
+        assert (refused.status_code, posted.status_code) == (422, 200)
+        assert not deletion.done()
+    await connection.close()
+    assert (await deletion).status_code == 303
+    assert carol.get(f"/rooms/{party}").status_code == 404

@@ -58,6 +58,15 @@ def test_whoever_has_the_link_comes_in(alice: Person, bob: Person, carol: Person
     assert row["role"] == "member"
 
 
+def test_who_follows_it_into_a_room_that_everybody_has_left_owns_it(bob: Person, carol: Person, board: int) -> None:
+    path = link(bob, board)
+    bob.submit(f"/rooms/{board}/leave")
+    assert carol.submit(path).status_code == 303
+    assert bob.submit(path).status_code == 303
+    assert bob.submit(f"/rooms/{board}/settings", {"topic": "mine"}).status_code == 403
+    assert carol.submit(f"/rooms/{board}/settings", {"topic": "mine"}).status_code == 303
+
+
 def test_only_managers_see_and_make_it(alice: Person, bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
     carol.submit(path)

@@ -128,6 +128,32 @@ def test_slow_mode_says_how_long_to_wait_and_forgets_nothing(
     assert [carol.post(kitchen, "free").status_code for _ in range(2)] == [200, 200]
 
 
+def test_leaving_and_coming_back_is_no_way_around_slow_mode(
+    alice: Person, bob: Person, carol: Person, kitchen: int
+) -> None:
+    assert change(bob, kitchen, slow_seconds="10") == 303
+    assert carol.post(kitchen, "one").status_code == 200
+    for come in (
+        lambda: carol.join(kitchen),
+        lambda: bob.submit(f"/rooms/{kitchen}/members", {"person": carol.id}),
+    ):
+        carol.submit(f"/rooms/{kitchen}/leave")
+        assert come().status_code == 303
+        refused = carol.post(kitchen, "two")
+        assert refused.status_code == 422
+        assert int(re.findall(r"Wait (\d+) more seconds: this room is in slow mode", refused.text)[0]) in (9, 10)
+    assert carol.reads(kitchen) == ["one"]
+    alice.join(kitchen)
+    assert alice.post(kitchen, "an administrator").status_code == 200, "need not wait"
+    earlier = "UPDATE memberships SET posted_at = posted_at - interval '10 seconds'"
+    run(execute(alice.server.database_url, earlier))
+    assert carol.post(kitchen, "two").status_code == 200, "she has waited once"
+    assert change(bob, kitchen, slow_seconds="0") == 303
+    carol.submit(f"/rooms/{kitchen}/leave")
+    carol.join(kitchen)
+    assert carol.post(kitchen, "at once").status_code == 200
+
+
 def test_of_many_posts_at_one_moment_slow_mode_takes_one(bob: Person, carol: Person, kitchen: int) -> None:
     assert change(bob, kitchen, slow_seconds="60") == 303
     with ThreadPoolExecutor(8) as pool:

@@ -1,6 +1,26 @@
 """Rooms, who is in them, and what outsiders may know."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.support.databases import query
 from tests.support.people import Person
+
+OWNER = '<span class="tag">Owner</span>'
+
+
+def pupils_come(person: Person, first: int, last: int, room_id: int) -> None:
+    """Pupils of these numbers sign up, and come into a room."""
+    statement = """
+        WITH pupils AS (INSERT INTO users (email, name, password_hash, role)
+            SELECT 'pupil' || n, 'Pupil ' || to_char(n, 'FM000'), '', 'member' FROM generate_series($1::int, $2) AS n
+            RETURNING id)
+        INSERT INTO memberships (room_id, user_id, role) SELECT $3, id, 'member' FROM pupils
+    """
+    query(person.server.database_url, statement, first, last, room_id)
+
+
+def members_page(person: Person, room_id: int, q: str = "") -> str:
+    return person.get(f"/rooms/{room_id}/members?q={q}").text.split("<main")[1].split("</main")[0]
 
 
 def test_an_open_room_is_found_joined_and_left(alice: Person, bob: Person) -> None:
@@ -65,6 +85,25 @@ def test_a_room_whose_owner_leaves_gets_another(bob: Person, carol: Person) -> N
     assert carol.submit(f"/rooms/{room_id}/settings", {"name": "Mine now"}).status_code == 303
 
 
+def test_who_comes_into_a_room_that_everybody_has_left_owns_it(bob: Person, carol: Person) -> None:
+    room_id = bob.create_room("Workshop")
+    bob.submit(f"/rooms/{room_id}/leave")
+    carol.join(room_id)
+    assert carol.submit(f"/rooms/{room_id}/settings", {"name": "Mine now"}).status_code == 303
+    bob.join(room_id)
+    assert bob.submit(f"/rooms/{room_id}/settings", {"name": "Mine again"}).status_code == 403
+    assert members_page(bob, room_id).count(OWNER) == 1
+
+
+def test_of_those_who_come_and_go_at_one_moment_somebody_owns_the_room(bob: Person, carol: Person) -> None:
+    for number in range(10):
+        room_id = bob.create_room(f"Workshop {number}")
+        with ThreadPoolExecutor(2) as pool:
+            pool.submit(bob.submit, f"/rooms/{room_id}/leave")
+            pool.submit(carol.join, room_id)
+        assert carol.submit(f"/rooms/{room_id}/settings", {"topic": "Mine"}).status_code == 303
+
+
 def test_names_of_rooms_are_checked_next_to_the_field(alice: Person) -> None:
     for name, reason in (("", "Enter a name"), ("x" * 81, "at most 80"), ("LOBBY", "already an open room")):
         answer = alice.submit("/rooms", {"name": name, "kind": "open"})
@@ -123,6 +162,48 @@ def test_members_are_listed_by_name(alice: Person, carol: Person, bob: Person) -
     assert "Owner" in page
 
 
+def test_in_a_crowd_members_are_found_by_name(alice: Person, bob: Person) -> None:
+    pupils_come(alice, 1, 240, 1)
+    everybody = members_page(bob, 1)
+    assert everybody.count('class="list-name"') == 200
+    assert "These are the first 200 of 242 members" in everybody
+    assert "Pupil 198" in everybody
+    assert "Pupil 199" not in everybody
+    assert 'action="/rooms/1/members"' in everybody, "a box to find the others"
+    found = members_page(bob, 1, "PUPIL+24")
+    assert found.count('class="list-name"') == 1
+    assert "Pupil 240" in found
+    assert "Pupil 2" in members_page(bob, 1, "2")
+    assert "first 200 with such a name" in members_page(bob, 1, "pupil")
+    assert "Nobody in the room is called anything like “zzz”" in members_page(bob, 1, "zzz")
+    assert ">242<" in bob.get("/rooms/1").text.split('id="member-count"')[1][:100]
+
+
+def test_in_a_crowd_one_box_finds_members_and_whom_to_add(alice: Person, bob: Person, carol: Person) -> None:
+    room_id = alice.create_room("Gathering")
+    pupils_come(alice, 1, 240, room_id)
+    page = members_page(alice, room_id, "b")
+    assert page.count('type="search"') == 1
+    assert "Nobody in the room is called anything like" in page
+    assert "Bob Brown" in page
+    assert "Carol Clark" not in page
+    added = alice.submit(f"/rooms/{room_id}/members?q=b", {"person": bob.id})
+    assert added.headers["location"] == f"/rooms/{room_id}/members?q=b", "back to whom one has found"
+    assert f"/members/{bob.id}/remove" in members_page(alice, room_id, "b")
+    made = alice.submit(f"/rooms/{room_id}/members/{bob.id}/owner?q=b")
+    assert made.headers["location"] == f"/rooms/{room_id}/members?q=b"
+
+
+def test_among_few_one_looks_only_for_whom_to_add(alice: Person, bob: Person, carol: Person) -> None:
+    room_id = alice.create_room("Board")
+    bob.join(room_id)
+    assert 'type="search"' not in members_page(bob, room_id)
+    page = members_page(alice, room_id, "carol")
+    assert page.count('type="search"') == 1
+    assert "Find somebody to add" in page
+    assert "Bob Brown" in page
+
+
 def test_ids_that_cannot_be_are_not_found(alice: Person) -> None:
     for room_id in ("0", "-1", "x", "99999999999999999999", "1.5", "999999999999999999"):
         assert alice.get(f"/rooms/{room_id}").status_code == 404
@@ -138,7 +219,47 @@ def test_an_owner_shares_a_room_with_another(alice: Person, bob: Person, carol: 
     assert bob.submit(f"{url}/{alice.id}/owner").status_code == 404, "not in it"
     assert "Make owner" not in carol.get(url).text
     assert bob.submit(f"{url}/{carol.id}/owner").status_code == 303
-    assert carol.get(url).text.count('<span class="tag">Owner</span>') == 2
+    assert carol.get(url).text.count(OWNER) == 2
     assert carol.submit(f"/rooms/{room_id}/settings", {"topic": "budget"}).status_code == 303
     pair = alice.open_direct(bob)
     assert alice.submit(f"/rooms/{pair}/members/{bob.id}/owner").status_code == 403
+
+
+def test_an_owner_takes_ownership_from_another_or_gives_it_up(alice: Person, bob: Person, carol: Person) -> None:
+    room_id = bob.create_room("Board", "closed")
+    bob.submit(f"/rooms/{room_id}/members", {"person": carol.id})
+    url = f"/rooms/{room_id}/members"
+    assert carol.submit(f"{url}/{bob.id}/owner/end").status_code == 403, "no owner herself"
+    assert alice.submit(f"{url}/{bob.id}/owner/end").status_code == 404, "not in it"
+    assert "End ownership" not in bob.get(url).text, "he is the only one"
+    last = bob.submit(f"{url}/{bob.id}/owner/end")
+    assert last.status_code == 403
+    assert "A room needs an owner" in last.text
+    bob.submit(f"{url}/{carol.id}/owner")
+    assert bob.get(url).text.count('data-word="End ownership"') == 2
+    assert bob.submit(f"{url}/{alice.id}/owner/end").status_code == 404, "not in it"
+    assert bob.submit(f"{url}/{carol.id}/owner/end").status_code == 303
+    assert carol.submit(f"/rooms/{room_id}/settings", {"topic": "mine"}).status_code == 403
+    assert "Carol Clark" in bob.get(url).text, "a member still"
+    bob.submit(url, {"person": alice.id})
+    bob.submit(f"{url}/{alice.id}/owner")
+    for owner in (alice, bob):
+        assert carol.submit(f"{url}/{owner.id}/owner/end").status_code == 403, "no owner any more"
+    assert bob.submit(f"{url}/{bob.id}/owner/end").status_code == 303
+    assert bob.submit(f"/rooms/{room_id}/settings", {"topic": "mine"}).status_code == 403
+    assert alice.submit(f"{url}/{alice.id}/owner/end").status_code == 403, "now she is the only one"
+    pair = alice.open_direct(bob)
+    assert alice.submit(f"/rooms/{pair}/members/{alice.id}/owner/end").status_code == 403
+
+
+def test_of_two_owners_who_give_up_at_one_moment_one_stays(bob: Person, carol: Person) -> None:
+    room_id = bob.create_room("Board")
+    carol.join(room_id)
+    url = f"/rooms/{room_id}/members"
+    for _ in range(10):
+        for owner, other in ((bob, carol), (carol, bob)):
+            owner.submit(f"{url}/{other.id}/owner")
+        with ThreadPoolExecutor(2) as pool:
+            answers = pool.map(lambda person: person.submit(f"{url}/{person.id}/owner/end").status_code, (bob, carol))
+            assert sorted(answers) == [303, 403]
+        assert members_page(bob, room_id).count(OWNER) == 1

@@ -125,6 +125,13 @@ def test_one_says_where_to_look(alice: Person, bob: Person) -> None:
         ("tea in:attic", "You are in no room called “attic”."),
         ("before:soon", "After before: comes a day"),
         ("has:car", "“has:car” is unknown"),
+        ("tea -from:nobody", "Nobody here is called “nobody”."),
+        ("tea -in:attic", "You are in no room called “attic”."),
+        ("-has:car", "“has:car” is unknown"),
+        ("-before:soon", "After before: comes a day"),
+        ('tea after:"9999-12-31"', "After after: comes a day"),
+        ('""', "nothing in this to look for"),
+        ('-"" \u0301 \ufe0f', "nothing in this to look for"),
         ("x" * 301, "at most 300 characters"),
         (" ".join("abcdefghijklmnopqrstuvwxyz"), "at most 20 words"),
     ):
@@ -132,6 +139,49 @@ def test_one_says_where_to_look(alice: Person, bob: Person) -> None:
         assert answer.status_code == 422
         assert complaint in answer.text
         assert question.replace('"', "&#34;") in answer.text, "what was typed stays"
+
+
+def test_one_says_where_not_to_look(alice: Person, bob: Person) -> None:
+    carol = sign_up(alice.server, "Carol Clark")
+    garden = alice.create_room("Garden Club")
+    bob.join(garden)
+    alice.post(1, "tea by alice")
+    bob.post(1, "tea by bob, see https://example.org")
+    carol.post(1, "tea by carol")
+    bob.post(garden, "tea by bob in the garden")
+    found = lambda question: sorted(text.split(" ", 2)[2] for text in finds(alice, question))  # noqa: E731
+    assert found("tea -from:bob") == ["alice", "carol"]
+    assert found("tea -from:me -from:carol in:lobby") == ["bob, see https://example.org"]
+    assert found("tea from:bob -in:lobby") == ["bob in the garden"]
+    assert found("tea from:bob -in:garden") == ["bob, see https://example.org"]
+    assert found("tea -in:garden -has:link") == ["alice", "carol"]
+    assert found("tea in:garden -in:garden") == found("has:link -has:link") == found("tea from:me -from:me") == []
+
+
+def test_signs_between_words_do_not_count(alice: Person) -> None:
+    for body in ("salt & pepper", "salt and pepper", "report – final", "report final", "party 🎉", "a party"):
+        alice.post(1, body)
+    assert finds(alice, "salt & pepper") == ["[salt] and [pepper]", "[salt] &amp; [pepper]"]
+    assert finds(alice, "report – final") == ["[report] [final]", "[report] – [final]"]
+    assert finds(alice, "report -- final -> …") == ["[report] [final]", "[report] – [final]"]
+    assert finds(alice, "party 🎉") == ["a [party]", "[party] 🎉"]
+    assert finds(alice, "a & party" + " –" * 20) == ["[a] [party]"]
+    assert finds(alice, "party -🎉") == ["a [party]"]
+    assert finds(alice, "-party -a -report 🎉 &") == []
+
+
+def test_signs_alone_are_found_wherever_they_stand(alice: Person, bob: Person) -> None:
+    cellar = bob.create_room("Cellar", "closed")
+    bob.post(cellar, "🎉 in secret")
+    for body in ("well done🎉", ":tada: typed", "I ❤️ it", "salt&pepper", "100% _", "nothing"):
+        alice.post(1, body)
+    assert finds(alice, "🎉") == ["[🎉] typed", "well done[🎉]"]
+    assert finds(alice, "❤️") == finds(alice, "❤") == ["I [❤]️ it"]
+    assert finds(alice, "&") == ["salt[&amp;]pepper"]
+    assert finds(alice, "% _") == ["100[%] [_]"]
+    assert finds(alice, "🎉 from:bob") == finds(alice, "🧨") == []
+    assert "nothing" in finds(alice, "-🎉")
+    assert len(finds(alice, "-🎉")) == 4
 
 
 def test_days_and_times_are_those_of_the_chosen_zone(alice: Person) -> None:
@@ -167,6 +217,30 @@ def test_days_begin_where_one_is() -> None:
     assert question.until == datetime(2026, 3, 9, 15, tzinfo=UTC)
     with pytest.raises(InvalidInput):
         understood("after:2026-02-30", NOON)
+
+
+def test_days_not_before_and_not_after_which() -> None:
+    question = understood("-before:2026-03-01 -after:2026-03-05", NOON)
+    assert question.since == datetime(2026, 3, 1, tzinfo=UTC)
+    assert question.until == datetime(2026, 3, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("after:9999-12-31", "UTC"),
+        ("-after:9999-12-31", "UTC"),
+        ("after:9999-12-30", "America/New_York"),
+        ("before:9999-12-31", "Pacific/Niue"),
+        ("before:0001-01-01", "Asia/Seoul"),
+        ("after:0001-01-01", "Asia/Seoul"),
+        ("before:0001-01-01", "America/New_York"),
+        ("before:0001-01-01", "UTC"),
+    ],
+)
+def test_the_first_and_the_last_days_there_are_break_nothing(alice: Person, typed: str, zone: str) -> None:
+    alice.submit("/profile/times", {"time_zone": zone, "hours": "12"})
+    assert alice.get(f"/search?q={typed}").status_code in (200, 422)
 
 
 def test_the_best_come_first_and_everything_is_reached(alice: Person) -> None:
