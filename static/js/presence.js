@@ -6,18 +6,24 @@ const roster = new CSSStyleSheet();
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, roster];
 
 const ROSTER = /<hx-roster data-online="([\d ]*)" data-idle="([\d ]*)" data-statuses="([^"]*)">/;
-const dot = (people, style) => {
-  const faces = people.match(/\d+/g)?.map((id) => `[data-person="${id}"], .message[data-author="${id}"] > .byline > .avatar`);
-  return faces ? `:is(${faces})::after { content: ""; ${style} }` : "";
-};
+const EVERY_FACE = `.avatar[data-person]:not([data-person="group"], .online .avatar), .message > .byline > .avatar`;
+const facesOf = (people) =>
+  people.match(/\d+/g)?.map((id) => `.avatar[data-person="${id}"], .message[data-author="${id}"] > .byline > .avatar`) ?? [];
+// A disc for who is online, a ring for who is idle, a thin one for everybody else.
+const dot = (faces, style) => (faces.length ? `:is(${faces})::after { content: ""; ${style} }` : "");
+const outlined = (width, colour) => `background: var(--paper); box-shadow: inset 0 0 0 ${width} var(${colour})`;
 function showRoster(markup) {
   const [, online, idle, statuses] = ROSTER.exec(markup) ?? [];
   if (online === undefined) return;
   const about = [...statuses.matchAll(/(\d+) (\S+)/g)].map(
     ([, id, emoji]) => `.author[href="/people/${id}"]::after, .online [href="/people/${id}"] > .one-line::after, .sidebar [data-with="${id}"] > .one-line::after { content: "\\a0${emoji}"; }`,
   );
-  const rules = [dot(online, "background: var(--good)"), dot(idle, "background: var(--paper); box-shadow: inset 0 0 0 2px var(--idle)")];
-  roster.replaceSync([...rules, ...about].join("\n"));
+  const dots = [
+    dot(EVERY_FACE, outlined("1px", "--ink-soft")),
+    dot(facesOf(online), "background: var(--good); box-shadow: none"),
+    dot(facesOf(idle), outlined("2px", "--idle")),
+  ];
+  roster.replaceSync([...dots, ...about].join("\n"));
   sessionStorage.setItem("roster", markup);
 }
 // The same in words, where people are listed.

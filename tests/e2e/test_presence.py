@@ -4,17 +4,19 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import Windows, hide
 from tests.support.databases import query
 from tests.support.people import Person
 
 
 def dot(page: Page, face: str) -> str:
-    """What a face's dot looks like: none, filled, or a ring."""
-    look = page.locator(face).first.evaluate(
+    """What a face's dot looks like: none, filled, a ring, or a thin one."""
+    content, shadow = page.locator(face).first.evaluate(
         "face => { const look = getComputedStyle(face, '::after'); return [look.content, look.boxShadow]; }"
     )
-    return "none" if look[0] == "none" else "filled" if look[1] == "none" else "ring"
+    if content == "none" or shadow == "none":
+        return "none" if content == "none" else "filled"
+    return "thin ring" if " 1px inset" in shadow else "ring"
 
 
 def expect_dot(page: Page, face: str, look: str) -> None:
@@ -32,7 +34,8 @@ def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -
     hers = windows.open_as(alice, "/rooms/1")
     face, link = "#m-1 .avatar", f"nav [data-with='{bob.id}']"
     expect(hers.locator("#online")).to_contain_text("Alice")
-    assert dot(hers, face) == "none"
+    expect_dot(hers, face, "thin ring")
+    expect_dot(hers, f"{link} .avatar", "thin ring")
     his = windows.open_as(bob, "/rooms/1")
     expect_dot(hers, face, "filled")
     expect_dot(hers, f"{link} .avatar", "filled")
@@ -48,7 +51,7 @@ def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -
         hers.wait_for_timeout(100)
     assert "🌴" in name
     his.close()
-    expect_dot(hers, face, "none")
+    expect_dot(hers, face, "thin ring")
     hers.goto(f"{alice.server.url}/people/{bob.id}")
     expect(hers.locator("main")).to_contain_text("Offline · 🌴 On holiday")
     windows.open_as(bob, "/rooms/1")
@@ -58,6 +61,17 @@ def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -
     for path in ("/mentions", "/rooms/1/pinned", "/search?q=you"):
         hers.goto(alice.server.url + path)
         expect_dot(hers, ".where .avatar", "filled")
+
+
+def test_who_has_not_looked_at_their_page_is_idle(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "hello")
+    hers = windows.open_as(alice, "/rooms/1")
+    his = windows.open_as(bob, "/rooms/1", is_behind=True)
+    expect(hers.locator("#online")).to_contain_text("Bob")
+    expect_dot(hers, "#m-1 .avatar", "ring")
+    hide(his, False)
+    his.mouse.move(10, 10)
+    expect_dot(hers, "#m-1 .avatar", "filled")
 
 
 def test_one_sees_who_is_writing_and_never_oneself(alice: Person, bob: Person, windows: Windows) -> None:

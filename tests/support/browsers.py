@@ -91,9 +91,14 @@ class Windows:
         page.on("pageerror", page_error)
         return page
 
-    def open_as(self, person: Person, path: str = "/", url: str = "", **options: Any) -> Page:
-        """A window in which somebody signs in, and then opens a page; `url` is another way to their server."""
+    def open_as(self, person: Person, path: str = "/", url: str = "", is_behind: bool = False, **options: Any) -> Page:
+        """A window in which somebody signs in, and then opens a page.
+
+        `url` is another way to their server; a window that is behind others believes so from the beginning.
+        """
         page = self.open(**options)
+        if is_behind:
+            page.add_init_script("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
         url = url or person.server.url
         page.goto(f"{url}/sign-in")
         page.fill("#email", person.email)
