@@ -93,6 +93,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (box.value.startsWith(ctx.sent)) box.value = box.value.slice(ctx.sent.length).replace(/^\n+/, "");
   document.getElementById("scroller")?.scrollTo(0, 0);
   document.getElementById("first-unread")?.remove();
+  if (messages()) noneIsNew();
   // What leads elsewhere puts no new client id into the form.
   if (ctx.response.status !== 200) keepDraft(form);
 });

@@ -7,10 +7,11 @@ const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
 const PAUSE = 1000;
 let held = false, saidAt = 0, sayingSoon;
+// In a scroller whose column is reversed, 0 is the end.
+const isInView = () => readForm() && !held && !document.hidden && scroller().scrollTop >= -40;
 function sayRead() {
   const form = readForm();
-  // In a scroller whose column is reversed, 0 is the end.
-  if (!form || held || document.hidden || scroller().scrollTop < -40 || newest() <= Number(form.dataset.read)) return;
+  if (!isInView() || newest() <= Number(form.dataset.read)) return;
   form.dataset.read = form.elements.position.value = newest();
   learn(read, form.dataset.room, newest());
   count();
@@ -44,6 +45,14 @@ function markNew() {
   first?.classList.add("first-new");
 }
 
+// What comes while one looks on is not new, unless something before it is; nor is anything above what one writes.
+let hasLooked = false;
+const noneIsNew = () => (messages().dataset.read = newest());
+function keepUp() {
+  if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
+  hasLooked = true;
+}
+
 // The way back down, with how much there is.
 function offerJump() {
   const jump = document.getElementById("jump");
@@ -55,6 +64,7 @@ function offerJump() {
 
 function look() {
   if (!messages()) return;
+  keepUp();
   sayRead();
   markNew();
   offerJump();

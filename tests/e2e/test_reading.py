@@ -93,6 +93,26 @@ def test_a_line_shows_where_one_left_off(alice: Person, bob: Person, windows: Wi
     expect(page.locator(".first-new")).to_have_count(0)
 
 
+def test_what_comes_while_one_looks_on_is_not_new(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    is_connected(page)
+    bob.post(1, "seen as it came")
+    expect(page.locator("#messages")).to_contain_text("seen as it came")
+    page.wait_for_timeout(300)
+    expect(page.locator(".first-new")).to_have_count(0)
+    hide(page, True)
+    bob.post(1, "came behind")
+    expect(page.locator(".first-new")).to_contain_text("came behind")
+    hide(page, False)
+    bob.post(1, "came in front")
+    expect(page.locator("#m-3")).to_be_visible()
+    expect(page.locator(".first-new")).to_contain_text("came behind")
+    page.fill("#body", "I see")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-4")).to_be_visible()
+    expect(page.locator(".first-new")).to_have_count(0)
+
+
 def test_a_message_is_marked_unread(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(5):
         bob.post(1, f"message {number}")
