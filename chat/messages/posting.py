@@ -176,7 +176,8 @@ async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) ->
     wait = 0 if since is None else math.ceil(room.slow_seconds - since)
     if wait <= 0:
         return None
-    return InvalidInput(body=f"Wait {wait} more {'second' if wait == 1 else 'seconds'}: this room is in slow mode.")
+    count, unit = (wait, "second") if wait < 120 else (math.ceil(wait / 60), "minute")
+    return InvalidInput(body=f"Wait {count} more {unit}{'' if count == 1 else 's'}: this room is in slow mode.")
 
 
 class Posting:

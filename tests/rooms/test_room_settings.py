@@ -124,6 +124,8 @@ def test_slow_mode_says_how_long_to_wait_and_forgets_nothing(
     run(execute(alice.server.database_url, earlier))
     assert carol.post(kitchen, "two").status_code == 200
     assert carol.reads(kitchen) == ["one", "a manager", "a manager", "a manager", "two"]
+    assert change(bob, kitchen, slow_seconds="3600") == 303
+    assert "Wait 60 more minutes:" in carol.post(kitchen, "three").text
     assert change(bob, kitchen, slow_seconds="0") == 303
     assert [carol.post(kitchen, "free").status_code for _ in range(2)] == [200, 200]
 
