@@ -16,6 +16,7 @@ import nh3
 from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import StateBlock
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
@@ -104,10 +105,19 @@ def _markdown() -> MarkdownIt:
     markdown.disable(["heading", "lheading", "hr", "image", "reference", "code", "html_block", "html_inline"])
     # Only what says that it is an address is one: "notes.md" and "so.then" are not.
     markdown.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False})
+    markdown.block.ruler.before("paragraph", "answer", _ends_quote, {"alt": ["blockquote"]})
     markdown.core.ruler.push("emoji", _emoji)
     markdown.core.ruler.push("mentions", _mentions)
     markdown.add_render_rule("link_open", _link_open)
     return markdown
+
+
+def _ends_quote(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
+    """A line without a > is what one says oneself, not the quote's, as CommonMark has it.
+
+    Only quotes ask, and only about such lines, whether something else begins there.
+    """
+    return silent
 
 
 def _emoji(state: StateCore) -> None:

@@ -11,19 +11,23 @@ function keepDraft(form) {
   body.value ? localStorage.setItem(draftKey(form), JSON.stringify(draft)) : localStorage.removeItem(draftKey(form));
 }
 
+let retry;
 function restoreDraft() {
   composer().dataset.known = "yes";
   const { body, client_id: id } = composer().elements;
   const draft = JSON.parse(localStorage.getItem(draftKey(composer())));
   if (!draft || body.value) return;
   body.value = draft.body;
-  if (draft.submitted) [id.value, composer().dataset.submitted] = [draft.id, "yes"];
+  if (!draft.submitted) return;
+  [id.value, composer().dataset.submitted] = [draft.id, "yes"];
+  // The connection, at which it goes, may be there already.
+  clearTimeout(retry);
+  retry = setTimeout(sendAgain, 1500);
 }
 
 // 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
 const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-let retry;
 function sendAgain() {
   clearTimeout(retry);
   if (composer()?.dataset.submitted) composer().requestSubmit();
@@ -68,8 +72,14 @@ document.addEventListener("input", ({ target }) => {
 // Another page of this room has sent what it had, or thrown it away. Here stands the same, or something else to keep.
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (!composer() || newValue !== null || key !== draftKey(composer())) return;
-  const { body } = composer().elements;
-  if (body.value === JSON.parse(oldValue).body) body.value = "";
+  const { body, client_id: id } = composer().elements;
+  if (body.value === JSON.parse(oldValue).body) {
+    clearTimeout(retry);
+    // That id may be spent.
+    [body.value, id.value] = ["", newId()];
+    delete composer().dataset.submitted;
+    document.getElementById("composer-error").textContent = "";
+  }
   keepDraft(composer());
 });
 
@@ -95,7 +105,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   document.getElementById("first-unread")?.remove();
   if (messages()) noneIsNew();
   // What leads elsewhere puts no new client id into the form.
-  if (ctx.response.status !== 200) keepDraft(form);
+  if (ctx.response.status !== 200 || form !== ctx.sourceElement) keepDraft(form);
 });
 
 document.addEventListener("htmx:after:swap", ({ target }) => {

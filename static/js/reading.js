@@ -50,7 +50,7 @@ let hasLooked = false;
 const noneIsNew = () => (messages().dataset.read = newest());
 function keepUp() {
   if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
-  hasLooked = true;
+  hasLooked = Boolean(readForm());
 }
 
 // The way back down, with how much there is.

@@ -108,6 +108,8 @@ def test_what_is_quoted_tells_nobody_again(alice: Person, bob: Person, carol: Pe
     assert alice.reads(1)[2].count("@Alice Adams") == 2
     alice.post(1, "> @Bob Brown knows\n\nreally?")
     assert len(meant(alice)) == 5
+    alice.post(1, "> what is below is no quote\n@Bob Brown, is it?")
+    assert meant(alice)[5:] == [(5, bob.id)]
 
 
 def test_everybody_in_a_large_room_is_meant_anew_when_it_is_edited(alice: Person, bob: Person) -> None:

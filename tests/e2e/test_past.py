@@ -68,6 +68,19 @@ def test_who_was_away_for_long_goes_to_where_they_left_off(alice: Person, bob: P
     expect(page.locator(".first-new")).to_have_id("m-2")
 
 
+def test_a_line_shows_where_one_left_off_on_a_page_that_becomes_live(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    for number in range(1, 64):
+        bob.post(1, f"line {number}")
+    alice.submit("/rooms/1/read", {"position": 60})
+    page = windows.open_as(alice, "/rooms/1/messages/5")
+    expect(page.locator("#m-5")).to_be_in_viewport()
+    page.click("#newer a")
+    expect(page.locator("#m-63")).to_be_attached()
+    expect(page.locator(".first-new")).to_have_id("m-61")
+
+
 def test_an_old_message_changed_while_it_is_fetched_is_shown_as_it_is_now(
     alice: Person, bob: Person, windows: Windows
 ) -> None:

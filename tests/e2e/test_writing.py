@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import PHONE, Windows, choose
+from tests.support.browsers import LOST_SERVER, PHONE, Windows, choose
 from tests.support.people import Person, sign_up
 
 
@@ -292,3 +292,36 @@ def test_pages_of_one_room_keep_what_each_has(alice: Person, windows: Windows) -
     expect(one.locator("#body")).to_have_value("")
     one.reload()
     expect(one.locator("#body")).to_have_value("")
+
+
+def test_what_another_page_has_sent_is_not_sent_again_and_costs_no_message(alice: Person, windows: Windows) -> None:
+    one = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    one.route("**/rooms/1/messages", lambda route: route.abort())
+    send(one, "first")
+    expect(one.locator("#composer-error")).to_contain_text("Not sent yet")
+    other = one.context.new_page()
+    other.route("**/rooms/1/messages", lambda route: route.abort())
+    other.goto(f"{alice.server.url}/rooms/1")
+    expect(other.locator("#composer-error")).to_contain_text("Not sent yet")
+    one.unroute("**/rooms/1/messages")
+    expect(one.locator("#body")).to_have_value("")
+    expect(other.locator("#body")).to_have_value("")
+    expect(other.locator("#composer-error")).to_have_text("")
+    other.unroute("**/rooms/1/messages")
+    other.wait_for_timeout(3500)
+    expect(other.locator("#composer-error")).to_have_text("")
+    send(other, "second")
+    expect(one.locator("#messages .body")).to_have_text(["first", "second"])
+
+
+def test_what_was_not_acknowledged_goes_again_though_the_connection_is_there_already(
+    alice: Person, windows: Windows
+) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    expect(page.locator("#online")).to_contain_text("Alice")
+    page.evaluate(
+        "() => { const draft = { body: 'late', id: newId(), submitted: 'yes' };"
+        " localStorage.setItem(draftKey(composer()), JSON.stringify(draft)); restoreDraft(); }"
+    )
+    expect(page.locator("#messages .body")).to_have_text(["late"])
+    expect(page.locator("#body")).to_have_value("")

@@ -25,6 +25,7 @@ LINK = re.compile(rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+"
         ),
         ("one\ntwo\n\nthree", "<p>one<br>\ntwo</p>\n<p>three</p>"),
         ("> said\n\nno", "<blockquote>\n<p>said</p>\n</blockquote>\n<p>no</p>"),
+        ("> said\nno", "<blockquote>\n<p>said</p>\n</blockquote>\n<p>no</p>"),
         ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
         ("3. a\n4. b", '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>'),
         ("# no heading\n---", "<p># no heading<br>\n---</p>"),
