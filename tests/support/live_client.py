@@ -5,6 +5,7 @@ import html
 import random
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from tests.support.people import Person
 PARTIAL = r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>'
 RECONNECT_CODES = {1001, 1005, 1006, 1011, 1012, 1013, 1014}
 FIRST_DELAY, LONGEST_DELAY = 0.5, 1.5
+LOOK_AGAIN = 0.2  # seconds
 SILENCE = 38  # seconds after which the page doubts its connection, looking every 5 seconds
 
 
@@ -79,12 +81,13 @@ class LiveClient:
         await self.until(lambda: set(texts) <= set(self.view.values()), within)
 
     async def until(self, condition: Callable[[], bool], within: float = 10) -> None:
-        """Wait until a condition holds, looking whenever a frame has arrived."""
+        """Wait until a condition holds, looking whenever a frame has arrived, and now and then: it may be of others."""
         try:
             async with asyncio.timeout(within):
                 while not condition():
                     self._changed.clear()
-                    await self._changed.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), LOOK_AGAIN)
         except TimeoutError:
             raise AssertionError(
                 f"{self.person.name} sees {list(self.view.values())[-5:]}, {self.closed_with=}"
