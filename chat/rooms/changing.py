@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
-from chat.errors import InvalidInput
+from chat.errors import InvalidInput, NotFound
 from chat.models import messages, rooms
 from chat.rooms.opening import name_taken, valid_name, valid_topic
 from chat.rooms.room import Room, require_manager
@@ -57,7 +57,7 @@ async def restore_room(connection: AsyncConnection, visitor: Visitor, room: Room
 async def delete_room(database: AsyncEngine, visitor: Visitor, room: Room, name: str) -> None:
     """Let a manager who types its name delete a room with everything in it, for ever; committed when this returns.
 
-    Raises `Forbidden`, or `InvalidInput` for another name.
+    Raises `Forbidden`, `InvalidInput` for another name, or `NotFound` where somebody else was first.
     """
     require_manager(visitor, room)
     if single_line(name).casefold() != room.name.casefold():
@@ -67,8 +67,11 @@ async def delete_room(database: AsyncEngine, visitor: Visitor, room: Room, name:
     async with database.begin() as connection:
         await archive_room(connection, visitor, room)
     async with database.begin() as connection:
-        count = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
-        for first in range(1, (await connection.execute(count)).scalar_one() + 1, DELETED_AT_ONCE):
+        locked = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
+        count = (await connection.execute(locked)).scalar_one_or_none()
+        if count is None:
+            raise NotFound
+        for first in range(1, count + 1, DELETED_AT_ONCE):
             some = messages.c.position.between(first, first + DELETED_AT_ONCE - 1)
             await connection.execute(delete(messages).where(messages.c.room_id == room.id, some))
         await connection.execute(delete(rooms).where(rooms.c.id == room.id))
