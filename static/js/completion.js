@@ -102,6 +102,8 @@ document.addEventListener("click", ({ target }) => {
   put(emoji.value, box().selectionStart, box().selectionEnd);
 });
 
+// What one types before the quote is here stands behind it.
+document.addEventListener("click", ({ target }) => target.closest(".message-actions [href$='/reply']") && box()?.focus());
 document.addEventListener("quote", ({ detail: { text } }) => {
   put(text, 0, 0);
   box().selectionStart = box().selectionEnd = box().value.length;

@@ -53,6 +53,19 @@ def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, wind
     expect(page.locator(".editor")).to_have_count(0)
 
 
+def test_what_is_typed_before_the_quote_is_here_is_kept(alice: Person, windows: Windows) -> None:
+    alice.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1")
+    page.hover("#m-1")
+    page.click("#m-1 .more")
+    expect(page.locator("#m-1 .message-actions")).to_be_visible()
+    slowly = {"offline": False, "latency": 1000, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slowly)
+    page.click("#m-1 .message-actions >> text=Reply")
+    page.keyboard.type("Indeed")
+    expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams .*shall we\?\n\nIndeed$", re.DOTALL))
+
+
 def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "> older\n\nshall we *meet*\nat noon?")
     page = windows.open_as(alice, "/rooms/1")
