@@ -5,8 +5,9 @@ lets through only the elements, attributes and classes listed here. Nothing that
 typed.
 """
 
+import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -63,11 +64,11 @@ def written(body: str, mentionable: Mentionable = NOBODY) -> Written:
         url_schemes=LINK_SCHEMES,
         link_rel="noopener noreferrer nofollow",
     )
-    html = Markup(markup.rstrip("\n"))  # noqa: S704  sanitised
+    safe = Markup(markup.rstrip("\n"))  # noqa: S704  sanitised
     if is_action:
-        html = Markup('<div class="me">{}</div>').format(html)
+        safe = Markup('<div class="me">{}</div>').format(safe)
     people = (person.id for name in env["named"] for person in mentionable.named(name))
-    return Written(html, frozenset(people), EVERYBODY in env["named"])
+    return Written(safe, frozenset(people), EVERYBODY in env["named"])
 
 
 async def written_aside(body: str, mentionable: Mentionable = NOBODY) -> Written:
@@ -80,6 +81,12 @@ async def written_aside(body: str, mentionable: Mentionable = NOBODY) -> Written
 def rendered(body: str) -> Markup:
     """The markup of a text that names nobody."""
     return written(body).html
+
+
+def plain(markup: str, without: Collection[str] = ()) -> str:
+    """The words of a message's markup in one line, less what stands in some elements."""
+    words = nh3.clean(markup, tags=set(), attributes={}, clean_content_tags=set(without))
+    return " ".join(html.unescape(words).split())
 
 
 def escaped(text: str) -> str:

@@ -1,14 +1,13 @@
 """The part of a message that answers a question, with what was looked for marked."""
 
-import html
 import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import islice
 
-import nh3
 from markupsafe import Markup, escape
 
+from chat.messages.markdown import plain
 from chat.search.folding import folded_with_places
 from chat.search.question import Term
 
@@ -18,7 +17,7 @@ MOST_LOOKED_AT = 200  # places: ten thousand times the same letter is a message,
 
 def extract(markup: str, terms: Sequence[Term]) -> Markup:
     """Some words of a message's markup around the place where most of the terms stand together."""
-    text = unicodedata.normalize("NFC", " ".join(html.unescape(nh3.clean(markup, tags=set())).split()))
+    text = unicodedata.normalize("NFC", plain(markup))
     found = _found(text, terms)
     start = max(0, _best_place(found) - BEFORE)
     end = min(len(text), start + LENGTH)
