@@ -176,8 +176,13 @@ async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) ->
     wait = 0 if since is None else math.ceil(room.slow_seconds - since)
     if wait <= 0:
         return None
-    count, unit = (wait, "second") if wait < 120 else (math.ceil(wait / 60), "minute")
-    return InvalidInput(body=f"Wait {count} more {unit}{'' if count == 1 else 's'}: this room is in slow mode.")
+    return InvalidInput(body=f"Wait {how_much_more(wait)}: this room is in slow mode.")
+
+
+def how_much_more(seconds: int) -> str:
+    """A time to wait in words: from two minutes on in minutes."""
+    count, unit = (seconds, "second") if seconds < 120 else (math.ceil(seconds / 60), "minute")
+    return f"{count} more {unit}{'' if count == 1 else 's'}"
 
 
 class Posting:

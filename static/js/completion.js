@@ -102,11 +102,27 @@ document.addEventListener("click", ({ target }) => {
   put(emoji.value, box().selectionStart, box().selectionEnd);
 });
 
-// What one types before the quote is here stands behind it.
-document.addEventListener("click", ({ target }) => target.closest(".message-actions [href$='/reply']") && box()?.focus());
+// What one types before the quote is here stands behind it, and what one sends before goes with it.
+let quoting, isToGo;
+document.addEventListener("htmx:before:request", ({ target }) => {
+  if (!box() || !target.matches?.(".message-actions [href$='/reply']")) return;
+  [quoting, isToGo] = [target, false];
+  box().focus();
+});
+document.addEventListener("submit", (event) => {
+  if (!quoting || event.target !== composer() || composer().dataset.submitted) return;
+  event.preventDefault();
+  event.stopPropagation();
+  isToGo = true;
+}, true);
 document.addEventListener("quote", ({ detail: { text } }) => {
+  quoting = null;
   put(text, 0, 0);
   box().selectionStart = box().selectionEnd = box().value.length;
+  if (isToGo) composer().requestSubmit();
+});
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  if (ctx.sourceElement === quoting) quoting = null;
 });
 
 for (const moment of ["DOMContentLoaded", "htmx:after:swap"]) document.addEventListener(moment, () => {

@@ -53,7 +53,7 @@ def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, wind
     expect(page.locator(".editor")).to_have_count(0)
 
 
-def test_what_is_typed_before_the_quote_is_here_is_kept(alice: Person, windows: Windows) -> None:
+def test_what_is_typed_before_the_quote_is_here_is_kept_and_goes_with_it(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     page.hover("#m-1")
@@ -64,6 +64,13 @@ def test_what_is_typed_before_the_quote_is_here_is_kept(alice: Person, windows: 
     page.click("#m-1 .message-actions >> text=Reply")
     page.keyboard.type("Indeed")
     expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams .*shall we\?\n\nIndeed$", re.DOTALL))
+    page.fill("#body", "")
+    choose(page, 1, "text=Reply")
+    page.keyboard.type("Yes")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-2 blockquote")).to_contain_text("shall we?")
+    expect(page.locator("#m-2")).to_contain_text("Yes")
+    expect(page.locator("#body")).to_have_value("")
 
 
 def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Windows) -> None:
