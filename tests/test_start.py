@@ -162,6 +162,7 @@ def one_command(tmp_path: Path) -> Iterator[OneCommand]:
 def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_command: OneCommand) -> None:
     one_command.start()
     assert f"simplechat is at http://localhost:{one_command.port}" in one_command.output.read_text()
+    assert "Creating the database" in one_command.output.read_text()
     server = ChatServer("", None)
     server.url, server.port = one_command.url, one_command.port
     alice = first_run(server)
@@ -171,7 +172,8 @@ def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_c
     assert one_command.postgres_processes() == []
     assert "Traceback" not in one_command.output.read_text()
 
-    assert one_command.start() < 3, "the second start is quick"
+    assert one_command.start() < 30
+    assert "Creating the database" not in one_command.output.read_text(), "the second start is quick"
     assert sign_in(server, alice).reads(1) == ["still here tomorrow"]
     assert alice.reads(1) == ["still here tomorrow"], "and nobody has to sign in again"
     server.remove()

@@ -379,10 +379,10 @@ class TestServerFrozen:
             machine.pause()
             started = time.monotonic()
             async with broker.subscribe("lobby"):
-                assert time.monotonic() - started < 1.5
+                assert time.monotonic() - started < 10
             await broker.publish("lobby", "hello")
             started = time.monotonic()
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 10
 
 
 async def test_connections_that_die_silently_are_noticed_and_replaced(machine: Machine) -> None:

@@ -1,6 +1,8 @@
 """Order and completeness over real sockets, several processes and a Redis that may die."""
 
 import asyncio
+import re
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -44,6 +46,21 @@ async def test_twenty_readers_on_two_processes_get_a_thousand_messages_in_order(
         assert mine == [f"{number}-{count}" for count in range(125)], "an author's messages keep their order"
 
 
+async def seconds_until_read(author: Person, reader: LiveClient, words: str) -> list[float]:
+    """How long each of some messages, posted one after the other, takes to a reader.
+
+    Without the first: it may come right before its reader's process compares the room with the database, which makes
+    good for a lost hint. Each of the others comes right after such a comparison when there are no hints.
+    """
+    taken = []
+    for number in range(6):
+        started = time.monotonic()
+        assert (await asyncio.to_thread(author.post, 1, f"{words} {number}")).status_code == 200
+        await reader.until_shows(f"{words} {number}")
+        taken.append(time.monotonic() - started)
+    return taken[1:]
+
+
 async def test_a_message_posted_to_one_process_is_read_on_the_other(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
@@ -51,10 +68,8 @@ async def test_a_message_posted_to_one_process_is_read_on_the_other(
     alice = first_run(one)
     bob = sign_up(two, "Bob Brown")
     async with LiveClient(bob, 1) as his, LiveClient(alice, 1) as hers:
-        await asyncio.to_thread(alice.post, 1, "across")
-        await his.until_shows("across", within=1)
-        await asyncio.to_thread(bob.post, 1, "and back")
-        await hers.until_shows("and back", within=1)
+        assert min(await seconds_until_read(alice, his, "across")) < 0.5
+        assert min(await seconds_until_read(bob, hers, "and back")) < 0.5
 
 
 async def test_with_redis_dead_messages_still_cross_processes_within_two_seconds(
@@ -65,13 +80,10 @@ async def test_with_redis_dead_messages_still_cross_processes_within_two_seconds
     bob = sign_up(two, "Bob Brown")
     async with LiveClient(bob, 1) as his:
         redis_server.kill()
-        for number in range(5):
-            assert (await asyncio.to_thread(alice.post, 1, f"message {number}")).status_code == 200
-            await his.until_shows(f"message {number}", within=2.5)
+        assert min(await seconds_until_read(alice, his, "without redis")) < 2
         redis_server.start()
         await asyncio.sleep(2)
-        await asyncio.to_thread(alice.post, 1, "with redis")
-        await his.until_shows("with redis", within=1)
+        assert min(await seconds_until_read(alice, his, "with redis")) < 0.5
         assert his.inserted == sorted(set(his.inserted))
 
 
@@ -117,8 +129,8 @@ async def test_signing_out_closes_that_sessions_sockets_on_every_process_and_no_
         LiveClient(elsewhere, 1) as other,
     ):
         await asyncio.to_thread(alice.submit, "/sign-out")
-        await here.until(lambda: here.closed_with == 4401, within=2)
-        await there.until(lambda: there.closed_with == 4401, within=2)
+        await here.until(lambda: here.closed_with == 4401)
+        await there.until(lambda: there.closed_with == 4401)
         assert "You are signed out" in there.frames[-1]
         await asyncio.to_thread(elsewhere.post, 1, "still here")
         await other.until_shows("still here")
@@ -131,16 +143,19 @@ async def test_whom_another_process_removes_sees_the_room_close(
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
     alice = first_run(one)
     bob, carol = sign_up(two, "Bob Brown"), sign_up(two, "Carol Clark")
-    async with LiveClient(bob, 1) as his, LiveClient(carol, 1) as hers:
+    async with LiveClient(alice, 1) as here, LiveClient(bob, 1) as his, LiveClient(carol, 1) as hers:
         await asyncio.to_thread(alice.submit, f"/rooms/1/members/{bob.id}/remove")
-        await his.until(lambda: his.closed_with == 4403, within=2)
+        await his.until(lambda: his.closed_with == 4403)
         assert "You are no longer in this room" in his.frames[-1]
         await asyncio.to_thread(alice.post, 1, "without him")
         await hers.until_shows("without him")
         assert "without him" not in his.view.values()
         await asyncio.to_thread(alice.submit, "/rooms/1/delete", {"name": "Lobby"})
-        await hers.until(lambda: hers.closed_with == 4403, within=2)
-        assert "Lobby was deleted" in hers.frames[-1]
+        await here.until(lambda: here.closed_with == 4403)
+        assert "Lobby was deleted" in here.frames[-1]
+        await hers.until(lambda: hers.closed_with == 4403)
+        # Whichever comes first: the notice through Redis, or her process's own look at who is a member.
+        assert re.search("Lobby was deleted|You are no longer in this room", hers.frames[-1])
 
 
 async def test_a_lost_notice_is_made_good(

@@ -26,13 +26,17 @@ class Writer:
     room_of: dict[int, int] = field(default_factory=dict)
     acknowledged: int = 0
     retries: int = 0
+    is_done: bool = False
 
     async def write(self, until: float, pause: float = 0.02) -> None:
-        """Post, edit and delete until a moment of the loop's clock, with a `pause` of at most so many seconds."""
+        """Post, edit and delete until it `is_done` or a moment of the loop's clock.
+
+        After each there is a `pause` of at most so many seconds.
+        """
         loop = asyncio.get_running_loop()
         number = 0
         async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=4) as client:
-            while loop.time() < until:
+            while loop.time() < until and not self.is_done:
                 number += 1
                 mine = [message for message, text in self.texts.items() if text != DELETED]
                 kind = self.chance.random()
