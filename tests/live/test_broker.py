@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -14,6 +15,7 @@ from broadcaster._base import Subscriber
 from chat.live.broker import RESYNC, Broker, create_broadcast
 from chat.live.incoming import CAPACITY
 from chat.live.outgoing import BATCH
+from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.torture.proxy import Proxy
@@ -22,6 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 Machine = RedisServer | PostgresServer
+Outcome = TypeVar("Outcome")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,15 @@ async def next_message(subscriber: Subscriber, seconds: float = 10.0) -> str:
         return str((await subscriber.get()).message)
 
 
+def without_waiting(coroutine: Coroutine[object, None, Outcome]) -> Outcome:
+    """What a coroutine comes to that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    pytest.fail("it waits for something")
+
+
 async def messages_before(subscriber: Subscriber, last: str) -> list[str]:
     messages = []
     while (message := await next_message(subscriber)) != last:
@@ -77,6 +89,7 @@ async def messages_before(subscriber: Subscriber, last: str) -> list[str]:
     return messages
 
 
+@pytest.mark.usefixtures("patient")
 class TestEveryBroker:
     async def test_the_first_to_subscribe_hears_what_is_published_right_after(self, url: str | None) -> None:
         broker = create_broadcast(url)
@@ -110,13 +123,13 @@ class TestEveryBroker:
             assert await next_message(attic) == "upstairs"
 
     async def test_two_subscribers_of_a_channel_both_hear_it(self, url: str | None) -> None:
-        async with connected(url) as broker, broker.subscribe("lobby") as one:
-            started = time.monotonic()
-            async with broker.subscribe("lobby") as other:
-                assert time.monotonic() - started < 0.5
-                await broker.publish("lobby", "hello")
-                assert await next_message(one) == "hello"
-                assert await next_message(other) == "hello"
+        async with connected(url) as broker, broker.subscribe("lobby") as one, AsyncExitStack() as stack:
+            second = broker.subscribe("lobby")
+            other = without_waiting(second.__aenter__())
+            stack.push_async_exit(second)
+            await broker.publish("lobby", "hello")
+            assert await next_message(one) == "hello"
+            assert await next_message(other) == "hello"
 
     async def test_all_who_come_first_at_the_same_moment_hear(self, url: str | None) -> None:
         channels = ["lobby", "lobby", *(f"room {number}" for number in range(20))]
@@ -216,6 +229,7 @@ class TestEveryBroker:
         assert not broker.backend.is_connected
 
 
+@pytest.mark.usefixtures("patient")
 class TestTwoProcesses:
     async def test_what_one_publishes_the_other_hears(self, machine: Machine) -> None:
         async with (
@@ -236,16 +250,21 @@ class TestTwoProcesses:
 
 
 class TestServerAway:
-    async def test_one_started_before_it_hears_resync_and_then_everything(self, machine: Machine) -> None:
+    async def test_one_started_before_it_hears_resync_and_then_everything(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         machine.kill()
         broker = create_broadcast(machine.url)
         async with broker, broker.subscribe(RESYNC) as resync, broker.subscribe("lobby") as lobby:
             assert not broker.backend.is_connected
+            be_patient(monkeypatch)
             machine.start()
             assert await next_message(resync) == "connected"
+            await until(lambda: broker.backend.is_connected)
             await broker.publish("lobby", "hello")
             assert await next_message(lobby) == "hello"
 
+    @pytest.mark.usefixtures("patient")
     async def test_its_crash_is_answered_with_resync_and_every_channel_is_heard_again(self, machine: Machine) -> None:
         async with (
             connected(machine.url) as broker,
@@ -258,21 +277,24 @@ class TestServerAway:
                 await until(lambda: not broker.backend.is_connected)
                 machine.start()
                 assert await next_message(resync) == "connected"
+                await until(lambda: broker.backend.is_connected)
                 await broker.publish("lobby", f"lobby {crash}")
                 await broker.publish("attic", f"attic {crash}")
                 assert await next_message(lobby) == f"lobby {crash}"
                 assert await next_message(attic) == f"attic {crash}"
 
+    @pytest.mark.usefixtures("patient")
     async def test_channels_joined_and_left_meanwhile_are_as_wished_when_it_is_back(self, machine: Machine) -> None:
         async with connected(machine.url) as broker, broker.subscribe(RESYNC) as resync:
             async with broker.subscribe("attic"):
                 machine.kill()
-                await until(lambda: not broker.backend.is_connected)
+                await until(lambda: broker.backend._receiving.is_away)
             started = time.monotonic()
             async with broker.subscribe("lobby") as lobby:
-                assert time.monotonic() - started < 0.1
+                assert time.monotonic() - started < 10, "it would have waited a minute for a confirmation"
                 machine.start()
                 assert await next_message(resync) == "connected"
+                await until(lambda: broker.backend.is_connected)
                 await broker.publish("lobby", "hello")
                 assert await next_message(lobby) == "hello"
 
@@ -280,11 +302,10 @@ class TestServerAway:
         async with connected(machine.url) as broker:
             machine.kill()
             for _ in range(100):
-                started = time.monotonic()
-                await broker.publish("lobby", "hello")
-                assert time.monotonic() - started < 0.01
-            await until(lambda: broker.dropped == 100, 3)
+                without_waiting(broker.publish("lobby", "hello"))
+            await until(lambda: broker.dropped == 100)
 
+    @pytest.mark.usefixtures("patient")
     async def test_more_than_can_wait_pushes_out_the_oldest(self, machine: Machine) -> None:
         machine.kill()
         broker = create_broadcast(machine.url)
@@ -293,7 +314,9 @@ class TestServerAway:
                 await broker.publish("lobby", str(number))
             assert broker.dropped == 7
 
-    async def test_its_return_is_not_followed_by_a_flood_of_old_messages(self, machine: Machine) -> None:
+    async def test_its_return_is_not_followed_by_a_flood_of_old_messages(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async with (
             connected(machine.url) as broker,
             broker.subscribe(RESYNC) as resync,
@@ -302,13 +325,14 @@ class TestServerAway:
             machine.kill()
             for number in range(5 * BATCH):
                 await broker.publish("lobby", f"old {number}")
-            await anyio.sleep(1.2)
+            await until(lambda: broker.dropped == 5 * BATCH)
+            be_patient(monkeypatch)
             machine.start()
             await next_message(resync)
             await broker.publish("lobby", "new")
             assert await messages_before(lobby, "new") == []
-            assert broker.dropped == 5 * BATCH
 
+    @pytest.mark.usefixtures("patient")
     async def test_the_log_has_a_line_for_its_loss_and_one_for_its_return(
         self, machine: Machine, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -317,7 +341,7 @@ class TestServerAway:
             assert caplog.records == []
             machine.kill()
             await broker.publish("lobby", "hello")
-            await anyio.sleep(1)
+            await until(lambda: len(caplog.records) == 2)
             machine.start()
             await until(lambda: broker.backend.is_connected)
         name = "Redis" if isinstance(machine, RedisServer) else "PostgreSQL"
@@ -330,6 +354,7 @@ class TestServerAway:
         ]
 
 
+@pytest.mark.usefixtures("patient")
 class TestConnectionCut:
     async def test_a_cut_subscription_is_answered_with_resync_and_delivery(self, machine: Machine) -> None:
         async with (
@@ -345,7 +370,9 @@ class TestConnectionCut:
 
 
 class TestServerFrozen:
-    async def test_it_is_noticed_and_its_thaw_answered_with_resync_and_delivery(self, machine: Machine) -> None:
+    async def test_it_is_noticed_and_its_thaw_answered_with_resync_and_delivery(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async with (
             connected(machine.url) as broker,
             broker.subscribe(RESYNC) as resync,
@@ -354,13 +381,16 @@ class TestServerFrozen:
             machine.pause()
             await anyio.sleep(6)
             assert not broker.backend.is_connected
+            be_patient(monkeypatch)
             machine.resume()
             assert await next_message(resync) == "connected"
             await until(lambda: broker.backend.is_connected)
             await broker.publish("lobby", "new")
             assert await next_message(lobby) == "new"
 
-    async def test_its_thaw_is_not_followed_by_a_flood_of_old_messages(self, machine: Machine) -> None:
+    async def test_its_thaw_is_not_followed_by_a_flood_of_old_messages(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async with connected(machine.url) as broker, broker.subscribe("lobby") as lobby:
             machine.pause()
             for _ in range(10):
@@ -368,11 +398,12 @@ class TestServerFrozen:
                     await broker.publish("lobby", "old")
                 await anyio.sleep(0.1)
             await anyio.sleep(1.2)
+            assert broker.dropped >= 9 * 3 * BATCH
+            be_patient(monkeypatch)
             machine.resume()
             await until(lambda: broker.backend.is_connected)
             await broker.publish("lobby", "new")
             assert len(await messages_before(lobby, "new")) <= 3 * BATCH, "what was on its way when it froze"
-            assert broker.dropped >= 9 * 3 * BATCH
 
     async def test_subscribing_and_leaving_do_not_hang_with_it(self, machine: Machine) -> None:
         async with connected(machine.url) as broker:
@@ -385,7 +416,9 @@ class TestServerFrozen:
         assert time.monotonic() - started < 10
 
 
-async def test_connections_that_die_silently_are_noticed_and_replaced(machine: Machine) -> None:
+async def test_connections_that_die_silently_are_noticed_and_replaced(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxy = Proxy(machine.port)
     await proxy.start()
     async with (
@@ -395,8 +428,9 @@ async def test_connections_that_die_silently_are_noticed_and_replaced(machine: M
     ):
         proxy.fall_silent()
         proxy.blackhole = True
-        await until(lambda: not broker.backend.is_connected)
-        await anyio.sleep(0.5)
+        # Both, by the bounds that matter here; what follows is about delivery.
+        await until(lambda: broker.backend._receiving.is_away and broker.backend._sending.is_away, 20)
+        be_patient(monkeypatch)
         proxy.blackhole = False
         assert await next_message(resync) == "connected"
         await until(lambda: broker.backend.is_connected)

@@ -12,7 +12,7 @@ from tests.support.live_client import LiveClient
 from tests.support.people import first_run
 from tests.support.server import ChatServer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient")]
 
 
 async def test_a_stranger_on_the_same_database_neither_rings_resync_nor_stops_delivery(database_url: str) -> None:
@@ -38,5 +38,5 @@ async def test_two_processes_of_one_server_need_no_redis(
             body = f"{number} " + ("long " * 1_900 if number % 10 == 0 else "short")
             assert (await asyncio.to_thread(alice.post, 1, body)).status_code == 200
         for reader in (one, two, three):
-            await reader.until(lambda reader=reader: len(reader.view) == 30, within=3)
+            await reader.until(lambda reader=reader: len(reader.view) == 30)
             assert reader.inserted == sorted(set(reader.inserted))

@@ -2,11 +2,12 @@
 
 import pytest
 
+from chat.live import remote_backend
 from chat.live.broker import RESYNC, create_broadcast
 from tests.live.test_broker import connected, messages_before, next_message, until
 from tests.support.redis_server import RedisServer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient")]
 
 
 async def test_a_stranger_on_the_same_redis_neither_rings_resync_nor_stops_delivery(redis_server: RedisServer) -> None:
@@ -45,7 +46,10 @@ async def test_refusals_are_counted_and_logged_once_and_the_connection_is_kept(
         assert await messages_before(lobby, "allowed") == []
 
 
-async def test_confirmations_that_come_late_bring_one_resync(redis_server: RedisServer) -> None:
+async def test_confirmations_that_come_late_bring_one_resync(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_backend, "CONFIRM_SECONDS", 0.3)
     async with connected(redis_server.url) as broker, broker.subscribe(RESYNC) as resync:
         redis_server.pause()
         async with broker.subscribe("lobby") as lobby, broker.subscribe("attic") as attic:

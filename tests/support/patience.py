@@ -1,0 +1,14 @@
+"""Brokers that wait longer than a machine stands still."""
+
+import pytest
+
+from chat.live import outgoing, postgres_backend, remote_backend
+
+
+def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let brokers give nothing up, and believe no server dead, because of a pause of some seconds."""
+    monkeypatch.setattr(outgoing, "FRESH_SECONDS", 60)
+    monkeypatch.setattr(outgoing, "SEND_SECONDS", 60)
+    monkeypatch.setattr(remote_backend, "CONFIRM_SECONDS", 60)
+    monkeypatch.setattr(remote_backend, "LAST_WORDS_SECONDS", 60)
+    monkeypatch.setattr(postgres_backend, "ANSWER_SECONDS", 60)
