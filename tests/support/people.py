@@ -66,7 +66,9 @@ class Person:
 def browser(server: ChatServer) -> httpx.Client:
     """A client that says, as browsers do, where its requests come from."""
     headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin", "User-Agent": "a test's browser"}
-    return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30))
+    # The server closes a connection that is idle for five seconds: it must not happen while a request is on its way.
+    limits = httpx.Limits(keepalive_expiry=1)
+    return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30, limits=limits))
 
 
 def first_run(server: ChatServer, name: str = "Alice Adams") -> Person:

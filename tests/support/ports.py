@@ -1,19 +1,43 @@
 """Ports nobody uses."""
 
+import os
 import random
 import socket
 
 # Below those that systems give to outgoing connections, of which the tests have thousands.
-_PORTS = range(10_000, 30_000)
+_FIRST = 10_000
+_RANGES, _PORTS_IN_A_RANGE = 20, 1_000
+
+
+class _Range:
+    """The ports of one of the processes that run tests at the same time.
+
+    A server takes its port a moment after that was chosen. Meanwhile nobody else may choose it: neither another process
+    nor this one, which gives each port once before it begins anew.
+    """
+
+    def __init__(self, worker: str) -> None:
+        self._first = _FIRST + int(worker.removeprefix("gw")) % _RANGES * _PORTS_IN_A_RANGE
+        # Somewhere, as the tests of two working copies may be running.
+        self._given = random.SystemRandom().randrange(_PORTS_IN_A_RANGE)
+
+    def next(self) -> int:
+        """The next port that is free."""
+        for _ in range(_PORTS_IN_A_RANGE):
+            self._given += 1
+            port = self._first + self._given % _PORTS_IN_A_RANGE
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                return port
+        raise AssertionError("every port is taken")
+
+
+_range = _Range(os.environ.get("PYTEST_XDIST_WORKER", "gw0"))
 
 
 def free_port() -> int:
-    """A port that is free on this machine right now."""
-    while True:
-        port = random.SystemRandom().choice(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+    """A port that is free on this machine right now, and that was not given to anybody else a moment ago."""
+    return _range.next()

@@ -17,6 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "a secret key that only the tests use, nobody else"
 
 
+def until_ready(url: str, patience: float = 30) -> None:
+    """Wait until whatever serves at an address says that it can."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError("it does not serve")
+
+
 class ChatServer:
     """`python -m chat serve` on a port of its own."""
 
@@ -33,7 +44,8 @@ class ChatServer:
             "PORT": str(self.port),
             **environment,
         }
-        self._log = Path(tempfile.mkstemp(prefix="simplechat-server-", suffix=".log")[1])
+        with tempfile.NamedTemporaryFile(prefix="simplechat-server-", suffix=".log", delete=False) as log:
+            self._log = Path(log.name)
         self.process: subprocess.Popen[bytes] | None = None
         self.command = ["-m", "chat", "serve"]
         self._clients: list[httpx.Client] = []
@@ -60,15 +72,21 @@ class ChatServer:
                 process_group=0,
             )
         deadline = time.monotonic() + patience
-        while True:
-            try:
-                if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the server did not start:\n{self.log}")
+        while time.monotonic() < deadline:
+            serves = self._serves()
+            # Whoever answers may be another, who has taken the port.
+            if self.process.poll() is not None:
+                break
+            if serves:
+                return
             time.sleep(0.03)
+        raise AssertionError(f"the server did not start:\n{self.log}")
+
+    def _serves(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def stop(self) -> int:
         """End it with SIGTERM and return its exit code."""
