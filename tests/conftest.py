@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.browsers import find_browser
 from tests.support.databases import fresh_database, start_cluster
@@ -14,6 +15,10 @@ from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 
 _cluster = pytest.StashKey[ExitStack]()
+
+# An example may take as long as the machine stands still.
+settings.register_profile("slow machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("slow machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

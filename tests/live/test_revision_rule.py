@@ -125,6 +125,7 @@ async def test_a_room_that_never_rests_is_sent_a_few_large_frames_and_a_quiet_on
                 page.take(frame)
 
             page.reader.send = count
+            started = anyio.current_time()
             for _ in range(10):
                 await hub.publish(ROOM, EPOCH, *history.post())
                 assert page.shown == history.view(), "at once"
@@ -135,7 +136,7 @@ async def test_a_room_that_never_rests_is_sent_a_few_large_frames_and_a_quiet_on
                 await anyio.sleep(0.01)
             await anyio.sleep(0.2)
             assert page.shown == history.view()
-            assert frames < 70
+            assert frames <= 22 + 10 * (anyio.current_time() - started)
         tasks.cancel_scope.cancel()
 
 
@@ -189,7 +190,7 @@ async def run_schedule(seed: int, changes: int) -> None:
 
 @pytest.mark.parametrize("part", range(10))
 def test_every_reader_converges_whatever_happens_to_the_hints(part: int) -> None:
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=False)
+    @settings(max_examples=100, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 2**32), st.integers(1, 30))
     def schedules(seed: int, changes: int) -> None:
         async def ten() -> None:

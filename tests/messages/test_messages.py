@@ -1,6 +1,7 @@
 """Posting, history and what becomes of text."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -118,13 +119,16 @@ def test_a_message_continues_the_one_before_only_shortly_after_it_and_by_the_sam
     bob.post(1, "four")
     query(database, "UPDATE rooms SET newest_at = newest_at - interval '1 day' RETURNING 1")
     bob.post(1, "five")
-    rows = query(database, "SELECT continues, starts_day FROM messages ORDER BY id")
-    assert [tuple(row) for row in rows] == [
-        (False, True),
-        (True, False),
-        (False, False),
-        (False, False),
-        (False, True),
+    rows = query(database, "SELECT continues, starts_day, created_at FROM messages ORDER BY id")
+    assert [row["continues"] for row in rows] == [False, True, False, False, False]
+    one, two, three, four, _ = (row["created_at"] for row in rows)
+    # Around midnight, a day begins with another one, too.
+    assert [row["starts_day"] for row in rows] == [
+        True,
+        one.date() != two.date(),
+        two.date() != three.date(),
+        (three - timedelta(minutes=6)).date() != four.date(),
+        True,
     ]
 
 

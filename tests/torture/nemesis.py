@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import httpx
@@ -65,14 +65,20 @@ class Nemesis:
             self.last_was_postgres = name == "restart_postgres"
             await asyncio.sleep(self._chance.uniform(0.05, 0.4))
 
-    async def supervise(self) -> None:
-        """Start dead servers again for as long as this runs, as the platform they run on would."""
-        async with asyncio.TaskGroup() as tasks:
-            for server in self._servers:
-                tasks.create_task(self._keep_alive(server))
+    @contextlib.asynccontextmanager
+    async def supervision(self) -> AsyncIterator[None]:
+        """Start dead servers again meanwhile, as the platform they run on would."""
+        is_over = asyncio.Event()
+        supervisors = [asyncio.create_task(self._keep_alive(server, is_over)) for server in self._servers]
+        try:
+            yield
+        finally:
+            # Not cancelled: a thread would go on starting a server that nobody knows of.
+            is_over.set()
+            await asyncio.gather(*supervisors)
 
-    async def _keep_alive(self, server: ChatServer) -> None:
-        while True:
+    async def _keep_alive(self, server: ChatServer, is_over: asyncio.Event) -> None:
+        while not is_over.is_set():
             await self._revive(server)
             await asyncio.sleep(0.1)
 
@@ -92,7 +98,7 @@ class Nemesis:
             return False
 
     async def _revive(self, server: ChatServer) -> None:
-        while server.process is None or server.process.poll() is not None:
+        if server.process is None or server.process.poll() is not None:
             self.faults["server died"] += 1
             # It may be killed again while it starts.
             with contextlib.suppress(AssertionError):

@@ -25,9 +25,10 @@ class Proxy:
         self._server.close()
         # A connection that was accepted a moment ago becomes a writer only in the loop's next rounds.
         await asyncio.sleep(0.05)
-        while self._writers:
-            self.cut()
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while self._writers:
+                self.cut()
+                await asyncio.sleep(0.01)
 
     def cut(self) -> None:
         """Abort every connection."""

@@ -33,6 +33,7 @@ SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
 CRASH_POINTS = "before_commit:0.001,after_commit:0.001,after_publish:0.001,after_reply:0.001"
 PATIENCE, PATIENCE_AFTER_POSTGRES = 3.0, 10.0
 GIVEN_UP = 30.0
+LONGEST_REST = 180.0  # seconds beside those of breaking things
 
 # Every revision a message was ever stamped with, which an edit would otherwise overwrite.
 REVISION_LOG = """
@@ -70,9 +71,16 @@ class Result:
 
 
 async def torture(
-    seed: int, seconds: float, crowd: tuple[int, int] = (READERS, WRITERS), broker: str = "redis"
+    seed: int,
+    seconds: float,
+    crowd: tuple[int, int] = (READERS, WRITERS),
+    broker: str = "redis",
+    patience: float = PATIENCE,
 ) -> Result:
-    """Run one seed with a crowd of readers and writers, and Redis or PostgreSQL as the broker."""
+    """Run one seed with a crowd of readers and writers, and Redis or PostgreSQL as the broker.
+
+    A view that is not the room so many seconds after the last fault is a violation.
+    """
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
     postgres = embedded.Server(folder / "postgres", {"max_connections": "300"})
     redis = RedisServer() if broker == "redis" else None
@@ -86,7 +94,9 @@ async def torture(
         broker_url = redis.url if redis else url
         servers += [ChatServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-        return await _rage(seed, seconds, crowd, servers, redis, postgres, url)
+        # Writers would wait for ever for a server that never comes back.
+        async with asyncio.timeout(seconds + LONGEST_REST):
+            return await _rage(seed, seconds, crowd, servers, redis, postgres, url, patience)
     finally:
         for server in servers:
             server.remove()
@@ -105,6 +115,7 @@ async def _rage(
     redis: RedisServer | None,
     postgres: embedded.Server,
     url: str,
+    patience: float,
 ) -> Result:
     reading, writing = crowd
     proxies = [Proxy(server.port) for server in servers]
@@ -132,25 +143,24 @@ async def _rage(
         ]
         nemesis = Nemesis(seed, servers, proxies, redis, postgres, url, readers)
         until = loop.time() + seconds
-        supervisor = asyncio.create_task(nemesis.supervise())
-        await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
-        if redis:
-            redis.kill()
-        await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
-        if redis:
-            redis.start()
+        async with nemesis.supervision():
+            await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
+            if redis:
+                redis.kill()
+            await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
+            if redis:
+                redis.start()
         # A crash point may have had the last word.
-        supervisor.cancel()
-        await asyncio.gather(supervisor, return_exceptions=True)
         await nemesis.revive()
         result = Result(seed, faults=nemesis.faults)
-        patience = PATIENCE_AFTER_POSTGRES if nemesis.last_was_postgres else PATIENCE
+        if nemesis.last_was_postgres:
+            patience = max(patience, PATIENCE_AFTER_POSTGRES)
         result.converged_in = await _converge(result, readers, url, rooms, patience)
         result.violations += await _check_database(url, rooms, writers, await _truth(url, rooms))
         await _execute(url, RESTORE)
         await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
         await nemesis.revive()
-        await _converge(result, readers, url, rooms, PATIENCE_AFTER_POSTGRES)
+        await _converge(result, readers, url, rooms, max(patience, PATIENCE_AFTER_POSTGRES))
         for reader in readers:
             result.violations += [f"shown twice: message {number}" for number in reader.doubled]
     for proxy in proxies:

@@ -12,6 +12,9 @@ import httpx
 from tests.support.people import Person
 
 DELETED = "This message was deleted."
+# Longer than a server takes over a change: one that is committed after a later one had been acknowledged, because its
+# writer had given it up, would look like a change that was lost.
+TIMEOUT = 15
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         number = 0
-        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=4) as client:
+        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
             while loop.time() < until and not self.is_done:
                 number += 1
                 mine = [message for message, text in self.texts.items() if text != DELETED]
@@ -51,7 +54,7 @@ class Writer:
 
     async def post(self, room: int) -> None:
         """Post one more message into a room."""
-        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=4) as client:
+        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
             await self._post(client, 0, room)
 
     async def _post(self, client: httpx.AsyncClient, number: int, room: int) -> None:
