@@ -5,9 +5,13 @@ const box = () => document.getElementById("body");
 const list = () => document.getElementById("completions");
 const chosen = () => list().querySelector("[aria-selected=true]");
 
-function put(text, start, end) {
+function insert(text, start, end) {
   box().setRangeText(text, start, end, "end");
   box().dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function put(text, start, end) {
+  insert(text, start, end);
   box().focus();
 }
 
@@ -102,24 +106,20 @@ document.addEventListener("click", ({ target }) => {
   put(emoji.value, box().selectionStart, box().selectionEnd);
 });
 
-// What one types before the quote is here stands behind it, and what one sends before goes with it.
-let quoting, isToGo;
+// What one types before the quote is here stands behind it.
+let quoting;
 document.addEventListener("htmx:before:request", ({ target }) => {
   if (!box() || !target.matches?.(".message-actions [href$='/reply']")) return;
-  [quoting, isToGo] = [target, false];
+  quoting = target;
   box().focus();
 });
-document.addEventListener("submit", (event) => {
-  if (!quoting || event.target !== composer() || composer().dataset.submitted) return;
-  event.preventDefault();
-  event.stopPropagation();
-  isToGo = true;
-}, true);
 document.addEventListener("quote", ({ detail: { text } }) => {
   quoting = null;
-  put(text, 0, 0);
+  // A message on its way stands first, and leaves when it is there.
+  const start = isOnItsWay && box().value.startsWith(composer().dataset.submitted) ? composer().dataset.submitted.length : 0;
+  insert(text, start, start);
   box().selectionStart = box().selectionEnd = box().value.length;
-  if (isToGo) composer().requestSubmit();
+  sendNext();
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   if (ctx.sourceElement === quoting) quoting = null;

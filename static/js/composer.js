@@ -1,36 +1,37 @@
-// The composer: Enter sends; the box is emptied only of what the server has accepted. What is in it outlives the page, and
-// what was sent but not acknowledged goes again by itself, with the same client id, so that it is never posted twice.
+// The composer: Enter sends; the box is emptied only of what the server has accepted. What was sent but not acknowledged
+// goes again by itself, with the same client id, so that it is never posted twice.
 "use strict";
 
 const composer = () => document.getElementById("composer");
 
-const draftKey = (form) => `draft:${form.dataset.author}:${form.getAttribute("action")}`;
-function keepDraft(form) {
-  const { body, client_id: id } = form.elements;
-  const draft = { body: body.value, id: id.value, submitted: form.dataset.submitted };
-  body.value ? localStorage.setItem(draftKey(form), JSON.stringify(draft)) : localStorage.removeItem(draftKey(form));
-}
-
-let retry;
-function restoreDraft() {
-  composer().dataset.known = "yes";
-  const { body, client_id: id } = composer().elements;
-  const draft = JSON.parse(localStorage.getItem(draftKey(composer())));
-  if (!draft || body.value) return;
-  body.value = draft.body;
-  if (!draft.submitted) return;
-  [id.value, composer().dataset.submitted] = [draft.id, "yes"];
-  // The connection, at which it goes, may be there already.
-  clearTimeout(retry);
-  retry = setTimeout(sendAgain, 1500);
-}
-
 // 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
 const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
+// One message goes after the other, and an answer with its quote: what is sent meanwhile is to go when they are there.
+let isOnItsWay = false, isToGo = false, isRepeat = false;
+document.addEventListener("submit", (event) => {
+  if (event.target !== composer() || isRepeat) return;
+  const { submitted } = composer().dataset;
+  const isMore = composer().elements.body.value !== submitted;
+  isToGo = isMore && Boolean(isOnItsWay || quoting || submitted);
+  if (!isOnItsWay && !quoting) return;
+  event.preventDefault();
+  event.stopPropagation();
+}, true);
+
+let retry;
+function sendNext() {
+  if (!isToGo || isOnItsWay || !composer()) return;
+  isToGo = false;
+  if (composer().elements.body.value.trim()) composer().requestSubmit();
+}
+
 function sendAgain() {
   clearTimeout(retry);
-  if (composer()?.dataset.submitted) composer().requestSubmit();
+  if (isOnItsWay || !composer()?.dataset.submitted) return sendNext();
+  isRepeat = true;
+  composer().requestSubmit();
+  isRepeat = false;
 }
 
 function sendAgainLater({ target }, reason) {
@@ -63,30 +64,21 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("input", ({ target }) => {
   if (target.id !== "body") return;
-  // A changed text is another message than the one that was sent.
-  if (composer().dataset.submitted) composer().elements.client_id.value = newId();
-  delete composer().dataset.submitted;
-  keepDraft(composer());
-});
-
-// Another page of this room has sent what it had, or thrown it away. Here stands the same, or something else to keep.
-window.addEventListener("storage", ({ key, oldValue, newValue }) => {
-  if (!composer() || newValue !== null || key !== draftKey(composer())) return;
-  const { body, client_id: id } = composer().elements;
-  if (body.value === JSON.parse(oldValue).body) {
-    clearTimeout(retry);
-    // That id may be spent.
-    [body.value, id.value] = ["", newId()];
+  // A changed text is another message than the one that was sent. What is added while that is on its way is the next one.
+  const { submitted } = composer().dataset;
+  if (submitted && !(isOnItsWay && target.value.startsWith(submitted))) {
+    composer().elements.client_id.value = newId();
     delete composer().dataset.submitted;
-    document.getElementById("composer-error").textContent = "";
   }
   keepDraft(composer());
 });
 
 document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) => {
   if (target !== composer()) return;
-  ctx.sent = ctx.request.body.get("body");
-  target.dataset.submitted = "yes";
+  ctx.sent = target.dataset.submitted || ctx.request.body.get("body");
+  ctx.request.body.set("body", ctx.sent);
+  target.dataset.submitted = ctx.sent;
+  isOnItsWay = true;
   keepDraft(target);
 });
 
@@ -97,6 +89,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (form !== ctx.sourceElement) form.elements.client_id.value = newId();
   delete form.dataset.submitted;
   held = false;
+  isToGo &&= ctx.response.status === 200;
   if (ctx.response.status !== 200 && !ctx.hx?.redirect) return keepDraft(form);
   const box = form.elements.body;
   // What was typed while the message was on its way stays.
@@ -106,6 +99,13 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   if (messages()) noneIsNew();
   // What leads elsewhere puts no new client id into the form.
   if (ctx.response.status !== 200 || form !== ctx.sourceElement) keepDraft(form);
+});
+
+document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  if (ctx.sourceElement.id !== "composer") return;
+  isOnItsWay = false;
+  // htmx takes no other request of this form before it has heard this.
+  if (ctx.response?.status === 200) setTimeout(sendNext);
 });
 
 document.addEventListener("htmx:after:swap", ({ target }) => {

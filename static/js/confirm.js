@@ -3,10 +3,16 @@
 
 function ask(question, word, proceed, refuse = () => {}) {
   const dialog = document.getElementById("confirm");
+  // The end of the question before this one may not have been told yet.
+  dialog.onclose?.();
   dialog.querySelector("p").textContent = question;
   dialog.querySelector("[value=yes]").textContent = word;
   dialog.returnValue = "";
-  dialog.addEventListener("close", () => (dialog.returnValue === "yes" ? proceed() : refuse()), { once: true });
+  dialog.onclose = () => {
+    if (dialog.open) return;
+    dialog.onclose = null;
+    dialog.returnValue === "yes" ? proceed() : refuse();
+  };
   dialog.showModal();
 }
 

@@ -40,7 +40,11 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", ({ target }) => target.closest("#jump:focus-visible") && writing().focus());
 
 // Whoever leaves a dialog that was opened from nowhere wants to write.
-document.addEventListener("close", () => document.activeElement === document.body && writing().focus(), true);
+document.addEventListener("close", ({ target }) => {
+  const at = document.activeElement;
+  // The browser may not have taken the keyboard out of what is closed yet.
+  if (at === document.body || target.contains(at)) writing().focus();
+}, true);
 
 // A form that came back is looked at where it is wrong; not before the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());

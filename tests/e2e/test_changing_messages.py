@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.support.browsers import PHONE, Windows, accessibility_violations
+from tests.support.browsers import PHONE, Windows, accessibility_violations, wait_until
 from tests.support.people import Person, sign_up
 
 
@@ -59,3 +59,15 @@ def test_messages_can_be_edited_and_deleted_without_javascript(alice: Person, wi
     page.click("#m-1 .edit")
     page.click("text=Delete")
     expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
+
+
+def test_a_question_is_answered_once_however_fast_the_next_is_asked(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.evaluate(
+        "() => { window.answers = []; const dialog = document.getElementById('confirm');"
+        " ask('one?', 'One', () => answers.push('one'), () => answers.push('not one')); dialog.close('');"
+        " ask('two?', 'Two', () => answers.push('two'), () => answers.push('not two')); dialog.close('yes'); }"
+    )
+    wait_until(lambda: bool(page.evaluate("answers.length") == 2), page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("answers") == ["not one", "two"]

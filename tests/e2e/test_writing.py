@@ -6,17 +6,12 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import LOST_SERVER, PHONE, Windows, choose
+from tests.support.browsers import PHONE, Windows, choose, send, wait_until_live
 from tests.support.people import Person, sign_up
 
 
 def bodies(page: Page) -> list[str]:
     return page.locator("#messages .body").all_inner_texts()
-
-
-def send(page: Page, text: str) -> None:
-    page.fill("#body", text)
-    page.keyboard.press("Enter")
 
 
 def test_markdown_looks_the_same_to_both(alice: Person, bob: Person, windows: Windows) -> None:
@@ -33,7 +28,7 @@ def test_markdown_looks_the_same_to_both(alice: Person, bob: Person, windows: Wi
 def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     send(page, "frist")
-    expect(page.locator("#m-1")).to_be_visible()
+    expect(page.locator("#body")).to_have_value("")
     bob.post(1, "hello")
     expect(page.locator("#m-2")).to_be_visible()
     page.focus("#body")
@@ -51,26 +46,6 @@ def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, wind
     page.keyboard.type("more")
     page.keyboard.press("ArrowUp")
     expect(page.locator(".editor")).to_have_count(0)
-
-
-def test_what_is_typed_before_the_quote_is_here_is_kept_and_goes_with_it(alice: Person, windows: Windows) -> None:
-    alice.post(1, "shall we?")
-    page = windows.open_as(alice, "/rooms/1")
-    page.hover("#m-1")
-    page.click("#m-1 .more")
-    expect(page.locator("#m-1 .message-actions")).to_be_visible()
-    slowly = {"offline": False, "latency": 1000, "downloadThroughput": -1, "uploadThroughput": -1}
-    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slowly)
-    page.click("#m-1 .message-actions >> text=Reply")
-    page.keyboard.type("Indeed")
-    expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams .*shall we\?\n\nIndeed$", re.DOTALL))
-    page.fill("#body", "")
-    choose(page, 1, "text=Reply")
-    page.keyboard.type("Yes")
-    page.keyboard.press("Enter")
-    expect(page.locator("#m-2 blockquote")).to_contain_text("shall we?")
-    expect(page.locator("#m-2")).to_contain_text("Yes")
-    expect(page.locator("#body")).to_have_value("")
 
 
 def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Windows) -> None:
@@ -104,10 +79,12 @@ def test_a_word_is_completed_with_the_keyboard_alone(alice: Person, bob: Person,
     expect(choices).to_be_hidden()
     page.keyboard.type("@b")
     expect(choices.locator("li")).to_have_text(["Bob Brown"])
+    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     page.keyboard.press("Tab")
     expect(page.locator("#body")).to_have_value("well done 🎉 @Bob Brown ")
     page.keyboard.type("and :smi")
     expect(choices.locator("li")).to_have_count(8)
+    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     page.keyboard.press("ArrowDown")
     expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-2")
     page.keyboard.press("Escape")
@@ -126,6 +103,7 @@ def test_a_name_is_completed_behind_a_letter_of_writing_without_spaces(
         page.keyboard.type(f"{before}@b")
         expect(choices).to_be_visible()
         expect(choices.locator("[aria-selected=true]")).to_have_text("Bob Brown")
+        expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
         page.keyboard.press("Enter")
         expect(page.locator("#body")).to_have_value(f"{before}@Bob Brown ")
         page.fill("#body", "")
@@ -177,7 +155,7 @@ def test_an_emoji_is_picked(alice: Person, windows: Windows) -> None:
     page.click("#pick")
     expect(page.locator("#picker .emoji-list button").first).to_be_visible()
     page.locator("#picker input").press_sequentially("rocket")
-    expect(page.locator("#picker .emoji-list button").first).to_have_text("🚀")
+    expect(page.locator("#picker .emoji-list button")).to_have_text(["🚀"])
     page.locator("#picker .emoji-list button").first.click()
     expect(page.locator("#picker")).to_be_hidden()
     expect(page.locator("#body")).to_have_value("oh 🚀")
@@ -190,10 +168,10 @@ def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
     bob.join(garden)
     hers = windows.open_as(alice, f"/rooms/{garden}", expected=("422",))
     his = windows.open_as(bob, f"/rooms/{garden}")
-    expect(his.locator("#online")).to_contain_text("Bob")
     hers.focus("#body")
     hers.keyboard.type("/to")
     expect(hers.locator("#completions li")).to_have_count(1)
+    expect(hers.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     hers.keyboard.press("Tab")
     hers.keyboard.type("Roses & *thorns*")
     hers.keyboard.press("Enter")
@@ -226,7 +204,7 @@ def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
     expect(his.locator("nav >> text=Garden")).to_have_count(0)
     bob.join(garden)
     his.goto(f"{alice.server.url}/rooms/{garden}")
-    expect(his.locator("#online")).to_contain_text("Bob")
+    wait_until_live(his)
     expect(his.locator("#body")).to_have_value("")
     his.wait_for_timeout(500)
     expect(his.locator("#room-header")).to_be_visible()
@@ -257,7 +235,8 @@ def test_in_a_closed_room_only_managers_invite(alice: Person, bob: Person, windo
 
 def test_a_command_that_leads_elsewhere_is_obeyed_once(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=("422",))
-    send(page, "/status 🌴 On holiday")
+    with page.expect_navigation():
+        send(page, "/status 🌴 On holiday")
     expect(page.locator(".sidebar-me .status")).to_contain_text("On holiday")
     expect(page.locator("#body")).to_have_value("")
     send(page, "/help")
@@ -294,54 +273,3 @@ def test_enter_among_emoji_chooses_none_that_was_not_looked_at(alice: Person, wi
     page.keyboard.press("Enter")
     page.wait_for_timeout(300)
     assert page.locator("#m-1 .reaction").evaluate_all("all => all.map((each) => each.value)") in ([], ["🍰"])
-
-
-def test_pages_of_one_room_keep_what_each_has(alice: Person, windows: Windows) -> None:
-    one = windows.open_as(alice, "/rooms/1")
-    other = one.context.new_page()
-    other.goto(f"{alice.server.url}/rooms/1")
-    one.fill("#body", "a long thought")
-    send(other, "ok")
-    expect(one.locator("#m-1 .body")).to_have_text("ok")
-    one.reload()
-    expect(one.locator("#body")).to_have_value("a long thought")
-    other.reload()
-    expect(other.locator("#body")).to_have_value("a long thought")
-    other.press("#body", "Enter")
-    expect(one.locator("#m-2 .body")).to_have_text("a long thought")
-    expect(one.locator("#body")).to_have_value("")
-    one.reload()
-    expect(one.locator("#body")).to_have_value("")
-
-
-def test_what_another_page_has_sent_is_not_sent_again_and_costs_no_message(alice: Person, windows: Windows) -> None:
-    one = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
-    one.route("**/rooms/1/messages", lambda route: route.abort())
-    send(one, "first")
-    expect(one.locator("#composer-error")).to_contain_text("Not sent yet")
-    other = one.context.new_page()
-    other.route("**/rooms/1/messages", lambda route: route.abort())
-    other.goto(f"{alice.server.url}/rooms/1")
-    expect(other.locator("#composer-error")).to_contain_text("Not sent yet")
-    one.unroute("**/rooms/1/messages")
-    expect(one.locator("#body")).to_have_value("")
-    expect(other.locator("#body")).to_have_value("")
-    expect(other.locator("#composer-error")).to_have_text("")
-    other.unroute("**/rooms/1/messages")
-    other.wait_for_timeout(3500)
-    expect(other.locator("#composer-error")).to_have_text("")
-    send(other, "second")
-    expect(one.locator("#messages .body")).to_have_text(["first", "second"])
-
-
-def test_what_was_not_acknowledged_goes_again_though_the_connection_is_there_already(
-    alice: Person, windows: Windows
-) -> None:
-    page = windows.open_as(alice, "/rooms/1")
-    expect(page.locator("#online")).to_contain_text("Alice")
-    page.evaluate(
-        "() => { const draft = { body: 'late', id: newId(), submitted: 'yes' };"
-        " localStorage.setItem(draftKey(composer()), JSON.stringify(draft)); restoreDraft(); }"
-    )
-    expect(page.locator("#messages .body")).to_have_text(["late"])
-    expect(page.locator("#body")).to_have_value("")

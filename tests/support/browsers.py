@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.support.people import PASSWORD, Person
 from tests.support.server import ChatServer
@@ -22,6 +22,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Any process may be slow for a moment where many run.
+expect.set_options(timeout=15_000)
+
 AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js").read_text()
 DESKTOP = {"width": 1440, "height": 900}
 TABLET = {"width": 768, "height": 1024}
@@ -106,6 +109,8 @@ class Windows:
         page.click("button")
         page.wait_for_url(f"{url}/")
         page.goto(f"{url}{path}")
+        if options.get("java_script_enabled", True):
+            wait_until_live(page)
         return page
 
     def close(self) -> None:
@@ -146,6 +151,13 @@ def choose(page: Page, message_id: int, words: str) -> None:
     page.click(f"#m-{message_id} .message-actions >> {words}")
 
 
+def send(page: Page, text: str) -> None:
+    """Writes a message and sends it, as soon as the page has its scripts."""
+    page.wait_for_load_state()
+    page.fill("#body", text)
+    page.keyboard.press("Enter")
+
+
 def hide(page: Page, hidden: bool = True) -> None:
     """Let the page believe that another tab is in front of it; headless tabs are all in front."""
     page.evaluate(
@@ -162,6 +174,12 @@ def wait_until(condition: Callable[[], bool], page: Page, within: float = 10) ->
             return
         page.wait_for_timeout(50)
     raise AssertionError("it did not happen in time")
+
+
+def wait_until_live(page: Page) -> None:
+    """Wait until a page has its connection, if it wants one. Only what is told after that is sure to reach it."""
+    is_live = "!document.getElementById('live') || live?.socket?.readyState === WebSocket.OPEN"
+    wait_until(lambda: bool(page.evaluate(is_live)), page, within=30)
 
 
 def first_visit(windows: Windows, server: ChatServer) -> Page:
