@@ -115,7 +115,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         gone=fragment("live/_gone.html"),
         sidebar=fragment("live/_sidebar_changed.html"),
     )
-    state.live_socket = LiveSocket(hub, presence, state.online_lists, state.activity)
+    state.live_socket = LiveSocket(hub, presence, state.online_lists, state.activity, state.notices)
     state.seats = Seats(state.database)
     state.newest_pages = NewestPages()
     state.online_members = OnlineMembers()

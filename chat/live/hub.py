@@ -42,7 +42,6 @@ class Hub:
         self._epoch = ""
         self._name = secrets.token_hex(8)
         self._rooms: dict[RoomId, LiveRoom] = {}
-        self._roomless: set[Reader] = set()
         self._readers_of: dict[UserId, set[Reader]] = {}
         self._repair_now = anyio.Event()
         self._tasks: TaskGroup
@@ -66,10 +65,9 @@ class Hub:
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))
 
     def readers(self) -> Iterable[Reader]:
-        """Everybody connected to this process."""
-        yield from self._roomless
-        for room in self._rooms.values():
-            yield from room.readers
+        """Everybody connected to this process, or about to be."""
+        for mine in self._readers_of.values():
+            yield from mine
 
     def readers_of(self, user_id: UserId) -> Collection[Reader]:
         """Somebody's pages connected to this process."""
@@ -94,7 +92,6 @@ class Hub:
         """
         self._readers_of.setdefault(reader.user_id, set()).add(reader)
         if reader.room_id is None:
-            self._roomless.add(reader)
             return
         room = self._rooms.setdefault(reader.room_id, LiveRoom(reader.room_id))
         room.visitors += 1
@@ -113,7 +110,6 @@ class Hub:
         if not mine:
             del self._readers_of[reader.user_id]
         if reader.room_id is None:
-            self._roomless.discard(reader)
             return
         room = self._rooms[reader.room_id]
         room.readers.discard(reader)

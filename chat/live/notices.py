@@ -7,6 +7,7 @@ when one is lost.
 import json
 import logging
 import secrets
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ REMOVED = 4403
 NOT_FOUND = 4404
 
 CHECK_SECONDS = 5.0
+RECENT_SECONDS = 10.0  # how long a page may be on its way to its connection and miss nothing
+MOST_RECENT = 256
 MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
 
 
@@ -53,6 +56,7 @@ class Notices:
         self._signed_out = signed_out
         self._gone = gone
         self._sidebar = encode_frame(sidebar)
+        self._recent: deque[tuple[float, Collection[UserId], RoomId | None, bytes]] = deque(maxlen=MOST_RECENT)
 
     async def run(self) -> None:
         """Apply other processes' notices, and look for lost ones, until cancelled."""
@@ -92,32 +96,43 @@ class Notices:
         """Let these people's pages know of a message that means them."""
         await self._tell({"mentioned": [list(user_ids), room_id, position]})
 
+    def repeat(self, reader: Reader) -> None:
+        """Tell a reader that has just gone live what was told while its page was on the way, or a moment before."""
+        since = anyio.current_time() - RECENT_SECONDS
+        for told_at, user_ids, room_id, frame in self._recent:
+            if told_at >= since and (reader.user_id in user_ids or (room_id is not None and room_id == reader.room_id)):
+                reader.send(frame)
+
     async def _tell(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._apply(notice)
         await self._broadcast.publish(CHANNEL, json.dumps({"from": self._name, **notice}))
 
     def _apply(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._dismiss(notice)
-        for user_id in notice.get("sidebars", ()):
-            for reader in self._hub.readers_of(UserId(user_id)):
-                reader.send(self._sidebar)
-            self._activity.refresh([UserId(user_id)])
+        if "sidebars" in notice:
+            self._send_to_people(notice["sidebars"], self._sidebar)
+            self._activity.refresh(notice["sidebars"])
         if "show" in notice:
             room_id, markup = notice["show"]
             self._hub.send_to_room(RoomId(room_id), markup)
+            self._recent.append((anyio.current_time(), (), RoomId(room_id), encode_frame(markup)))
         if "typing" in notice:
             room_id, markup = notice["typing"]
             self._hub.send_to_room(RoomId(room_id), markup, most=MOST_TOLD_OF_TYPING)
         if "mentioned" in notice:
             user_ids, room_id, position = notice["mentioned"]
             frame = encode_frame(f'<hx-mention data-room="{room_id}" data-position="{position}"></hx-mention>')
-            for user_id in user_ids:
-                for reader in self._hub.readers_of(UserId(user_id)):
-                    reader.send(frame)
+            self._send_to_people(user_ids, frame)
         if "read" in notice:
             user_id, room_id, position = notice["read"]
             frame = encode_frame(read_element(RoomId(room_id), Position(position)))
             for reader in self._hub.readers_of(UserId(user_id)):
+                reader.send(frame)
+
+    def _send_to_people(self, user_ids: Collection[UserId], frame: bytes) -> None:
+        self._recent.append((anyio.current_time(), frozenset(user_ids), None, frame))
+        for user_id in user_ids:
+            for reader in self._hub.readers_of(user_id):
                 reader.send(frame)
 
     def _dismiss(self, notice: Mapping[str, Sequence[Any]]) -> None:

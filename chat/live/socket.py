@@ -9,6 +9,7 @@ from starlette.websockets import WebSocket
 from chat.ids import Revision
 from chat.live.activity import Activity
 from chat.live.hub import Hub
+from chat.live.notices import Notices
 from chat.live.online import OnlineLists
 from chat.live.presence import Presence
 from chat.live.wire import HEARTBEAT, Reader, wire_of
@@ -21,11 +22,14 @@ HEARTBEAT_SECONDS = 15.0
 class LiveSocket:
     """Serves one page's socket: join the hub, accept, replay, go live, wait for the end."""
 
-    def __init__(self, hub: Hub, presence: Presence, online_lists: OnlineLists, activity: Activity) -> None:
+    def __init__(
+        self, hub: Hub, presence: Presence, online_lists: OnlineLists, activity: Activity, notices: Notices
+    ) -> None:
         self._hub = hub
         self._presence = presence
         self._online_lists = online_lists
         self._activity = activity
+        self._notices = notices
 
     async def serve(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
         """Serve `reader` until either side closes. What the page sends is ignored.
@@ -60,6 +64,7 @@ class LiveSocket:
             await self._hub.replay(reader, after, epoch)
         self._online_lists.greet(reader)
         self._activity.arrive(reader.user_id)
+        self._notices.repeat(reader)
 
     async def _follow_through_queue(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
         """The same under a server other than ours: one bounded queue, and a task that empties it."""
