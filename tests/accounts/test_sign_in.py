@@ -86,10 +86,16 @@ def test_unknown_people_and_wrong_passwords_get_the_same_answer_after_about_the_
         assert answer.status_code == 422
         return answer.text.replace(email, "X"), time.perf_counter() - started
 
-    known, unknown = ([attempt(email) for _ in range(5)] for email in (alice.email, "nobody@example.org"))
-    assert known[0][0] == unknown[0][0]
-    fastest = [min(seconds for _, seconds in attempts) for attempts in (known, unknown)]
-    assert max(fastest) < 2 * min(fastest)
+    known, unknown = attempt(alice.email), attempt("nobody@example.org")
+    assert known[0] == unknown[0]
+    fastest = [known[1], unknown[1]]
+    # Whatever else slows a request down, the fastest of many are about the work itself.
+    for _ in range(50):
+        if max(fastest) < 2 * min(fastest):
+            return
+        for number, email in enumerate((alice.email, "nobody@example.org")):
+            fastest[number] = min(fastest[number], attempt(email)[1])
+    pytest.fail(f"the answers took {fastest} seconds")
 
 
 def test_after_signing_in_one_is_where_one_wanted_to_be_but_never_elsewhere(alice: Person) -> None:

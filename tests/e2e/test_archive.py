@@ -10,7 +10,6 @@ from tests.support.people import Person
 def test_everybody_sees_a_room_go_and_come_back(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "the last word")
     his, hers = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1/settings")
-    expect(his.locator("#online")).to_contain_text("Bob")
     his.fill("#body", "almost said")
     hers.click("text=Archive Lobby")
     expect(his.locator("#writing")).to_contain_text("This room is archived")
@@ -31,7 +30,6 @@ def test_a_deleted_room_closes_for_those_who_have_it_open(
 ) -> None:
     his = windows.open_as(bob, "/rooms/1")
     hers = windows.open_as(alice, "/rooms/1/settings", java_script_enabled=with_javascript, expected=("422",))
-    expect(his.locator("#online")).to_contain_text("Bob")
     hers.click("text=Delete Lobby")
     hers.fill("#name", "Cellar")
     hers.click("text=Delete the room for everybody")
@@ -39,7 +37,7 @@ def test_a_deleted_room_closes_for_those_who_have_it_open(
     expect(his.locator("#notice")).to_be_empty()
     hers.fill("#name", "lobby")
     hers.click("text=Delete the room for everybody")
-    expect(his.locator("#notice")).to_contain_text("Lobby was deleted", timeout=2000)
+    expect(his.locator("#notice")).to_contain_text("Lobby was deleted")
     expect(his.locator("#sidebar")).not_to_contain_text("Lobby")
     expect(hers.locator("#sidebar")).not_to_contain_text("Lobby")
 

@@ -1,5 +1,7 @@
 """Choosing people for a group conversation."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -15,6 +17,7 @@ def test_who_is_ticked_stays_ticked_while_one_looks_for_others(
     page.check("text=Bob Brown")
     page.fill("#q", "carol")
     page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"[?&]q=carol"))
     expect(page.locator("label:has-text('Bob Brown') input")).to_be_checked()
     page.check("text=Carol Clark")
     page.click("text=Start the conversation")

@@ -17,13 +17,12 @@ def test_a_link_is_made_shown_and_followed(alice: Person, bob: Person, windows: 
     link = hers.locator("#invite-url").input_value()
     expect(hers.locator(".qr")).to_be_visible()
     if with_javascript:
-        assert hers.locator(".qr").evaluate("image => image.naturalWidth") > 100
+        assert hers.locator(".qr").evaluate("async image => (await image.decode(), image.naturalWidth)") > 100
         hers.context.grant_permissions(["clipboard-read", "clipboard-write"])
         hers.click("text=Copy")
         expect(hers.locator("[data-copies]")).to_have_text("Copied")
         assert hers.evaluate("navigator.clipboard.readText()") == link
     watching = windows.open_as(alice, f"/rooms/{board}")
-    expect(watching.locator("#online")).to_contain_text("Alice")
     his = windows.open_as(bob, link.removeprefix(alice.server.url), java_script_enabled=with_javascript)
     his.click("text=Join Board")
     expect(his.locator("h1")).to_contain_text("Board")

@@ -1,5 +1,7 @@
 """A day without a mouse: everything is reached, and the keyboard is where one expects it after every action."""
 
+import re
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -90,6 +92,7 @@ def test_all_one_does_with_a_message_leaves_the_keyboard_there(alice: Person, bo
         expect(more).to_be_focused()
     press(page, menu(page, 2).locator("text=Reply"))
     expect(page.locator("#body")).to_be_focused()
+    expect(page.locator("#body")).to_have_value(re.compile(r"^> "))
     press(page, menu(page, 3).locator("text=Edit"))
     expect(page.locator("#m-3 textarea")).to_be_focused()
     expect(page.locator("#m-3 .message-actions")).to_have_count(0)
@@ -158,8 +161,8 @@ def test_a_form_that_comes_back_is_left_where_it_is_wrong(alice: Person, windows
     page.fill("#current_password", PASSWORD)
     page.fill("#password", "short")
     page.keyboard.press("Enter")
-    expect(page.locator("#password")).to_be_focused()
     expect(page.locator("#password")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#password")).to_be_focused()
     page.goto(f"{alice.server.url}/rooms/new")
     expect(page.locator("#name")).to_be_focused()
     page.keyboard.type("Lobby")

@@ -152,6 +152,7 @@ def test_pages_of_the_house_are_accessible_and_fit(school: list[Person], windows
     expect(page.locator("#composer-error")).to_contain_text("Write something first")
     problems += check(page, "composer-error", theme)
     page.evaluate("document.documentElement.dataset.connection = 'lost'")
+    expect(page.locator("#connection")).to_have_css("opacity", "1")
     problems += check(page, "reconnecting", theme)
     assert problems == []
 
@@ -215,7 +216,8 @@ def test_a_first_visit_to_a_room_takes_less_than_fifty_kilobytes(school: list[Pe
     page.context.clear_cookies(name="nothing")
     client = page.context.new_cdp_session(page)
     client.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    page.goto(f"{alice.server.url}/rooms/1", wait_until="networkidle")
+    page.goto(f"{alice.server.url}/rooms/1")
+    page.wait_for_load_state("networkidle")
     assert len(sizes) > 8, "scripts and styles are counted"
     assert sum(sizes.values()) < 50_000, sizes
 

@@ -1,7 +1,6 @@
 """Finding what was said."""
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -14,26 +13,14 @@ from chat.search.folding import folded
 from chat.search.question import Term, understood
 from tests.support.databases import execute, query, run
 from tests.support.people import Person, sign_up
+from tests.support.searching import until_searchable
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def is_ready(person: Person) -> None:
-    """Wait until everything that was posted, changed and deleted is searchable as it is now."""
-    behind = """
-        SELECT count(*) FROM rooms LEFT JOIN search_progress ON room_id = rooms.id
-        WHERE rooms.revision > coalesce(search_progress.revision, 0)
-    """
-    for _ in range(100):
-        if query(person.server.database_url, behind)[0][0] == 0:
-            return
-        time.sleep(0.1)
-    pytest.fail("what was posted ten seconds ago cannot be found")
-
-
 def finds(person: Person, question: str, more: str = "") -> list[str]:
     """The extracts that answer a question, in their order, marked with brackets."""
-    is_ready(person)
+    until_searchable(person.server)
     answer = person.get(f"/search?q={quote(question)}{more}")
     assert answer.status_code == 200, answer.text
     extracts = re.findall(r'<p class="extract" dir="auto">(.*?)</p>', answer.text, re.DOTALL)
@@ -97,7 +84,7 @@ def test_only_what_one_may_read_is_found(alice: Person, bob: Person) -> None:
 def test_changes_and_deletions_are_followed(alice: Person) -> None:
     alice.post(1, "apples")
     alice.post(1, "pears")
-    is_ready(alice)
+    until_searchable(alice.server)
     alice.edit(1, "plums")
     alice.delete(2)
     assert finds(alice, "apples") == finds(alice, "pears") == []
@@ -188,7 +175,7 @@ def test_days_and_times_are_those_of_the_chosen_zone(alice: Person) -> None:
     url = alice.server.database_url
     alice.submit("/profile/times", {"time_zone": "Asia/Seoul", "hours": "12"})
     alice.post(1, "late")
-    is_ready(alice)
+    until_searchable(alice.server)
     moment = "'2026-01-01 15:30+00'"
     run(execute(url, f"UPDATE searchable SET posted_at = {moment}"))
     run(execute(url, f"UPDATE messages SET created_at = {moment}"))
@@ -202,7 +189,7 @@ def test_days_are_days(alice: Person) -> None:
     url = alice.server.database_url
     for number, when in enumerate(("2026-01-01 23:59", "2026-01-02 00:00", "2026-01-02 23:59", "2026-01-03 00:00"), 1):
         alice.post(1, f"day {number}")
-        is_ready(alice)
+        until_searchable(alice.server)
         run(execute(url, f"UPDATE searchable SET posted_at = '{when}+00' WHERE message_id = {number}"))
     numbers = lambda question: sorted(text[-1] for text in finds(alice, question))  # noqa: E731
     assert numbers("day after:2026-01-01") == ["2", "3", "4"]
@@ -265,7 +252,7 @@ def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
     """
     run(execute(alice.server.database_url, copies))
     run(execute(alice.server.database_url, "UPDATE rooms SET revision = 1010, message_count = 1010 WHERE id = 1"))
-    is_ready(alice)
+    until_searchable(alice.server)
     last = alice.get("/search?q=copy&order=newest&page=50").text
     (further,) = re.findall(r'href="(/search\?q=copy&amp;order=newest&amp;before=\d+)"', last)
     assert "[copy] 10" in finds(alice, "copy", further.replace("&amp;", "&").removeprefix("/search?q=copy"))[:1]
@@ -297,7 +284,7 @@ def test_an_extract_shows_the_place_that_answers() -> None:
 @pytest.mark.parametrize("text", ["Café", "ＡＢＣ", "ｶﾞギ", "한글 각", "Ångström", "ﬁne", "ÉTÉ", "日本", "x²", "Ünï"])
 def test_the_database_folds_as_we_do(alice: Person, text: str) -> None:
     alice.post(1, text)
-    is_ready(alice)
+    until_searchable(alice.server)
     assert query(alice.server.database_url, "SELECT text FROM searchable")[0][0] == folded(text)
 
 
