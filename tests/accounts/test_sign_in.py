@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import jwt
+import pytest
 
 from tests.support.databases import query
 from tests.support.people import PASSWORD, Person, browser, first_run, sign_in, sign_up
