@@ -15,6 +15,7 @@ from chat.live.outgoing import Batch, Outgoing
 
 CONFIRM_SECONDS = 1.0  # how long a subscriber waits for the server to confirm
 LAST_WORDS_SECONDS = 0.5
+AGAIN_SECONDS = 0.1
 
 
 class RemoteBackend(BroadcastBackend, Generic[Connection]):
@@ -70,9 +71,11 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
             with anyio.move_on_after(LAST_WORDS_SECONDS if self._sending.is_up else 0):
                 await self._outgoing.all_sent()
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # A task group that fails at the same moment takes a cancellation with it.
+            while running := [task for task in self._tasks if not task.done()]:
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running, timeout=AGAIN_SECONDS)
 
     async def subscribe(self, channel: str) -> None:
         """Return when the server has confirmed, or without it when it is away: a `RESYNC` follows when it is back."""

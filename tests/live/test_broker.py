@@ -305,6 +305,17 @@ class TestServerAway:
                 without_waiting(broker.publish("lobby", "hello"))
             await until(lambda: broker.dropped == 100)
 
+    async def test_a_process_that_leaves_as_it_dies_waits_for_nothing(self, machine: Machine) -> None:
+        for _ in range(3):
+            machine.start()
+            broker = create_broadcast(machine.url)
+            await broker.connect()
+            await until(lambda broker=broker: broker.backend.is_connected)
+            machine.kill()
+            leaving = asyncio.create_task(broker.disconnect())
+            await asyncio.wait([leaving], timeout=15)
+            assert leaving.done()
+
     @pytest.mark.usefixtures("patient")
     async def test_more_than_can_wait_pushes_out_the_oldest(self, machine: Machine) -> None:
         machine.kill()
