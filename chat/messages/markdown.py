@@ -113,6 +113,7 @@ def _markdown() -> MarkdownIt:
     # Only what says that it is an address is one: "notes.md" and "so.then" are not.
     markdown.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False})
     markdown.block.ruler.before("paragraph", "answer", _ends_quote, {"alt": ["blockquote"]})
+    markdown.core.ruler.push("links", _links)
     markdown.core.ruler.push("emoji", _emoji)
     markdown.core.ruler.push("mentions", _mentions)
     markdown.add_render_rule("link_open", _link_open)
@@ -125,6 +126,26 @@ def _ends_quote(state: StateBlock, start_line: int, end_line: int, silent: bool)
     Only quotes ask, and only about such lines, whether something else begins there.
     """
     return silent
+
+
+def _links(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.children:
+            token.children = list(_with_links_to_see(token.children))
+
+
+def _with_links_to_see(children: Sequence[Token]) -> Iterator[Token]:
+    """A link that leads nowhere stands as it was typed, and one without words shows its address."""
+    address = ""
+    for place, child in enumerate(children):
+        if child.type == "link_open":
+            address = str(child.attrGet("href") or "")
+        if not address and child.type in {"link_open", "link_close"}:
+            yield Token("text", "", 0, content="[" if child.nesting > 0 else "]()")
+            continue
+        yield child
+        if child.type == "link_open" and children[place + 1].type == "link_close":
+            yield Token("text", "", 0, content=address)
 
 
 def _emoji(state: StateCore) -> None:

@@ -41,6 +41,8 @@ LINK = re.compile(rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+"
         ),
         ("[it](https://e.org/?a=1&b)", f'<p><a href="https://e.org/?a=1&amp;b" target="_blank" {REL}>it</a></p>'),
         ("[there](/rooms/1/messages/2#m-2)", f'<p><a href="/rooms/1/messages/2#m-2" {REL}>there</a></p>'),
+        ("[]() and [here]() :tada:", "<p>[]() and [here]() 🎉</p>"),
+        ("[](https://e.org/)", f'<p><a href="https://e.org/" target="_blank" {REL}>https://e.org/</a></p>'),
         ("[out](/sign-out)", "<p>[out](/sign-out)</p>"),
         ("[x](javascript:alert(1)) data:text/html,x", "<p>[x](javascript:alert(1)) data:text/html,x</p>"),
         ("![x](https://e.org/x.png)", f'<p>!<a href="https://e.org/x.png" target="_blank" {REL}>x</a></p>'),
@@ -63,7 +65,7 @@ def test_markdown_becomes_markup(text: str, markup: str) -> None:
 # fmt: off
 PIECES = st.sampled_from([
     "<", ">", "<b id=x>", "<form action=/sign-out>", "<template>", "<a hx-get=/x>", "<p data-x style=y>", "<script>",
-    "<svg/onload=x>", "`", "```", "```html\n", "*", "**", "_", "~~", "[", "](", ")", "![", "javascript:",
+    "<svg/onload=x>", "[](", "`", "```", "```html\n", "*", "**", "_", "~~", "[", "](", ")", "![", "javascript:",
     "https://x.org/", "/rooms/1", "'", '"', "&", "&lt;", "\n", "\n> ", "\n- ", "1. ", ":tada:", "<!--", "]]>", "\\",
     "x", " ", '<https://x.org/" hx-get="/y>',
 ])
