@@ -86,7 +86,7 @@ class Hub:
                 reader.send(frame)
 
     async def enter(self, reader: Reader) -> None:
-        """Hold a place for a reader until it leaves. One with a room is sent nothing before `replay`.
+        """Hold a place for a reader until it leaves. One with a room is sent no change of it before `replay`.
 
         May raise `FeedUnavailable`; then there is no place to leave.
         """

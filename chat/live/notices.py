@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from broadcaster import Broadcast
@@ -29,9 +29,18 @@ REMOVED = 4403
 NOT_FOUND = 4404
 
 CHECK_SECONDS = 5.0
+NEWS = encode_frame("<hx-news></hx-news>")
 RECENT_SECONDS = 10.0  # how long a page may be on its way to its connection and miss nothing
-MOST_RECENT = 256
 MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
+
+
+class _Told(NamedTuple):
+    at: float
+    audience: RoomId | Collection[UserId]
+    frame: bytes
+
+    def concerns(self, reader: Reader) -> bool:
+        return self.audience == reader.room_id if isinstance(self.audience, int) else reader.user_id in self.audience
 
 
 class Notices:
@@ -56,7 +65,7 @@ class Notices:
         self._signed_out = signed_out
         self._gone = gone
         self._sidebar = encode_frame(sidebar)
-        self._recent: deque[tuple[float, Collection[UserId], RoomId | None, bytes]] = deque(maxlen=MOST_RECENT)
+        self._recent: deque[_Told] = deque()
 
     async def run(self) -> None:
         """Apply other processes' notices, and look for lost ones, until cancelled."""
@@ -98,10 +107,18 @@ class Notices:
 
     def repeat(self, reader: Reader) -> None:
         """Tell a reader that has just gone live what was told while its page was on the way, or a moment before."""
+        self._forget_old()
+        for frame in dict.fromkeys(told.frame for told in self._recent if told.concerns(reader)):
+            reader.send(frame)
+
+    def _remember(self, audience: RoomId | Collection[UserId], frame: bytes) -> None:
+        self._forget_old()
+        self._recent.append(_Told(anyio.current_time(), audience, frame))
+
+    def _forget_old(self) -> None:
         since = anyio.current_time() - RECENT_SECONDS
-        for told_at, user_ids, room_id, frame in self._recent:
-            if told_at >= since and (reader.user_id in user_ids or (room_id is not None and room_id == reader.room_id)):
-                reader.send(frame)
+        while self._recent and self._recent[0].at < since:
+            self._recent.popleft()
 
     async def _tell(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._apply(notice)
@@ -115,7 +132,8 @@ class Notices:
         if "show" in notice:
             room_id, markup = notice["show"]
             self._hub.send_to_room(RoomId(room_id), markup)
-            self._recent.append((anyio.current_time(), (), RoomId(room_id), encode_frame(markup)))
+            # What was shown may be of yesterday by then: a page that comes later looks for itself.
+            self._remember(RoomId(room_id), NEWS)
         if "typing" in notice:
             room_id, markup = notice["typing"]
             self._hub.send_to_room(RoomId(room_id), markup, most=MOST_TOLD_OF_TYPING)
@@ -130,7 +148,7 @@ class Notices:
                 reader.send(frame)
 
     def _send_to_people(self, user_ids: Collection[UserId], frame: bytes) -> None:
-        self._recent.append((anyio.current_time(), frozenset(user_ids), None, frame))
+        self._remember(frozenset(user_ids), frame)
         for user_id in user_ids:
             for reader in self._hub.readers_of(user_id):
                 reader.send(frame)
@@ -173,6 +191,7 @@ class Notices:
     async def _check_seats(self) -> None:
         while True:
             await anyio.sleep(CHECK_SECONDS)
+            self._forget_old()
             readers = list(self._hub.readers())
             if not readers:
                 continue

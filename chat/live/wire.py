@@ -228,9 +228,12 @@ class Reader:
             except asyncio.QueueFull:
                 close()
 
-        self.send = put
         self.leave = close
         self._dismiss = lambda _code, _html: close()
+        if self.farewell is None:
+            self.send = put
+        else:
+            close()
 
     def dismiss(self, code: int, html: str) -> None:
         """Send `html` and nothing more, and close with `code`."""

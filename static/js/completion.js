@@ -106,23 +106,30 @@ document.addEventListener("click", ({ target }) => {
   put(emoji.value, box().selectionStart, box().selectionEnd);
 });
 
-// What one types before the quote is here stands behind it.
-let quoting;
+// What one types before the quote is here stands behind it; what was sent before one asked for it stands in front.
+const quotes = new Set();
 document.addEventListener("htmx:before:request", ({ target }) => {
   if (!box() || !target.matches?.(".message-actions [href$='/reply']")) return;
-  quoting = target;
+  quotes.add(target);
   box().focus();
 });
 document.addEventListener("quote", ({ detail: { text } }) => {
-  quoting = null;
-  // A message on its way stands first, and leaves when it is there.
-  const start = isOnItsWay && box().value.startsWith(composer().dataset.submitted) ? composer().dataset.submitted.length : 0;
+  if (!box()) return;
+  const { submitted = "" } = composer().dataset;
+  const before = toGo && !toGo.withQuote ? toGo.text : submitted;
+  const start = box().value.startsWith(before) ? before.length : 0;
+  if (start && submitted) composer().dataset.followed = "yes";
+  if (toGo?.withQuote) toGo.text = toGo.text.slice(0, start) + text + toGo.text.slice(start);
   insert(text, start, start);
   box().selectionStart = box().selectionEnd = box().value.length;
-  sendNext();
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (ctx.sourceElement === quoting) quoting = null;
+  if (!quotes.delete(ctx.sourceElement)) return;
+  if (ctx.response?.status !== 200 && toGo?.withQuote) {
+    toGo = null;
+    document.getElementById("composer-error").textContent = "Not sent: the message you answer to could not be quoted.";
+  }
+  sendNext();
 });
 
 for (const moment of ["DOMContentLoaded", "htmx:after:swap"]) document.addEventListener(moment, () => {

@@ -7,35 +7,47 @@ const composer = () => document.getElementById("composer");
 // 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
 const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
-// One message goes after the other, and an answer with its quote: what is sent meanwhile is to go when they are there.
-let isOnItsWay = false, isToGo = false, isRepeat = false;
+// One message goes after the other, and an answer with its quote: what is sent meanwhile goes when they are there.
+let onItsWay = null, toGo = null, isRepeat = false;
 document.addEventListener("submit", (event) => {
   if (event.target !== composer() || isRepeat) return;
-  const { submitted } = composer().dataset;
-  const isMore = composer().elements.body.value !== submitted;
-  isToGo = isMore && Boolean(isOnItsWay || quoting || submitted);
-  if (!isOnItsWay && !quoting) return;
+  const text = composer().elements.body.value, { submitted = "" } = composer().dataset;
+  const isBlocked = Boolean(onItsWay) || quotes.size > 0, isMore = text.slice(submitted.length).trim() !== "";
+  toGo = isMore && (isBlocked || submitted) ? { text, withQuote: quotes.size > 0 } : null;
+  if (!isBlocked) return;
   event.preventDefault();
   event.stopPropagation();
 }, true);
 
-let retry;
-function sendNext() {
-  if (!isToGo || isOnItsWay || !composer()) return;
-  isToGo = false;
-  if (composer().elements.body.value.trim()) composer().requestSubmit();
+// Nothing of the text is on its way, or may have been posted, any more.
+function settle(form) {
+  delete form.dataset.submitted;
+  delete form.dataset.followed;
 }
 
+// What was added to it since stays; what was changed since is not what was sent.
+function sendNext() {
+  if (!toGo || onItsWay || (toGo.withQuote && quotes.size)) return;
+  const form = composer(), { text } = toGo;
+  toGo = null;
+  if (!text.trim() || !form?.elements.body.value.startsWith(text)) return;
+  form.dataset.submitted = text;
+  if (form.elements.body.value !== text) form.dataset.followed = "yes";
+  sendAgain();
+}
+
+let retry;
 function sendAgain() {
   clearTimeout(retry);
-  if (isOnItsWay || !composer()?.dataset.submitted) return sendNext();
+  if (onItsWay) return;
+  if (!composer()?.dataset.submitted) return sendNext();
   isRepeat = true;
   composer().requestSubmit();
   isRepeat = false;
 }
 
-function sendAgainLater({ target }, reason) {
-  if (target !== composer()) return;
+function sendAgainLater({ ctx }, reason) {
+  if (ctx?.sourceElement?.id !== "composer" || !(composer()?.dataset.submitted || toGo)) return;
   document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
   retry = setTimeout(sendAgain, 1500 + 1500 * Math.random());
 }
@@ -64,13 +76,15 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("input", ({ target }) => {
   if (target.id !== "body") return;
+  const form = composer(), { submitted, followed } = form.dataset;
   // A changed text is another message than the one that was sent. What is added while that is on its way is the next one.
-  const { submitted } = composer().dataset;
-  if (submitted && !(isOnItsWay && target.value.startsWith(submitted))) {
-    composer().elements.client_id.value = newId();
-    delete composer().dataset.submitted;
+  if (submitted && target.value.startsWith(submitted) && (onItsWay || followed)) form.dataset.followed = "yes";
+  else if (submitted) {
+    settle(form);
+    form.elements.client_id.value = newId();
+    document.getElementById("composer-error").textContent = "";
   }
-  keepDraft(composer());
+  keepDraft(form);
 });
 
 document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) => {
@@ -78,32 +92,35 @@ document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) =
   ctx.sent = target.dataset.submitted || ctx.request.body.get("body");
   ctx.request.body.set("body", ctx.sent);
   target.dataset.submitted = ctx.sent;
-  isOnItsWay = true;
+  onItsWay = ctx;
   keepDraft(target);
 });
 
+const less = (text, start) => (text.startsWith(start) ? text.slice(start.length).replace(/^\n+/, "") : text);
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-  if (ctx.sourceElement.id !== "composer" || ctx.response.status >= 500) return;
+  // Whoever is signed out finds what they sent again, as not acknowledged, when they are back.
+  if (ctx.sourceElement.id !== "composer" || ctx.response.status >= 500 || ctx.hx?.refresh) return;
   // The form may be gone before the answer comes, as for who leaves the room, or be another.
-  const form = composer() ?? ctx.sourceElement;
-  if (form !== ctx.sourceElement) form.elements.client_id.value = newId();
-  delete form.dataset.submitted;
+  const form = composer() ?? ctx.sourceElement, isSame = form.dataset.submitted === ctx.sent;
+  // What leads elsewhere puts no new client id into the form.
+  const isSpent = form !== ctx.sourceElement || ctx.hx?.redirect;
+  if (isSpent) form.elements.client_id.value = newId();
+  settle(form);
   held = false;
-  isToGo &&= ctx.response.status === 200;
-  if (ctx.response.status !== 200 && !ctx.hx?.redirect) return keepDraft(form);
+  if (ctx.response.status !== 200 && !ctx.hx?.redirect) return (toGo = null), keepDraft(form);
   const box = form.elements.body;
   // What was typed while the message was on its way stays.
-  if (box.value.startsWith(ctx.sent)) box.value = box.value.slice(ctx.sent.length).replace(/^\n+/, "");
+  if (isSame) box.value = less(box.value, ctx.sent);
+  if (isSame && toGo) toGo.text = less(toGo.text, ctx.sent);
   document.getElementById("scroller")?.scrollTo(0, 0);
   document.getElementById("first-unread")?.remove();
   if (messages()) noneIsNew();
-  // What leads elsewhere puts no new client id into the form.
-  if (ctx.response.status !== 200 || form !== ctx.sourceElement) keepDraft(form);
+  if (isSpent) keepDraft(form);
 });
 
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (ctx.sourceElement.id !== "composer") return;
-  isOnItsWay = false;
+  if (ctx !== onItsWay) return;
+  onItsWay = null;
   // htmx takes no other request of this form before it has heard this.
   if (ctx.response?.status === 200) setTimeout(sendNext);
 });
@@ -115,9 +132,9 @@ document.addEventListener("htmx:after:swap", ({ target }) => {
   if (composer() && target === composer()) keepDraft(target);
 });
 
-document.addEventListener("htmx:error", (event) => sendAgainLater(event, "the server cannot be reached"));
-document.addEventListener("htmx:response:error", (event) => {
-  if (event.detail.ctx.response.status >= 500) sendAgainLater(event, "the server has a problem");
+document.addEventListener("htmx:error", ({ detail }) => sendAgainLater(detail, "the server cannot be reached"));
+document.addEventListener("htmx:response:error", ({ detail }) => {
+  if (detail.ctx.response.status >= 500) sendAgainLater(detail, "the server has a problem");
 });
 window.addEventListener("online", sendAgain);
 document.addEventListener("htmx:ws:after:connection", sendAgain);

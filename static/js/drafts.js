@@ -18,6 +18,7 @@ function restoreDraft() {
   if (!there.startsWith(draft.body)) body.value = draft.body.startsWith(there) ? draft.body : `${draft.body}\n${there}`;
   if (!draft.submitted) return;
   [id.value, composer().dataset.submitted] = [draft.id, draft.submitted];
+  if (body.value !== draft.submitted) composer().dataset.followed = "yes";
   // The connection, at which it goes, may be there already.
   clearTimeout(retry);
   retry = setTimeout(sendAgain, 1500);
@@ -31,7 +32,7 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
     clearTimeout(retry);
     // That id may be spent.
     [body.value, id.value] = ["", newId()];
-    delete composer().dataset.submitted;
+    settle(composer());
     document.getElementById("composer-error").textContent = "";
   }
   keepDraft(composer());

@@ -42,6 +42,8 @@ document.addEventListener("htmx:after:swap", ({ target }) => {
   if (isHurried && switcher().open) goThere();
 });
 
+document.addEventListener("input", ({ target }) => target.closest("#switcher") && (isHurried = false));
+
 document.addEventListener("keydown", (event) => {
   if (!event.target.closest("#switcher") || isComposing(event)) return;
   const all = [...switcher().querySelectorAll("[role=option]")];

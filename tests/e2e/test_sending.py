@@ -9,10 +9,10 @@ from tests.support.browsers import LOST_SERVER, Windows, choose, send, wait_unti
 from tests.support.people import Person
 
 
-def hold_back(page: Page, url: str) -> list[Callable[[], None]]:
-    """What a page asks for at an address, each to go on when it is called."""
+def hold_back(page: Page, url: str, fails: bool = False) -> list[Callable[[], None]]:
+    """What a page asks for at an address, each to go on, or to fail, when it is called."""
     held: list[Callable[[], None]] = []
-    page.route(url, lambda route: held.append(route.continue_))
+    page.route(url, lambda route: held.append(route.abort if fails else route.continue_))
     return held
 
 
@@ -40,36 +40,37 @@ def test_what_is_sent_while_a_message_is_on_its_way_goes_after_it(alice: Person,
     box.press_sequentially("second")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
+    page.keyboard.type("half a thou")
     expect(page.locator("#messages .body")).to_have_text(["first", "second"])
-    expect(box).to_have_value("")
+    expect(box).to_have_value("half a thou")
     box.fill("third")
     page.keyboard.press("Enter")
-    box.fill("other words")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("third thoughts")
     page.keyboard.press("Enter")
-    expect(page.locator("#messages .body")).to_have_text(["first", "second", "third", "other words"])
+    expect(page.locator("#messages .body")).to_have_text(["first", "second", "third", "third thoughts"])
     expect(box).to_have_value("")
-    assert alice.reads(1) == ["first", "second", "third", "other words"]
+    assert alice.reads(1) == ["first", "second", "third", "third thoughts"]
 
 
 def test_what_is_added_to_what_was_not_acknowledged_goes_after_it(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
-    held: list[Callable[[], None]] = []
-    page.route("**/rooms/1/messages", lambda route: held.append(route.abort))
+    held = hold_back(page, "**/rooms/1/messages", fails=True)
     box = page.locator("#body")
     box.press_sequentially("first")
     page.keyboard.press("Enter")
     box.press_sequentially(" and then")
     # The server has it, but the answer was lost.
     alice.post(1, "first", page.locator("#client-id").input_value())
-    wait_until(lambda: bool(held), page)
-    held.pop()()
+    release(page, held)
     expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
+    page.keyboard.type(" more")
     page.unroute("**/rooms/1/messages")
-    expect(box).to_have_value(" and then")
+    expect(box).to_have_value(" and then more")
     expect(page.locator("#composer-error")).to_have_text("")
     page.keyboard.press("Enter")
-    expect(page.locator("#messages .body")).to_have_text(["first", "and then"])
-    assert alice.reads(1) == ["first", "and then"]
+    expect(page.locator("#messages .body")).to_have_text(["first", "and then more"])
+    assert alice.reads(1) == ["first", "and then more"]
 
 
 def test_a_double_click_posts_once(alice: Person, windows: Windows) -> None:
@@ -94,12 +95,15 @@ def test_what_is_typed_before_the_quote_is_here_is_kept_and_goes_with_it(alice: 
     expect(search).to_be_focused()
     box.fill("")
     choose(page, 1, "text=Reply")
+    page.keyboard.press("Enter")
     page.keyboard.type("Yes")
     page.keyboard.press("Enter")
+    page.keyboard.type("and")
     release(page, quotes)
     expect(page.locator("#m-2 blockquote")).to_contain_text("shall we?")
-    expect(page.locator("#m-2")).to_contain_text("Yes")
-    expect(box).to_have_value("")
+    expect(page.locator("#m-2 .body")).to_contain_text("Yes")
+    expect(page.locator("#m-2 .body")).not_to_contain_text("and")
+    expect(box).to_have_value("and")
 
 
 def test_a_quote_that_comes_while_a_message_is_on_its_way_stands_behind_it(alice: Person, windows: Windows) -> None:
@@ -116,6 +120,120 @@ def test_a_quote_that_comes_while_a_message_is_on_its_way_stands_behind_it(alice
     release(page, posts)
     expect(page.locator("#m-3 blockquote")).to_contain_text("shall we?")
     expect(page.locator("#body")).to_have_value("")
+
+
+def test_an_answer_waits_for_its_quote_longer_than_for_the_message_before(alice: Person, windows: Windows) -> None:
+    alice.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1")
+    posts, quotes = hold_back(page, "**/rooms/1/messages"), hold_back(page, "**/messages/1/reply")
+    send(page, "hi")
+    choose(page, 1, "text=Reply")
+    page.keyboard.type("Yes")
+    page.keyboard.press("Enter")
+    release(page, posts)
+    expect(page.locator("#body")).to_have_value("Yes")
+    page.wait_for_timeout(300)
+    assert posts == []
+    release(page, quotes)
+    release(page, posts)
+    expect(page.locator("#m-3 blockquote")).to_contain_text("shall we?")
+    expect(page.locator("#body")).to_have_value("")
+
+
+def test_what_was_sent_before_one_asked_for_a_quote_goes_without_it(alice: Person, windows: Windows) -> None:
+    alice.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1")
+    posts = hold_back(page, "**/rooms/1/messages")
+    send(page, "first")
+    page.keyboard.type("second")
+    page.keyboard.press("Enter")
+    choose(page, 1, "text=Reply")
+    expect(page.locator("#body")).to_have_value(re.compile(r"^firstsecond> @Alice Adams "))
+    for text in ("first", "second"):
+        release(page, posts)
+        expect(page.locator("#messages .body").last).to_have_text(text)
+    expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams "))
+
+
+def test_a_quote_does_not_take_a_message_with_it_that_was_not_acknowledged(alice: Person, windows: Windows) -> None:
+    alice.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    posts, quotes = hold_back(page, "**/rooms/1/messages", fails=True), hold_back(page, "**/messages/1/reply")
+    page.evaluate("Math.random = () => 1")
+    send(page, "first")
+    choose(page, 1, "text=Reply")
+    alice.post(1, "first", page.locator("#client-id").input_value())
+    release(page, posts)
+    expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
+    release(page, quotes)
+    expect(page.locator("#body")).to_have_value(re.compile(r"^first> @Alice Adams "))
+    page.unroute("**/rooms/1/messages")
+    expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams .*\n\n$", re.DOTALL))
+    page.keyboard.type("Yes")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-3 blockquote")).to_contain_text("shall we?")
+    expect(page.locator("#messages .body")).to_have_count(3)
+    assert alice.reads(1)[1] == "first"
+
+
+def test_a_message_goes_though_its_form_was_replaced_while_it_failed(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    page = windows.open_as(bob, "/rooms/1", expected=LOST_SERVER)
+    posts = hold_back(page, "**/rooms/1/messages", fails=True)
+    send(page, "first")
+    alice.submit("/rooms/1/settings", {"slow_seconds": "60"})
+    expect(page.locator("#writing")).to_contain_text("one message in 1 minute")
+    page.wait_for_timeout(2000)
+    release(page, posts)
+    expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
+    page.unroute("**/rooms/1/messages")
+    expect(page.locator("#messages .body")).to_have_text(["first"])
+    expect(page.locator("#body")).to_have_value("")
+
+
+def test_after_what_leads_elsewhere_the_next_message_is_another(alice: Person, windows: Windows) -> None:
+    for number in range(60):
+        alice.post(1, f"{number}")
+    page = windows.open_as(alice, "/rooms/1/messages/3")
+    page.evaluate(
+        "() => { const spent = composer().elements.client_id.value;"
+        " const note = () => sessionStorage.setItem('isNew', composer().elements.client_id.value !== spent);"
+        " document.addEventListener('htmx:after:request', note); }"
+    )
+    send(page, "first")
+    expect(page.locator("#messages .body").last).to_have_text("first")
+    assert page.evaluate("sessionStorage.getItem('isNew')") == "true"
+
+
+def test_two_clicks_quote_once_and_enter_sends_no_bare_quote(alice: Person, windows: Windows) -> None:
+    alice.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1")
+    quotes = hold_back(page, "**/messages/1/reply")
+    choose(page, 1, "text=Reply")
+    page.locator("#m-1 [href$='/reply']").dispatch_event("click")
+    page.keyboard.press("Enter")
+    release(page, quotes)
+    expect(page.locator("#body")).to_have_value(re.compile(r"shall we\?\n\n$"))
+    page.wait_for_timeout(300)
+    assert page.locator("#body").input_value().count("shall we?") == 1
+    assert quotes == []
+    assert alice.reads(1) == ["shall we?"], "Enter had nothing to send yet"
+
+
+def test_what_is_sent_before_a_quote_that_never_comes_stays(alice: Person, windows: Windows) -> None:
+    alice.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    quotes = hold_back(page, "**/messages/1/reply", fails=True)
+    choose(page, 1, "text=Reply")
+    send(page, "Yes")
+    release(page, quotes)
+    expect(page.locator("#composer-error")).to_contain_text("could not be quoted")
+    page.evaluate("sendAgain()")
+    page.wait_for_timeout(500)
+    expect(page.locator("#body")).to_have_value("Yes")
+    page.keyboard.press("Enter")
+    expect(page.locator("#m-2 .body")).to_have_text("Yes")
 
 
 def test_a_draft_and_what_stands_there_already_are_both_kept(alice: Person, windows: Windows) -> None:

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from chat.ids import RoomId, SessionId, UserId
+from chat.live.wire import Reader
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
 
@@ -29,3 +31,14 @@ async def test_what_was_told_while_a_page_was_on_its_way_reaches_it(alice: Perso
 
 def heard(page: LiveClient) -> set[str]:
     return set(re.findall(r"<hx-(mention|sidebar|news)", "".join(page.frames)))
+
+
+def test_who_is_dismissed_before_the_connection_stands_is_sent_away_when_it_does() -> None:
+    closed: list[bool] = []
+    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    reader = Reader(SessionId(1), UserId(1), RoomId(1))
+    reader.dismiss(4403, "no longer in this room")
+    reader.attach_queue(queue, close=lambda: closed.append(True))
+    reader.send(b"a secret")
+    assert closed == [True]
+    assert queue.empty()
