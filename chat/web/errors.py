@@ -49,6 +49,9 @@ def refuse_origin(request: Request) -> Response:
 
 
 async def on_not_found(request: Request, _: Exception) -> Response:
+    if "X-Unasked" in request.headers:
+        # Who was removed has been told so; what a page asked by itself meanwhile needs no word.
+        return Response(status_code=204)
     return error_page(request, 404)
 
 

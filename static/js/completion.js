@@ -115,20 +115,23 @@ document.addEventListener("htmx:before:request", ({ target }) => {
 });
 document.addEventListener("quote", ({ detail: { text } }) => {
   if (!box()) return;
-  const { submitted = "" } = composer().dataset;
-  const before = toGo && !toGo.withQuote ? toGo.text : submitted;
-  const start = box().value.startsWith(before) ? before.length : 0;
+  const { submitted = "" } = composer().dataset, { value } = box();
+  const before = toGo.findLast((each) => !each.withQuote)?.text ?? submitted;
+  let start = value.startsWith(before) ? before.length : 0;
+  if (start && value[start] === "\n") start += 1;
+  const quote = start && value[start - 1] !== "\n" ? `\n${text}` : text;
   if (start && submitted) composer().dataset.followed = "yes";
-  if (toGo?.withQuote) toGo.text = toGo.text.slice(0, start) + text + toGo.text.slice(start);
-  insert(text, start, start);
+  for (const each of toGo) if (each.withQuote) each.text = each.text.slice(0, start) + quote + each.text.slice(start);
+  insert(quote, start, start);
   box().selectionStart = box().selectionEnd = box().value.length;
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   if (!quotes.delete(ctx.sourceElement)) return;
-  if (ctx.response?.status !== 200 && toGo?.withQuote) {
-    toGo = null;
+  if (ctx.response?.status !== 200 && toGo.some((each) => each.withQuote)) {
+    toGo = toGo.filter((each) => !each.withQuote);
     document.getElementById("composer-error").textContent = "Not sent: the message you answer to could not be quoted.";
   }
+  if (!quotes.size) for (const each of toGo) each.withQuote = false;
   sendNext();
 });
 

@@ -1,56 +1,10 @@
-// The composer: Enter sends; the box is emptied only of what the server has accepted. What was sent but not acknowledged
-// goes again by itself, with the same client id, so that it is never posted twice.
+// The composer: Enter sends, Up edits what one wrote last.
 "use strict";
 
 const composer = () => document.getElementById("composer");
 
 // 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
 const newId = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
-
-// One message goes after the other, and an answer with its quote: what is sent meanwhile goes when they are there.
-let onItsWay = null, toGo = null, isRepeat = false;
-document.addEventListener("submit", (event) => {
-  if (event.target !== composer() || isRepeat) return;
-  const text = composer().elements.body.value, { submitted = "" } = composer().dataset;
-  const isBlocked = Boolean(onItsWay) || quotes.size > 0, isMore = text.slice(submitted.length).trim() !== "";
-  toGo = isMore && (isBlocked || submitted) ? { text, withQuote: quotes.size > 0 } : null;
-  if (!isBlocked) return;
-  event.preventDefault();
-  event.stopPropagation();
-}, true);
-
-// Nothing of the text is on its way, or may have been posted, any more.
-function settle(form) {
-  delete form.dataset.submitted;
-  delete form.dataset.followed;
-}
-
-// What was added to it since stays; what was changed since is not what was sent.
-function sendNext() {
-  if (!toGo || onItsWay || (toGo.withQuote && quotes.size)) return;
-  const form = composer(), { text } = toGo;
-  toGo = null;
-  if (!text.trim() || !form?.elements.body.value.startsWith(text)) return;
-  form.dataset.submitted = text;
-  if (form.elements.body.value !== text) form.dataset.followed = "yes";
-  sendAgain();
-}
-
-let retry;
-function sendAgain() {
-  clearTimeout(retry);
-  if (onItsWay) return;
-  if (!composer()?.dataset.submitted) return sendNext();
-  isRepeat = true;
-  composer().requestSubmit();
-  isRepeat = false;
-}
-
-function sendAgainLater({ ctx }, reason) {
-  if (ctx?.sourceElement?.id !== "composer" || !(composer()?.dataset.submitted || toGo)) return;
-  document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
-  retry = setTimeout(sendAgain, 1500 + 1500 * Math.random());
-}
 
 // Safari ends the composing of a word before it tells of the key that did.
 const isComposing = (event) => event.isComposing || event.keyCode === 229;
@@ -73,69 +27,3 @@ document.addEventListener("keydown", (event) => {
   }
   if (event.key === "Escape" && event.target.closest(".editor")) event.target.form.querySelector("a").click();
 });
-
-document.addEventListener("input", ({ target }) => {
-  if (target.id !== "body") return;
-  const form = composer(), { submitted, followed } = form.dataset;
-  // A changed text is another message than the one that was sent. What is added while that is on its way is the next one.
-  if (submitted && target.value.startsWith(submitted) && (onItsWay || followed)) form.dataset.followed = "yes";
-  else if (submitted) {
-    settle(form);
-    form.elements.client_id.value = newId();
-    document.getElementById("composer-error").textContent = "";
-  }
-  keepDraft(form);
-});
-
-document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) => {
-  if (target !== composer()) return;
-  ctx.sent = target.dataset.submitted || ctx.request.body.get("body");
-  ctx.request.body.set("body", ctx.sent);
-  target.dataset.submitted = ctx.sent;
-  onItsWay = ctx;
-  keepDraft(target);
-});
-
-const less = (text, start) => (text.startsWith(start) ? text.slice(start.length).replace(/^\n+/, "") : text);
-document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-  // Whoever is signed out finds what they sent again, as not acknowledged, when they are back.
-  if (ctx.sourceElement.id !== "composer" || ctx.response.status >= 500 || ctx.hx?.refresh) return;
-  // The form may be gone before the answer comes, as for who leaves the room, or be another.
-  const form = composer() ?? ctx.sourceElement, isSame = form.dataset.submitted === ctx.sent;
-  // What leads elsewhere puts no new client id into the form.
-  const isSpent = form !== ctx.sourceElement || ctx.hx?.redirect;
-  if (isSpent) form.elements.client_id.value = newId();
-  settle(form);
-  held = false;
-  if (ctx.response.status !== 200 && !ctx.hx?.redirect) return (toGo = null), keepDraft(form);
-  const box = form.elements.body;
-  // What was typed while the message was on its way stays.
-  if (isSame) box.value = less(box.value, ctx.sent);
-  if (isSame && toGo) toGo.text = less(toGo.text, ctx.sent);
-  document.getElementById("scroller")?.scrollTo(0, 0);
-  document.getElementById("first-unread")?.remove();
-  if (messages()) noneIsNew();
-  if (isSpent) keepDraft(form);
-});
-
-document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (ctx !== onItsWay) return;
-  onItsWay = null;
-  // htmx takes no other request of this form before it has heard this.
-  if (ctx.response?.status === 200) setTimeout(sendNext);
-});
-
-document.addEventListener("htmx:after:swap", ({ target }) => {
-  // A room in which one may write again has a new composer.
-  if (composer() && !composer().dataset.known) restoreDraft();
-  // Only now has the form its next client id.
-  if (composer() && target === composer()) keepDraft(target);
-});
-
-document.addEventListener("htmx:error", ({ detail }) => sendAgainLater(detail, "the server cannot be reached"));
-document.addEventListener("htmx:response:error", ({ detail }) => {
-  if (detail.ctx.response.status >= 500) sendAgainLater(detail, "the server has a problem");
-});
-window.addEventListener("online", sendAgain);
-document.addEventListener("htmx:ws:after:connection", sendAgain);
-document.addEventListener("DOMContentLoaded", () => composer() && restoreDraft());

@@ -221,6 +221,22 @@ def test_a_removed_persons_view_closes_within_two_seconds(alice: Person, bob: Pe
     assert min(durations) < 2
 
 
+def test_what_a_page_asked_as_its_person_was_removed_says_nothing(alice: Person, bob: Person, windows: Windows) -> None:
+    board = alice.create_room("Board", "closed")
+    alice.submit(f"/rooms/{board}/members", {"person": bob.id})
+    page = windows.open_as(bob, f"/rooms/{board}")
+    held: list[Callable[[], None]] = []
+    page.route(f"**/rooms/{board}/head*", lambda route: held.append(route.continue_))
+    page.evaluate("lookAround()")
+    wait_until(lambda: bool(held), page)
+    alice.submit(f"/rooms/{board}/members/{bob.id}/remove")
+    expect(page.locator("#notice")).to_contain_text("no longer in this room")
+    with page.expect_response("**/head*"):
+        held.pop(0)()
+    page.wait_for_timeout(300)
+    expect(page.locator("#notice")).to_contain_text("no longer in this room")
+
+
 def test_what_arrived_on_the_page_in_front_of_me_is_read(alice: Person, windows: Windows) -> None:
     other = alice.create_room("Other")
     page = windows.open_as(alice, "/rooms/1")

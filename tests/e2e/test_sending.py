@@ -40,17 +40,20 @@ def test_what_is_sent_while_a_message_is_on_its_way_goes_after_it(alice: Person,
     box.press_sequentially("second")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
+    box.press_sequentially("and third")
+    page.keyboard.press("Enter")
     page.keyboard.type("half a thou")
-    expect(page.locator("#messages .body")).to_have_text(["first", "second"])
+    expect(box).to_have_value("first\nsecond\nand third\nhalf a thou")
+    expect(page.locator("#messages .body")).to_have_text(["first", "second", "and third"])
     expect(box).to_have_value("half a thou")
     box.fill("third")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+a")
     page.keyboard.type("third thoughts")
     page.keyboard.press("Enter")
-    expect(page.locator("#messages .body")).to_have_text(["first", "second", "third", "third thoughts"])
+    expect(page.locator("#messages .body")).to_have_text(["first", "second", "and third", "third", "third thoughts"])
     expect(box).to_have_value("")
-    assert alice.reads(1) == ["first", "second", "third", "third thoughts"]
+    assert alice.reads(1) == ["first", "second", "and third", "third", "third thoughts"]
 
 
 def test_what_is_added_to_what_was_not_acknowledged_goes_after_it(alice: Person, windows: Windows) -> None:
@@ -112,7 +115,7 @@ def test_a_quote_that_comes_while_a_message_is_on_its_way_stands_behind_it(alice
     posts = hold_back(page, "**/rooms/1/messages")
     send(page, "hi")
     choose(page, 1, "text=Reply")
-    expect(page.locator("#body")).to_have_value(re.compile(r"^hi> @Alice Adams "))
+    expect(page.locator("#body")).to_have_value(re.compile(r"^hi\n> @Alice Adams "))
     page.keyboard.type("Yes")
     page.keyboard.press("Enter")
     release(page, posts)
@@ -148,7 +151,7 @@ def test_what_was_sent_before_one_asked_for_a_quote_goes_without_it(alice: Perso
     page.keyboard.type("second")
     page.keyboard.press("Enter")
     choose(page, 1, "text=Reply")
-    expect(page.locator("#body")).to_have_value(re.compile(r"^firstsecond> @Alice Adams "))
+    expect(page.locator("#body")).to_have_value(re.compile(r"^first\nsecond\n> @Alice Adams "))
     for text in ("first", "second"):
         release(page, posts)
         expect(page.locator("#messages .body").last).to_have_text(text)
@@ -166,7 +169,7 @@ def test_a_quote_does_not_take_a_message_with_it_that_was_not_acknowledged(alice
     release(page, posts)
     expect(page.locator("#composer-error")).to_contain_text("Not sent yet")
     release(page, quotes)
-    expect(page.locator("#body")).to_have_value(re.compile(r"^first> @Alice Adams "))
+    expect(page.locator("#body")).to_have_value(re.compile(r"^first\n> @Alice Adams "))
     page.unroute("**/rooms/1/messages")
     expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams .*\n\n$", re.DOTALL))
     page.keyboard.type("Yes")
