@@ -20,6 +20,7 @@ from chat.accounts.tokens import Tokens
 from chat.database import reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
+from chat.rooms.announcing import announce_arrival
 from chat.rooms.inviting import find_invite, follow_invite
 from chat.rooms.members import join_first_room
 from chat.rooms.opening import create_room
@@ -73,11 +74,14 @@ async def sign_up(request: Request) -> Response:
         new = await registration(form.get("name", ""), form.get("email", ""), form.get("password", ""))
         async with request.app.state.database.begin() as connection:
             user_id = await create_person(connection, new, "member")
-            await join_first_room(connection, user_id)
+            first_room = await join_first_room(connection, user_id)
             room_id = await follow_invite(connection, user_id, invite, datetime.now(UTC))
             tokens = await _open_session(request, connection, user_id)
     except InvalidInput as invalid:
         return await _sign_up_page(request, form, invalid.errors, invite, status_code=422)
+    for joined in {first_room, room_id}:
+        if joined is not None:
+            await announce_arrival(request.app.state, joined, [user_id])
     return _signed_in(request, tokens, f"/rooms/{room_id}" if room_id else "/")
 
 

@@ -40,13 +40,14 @@ async def join_as_invited(connection: AsyncConnection, user_id: UserId, room_id:
     await _add(connection, room_id, user_id)
 
 
-async def join_first_room(connection: AsyncConnection, user_id: UserId) -> None:
-    """Put a newcomer into the oldest open room, so that they land where people are."""
+async def join_first_room(connection: AsyncConnection, user_id: UserId) -> RoomId | None:
+    """Put a newcomer into the oldest open room, if there is one, so that they land where people are."""
     welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
     statement = select(rooms.c.id).where(welcoming).order_by(rooms.c.id).limit(1)
-    room_id = (await connection.execute(statement)).scalar_one_or_none()
+    room_id: RoomId | None = (await connection.execute(statement)).scalar_one_or_none()
     if room_id is not None:
         await _add(connection, room_id, user_id)
+    return room_id
 
 
 async def leave_room(connection: AsyncConnection, user_id: UserId, room: Room) -> None:

@@ -37,3 +37,4 @@ def test_a_link_is_made_shown_and_followed(alice: Person, bob: Person, windows: 
     newcomer.fill("#password", PASSWORD)
     newcomer.click("button")
     expect(newcomer.locator("h1")).to_contain_text("Board")
+    expect(watching.locator("#member-count")).to_contain_text("3")

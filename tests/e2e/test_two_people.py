@@ -30,6 +30,7 @@ def test_from_an_empty_installation_to_a_conversation(server: ChatServer, window
     bob.fill("#password", PASSWORD)
     bob.click("button:has-text('Sign up')")
     bob.click("nav >> text=Lobby")
+    expect(alice.locator("#member-count")).to_contain_text("2")
 
     send(alice, "Welcome, Bob!")
     expect(bob.locator("#messages")).to_contain_text("Welcome, Bob!")
