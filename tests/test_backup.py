@@ -340,5 +340,7 @@ def test_the_private_database_is_backed_up_and_restored_running_or_not(tmp_path:
         server = ChatServer("", DATA_DIRECTORY=fresh, DATABASE_URL="", SECRET_KEY="")
         server.start(patience=90)
         assert sign_in(server, alice).reads(1) == ["before the backup"]
+        # Killed, it would leave its database behind.
+        server.stop()
     finally:
         server.remove()
