@@ -231,3 +231,14 @@ def test_marking_unread_that_does_not_reach_the_server_changes_nothing(
     bob.post(1, "two")
     expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "2")
     wait_until(lambda: read_position(alice) == 2, page)
+
+
+def test_what_is_said_to_be_read_outlives_the_page(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.evaluate(
+        "() => document.addEventListener('htmx:config:request', ({ target, detail }) =>"
+        " target.id === 'read' && (window.outlives = detail.ctx.request.keepalive))"
+    )
+    page.evaluate("htmx.trigger('#read', 'read')")
+    wait_until(lambda: page.evaluate("window.outlives") is not None, page)
+    assert page.evaluate("window.outlives") is True

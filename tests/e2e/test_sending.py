@@ -6,6 +6,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import LOST_SERVER, Windows, choose, send, wait_until
+from tests.support.databases import query
 from tests.support.people import Person
 
 
@@ -301,3 +302,29 @@ def test_what_was_not_acknowledged_goes_again_though_the_connection_is_there_alr
     )
     expect(page.locator("#messages .body")).to_have_text(["late"])
     expect(page.locator("#body")).to_have_value("")
+
+
+def test_what_was_sent_signed_out_goes_with_its_id_when_one_is_back(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    client_id = page.locator("#client-id").input_value()
+    query(alice.server.database_url, "UPDATE sessions SET revoked_at = now() WHERE user_id = $1", alice.id)
+    with page.expect_navigation():
+        send(page, "first")
+    kept = str(page.evaluate("localStorage.getItem(localStorage.key(0))"))
+    assert '"submitted":"first"' in kept
+    assert client_id in kept
+
+
+def test_what_was_added_before_a_reload_is_still_the_next_message(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    page.route("**/rooms/1/messages", lambda route: route.abort())
+    page.evaluate(
+        "() => localStorage.setItem(draftKey(composer()),"
+        " JSON.stringify({ body: 'first\\nand', id: newId(), submitted: 'first' }))"
+    )
+    page.reload()
+    expect(page.locator("#body")).to_have_value("first\nand")
+    page.locator("#body").press_sequentially(" then")
+    page.unroute("**/rooms/1/messages")
+    expect(page.locator("#messages .body")).to_have_text(["first"])
+    expect(page.locator("#body")).to_have_value("and then")

@@ -1,10 +1,11 @@
 """Going somewhere without a mouse."""
 
 import re
+from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import Windows, wait_until
 from tests.support.people import Person, sign_up
 
 
@@ -88,3 +89,21 @@ def test_a_question_mark_shows_the_keys_but_not_while_writing(alice: Person, win
     expect(page.locator("#shortcuts button")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#shortcuts")).to_be_hidden()
+
+
+def test_who_types_on_after_enter_goes_nowhere_yet(alice: Person, windows: Windows) -> None:
+    alice.create_room("Garden")
+    page = windows.open_as(alice, "/rooms/1")
+    held: list[Callable[[], None]] = []
+    page.route("**/switch?q=g*", lambda route: held.append(route.continue_))
+    page.keyboard.press("Control+k")
+    page.keyboard.type("ga")
+    wait_until(lambda: bool(held), page)
+    page.keyboard.press("Enter")
+    page.keyboard.type("r")
+    wait_until(lambda: len(held) > 1, page)
+    held.pop()()
+    expect(page.locator("#destinations [role=option]").first).to_contain_text("Garden")
+    page.wait_for_timeout(300)
+    expect(page.locator("#switcher")).to_be_visible()
+    assert page.url == f"{alice.server.url}/rooms/1"
