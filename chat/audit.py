@@ -1,0 +1,32 @@
+"""The audit log: one line for each event that matters for security, with who, from where, and in which request.
+
+OWASP ASVS 5.0, chapter 16, says which events these are. A value given here is written to the log: never a secret.
+"""
+
+import logging
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from chat.ids import UserId
+
+logger = logging.getLogger("chat.audit")
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """The request that is being answered: its id, the client's address, and the person once that is known."""
+
+    request_id: str = ""
+    address: str = ""
+    user_id: UserId | None = None
+
+
+request_context: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
+
+
+def record(event: str, **details: object) -> None:
+    """Log `event`, a name such as `sign_in_failed`, with its details and the present request's context."""
+    context = request_context.get() or RequestContext()
+    known = {"address": context.address, "user_id": context.user_id, "request_id": context.request_id}
+    fields = {name: value for name, value in {**known, **details}.items() if value not in ("", None)}
+    logger.info("%s", event, extra={"event": event, "fields": fields})
