@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock torture mutants outages bench screenshots clean
+.PHONY: help run test lint format lock torture mutants outages attacks bench screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -50,6 +50,9 @@ mutants: $(VENV)/dev.stamp ## Break the chat itself and show that the torture te
 outages: $(VENV)/dev.stamp ## Take Redis away, then PostgreSQL, then let readers stall, and print what it costs
 	@$(PY) -m tests.torture.outages
 	@$(PY) -m tests.torture.stalled
+
+attacks: $(VENV)/dev.stamp ## Attack a running chat in every way we know and write what it cost into docs/security.md
+	@$(PY) -m tests.attacks --write
 
 REPETITIONS ?= 5
 ROWS ?=

@@ -1,0 +1,40 @@
+"""Attacks on a real server, one module each, and what they cost the others: `make attacks`.
+
+A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
+in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, and
+`ENVIRONMENT`, settings that its server starts with.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.support.server import ChatServer
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack, as its module describes it."""
+
+    name: str
+    title: str
+    run: Callable[[ChatServer], None]
+    before: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def every_attack() -> list[Attack]:
+    """All attacks of this package, by name."""
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    return [
+        Attack(
+            name=module.__name__.rpartition(".")[2],
+            title=(module.attack.__doc__ or module.__name__).partition("\n")[0].rstrip("."),
+            run=module.attack,
+            before=getattr(module, "BEFORE", ""),
+            environment=getattr(module, "ENVIRONMENT", {}),
+        )
+        for module in modules
+        if hasattr(module, "attack")
+    ]
