@@ -179,7 +179,8 @@ async def members_among(
     statement = (
         select(users.c.id, users.c.name, func.count().over().label("total"))
         .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.room_id == room_id, is_one_of(users.c.id, user_ids))
+        # Asked of the memberships, PostgreSQL looks these people up there, and not all who are in the room.
+        .where(memberships.c.room_id == room_id, is_one_of(memberships.c.user_id, user_ids))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(limit)
     )

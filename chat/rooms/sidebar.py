@@ -40,8 +40,8 @@ _MINE = text("""
         SELECT array_agg(users.id ORDER BY lower(users.name), users.id) AS ids,
             array_agg(users.name ORDER BY lower(users.name), users.id) AS names
         FROM memberships AS other JOIN users ON users.id = other.user_id
-        WHERE other.room_id = mine.id AND other.user_id <> :user_id
-    ) AS others ON kind = 'direct'
+        WHERE mine.kind = 'direct' AND other.room_id = mine.id AND other.user_id <> :user_id
+    ) AS others ON true
     WHERE rank <= :most OR mine.id = :shown
     ORDER BY lower(name), place
 """).bindparams(bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))

@@ -1,0 +1,50 @@
+"""How many rows PostgreSQL looks at, whatever the machine is busy with."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.database import create_engine
+
+_ROWS = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+Work = Callable[[AsyncConnection], Awaitable[object]]
+
+
+async def rows_visited(url: str, work: Work) -> dict[str, int]:
+    """How many rows of each table the questions that `work` asks look at, in the plan of a large database."""
+    database = create_engine(url)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_conn: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    try:
+        async with database.connect() as connection:
+            # A table of some pages is read whole; the ones of a large chat are not.
+            await connection.exec_driver_sql("SET enable_seqscan = off")
+            event.listen(database.sync_engine, "before_cursor_execute", note)
+            await work(connection)
+            event.remove(database.sync_engine, "before_cursor_execute", note)
+            seen: dict[str, int] = {}
+            for statement, parameters in asked:
+                found = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+                plan = found.scalar_one()
+                for table, rows in _visits((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]):
+                    seen[table] = seen.get(table, 0) + rows
+            await connection.rollback()
+        return seen
+    finally:
+        await database.dispose()
+
+
+def _visits(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    if "Relation Name" in node:
+        rows = sum(
+            node.get(key, 0) for key in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+        )
+        yield node["Relation Name"], round(rows * node["Actual Loops"])
+    for below in node.get("Plans", ()):
+        yield from _visits(below)
