@@ -13,7 +13,7 @@ from types import FrameType
 
 import uvicorn
 
-from chat import embedded, schema
+from chat import embedded, logs, schema
 from chat.app import create_app
 from chat.database import DATABASE_ERRORS
 from chat.errors import CannotRun
@@ -46,6 +46,7 @@ settings, all taken from the environment and all optional:
   WEB_CONCURRENCY      how many processes serve (1)
   GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
   FORWARDED_ALLOW_IPS  which proxies' X-Forwarded-* headers to believe (127.0.0.1,::1)
+  LOG_FORMAT           text, or json for one JSON object a line on standard error (text)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
 
@@ -67,12 +68,11 @@ def main(arguments: list[str] | None = None) -> None:
     for command in (backing_up, restoring):
         command.add_argument("file", type=Path)
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     # uvicorn hands a signal on after it has shut down; unhandled, SIGTERM would leave the database running.
     signal.signal(signal.SIGTERM, _exit)
     try:
         settings = Settings.from_environment(os.environ)
+        logs.set_up(settings.log_format)
         with ExitStack() as stack:
             match chosen.command:
                 case "migrate":
@@ -120,7 +120,7 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,
         access_log=False,
-        log_level="warning",
+        log_config=None,
         timeout_graceful_shutdown=settings.grace - FAREWELL_SECONDS,
         server_header=False,
     )
@@ -128,7 +128,11 @@ def serve(settings: Settings, stack: ExitStack) -> None:
 
 def application():  # type: ignore[no-untyped-def]
     """The application of one server process, which finds its settings in the environment."""
-    app = create_app(Settings.from_environment(os.environ))
+    settings = Settings.from_environment(os.environ)
+    logs.set_up(settings.log_format)
+    # It would log every socket with its whole address, and each start and end.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    app = create_app(settings)
     # Ten thousand pages are millions of objects that stay: to look through them as often as Python does by itself takes
     # a sixth of the time it takes to let them in.
     gc.collect()

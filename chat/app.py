@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 import chat.accounts.profile_routes
 import chat.accounts.routes
@@ -22,7 +23,7 @@ import chat.rooms.routes
 import chat.search.routes
 import chat.web.health
 import chat.web.live
-from chat import crash
+from chat import crash, logs
 from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
@@ -46,10 +47,18 @@ from chat.web.errors import HANDLERS, on_database_error, refuse_origin
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
+from chat.web.requests import RequestMiddleware
 from chat.web.session import SessionMiddleware
 from chat.web.static import VersionedStaticFiles
 
 DISPOSE_SECONDS = 1.0
+
+
+class Chat(Starlette):
+    """A Starlette application whose own page for an unexpected error has an id and a line in the log, too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return RequestMiddleware(super().build_middleware_stack())
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -59,7 +68,7 @@ def create_app(settings: Settings) -> Starlette:
     database = create_engine(settings.database_url)
     signer = Signer(settings.secret_key)
 
-    app = Starlette(
+    app = Chat(
         routes=[
             *chat.accounts.routes.routes,
             *chat.accounts.profile_routes.routes,
@@ -133,3 +142,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     # A database that does not answer must not keep the process from ending.
     with anyio.move_on_after(DISPOSE_SECONDS):
         await state.database.dispose()
+    # uvicorn ends a worker by the signal itself, and then nothing is written any more.
+    await anyio.to_thread.run_sync(logs.flush)

@@ -1,6 +1,7 @@
 """Work that arrives while earlier work is being done is then done together: one round trip and one commit for many."""
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -26,7 +27,8 @@ class Batches(Generic[Item, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._task is None:
-            self._task = asyncio.create_task(self._work_off(), name="batches")
+            # Not in the context of whoever happens to be first: it works for all of them.
+            self._task = asyncio.create_task(self._work_off(), name="batches", context=contextvars.Context())
         return await answer
 
     async def _work_off(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from chat.errors import CannotRun
+from chat.logs import LogFormat
 
 SECRET_KEY_BYTES = 32
 KEY_HINT = "try: openssl rand -hex 32"
@@ -30,6 +31,7 @@ class Settings:
     grace: int
     public_url: str | None
     forwarded_allow_ips: str
+    log_format: LogFormat
     data_directory: Path
     crash_points: Mapping[str, float]
 
@@ -48,6 +50,7 @@ class Settings:
             grace=_whole_number(environment, "GRACE", 20, 8, 3600),
             public_url=_public_url(environment),
             forwarded_allow_ips=environment.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
+            log_format=_log_format(environment),
             data_directory=data_directory,
             crash_points=_crash_points(environment),
         )
@@ -90,6 +93,16 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, least
     if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
     return int(value)
+
+
+def _log_format(environment: Mapping[str, str]) -> LogFormat:
+    match environment.get("LOG_FORMAT", "").strip() or "text":
+        case "text":
+            return "text"
+        case "json":
+            return "json"
+        case other:
+            raise SettingsError(f"LOG_FORMAT must be text or json, not {other!r}")
 
 
 def _crash_points(environment: Mapping[str, str]) -> dict[str, float]:

@@ -1,11 +1,13 @@
 """The websocket of a page: server to client only."""
 
 import asyncio
+import logging
 from functools import partial
 
 import anyio
 from starlette.websockets import WebSocket
 
+from chat.audit import request_context
 from chat.ids import Revision
 from chat.live.activity import Activity
 from chat.live.hub import Hub
@@ -13,6 +15,8 @@ from chat.live.notices import Notices
 from chat.live.online import OnlineLists
 from chat.live.presence import Presence
 from chat.live.wire import HEARTBEAT, Reader, wire_of
+
+logger = logging.getLogger(__name__)
 
 QUEUE_FRAMES = 256  # what a reader may be behind where frames go through a queue
 TRY_AGAIN_LATER = 1013
@@ -49,15 +53,20 @@ class LiveSocket:
             else:
                 reader.attach(protocol)
                 await self._go_live(reader, after, epoch)
-                protocol.stay(on_gone=partial(self._leave, reader))
+                context = request_context.get()
+                protocol.stay(on_gone=partial(self._leave, reader, context.request_id if context else ""))
                 stays = True
         finally:
             if not stays:
                 self._leave(reader)
 
-    def _leave(self, reader: Reader) -> None:
+    def _leave(self, reader: Reader, request_id: str = "") -> None:
+        """Take a reader out. The id of the request that brought it ties the two lines in the log together."""
         self._hub.leave(reader)
         self._presence.depart(reader.user_id)
+        known = {"user_id": reader.user_id, "room_id": reader.room_id, "request_id": request_id}
+        fields = {name: value for name, value in known.items() if value}
+        logger.info("A page's socket has ended", extra={"fields": fields})
 
     async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
         if reader.room_id is not None:

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from chat.audit import request_context
 from chat.database import DATABASE_ERRORS, is_unavailable
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.templating import is_htmx, page
@@ -37,7 +38,9 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
             setattr(request.state, name, None)
     if not hasattr(request.state, "installation_name"):
         request.state.installation_name = "simplechat"
+    asked = request_context.get()
     context: dict[str, object] = {"status": status, "heading": heading, "explanation": explanation or usual}
+    context["request_id"] = asked.request_id if asked is not None and status == 500 else ""
     # What was only looked at may be asked for again without harm.
     context["tries_again"] = status == 503 and request.method == "GET"
     return page(request, "_error.html" if is_htmx(request) else "error.html", context, status_code=status)

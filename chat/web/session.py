@@ -14,6 +14,7 @@ from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
 from chat.accounts.sessions import installation_and_visitors, refresh_session, session_of_refresh_token
 from chat.accounts.tokens import Signer, Tokens
+from chat.audit import request_context
 from chat.batches import Batches
 from chat.database import DATABASE_ERRORS, reading
 from chat.errors import NotFound
@@ -68,6 +69,9 @@ class SessionMiddleware:
             else:
                 await (await self._unavailable(Request(scope, receive), error))(scope, receive, send)
             return
+        context = request_context.get()
+        if context is not None and state["visitor"] is not None:
+            context.user_id = state["visitor"].id
         lost = state["visitor"] is None and refresh_token(connection) is not None
         if tokens is None and not lost:
             await self.app(scope, receive, send)

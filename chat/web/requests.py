@@ -1,0 +1,116 @@
+"""Around every request: its id, and its line in the log."""
+
+import logging
+import re
+import secrets
+from time import perf_counter
+
+from starlette.convertors import StringConvertor
+from starlette.datastructures import Headers
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat.audit import RequestContext, request_context
+
+logger = logging.getLogger("chat.requests")
+
+# Asked for all the time, and by machines; only a failure of theirs is worth a line.
+QUIET_PATHS = ("/static/", "/healthz", "/readyz")
+MOST_PATH_CHARACTERS = 200
+# What a client or a proxy may call a request: it is logged and sent back.
+_GIVEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+# Invitations and codes are 20 characters and more; numbers and names of ours are shorter.
+_LONG_SEGMENT = re.compile(r"[^/]{20,}")
+
+
+class RequestMiddleware:
+    """Gives every request an id, taken from `X-Request-ID` where that is a plain word, and logs its end.
+
+    It is outermost, so that the id stands on every answer and in every line. The log has the path, without what comes
+    after a `?` and without a path's secrets, such as the token of an invitation.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        client = scope.get("client")
+        context = RequestContext(_request_id(scope), client[0] if client else "")
+        token = request_context.set(context)
+        line = _Line(scope, context, perf_counter())
+        header = (b"x-request-id", context.request_id.encode())
+
+        async def send_with_id(message: Message) -> None:
+            match message["type"]:
+                case "http.response.start" | "websocket.http.response.start":
+                    message["headers"] = [*message.get("headers", ()), header]
+                    line.status = message["status"]
+                case "http.response.body":
+                    line.bytes += len(message.get("body", b""))
+                case "websocket.accept":
+                    message["headers"] = [*message.get("headers", ()), header]
+                    line.write(101)
+                case "websocket.close":
+                    line.write(403)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except BaseException as error:
+            # A client that goes away cancels its request.
+            line.write(line.status or (500 if isinstance(error, Exception) else 499))
+            # Not reset: the server's own line about the error carries the id, too.
+            raise
+        line.write(line.status)
+        request_context.reset(token)
+
+
+class _Line:
+    """The one line of a request."""
+
+    __slots__ = ("_context", "_is_written", "_scope", "_started", "bytes", "status")
+
+    def __init__(self, scope: Scope, context: RequestContext, started: float) -> None:
+        self._scope, self._context, self._started = scope, context, started
+        self._is_written = False
+        self.status = 0
+        self.bytes = 0
+
+    def write(self, status: int) -> None:
+        """Write it, unless it is written or nobody wants to read it."""
+        if self._is_written:
+            return
+        self._is_written = True
+        is_quiet = status < 500 and self._scope["path"].startswith(QUIET_PATHS)
+        level = logging.DEBUG if is_quiet or self._scope["path"] == "/readyz" else logging.INFO
+        if not logger.isEnabledFor(level):
+            return
+        method = self._scope.get("method", "WEBSOCKET")
+        known = {"address": self._context.address, "user_id": self._context.user_id}
+        fields = {
+            "status": status or 499,
+            "milliseconds": round((perf_counter() - self._started) * 1000, 1),
+            "bytes": self.bytes,
+            **{name: value for name, value in known.items() if value not in ("", None)},
+        }
+        logger.log(level, "%s %s", method, loggable_path(self._scope), extra={"fields": fields})
+
+
+def loggable_path(scope: Scope) -> str:
+    """Return a request's path without its secrets: a part that may be any text is named, not shown."""
+    route = scope.get("route")
+    if isinstance(route, Route | WebSocketRoute):
+        path = route.path_format
+        for name, convertor in route.param_convertors.items():
+            if not isinstance(convertor, StringConvertor):
+                path = path.replace(f"{{{name}}}", convertor.to_string(scope["path_params"][name]))
+        return path
+    return _LONG_SEGMENT.sub("…", scope["path"][:MOST_PATH_CHARACTERS])
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
