@@ -45,8 +45,8 @@ settings, all taken from the environment and all optional:
   HOST, PORT           where to listen (0.0.0.0, 8000)
   WEB_CONCURRENCY      how many processes serve (1)
   GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
-  FORWARDED_ALLOW_IPS  which proxies' X-Forwarded-* headers to believe (127.0.0.1,::1)
   LOG_FORMAT           text, or json for one JSON object a line on standard error (text)
+  FORWARDED_ALLOW_IPS  proxies, as addresses or networks or *, whose X-Forwarded-* to believe (127.0.0.1,::1)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
 
@@ -113,7 +113,8 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.web_concurrency,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
+        # Ours (web/client.py) takes the last address that is no proxy's; uvicorn's believes the first one, after *.
+        proxy_headers=False,
         ws=LiveProtocol,
         ws_per_message_deflate=False,
         ws_max_size=4096,

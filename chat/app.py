@@ -43,6 +43,7 @@ from chat.rooms.online import OnlineMembers
 from chat.search.indexing import Indexing
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
+from chat.web.client import ClientMiddleware
 from chat.web.errors import HANDLERS, on_database_error, refuse_origin
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
@@ -58,7 +59,8 @@ class Chat(Starlette):
     """A Starlette application whose own page for an unexpected error has an id and a line in the log, too."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return RequestMiddleware(super().build_middleware_stack())
+        within = RequestMiddleware(super().build_middleware_stack())
+        return ClientMiddleware(within, self.state.settings.forwarded_allow_ips)
 
 
 def create_app(settings: Settings) -> Starlette:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chat.addresses import TrustedProxies
 from chat.errors import CannotRun
 from chat.logs import LogFormat
 
@@ -30,8 +31,8 @@ class Settings:
     web_concurrency: int
     grace: int
     public_url: str | None
-    forwarded_allow_ips: str
     log_format: LogFormat
+    forwarded_allow_ips: TrustedProxies
     data_directory: Path
     crash_points: Mapping[str, float]
 
@@ -49,8 +50,8 @@ class Settings:
             web_concurrency=_whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256),
             grace=_whole_number(environment, "GRACE", 20, 8, 3600),
             public_url=_public_url(environment),
-            forwarded_allow_ips=environment.get("FORWARDED_ALLOW_IPS") or "127.0.0.1,::1",
             log_format=_log_format(environment),
+            forwarded_allow_ips=_trusted_proxies(environment),
             data_directory=data_directory,
             crash_points=_crash_points(environment),
         )
@@ -86,6 +87,15 @@ def _public_url(environment: Mapping[str, str]) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
         raise SettingsError("PUBLIC_URL must be the chat's address without a path, such as https://chat.example.org")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _trusted_proxies(environment: Mapping[str, str]) -> TrustedProxies:
+    try:
+        return TrustedProxies(environment.get("FORWARDED_ALLOW_IPS", "").strip() or "127.0.0.1,::1")
+    except ValueError as error:
+        raise SettingsError(
+            f"FORWARDED_ALLOW_IPS must be addresses or networks such as 10.0.0.0/8, separated by commas, or *: {error}"
+        ) from None
 
 
 def _whole_number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

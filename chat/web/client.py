@@ -1,0 +1,77 @@
+"""Where a request comes from: the client's address and scheme, as told by the proxies that are trusted.
+
+`X-Forwarded-Host` is never believed, and neither is `Forwarded` (RFC 7239): a proxy that sets X-Forwarded-For passes on
+whatever the client wrote into the others.
+"""
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat.addresses import TrustedProxies, parse_address
+
+# Any of these shows that a proxy has passed the request on, whether or not the proxy is trusted.
+PROXY_HEADERS = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+        b"x-forwarded-server",
+        b"x-real-ip",
+        b"cf-connecting-ip",
+        b"true-client-ip",
+    }
+)
+
+
+class ClientMiddleware:
+    """Puts the client's address and scheme into the scope, for http and websockets.
+
+    It must be the outermost, as the log of requests needs both. The address that really connected stays in
+    `state.peer`.
+    """
+
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
+        self.app = app
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            self._look(scope)
+        await self.app(scope, receive, send)
+
+    def _look(self, scope: Scope) -> None:
+        peer, port = scope.get("client") or ("", 0)
+        scope.setdefault("state", {})["peer"] = peer
+        client = str(parse_address(peer) or peer)
+        if self._proxies.trusts(peer):
+            headers = Headers(scope=scope)
+            client = self._proxies.client_of(peer, headers.getlist("x-forwarded-for"))
+            if scheme := forwarded_scheme(headers):
+                scope["scheme"] = scheme.replace("http", "ws") if scope["type"] == "websocket" else scheme
+        scope["client"] = (client, port if client == peer else 0) if client else None
+
+
+def forwarded_scheme(headers: Headers) -> str | None:
+    """The scheme that the nearest proxy says the client used."""
+    scheme = ",".join(headers.getlist("x-forwarded-proto")).rpartition(",")[2].strip().lower()
+    return {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(scheme)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """The client's address in its usual spelling; empty on a Unix socket."""
+    return connection.client.host if connection.client else ""
+
+
+def was_forwarded(connection: HTTPConnection) -> bool:
+    """Whether a proxy has passed the request on, trusted or not."""
+    return any(name in PROXY_HEADERS for name, _ in connection.scope["headers"])
+
+
+def is_at_this_machine(connection: HTTPConnection) -> bool:
+    """Whether the visitor sits at this machine: a loopback address connected, and no proxy forwarded for anybody."""
+    peer = parse_address(connection.state.peer)
+    return peer is not None and peer.is_loopback and not was_forwarded(connection)
