@@ -97,7 +97,12 @@ class Server:
         self._check_version()
         # An earlier run that was killed has left its server; the lock says that nobody else can be using it.
         self.stop()
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), **self._options}
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._sockets),
+            "log_error_verbosity": "terse",  # else its log quotes rows that were refused
+            **self._options,
+        }
         arguments = shlex.join(f"--{name}={value}" for name, value in settings.items())
         log = self._data / "server.log"
         try:

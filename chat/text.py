@@ -25,6 +25,11 @@ def single_line(text: str) -> str:
     return line if line.strip(_JOINERS) else ""
 
 
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold or compare a text: it knows no NUL, and UTF-8 no half of a surrogate pair."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def paragraphs(text: str) -> str:
     """A text of several lines: each as `single_line` has it, at most one empty line between two."""
     lines = [single_line(line) for line in text.splitlines()]

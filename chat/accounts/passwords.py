@@ -7,6 +7,7 @@ import anyio
 import anyio.to_thread
 
 from chat.errors import InvalidInput
+from chat.text import is_storable
 
 with warnings.catch_warnings():
     # passlib 1.7.4 asks argon2-cffi for its version in a way that one deprecates.
@@ -27,9 +28,14 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(password: str, password_hash: str | None) -> bool:
-    """Whether `password` is the one kept. An unknown account (None) costs a hash too, so that time tells nothing."""
+    """Whether `password` is the one kept. An unknown account (None) costs a hash too, so that time tells nothing.
+
+    What cannot be anybody's password costs no hash, whether the account is known or not.
+    """
+    if len(password) > LONGEST or not is_storable(password):
+        return False
     if password_hash is None:
-        await hash_password(password[:LONGEST])
+        await hash_password(password)
         return False
     return await anyio.to_thread.run_sync(_hasher.verify, password, password_hash, limiter=_limiter())
 
@@ -40,6 +46,8 @@ def check_password(password: str, field: str = "password") -> None:
         raise InvalidInput(**{field: f"Use at least {SHORTEST} characters."})
     if len(password) > LONGEST:
         raise InvalidInput(**{field: f"Use at most {LONGEST} characters."})
+    if not is_storable(password):
+        raise InvalidInput(**{field: "Use only characters that can be typed."})
     if password.lower() in _common_passwords():
         raise InvalidInput(**{field: "This password is on the list that attackers try first. Choose another."})
 

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.passwords import check_password, hash_password, verify_password
 from chat.accounts.person import Person
 from chat.accounts.status import status_column
-from chat.database import is_one_of
+from chat.database import is_one_of, reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
 from chat.models import installation, users
-from chat.text import checked_name, contains
+from chat.text import checked_name, contains, is_storable
 
 LONGEST_NAME = 60
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3
@@ -65,9 +65,10 @@ async def authenticate(database: AsyncEngine, email: str, password: str) -> User
 
     No connection is held while the hash is computed: a crowd at the door must not stop the people inside.
     """
-    statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email.strip().lower())
-    async with database.connect() as connection:
-        row = (await connection.execute(statement)).one_or_none()
+    email = email.strip().lower()
+    statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email)
+    async with reading(database) as connection:
+        row = (await connection.execute(statement)).one_or_none() if is_storable(email) else None
     if not await verify_password(password, row.password_hash if row else None) or row is None:
         raise InvalidInput(form="E-mail and password do not match. Check both and try again.")
     return UserId(row.id)
@@ -155,6 +156,7 @@ def _email_taken() -> InvalidInput:
 def _valid_email(email: str) -> str:
     email = email.strip()
     # Only a message sent to it could prove an address; this catches what people mistype.
-    if not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*", email) or len(email) > LONGEST_EMAIL:
+    is_possible = len(email) <= LONGEST_EMAIL and email.isprintable()
+    if not is_possible or not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*", email):
         raise InvalidInput(email="Enter an e-mail address such as name@example.org.")
     return email

@@ -35,7 +35,7 @@ async def write(request: Request) -> Response:
 async def show_status(request: Request) -> Response:
     async with reading(request.app.state.database) as connection:
         status = await status_of(connection, visitor(request).id)
-    return await _status_page(request, status, {"emoji": status.emoji, "text": status.text, "until": "today"}, {})
+    return await _status_page(request, status, {"emoji": status.emoji, "text": status.text}, {})
 
 
 async def choose_status(request: Request) -> Response:
@@ -65,7 +65,13 @@ async def _have(request: Request, status: Status) -> Response:
 async def _status_page(
     request: Request, status: Status, values: dict[str, str], errors: dict[str, str], status_code: int = 200
 ) -> Response:
-    context = {"status": status, "values": values, "errors": errors, "durations": DURATIONS, "usual": USUAL}
+    context = {
+        "status": status,
+        "values": {"until": "today"} | values,
+        "errors": errors,
+        "durations": DURATIONS,
+        "usual": USUAL,
+    }
     return await shell_page(request, "presence/status.html", context, status_code=status_code)
 
 

@@ -47,8 +47,7 @@ async def show_sidebar(request: Request) -> Response:
     me = visitor(request)
     async with reading(request.app.state.database) as connection:
         sidebar = await sidebar_of(connection, me)
-    shown_on = urlsplit(request.headers.get("HX-Current-URL", "")).path
-    html = sidebar_markup(sidebar, me, request.state.installation_name, shown_on)
+    html = sidebar_markup(sidebar, me, request.state.installation_name, _shown_on(request))
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
@@ -181,6 +180,14 @@ async def open_direct(request: Request) -> Response:
     except InvalidInput as invalid:
         return await _new_direct_page(request, chosen, invalid.errors, status_code=422)
     return _to_room(room_id)
+
+
+def _shown_on(request: Request) -> str:
+    """The path of the page that asks, "" where the header is no address."""
+    try:
+        return urlsplit(request.headers.get("HX-Current-URL", "")).path
+    except ValueError:
+        return ""
 
 
 def _room_id(request: Request) -> RoomId:

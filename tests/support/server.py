@@ -60,6 +60,13 @@ class ChatServer:
         """Everything it has printed."""
         return self._log.read_text(errors="replace")
 
+    def until_logged(self, text: str, patience: float = 20) -> None:
+        """Wait until it has printed a text."""
+        deadline = time.monotonic() + patience
+        while text not in self.log:
+            assert time.monotonic() < deadline, f"“{text}” was not logged:\n{self.log}"
+            time.sleep(0.05)
+
     def start(self, patience: float = 30) -> None:
         """Start it, or start it again on the same port, and wait until it serves."""
         with self._log.open("ab") as log:
