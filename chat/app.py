@@ -44,13 +44,14 @@ from chat.search.indexing import Indexing
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
 from chat.web.client import ClientMiddleware
-from chat.web.errors import HANDLERS, on_database_error, refuse_origin
+from chat.web.errors import HANDLERS, on_database_error, refuse_malformed, refuse_origin
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
 from chat.web.requests import RequestMiddleware
 from chat.web.session import SessionMiddleware
 from chat.web.static import VersionedStaticFiles
+from chat.web.wellformed import WellFormedMiddleware
 
 DISPOSE_SECONDS = 1.0
 
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(SecurityHeadersMiddleware),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+            Middleware(WellFormedMiddleware, refuse=refuse_malformed),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
             Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
             Middleware(

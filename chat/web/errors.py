@@ -4,7 +4,7 @@ import logging
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from chat.audit import request_context
@@ -22,6 +22,7 @@ EXPLANATIONS = {
     404: ("There is nothing here", "It may have been removed, or you may not be allowed to see it."),
     405: ("That cannot be done here", "Go back and try again."),
     413: ("That is too much at once", "Send less at a time."),
+    415: ("That is not a form of ours", "Go back and try again."),
     500: ("Something went wrong on our side", "What is still in its box is not lost. Try again in a moment."),
     503: (
         "The chat is having a short break",
@@ -49,6 +50,16 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
 def refuse_origin(request: Request) -> Response:
     """The answer to an unsafe request that another site made."""
     return error_page(request, 403, "This request did not come from one of our own pages.")
+
+
+def refuse_malformed(request: Request) -> Response:
+    """The answer to an address that is not text."""
+    return error_page(request, 400, "Its address is not valid UTF-8.")
+
+
+async def on_client_disconnect(request: Request, _: Exception) -> Response:
+    """Nobody reads this answer: the client left, or was dropped, before its form had come."""
+    return Response(status_code=400)
 
 
 async def on_not_found(request: Request, _: Exception) -> Response:
@@ -108,6 +119,7 @@ HANDLERS = {
     Forbidden: on_forbidden,
     InvalidInput: on_invalid_input,
     SignInNeeded: on_sign_in_needed,
+    ClientDisconnect: on_client_disconnect,
     HTTPException: on_http_exception,
     **dict.fromkeys(DATABASE_ERRORS, on_database_error),
     Exception: on_error,

@@ -1,0 +1,127 @@
+"""Forms and addresses are UTF-8, whatever a client says about them."""
+
+from urllib.parse import quote
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from tests.attacks.hostile_forms import Form, codecs, field, multipart, shapes
+from tests.support.people import PASSWORD, Person, bodies
+from tests.support.server import ChatServer
+
+URLENCODED = "application/x-www-form-urlencoded"
+BROKEN = (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80")  # RFC 3629
+
+
+def send(person: Person, form: Form, path: str = "/rooms/1/messages", **headers: str) -> httpx.Response:
+    """Post a body as it stands."""
+    return person.client.post(path, content=form[1], headers={"Content-Type": form[0], **headers})
+
+
+def percent(raw: bytes) -> bytes:
+    return quote(raw).encode()
+
+
+def test_a_form_that_names_another_codec_is_refused(alice: Person) -> None:
+    for form in codecs(300):
+        answer = send(alice, form)
+        assert answer.status_code == 400, form[0]
+        assert "made no sense" in answer.text
+    assert alice.reads(1) == []
+
+
+def test_a_form_may_say_that_it_is_utf_8(alice: Person) -> None:
+    kinds = [f"{URLENCODED}; charset={name}" for name in ("utf-8", "UTF-8", '"utf-8"', "utf8")]
+    for number, kind in enumerate(kinds):
+        assert send(alice, (kind, f"body=é{number}".encode())).status_code < 400
+    part = field(b"body", "ü".encode(), b"Content-Type: text/plain; charset=UTF-8\r\n")
+    assert send(alice, multipart(field(b"_charset_", b"UTF-8"), part)).status_code < 400
+    assert alice.reads(1) == ["é0", "é1", "é2", "é3", "ü"]
+
+
+def test_a_form_with_malformed_utf_8_is_refused(alice: Person) -> None:
+    forms = [form for broken in BROKEN for form in malformed_forms(broken)]
+    for form in forms:
+        answer = send(alice, form)
+        assert answer.status_code == 400, form
+        assert "made no sense" in answer.text
+    assert alice.reads(1) == []
+
+
+def malformed_forms(broken: bytes) -> list[Form]:
+    """Forms with these bytes in a value or a name, as they stand and percent-encoded."""
+    return [
+        multipart(field(b"body", b"a" + broken)),
+        multipart(field(b"a" + broken, b""), field(b"body", b"a")),
+        (URLENCODED, b"body=a" + broken),
+        (URLENCODED, b"body=a" + percent(broken)),
+        (URLENCODED, b"body=a&b" + percent(broken) + b"=c"),
+    ]
+
+
+def test_an_address_with_malformed_utf_8_is_refused(alice: Person) -> None:
+    for broken in map(quote, BROKEN):
+        for path in (f"/search?q={broken}", f"/rooms?{broken}=1", f"/rooms/{broken}", f"/join/{broken}"):
+            answer = alice.get(path)
+            assert answer.status_code == 400, path
+            assert "made no sense" in answer.text
+        address = alice.server.url.replace("http", "ws") + f"/live?after={broken}"
+        with pytest.raises(InvalidStatus, match="403"), connect(address, origin=alice.server.url):
+            pass
+
+
+def test_a_nul_is_shown_as_a_sign_instead_of_breaking_anything(alice: Person) -> None:
+    assert send(alice, (URLENCODED, b"body=a%00b")).status_code < 400
+    assert send(alice, multipart(field(b"body", b"c\0d"))).status_code < 400
+    assert alice.reads(1) == ["a\ufffdb", "c\ufffdd"]
+    assert "a\ufffdb" in bodies(alice.get("/search?q=a%00b").text) or alice.get("/search?q=a%00b").status_code == 200
+    assert alice.get("/rooms/%00").status_code == 404
+    assert alice.submit("/profile/name", {"name": "Alice\0Adams"}).status_code in (303, 422)
+    fields = {"email": "a\0b@x.org", "password": PASSWORD}
+    assert alice.submit("/sign-in", fields).status_code == 422
+
+
+def test_no_shape_of_a_form_breaks_the_server(alice: Person) -> None:
+    for form in shapes():
+        assert send(alice, form, "/sign-in").status_code in (400, 422), (form[0][:80], form[1][:80])
+    assert "Traceback" not in alice.server.log
+
+
+def test_a_form_that_is_cut_off_is_refused(alice: Person) -> None:
+    kind, body = multipart(field(b"body", b"The first half"))
+    for size in range(len(body) - 4):
+        assert send(alice, (kind, body[:size])).status_code == 400
+    assert alice.reads(1) == []
+
+
+def test_files_are_refused_as_long_as_there_is_no_place_for_them(alice: Person) -> None:
+    for name in (b'"a.txt"', b'""'):
+        part = b'Content-Disposition: form-data; name="body"; filename=' + name + b"\r\n\r\nwords"
+        assert send(alice, multipart(part)).status_code == 400
+    encoded = b"Content-Disposition: form-data; name*=utf-8''body\r\n\r\nwords"
+    assert send(alice, multipart(encoded)).status_code == 400
+    base64 = field(b"body", b"d29yZHM=", b"Content-Transfer-Encoding: base64\r\n")
+    assert send(alice, multipart(base64)).status_code == 400
+    assert alice.reads(1) == []
+
+
+def test_what_is_not_a_form_is_refused(alice: Person) -> None:
+    for kind in ("application/json", "text/plain", "application/octet-stream", "multipart/mixed; boundary=x"):
+        answer = send(alice, (kind, b'{"body": "a"}'))
+        assert answer.status_code == 415
+        assert "not a form" in answer.text
+    assert send(alice, (URLENCODED, b"body=a"), **{"Content-Encoding": "gzip"}).status_code == 415
+    assert alice.reads(1) == []
+
+
+def test_a_form_too_large_in_pieces_is_refused(alice: Person) -> None:
+    pieces = (b"body=" + b"a" * 60_000 for _ in range(20))
+    answer = alice.client.post("/rooms/1/messages", content=pieces, headers={"Content-Type": URLENCODED})
+    assert answer.status_code == 413
+
+
+def test_two_kinds_for_one_form_are_refused(server: ChatServer) -> None:
+    kinds = [("Origin", server.url), ("Content-Type", URLENCODED), ("Content-Type", "multipart/form-data; boundary=x")]
+    assert httpx.post(f"{server.url}/sign-in", content=b"email=a", headers=kinds).status_code == 400
