@@ -47,6 +47,7 @@ settings, all taken from the environment and all optional:
   GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
   LOG_FORMAT           text, or json for one JSON object a line on standard error (text)
   FORWARDED_ALLOW_IPS  proxies, as addresses or networks or *, whose X-Forwarded-* to believe (127.0.0.1,::1)
+  RATE_LIMITS          how many times the usual limits people may do things; above 1 only for load tests (1)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
 

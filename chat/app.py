@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 import chat.accounts.profile_routes
 import chat.accounts.routes
+import chat.messages.help_routes
 import chat.messages.pin_routes
 import chat.messages.routes
 import chat.presence.routes
@@ -24,6 +25,7 @@ import chat.search.routes
 import chat.web.health
 import chat.web.live
 from chat import crash, logs
+from chat.accounts.known_browsers import KnownBrowsers
 from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
@@ -37,20 +39,22 @@ from chat.live.presence import Presence
 from chat.live.socket import LiveSocket
 from chat.messages.newest import NewestPages
 from chat.messages.posting import Posting
-from chat.presence.typing import Throttle
 from chat.rooms.access import Seats
 from chat.rooms.online import OnlineMembers
 from chat.search.indexing import Indexing
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
+from chat.throttling.storages import shared_storage
+from chat.throttling.throttling import Throttling
 from chat.web.client import ClientMiddleware
-from chat.web.errors import HANDLERS, on_database_error, refuse_malformed, refuse_origin
+from chat.web.errors import HANDLERS, on_database_error, on_too_many_requests, refuse_malformed, refuse_origin
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
 from chat.web.requests import RequestMiddleware
 from chat.web.session import SessionMiddleware
 from chat.web.static import VersionedStaticFiles
+from chat.web.throttling import ThrottleMiddleware
 from chat.web.wellformed import WellFormedMiddleware
 
 DISPOSE_SECONDS = 1.0
@@ -70,6 +74,7 @@ def create_app(settings: Settings) -> Starlette:
     crash.arm(settings.crash_points)
     database = create_engine(settings.database_url)
     signer = Signer(settings.secret_key)
+    throttling = Throttling(shared_storage(settings, database), settings.rate_limits)
 
     app = Chat(
         routes=[
@@ -79,6 +84,7 @@ def create_app(settings: Settings) -> Starlette:
             *chat.rooms.manager_routes.routes,
             *chat.rooms.invite_routes.routes,
             *chat.messages.routes.routes,
+            *chat.messages.help_routes.routes,
             *chat.search.routes.routes,
             *chat.presence.routes.routes,
             *chat.messages.pin_routes.routes,
@@ -99,6 +105,7 @@ def create_app(settings: Settings) -> Starlette:
                 now=lambda: datetime.now(UTC),
                 unavailable=on_database_error,
             ),
+            Middleware(ThrottleMiddleware, throttling=throttling, refuse=on_too_many_requests),
         ],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
@@ -106,6 +113,8 @@ def create_app(settings: Settings) -> Starlette:
     app.state.settings = settings
     app.state.database = database
     app.state.signer = signer
+    app.state.throttling = throttling
+    app.state.known_browsers = KnownBrowsers(settings.secret_key)
     return app
 
 
@@ -133,18 +142,26 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.newest_pages = NewestPages()
     state.online_members = OnlineMembers()
     state.posting = Posting(state.database, hub, state.activity)
-    state.typing = Throttle()
     state.departure = Departure(hub.readers)
     indexing = Indexing(state.database)
     async with broadcast, anyio.create_task_group() as tasks:
         await tasks.start(hub.run)
-        for task in (state.notices, presence, state.online_lists, state.activity, state.departure, indexing):
+        for task in (
+            state.notices,
+            presence,
+            state.online_lists,
+            state.activity,
+            state.departure,
+            indexing,
+            state.throttling,
+        ):
             tasks.start_soon(task.run)
         yield
         await presence.leave()
         tasks.cancel_scope.cancel()
-    # A database that does not answer must not keep the process from ending.
+    # A server that does not answer must not keep the process from ending.
     with anyio.move_on_after(DISPOSE_SECONDS):
+        await state.throttling.close()
         await state.database.dispose()
     # uvicorn ends a worker by the signal itself, and then nothing is written any more.
     await anyio.to_thread.run_sync(logs.flush)

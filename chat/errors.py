@@ -1,5 +1,9 @@
 """Errors that every feature shares; `web/errors.py` turns them into status pages."""
 
+import math
+
+LONGEST_IN_SECONDS = 180  # longer times are told in minutes
+
 
 class CannotRun(Exception):
     """A command cannot do what it was asked; the text is one line that tells whoever runs the chat why."""
@@ -16,6 +20,24 @@ class Forbidden(Exception):
 class InvalidInput(Exception):
     """What was typed cannot be taken; `errors` maps a field's name to what is wrong ("form" for the whole form)."""
 
+    status = 422
+
     def __init__(self, **errors: str) -> None:
         super().__init__(errors)
         self.errors = errors
+
+
+class TooManyRequests(InvalidInput):
+    """Somebody did something too often. The same is taken in `seconds`: what was typed is to be kept until then."""
+
+    status = 429
+
+    def __init__(self, why: str, seconds: float, field: str = "form") -> None:
+        self.seconds = max(1, math.ceil(seconds))
+        super().__init__(**{field: f"{why} Try again in {_duration(self.seconds)}."})
+
+
+def _duration(seconds: int) -> str:
+    if seconds > LONGEST_IN_SECONDS:
+        return f"{math.ceil(seconds / 60)} minutes"
+    return f"{seconds} seconds" if seconds > 1 else "1 second"

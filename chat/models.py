@@ -232,3 +232,14 @@ search_progress = Table(
     Column("revision", BigInteger, nullable=False),
     info={"derived": True},
 )
+
+# Counters of what people do, for several processes without Redis (`chat/throttling/postgres.py`).
+throttles = Table(
+    "throttles",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False, index=True),
+    prefixes=["UNLOGGED"],
+    info={"derived": True},
+)

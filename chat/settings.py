@@ -33,6 +33,7 @@ class Settings:
     public_url: str | None
     log_format: LogFormat
     forwarded_allow_ips: TrustedProxies
+    rate_limits: int
     data_directory: Path
     crash_points: Mapping[str, float]
 
@@ -52,6 +53,7 @@ class Settings:
             public_url=_public_url(environment),
             log_format=_log_format(environment),
             forwarded_allow_ips=_trusted_proxies(environment),
+            rate_limits=_whole_number(environment, "RATE_LIMITS", 1, 1, 1_000_000),
             data_directory=data_directory,
             crash_points=_crash_points(environment),
         )

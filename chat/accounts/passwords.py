@@ -3,9 +3,7 @@
 import functools
 import warnings
 
-import anyio
-import anyio.to_thread
-
+from chat.accounts.hashing import Asker, HashQueue
 from chat.errors import InvalidInput
 from chat.text import is_storable
 
@@ -16,28 +14,28 @@ with warnings.catch_warnings():
 
 SHORTEST = 8
 LONGEST = 256
+ANYBODY = Asker()
 
 _hasher = argon2.using(type="ID")
-# A hash takes about 170 ms of one core and 64 MB: two at a time leave room for everything else.
-_limiter = functools.cache(lambda: anyio.CapacityLimiter(2))
+_queue = functools.cache(HashQueue)
 
 
-async def hash_password(password: str) -> str:
-    """The argon2id hash of `password`, computed in a worker thread."""
-    return await anyio.to_thread.run_sync(_hasher.hash, password, limiter=_limiter())
+async def hash_password(password: str, asker: Asker = ANYBODY) -> str:
+    """The argon2id hash of `password`, computed in a worker thread; may raise `TooManyRequests`."""
+    return await _queue().run(asker, _hasher.hash, password)
 
 
-async def verify_password(password: str, password_hash: str | None) -> bool:
+async def verify_password(password: str, password_hash: str | None, asker: Asker = ANYBODY) -> bool:
     """Whether `password` is the one kept. An unknown account (None) costs a hash too, so that time tells nothing.
 
-    What cannot be anybody's password costs no hash, whether the account is known or not.
+    What cannot be anybody's password costs no hash, whether the account is known or not. May raise `TooManyRequests`.
     """
     if len(password) > LONGEST or not is_storable(password):
         return False
     if password_hash is None:
-        await hash_password(password)
+        await hash_password(password, asker)
         return False
-    return await anyio.to_thread.run_sync(_hasher.verify, password, password_hash, limiter=_limiter())
+    return await _queue().run(asker, _hasher.verify, password, password_hash)
 
 
 def check_password(password: str, field: str = "password") -> None:

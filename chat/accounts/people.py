@@ -9,7 +9,8 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat.accounts.passwords import check_password, hash_password, verify_password
+from chat.accounts.hashing import Asker
+from chat.accounts.passwords import ANYBODY, check_password, hash_password, verify_password
 from chat.accounts.person import Person
 from chat.accounts.status import status_column
 from chat.database import is_one_of, reading
@@ -34,8 +35,8 @@ class Registration:
     password_hash: str
 
 
-async def registration(name: str, email: str, password: str) -> Registration:
-    """Check what somebody typed; raises `InvalidInput` for all fields at once. Needs no database connection."""
+def check_registration(name: str, email: str, password: str) -> None:
+    """Check what somebody typed; raises `InvalidInput` for all fields at once."""
     errors: dict[str, str] = {}
     for check, typed in ((valid_name, name), (_valid_email, email), (check_password, password)):
         try:
@@ -44,7 +45,15 @@ async def registration(name: str, email: str, password: str) -> Registration:
             errors |= invalid.errors
     if errors:
         raise InvalidInput(**errors)
-    return Registration(valid_name(name), _valid_email(email), await hash_password(password))
+
+
+async def registration(name: str, email: str, password: str, asker: Asker = ANYBODY) -> Registration:
+    """What somebody signs up with. Needs no database connection.
+
+    Raises `InvalidInput` as `check_registration` does, and `TooManyRequests`.
+    """
+    check_registration(name, email, password)
+    return Registration(valid_name(name), _valid_email(email), await hash_password(password, asker))
 
 
 async def create_person(connection: AsyncConnection, new: Registration, role: Role) -> UserId:
@@ -60,16 +69,17 @@ async def create_person(connection: AsyncConnection, new: Registration, role: Ro
         raise _email_taken() from None
 
 
-async def authenticate(database: AsyncEngine, email: str, password: str) -> UserId:
+async def authenticate(database: AsyncEngine, email: str, password: str, asker: Asker = ANYBODY) -> UserId:
     """Who signs in; raises the same `InvalidInput`, after about the same time, for unknown people and wrong passwords.
 
+    Raises `TooManyRequests` when too many are at the door.
     No connection is held while the hash is computed: a crowd at the door must not stop the people inside.
     """
     email = email.strip().lower()
     statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email)
     async with reading(database) as connection:
         row = (await connection.execute(statement)).one_or_none() if is_storable(email) else None
-    if not await verify_password(password, row.password_hash if row else None) or row is None:
+    if not await verify_password(password, row.password_hash if row else None, asker) or row is None:
         raise InvalidInput(form="E-mail and password do not match. Check both and try again.")
     return UserId(row.id)
 
@@ -80,19 +90,23 @@ async def rename_person(connection: AsyncConnection, user_id: UserId, name: str)
     await connection.execute(update(installation).values(people_revision=installation.c.people_revision + 1))
 
 
-async def change_password(database: AsyncEngine, user_id: UserId, current: str, new: str) -> None:
+async def change_password(
+    database: AsyncEngine, user_id: UserId, current: str, new: str, asker: Asker = ANYBODY
+) -> None:
     """Change one's own password; raises `InvalidInput` naming the field that is wrong."""
-    await _check_own_password(database, user_id, current, "current_password")
+    await _check_own_password(database, user_id, current, "current_password", asker)
     check_password(new)
-    replaced = await hash_password(new)
+    replaced = await hash_password(new, asker)
     async with database.begin() as connection:
         await connection.execute(update(users).where(users.c.id == user_id).values(password_hash=replaced))
 
 
-async def change_email(database: AsyncEngine, user_id: UserId, password: str, email: str) -> None:
+async def change_email(
+    database: AsyncEngine, user_id: UserId, password: str, email: str, asker: Asker = ANYBODY
+) -> None:
     """Change the address one signs in with; raises `InvalidInput`, for the password as `email_password`."""
     email = _valid_email(email)
-    await _check_own_password(database, user_id, password, "email_password")
+    await _check_own_password(database, user_id, password, "email_password", asker)
     try:
         async with database.begin() as connection:
             await connection.execute(update(users).where(users.c.id == user_id).values(email=email))
@@ -142,10 +156,10 @@ def valid_name(name: str) -> str:
     return checked_name(name, LONGEST_NAME)
 
 
-async def _check_own_password(database: AsyncEngine, user_id: UserId, password: str, field: str) -> None:
+async def _check_own_password(database: AsyncEngine, user_id: UserId, password: str, field: str, asker: Asker) -> None:
     async with database.connect() as connection:
         kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
-    if not await verify_password(password, kept):
+    if not await verify_password(password, kept, asker):
         raise InvalidInput(**{field: "This is not your current password."})
 
 

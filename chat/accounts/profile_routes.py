@@ -13,10 +13,13 @@ from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import SessionId
 from chat.rooms.levels import choose_first_levels, first_levels_of
+from chat.throttling.rules import OWN_PASSWORD, PROFILE
 from chat.times import zones
+from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.session import visitor
 from chat.web.shell import shell_page
+from chat.web.throttling import asker, throttle
 
 # An access token serves ten minutes before a browser shows that it is still in use.
 JUST_USED = timedelta(minutes=15)
@@ -29,20 +32,22 @@ async def show_profile(request: Request) -> Response:
 async def rename_myself(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     try:
+        await throttle(request, PROFILE, "name")
         async with request.app.state.database.begin() as connection:
             await rename_person(connection, me.id, form.get("name", ""))
     except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     return _saved("name")
 
 
 async def order_my_rooms(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     try:
+        await throttle(request, PROFILE, "rooms_by")
         async with request.app.state.database.begin() as connection:
             await order_rooms(connection, me.id, form.get("rooms_by", ""), unread_first="unread_first" in form)
     except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     await request.app.state.notices.refresh_sidebars([me.id])
     return _saved("order")
 
@@ -50,20 +55,22 @@ async def order_my_rooms(request: Request) -> Response:
 async def choose_my_theme(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     try:
+        await throttle(request, PROFILE, "theme")
         async with request.app.state.database.begin() as connection:
             await choose_theme(connection, me.id, form.get("theme", ""))
     except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     return _saved("theme")
 
 
 async def choose_my_times(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     try:
+        await throttle(request, PROFILE, "time_zone")
         async with request.app.state.database.begin() as connection:
             await choose_times(connection, me.id, form.get("time_zone", ""), form.get("hours", ""))
     except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     return _saved("times")
 
 
@@ -73,10 +80,11 @@ async def choose_my_levels(request: Request) -> Response:
     room_level, direct_level = form.get("room_level", ""), form.get("direct_level", "")
     everywhere = "everywhere" in form
     try:
+        await throttle(request, PROFILE, "room_level")
         async with request.app.state.database.begin() as connection:
             await choose_first_levels(connection, me.id, room_level, direct_level, everywhere=everywhere)
     except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     if everywhere:
         await request.app.state.notices.refresh_sidebars([me.id])
     return _saved("levels-everywhere" if everywhere else "levels")
@@ -84,10 +92,12 @@ async def choose_my_levels(request: Request) -> Response:
 
 async def change_my_email(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
+    email, password = form.get("email", ""), form.get("email_password", "")
     try:
-        await change_email(request.app.state.database, me.id, form.get("email_password", ""), form.get("email", ""))
+        await throttle(request, OWN_PASSWORD, "email_password")
+        await change_email(request.app.state.database, me.id, password, email, asker(request))
     except InvalidInput as invalid:
-        return await _profile_page(request, form, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     return _saved("email")
 
 
@@ -95,10 +105,12 @@ async def change_my_password(request: Request) -> Response:
     """Whoever else knew the old password is signed out with it."""
     me, form = visitor(request), await read_form(request)
     database = request.app.state.database
+    current, new = form.get("current_password", ""), form.get("password", "")
     try:
-        await change_password(database, me.id, form.get("current_password", ""), form.get("password", ""))
+        await throttle(request, OWN_PASSWORD, "current_password")
+        await change_password(database, me.id, current, new, asker(request))
     except InvalidInput as invalid:
-        return await _profile_page(request, {}, invalid.errors, "", status_code=422)
+        return refused(await _profile_page(request, {}, invalid.errors, ""), invalid)
     await _end_my_other_sessions(request)
     return _saved("password")
 
@@ -138,9 +150,7 @@ async def _end_my_other_sessions(request: Request) -> None:
     await request.app.state.notices.end_sessions(ended)
 
 
-async def _profile_page(
-    request: Request, values: dict[str, str], errors: dict[str, str], saved: str, status_code: int = 200
-) -> Response:
+async def _profile_page(request: Request, values: dict[str, str], errors: dict[str, str], saved: str) -> Response:
     me, now = visitor(request), datetime.now(UTC)
     async with reading(request.app.state.database) as connection:
         sittings = await sessions_of(connection, me, now)
@@ -161,7 +171,7 @@ async def _profile_page(
         "sittings": sittings,
         "used_just_now": now - JUST_USED,
     }
-    return await shell_page(request, "accounts/profile.html", context, status_code=status_code)
+    return await shell_page(request, "accounts/profile.html", context)
 
 
 routes = [

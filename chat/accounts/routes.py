@@ -11,6 +11,7 @@ from chat.accounts.installation import create_installation, installation_of, ope
 from chat.accounts.people import (
     Registration,
     authenticate,
+    check_registration,
     create_person,
     registration,
     valid_name,
@@ -26,11 +27,14 @@ from chat.rooms.members import join_first_room
 from chat.rooms.opening import create_room
 from chat.rooms.opening import valid_name as valid_room_name
 from chat.templating import page
+from chat.throttling.rules import FIRST_RUN, FOLLOW_LINK, SIGN_UP
 from chat.web.cookies import give_tokens, is_secure, take_tokens
+from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.origin import own_origin
 from chat.web.session import administrator
 from chat.web.shell import shell_page
+from chat.web.throttling import asker, throttle, throttle_sign_in, welcome_browser
 
 FIRST_RUN_FIELDS = {"installation_name": "", "room_name": "Lobby", "name": "", "email": ""}
 
@@ -47,18 +51,21 @@ async def first_run(request: Request) -> Response:
         raise NotFound
     form = await read_form(request)
     try:
-        new = await _checked_first_run(form)
+        await throttle(request, FIRST_RUN)
+        new = await _checked_first_run(request, form)
         async with request.app.state.database.begin() as connection:
             await create_installation(connection, valid_name(form["installation_name"]))
             user_id = await create_person(connection, new, "administrator")
             await create_room(connection, user_id, form["room_name"], "open")
             tokens = await _open_session(request, connection, user_id)
     except InvalidInput as invalid:
-        return page(request, "accounts/first_run.html", {"values": form, "errors": invalid.errors}, status_code=422)
-    return _signed_in(request, tokens, "/")
+        answer = page(request, "accounts/first_run.html", {"values": form, "errors": invalid.errors})
+        return refused(answer, invalid)
+    return await _signed_in(request, tokens, new.email, "/")
 
 
 async def show_sign_up(request: Request) -> Response:
+    await throttle(request, FOLLOW_LINK)
     return await _sign_up_page(
         request, {}, {}, request.path_params.get("token", request.query_params.get("invite", ""))
     )
@@ -71,18 +78,21 @@ async def sign_up(request: Request) -> Response:
     if installation is None or not await _admits(request, invite):
         return await _sign_up_page(request, form, {}, invite, status_code=403)
     try:
-        new = await registration(form.get("name", ""), form.get("email", ""), form.get("password", ""))
+        typed = (form.get("name", ""), form.get("email", ""), form.get("password", ""))
+        check_registration(*typed)
+        await throttle(request, SIGN_UP)
+        new = await registration(*typed, asker(request))
         async with request.app.state.database.begin() as connection:
             user_id = await create_person(connection, new, "member")
             first_room = await join_first_room(connection, user_id)
             room_id = await follow_invite(connection, user_id, invite, datetime.now(UTC))
             tokens = await _open_session(request, connection, user_id)
     except InvalidInput as invalid:
-        return await _sign_up_page(request, form, invalid.errors, invite, status_code=422)
+        return refused(await _sign_up_page(request, form, invalid.errors, invite), invalid)
     for joined in {first_room, room_id}:
         if joined is not None:
             await announce_arrival(request.app.state, joined, [user_id])
-    return _signed_in(request, tokens, f"/rooms/{room_id}" if room_id else "/")
+    return await _signed_in(request, tokens, new.email, f"/rooms/{room_id}" if room_id else "/")
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -93,14 +103,15 @@ async def show_sign_in(request: Request) -> Response:
 
 async def sign_in(request: Request) -> Response:
     form = await read_form(request)
-    wanted = form.get("next", "")
+    email, wanted = form.get("email", ""), form.get("next", "")
     try:
-        user_id = await authenticate(request.app.state.database, form.get("email", ""), form.get("password", ""))
+        await throttle_sign_in(request, email)
+        user_id = await authenticate(request.app.state.database, email, form.get("password", ""), asker(request, email))
     except InvalidInput as invalid:
-        return _sign_in_page(request, form, invalid.errors, wanted, status_code=422)
+        return refused(_sign_in_page(request, form, invalid.errors, wanted), invalid)
     async with request.app.state.database.begin() as connection:
         tokens = await _open_session(request, connection, user_id)
-    return _signed_in(request, tokens, wanted if _is_own_path(wanted) else "/")
+    return await _signed_in(request, tokens, email, wanted if _is_own_path(wanted) else "/")
 
 
 async def sign_out(request: Request) -> Response:
@@ -146,7 +157,7 @@ async def make_invite(request: Request) -> Response:
     return RedirectResponse("/admin?saved=invite", status_code=303)
 
 
-async def _checked_first_run(form: dict[str, str]) -> Registration:
+async def _checked_first_run(request: Request, form: dict[str, str]) -> Registration:
     """The administrator's registration; raises `InvalidInput` for every field of the page that is wrong."""
     errors: dict[str, str] = {}
     for field, check in (("installation_name", valid_name), ("room_name", valid_room_name)):
@@ -154,13 +165,14 @@ async def _checked_first_run(form: dict[str, str]) -> Registration:
             check(form.get(field, ""))
         except InvalidInput as invalid:
             errors[field] = invalid.errors["name"]
+    typed = (form.get("name", ""), form.get("email", ""), form.get("password", ""))
     try:
-        new = await registration(form.get("name", ""), form.get("email", ""), form.get("password", ""))
+        check_registration(*typed)
     except InvalidInput as invalid:
-        raise InvalidInput(**errors, **invalid.errors) from None
+        errors |= invalid.errors
     if errors:
         raise InvalidInput(**errors)
-    return new
+    return await registration(*typed, asker(request))
 
 
 async def _open_session(request: Request, connection: AsyncConnection, user_id: UserId) -> Tokens:
@@ -168,9 +180,10 @@ async def _open_session(request: Request, connection: AsyncConnection, user_id: 
     return await open_session(connection, request.app.state.signer, user_id, agent, datetime.now(UTC))
 
 
-def _signed_in(request: Request, tokens: Tokens, destination: str) -> Response:
+async def _signed_in(request: Request, tokens: Tokens, email: str, destination: str) -> Response:
     response = RedirectResponse(destination, status_code=303)
     give_tokens(request, response.headers, tokens)
+    await welcome_browser(request, response, email)
     return response
 
 
@@ -179,14 +192,12 @@ def _is_own_path(path: str) -> bool:
     return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
 
 
-def _sign_in_page(
-    request: Request, values: dict[str, str], errors: dict[str, str], wanted: str, status_code: int = 200
-) -> Response:
+def _sign_in_page(request: Request, values: dict[str, str], errors: dict[str, str], wanted: str) -> Response:
     installation = request.state.installation
     if installation is None:
         return RedirectResponse("/first-run", status_code=303)
     context = {"values": values, "errors": errors, "next": wanted, "sign_up_open": installation.sign_up_open}
-    return page(request, "accounts/sign_in.html", context, status_code=status_code)
+    return page(request, "accounts/sign_in.html", context)
 
 
 async def _admits(request: Request, invite: str) -> bool:

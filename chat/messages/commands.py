@@ -17,7 +17,9 @@ from chat.rooms.announcing import announce_arrival, announce_removal, announce_t
 from chat.rooms.members import invite, leave_room
 from chat.rooms.opening import set_topic
 from chat.rooms.room import room_of_member
+from chat.throttling.rules import CHANGE_ROOM, INVITE, PROFILE
 from chat.web.session import visitor
+from chat.web.throttling import throttle
 
 _COMMAND = re.compile(r"/([a-zA-Z]+)(?:\s+(.*))?", re.DOTALL)
 
@@ -74,6 +76,7 @@ async def _say_status(request: Request, words: str) -> None:
         status = status_in(words)
     except InvalidInput as invalid:
         raise InvalidInput(body=next(iter(invalid.errors.values()))) from None
+    await throttle(request, PROFILE, "body")
     async with state.database.begin() as connection:
         await set_status(connection, me.id, status)
     await announce_status(state, me.id)
@@ -87,6 +90,7 @@ async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) 
         refusal = await why_refused(connection, me, room_id) if name in ("topic", "invite") else None
     if refusal is not None:
         raise refusal
+    await throttle(request, INVITE if name == "invite" else CHANGE_ROOM, "body")
     async with state.database.begin() as connection:
         if name == "topic":
             topic = await set_topic(connection, room, rest)

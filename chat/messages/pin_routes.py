@@ -10,9 +10,11 @@ from chat.messages.announcing import announce, changed
 from chat.messages.pinning import pin, pinned_in
 from chat.rooms.announcing import announce_news
 from chat.rooms.room import may_post, room_of_member
+from chat.throttling.rules import CHANGE
 from chat.web.forms import read_form
 from chat.web.session import visitor
 from chat.web.shell import shell_page
+from chat.web.throttling import throttle
 
 
 async def show_pinned(request: Request) -> Response:
@@ -28,6 +30,7 @@ async def show_pinned(request: Request) -> Response:
 async def change_pin(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     message_id, pinned = MessageId(request.path_params["message_id"]), form.get("pinned") == "yes"
+    await throttle(request, CHANGE)
     message, is_changed = await pin(request.app.state.database, me, message_id, pinned=pinned)
     if is_changed:
         await announce(request, message)

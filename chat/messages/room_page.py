@@ -28,7 +28,6 @@ async def room_page(
     room_id: RoomId | None = None,
     around: MessageId | None = None,
     composer: dict[str, object] | None = None,
-    status_code: int = 200,
 ) -> Response:
     """A room, by default the one in the request's path, at its newest messages unless the request asks for others.
 
@@ -58,7 +57,7 @@ async def room_page(
         "unread_above": _unread_above(room, found) if found.newer is None and around is None else 0,
         "writing": _writing(me, room),
     }
-    return page_with_sidebar(request, "rooms/room.html", context, sidebar, status_code=status_code)
+    return page_with_sidebar(request, "rooms/room.html", context, sidebar)
 
 
 async def room_head(request: Request) -> Response:

@@ -22,10 +22,9 @@ from chat.messages.changing import (
     own_message,
     readable_message,
 )
-from chat.messages.commands import COMMANDS, obey
+from chat.messages.commands import obey
 from chat.messages.completion import completions_of
 from chat.messages.emoji import find_emoji, often_used
-from chat.messages.help import examples
 from chat.messages.history import message_at, page_after, page_before
 from chat.messages.mentions import PAGE as MENTIONS_PAGE
 from chat.messages.mentions import mentions_of
@@ -40,9 +39,12 @@ from chat.rooms.members import member_ids
 from chat.rooms.reading import mark_read, mark_unread_from
 from chat.rooms.room import may_post, room_of_member
 from chat.templating import is_htmx, page
+from chat.throttling.rules import CHANGE, FIND, POST, TYPING
+from chat.web.errors import refused
 from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page
+from chat.web.throttling import throttle
 
 
 async def show_room(request: Request) -> Response:
@@ -106,6 +108,7 @@ async def read(request: Request) -> Response:
 
 async def mark_unread(request: Request) -> Response:
     me = visitor(request)
+    await throttle(request, CHANGE)
     async with request.app.state.database.begin() as connection:
         marked = await mark_unread_from(connection, me.id, _message_id(request))
     if marked is None:
@@ -138,6 +141,7 @@ async def post(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     room_id, client_id = _room_id(request), _client_id(form.get("client_id"))
     try:
+        await throttle(request, POST, "body")
         said = await obey(request, room_id, form.get("body", ""))
         if isinstance(said, Response):
             return _elsewhere(request, said)
@@ -145,11 +149,11 @@ async def post(request: Request) -> Response:
     except InvalidInput as invalid:
         error = invalid.errors["body"]
         if is_htmx(request):
-            return page(request, "messages/_rejected.html", {"error": error}, status_code=422)
+            return refused(page(request, "messages/_rejected.html", {"error": error}), invalid)
         composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
-        return await room_page(request, composer=composer, status_code=422)
+        return refused(await room_page(request, composer=composer), invalid)
     if posted.is_new:
-        request.app.state.typing.begin_anew(me.id, room_id)
+        await request.app.state.throttling.forget(TYPING, {"room": f"{room_id}/{me.id}"})
         await _announce_direct(request, posted.message)
         if posted.mentioned:
             await request.app.state.notices.tell_mentioned(posted.mentioned, room_id, posted.message.position)
@@ -191,6 +195,7 @@ async def show_reactions(request: Request) -> Response:
 
 async def change_reaction(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
+    await throttle(request, CHANGE)
     message = await react(request.app.state.database, me, _message_id(request), form.get("emoji", ""))
     await announce(request, message)
     return changed(request, message)
@@ -199,6 +204,7 @@ async def change_reaction(request: Request) -> Response:
 async def complete(request: Request) -> Response:
     """What the word that is being typed can become."""
     me, word = visitor(request), request.query_params.get("word", "")
+    await throttle(request, FIND)
     async with reading(request.app.state.database) as connection:
         found = await completions_of(connection, me, _room_id(request), word)
     return page(request, "messages/_completions.html", {"completions": found})
@@ -221,15 +227,6 @@ async def show_mentions(request: Request) -> Response:
     further = found[MENTIONS_PAGE - 1].message.id if len(found) > MENTIONS_PAGE else None
     context = {"mentions": found[:MENTIONS_PAGE], "further": further, "before": before}
     return await shell_page(request, "messages/mentions.html", context)
-
-
-async def show_keys(request: Request) -> Response:
-    visitor(request)
-    return page(request, "messages/keys.html", {})
-
-
-async def show_help(request: Request) -> Response:
-    return await shell_page(request, "messages/help.html", {"commands": COMMANDS, "examples": examples()})
 
 
 async def _after_reply() -> None:
@@ -255,18 +252,21 @@ async def edit(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     body = form.get("body", "")
     try:
+        await throttle(request, CHANGE, "body")
         edited = await edit_message(request.app.state.database, me, _message_id(request), body)
     except InvalidInput as invalid:
         async with reading(request.app.state.database) as connection:
             message, _ = await own_message(connection, me, _message_id(request))
-        return await _editor(request, message, body, invalid.errors["body"], status_code=422)
+        return refused(await _editor(request, message, body, invalid.errors["body"]), invalid)
     if edited.is_changed:
         await _announce_outcome(request, edited)
     return changed(request, edited.message)
 
 
 async def delete(request: Request) -> Response:
-    deleted = await delete_message(request.app.state.database, visitor(request), _message_id(request))
+    me = visitor(request)
+    await throttle(request, CHANGE)
+    deleted = await delete_message(request.app.state.database, me, _message_id(request))
     await _announce_outcome(request, deleted)
     return changed(request, deleted.message)
 
@@ -290,11 +290,11 @@ async def _announce_direct(request: Request, message: Message) -> None:
         await request.app.state.notices.refresh_sidebars(members)
 
 
-async def _editor(request: Request, message: Message, body: str, error: str = "", status_code: int = 200) -> Response:
+async def _editor(request: Request, message: Message, body: str, error: str = "") -> Response:
     context = {"message": message, "body": body, "error": error}
     if is_htmx(request):
-        return page(request, "messages/_editor.html", context, status_code=status_code)
-    return await shell_page(request, "messages/edit.html", context, status_code=status_code)
+        return page(request, "messages/_editor.html", context)
+    return await shell_page(request, "messages/edit.html", context)
 
 
 def _client_id(text: str | None) -> UUID:
@@ -335,7 +335,5 @@ routes = [
     Route("/rooms/{room_id:id}/completions", complete),
     Route("/emoji", pick_emoji),
     Route("/mentions", show_mentions),
-    Route("/help", show_help),
-    Route("/help/keys", show_keys),
     Route("/reload", reload_room),
 ]

@@ -12,10 +12,13 @@ from chat.errors import InvalidInput
 from chat.ids import RoomId
 from chat.presence.announcing import announce_status
 from chat.templating import fragment
+from chat.throttling.rules import PROFILE, TYPING
 from chat.times import in_zone
+from chat.web.errors import refused
 from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor, zone_of
 from chat.web.shell import shell_page
+from chat.web.throttling import throttle
 
 
 async def be_active(request: Request) -> Response:
@@ -27,7 +30,7 @@ async def be_active(request: Request) -> Response:
 async def write(request: Request) -> Response:
     """A page says that somebody is writing in its room."""
     me, room_id, state = visitor(request), RoomId(request.path_params["room_id"]), request.app.state
-    if state.typing.allows(me.id, room_id) and await state.seats.has(me.id, room_id):
+    if await state.throttling.allows(TYPING, f"{room_id}/{me.id}") and await state.seats.has(me.id, room_id):
         await state.notices.show_typing(room_id, fragment("presence/_typing.html", person=me))
     return Response(status_code=204)
 
@@ -44,13 +47,16 @@ async def choose_status(request: Request) -> Response:
     typed = (form.get("emoji", ""), form.get("text", ""), form.get("until", "today"))
     chosen = dict(enumerate(USUAL, 1)).get(whole_number(form.get("usual")) or 0, typed)
     try:
+        await throttle(request, PROFILE, "text")
         status = valid_status(*chosen, in_zone(datetime.now(UTC), zone))
     except InvalidInput as invalid:
-        return await _status_page(request, Status(), form, invalid.errors, status_code=422)
+        return refused(await _status_page(request, Status(), form, invalid.errors), invalid)
     return await _have(request, status)
 
 
 async def clear_status(request: Request) -> Response:
+    visitor(request)
+    await throttle(request, PROFILE)
     return await _have(request, Status())
 
 
@@ -62,9 +68,7 @@ async def _have(request: Request, status: Status) -> Response:
     return RedirectResponse("/status", status_code=303)
 
 
-async def _status_page(
-    request: Request, status: Status, values: dict[str, str], errors: dict[str, str], status_code: int = 200
-) -> Response:
+async def _status_page(request: Request, status: Status, values: dict[str, str], errors: dict[str, str]) -> Response:
     context = {
         "status": status,
         "values": {"until": "today"} | values,
@@ -72,7 +76,7 @@ async def _status_page(
         "durations": DURATIONS,
         "usual": USUAL,
     }
-    return await shell_page(request, "presence/status.html", context, status_code=status_code)
+    return await shell_page(request, "presence/status.html", context)
 
 
 routes = [

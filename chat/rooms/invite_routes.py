@@ -14,10 +14,13 @@ from chat.rooms.inviting import LIFETIMES, RoomInvite, end_invite, find_invite, 
 from chat.rooms.inviting import qr_code as picture_of
 from chat.rooms.room import Room, require_manager, room_of_member
 from chat.templating import page
+from chat.throttling.rules import FOLLOW_LINK, MAKE_LINK
+from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.origin import own_origin
 from chat.web.session import visitor
 from chat.web.shell import shell_page
+from chat.web.throttling import throttle
 
 
 async def show_invite(request: Request) -> Response:
@@ -29,10 +32,11 @@ async def make(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     room, invite = await _managed_room(request)
     try:
+        await throttle(request, MAKE_LINK, "days")
         async with request.app.state.database.begin() as connection:
             await make_invite(connection, me, room, form.get("days", "7"), datetime.now(UTC))
     except InvalidInput as invalid:
-        return await _invite_page(request, room, invite, invalid.errors, status_code=422)
+        return refused(await _invite_page(request, room, invite, invalid.errors), invalid)
     return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
 
 
@@ -56,6 +60,7 @@ async def show_invitation(request: Request) -> Response:
     if request.state.installation is None:
         return RedirectResponse("/first-run", status_code=303)
     token, me = request.path_params["token"], request.state.visitor
+    await throttle(request, FOLLOW_LINK)
     async with reading(request.app.state.database) as connection:
         invite = await find_invite(connection, token, datetime.now(UTC))
     if invite is None or invite.has_expired:
@@ -67,6 +72,7 @@ async def show_invitation(request: Request) -> Response:
 
 async def accept_invitation(request: Request) -> Response:
     me = visitor(request)
+    await throttle(request, FOLLOW_LINK)
     async with request.app.state.database.begin() as connection:
         room_id = await follow_invite(connection, me.id, request.path_params["token"], datetime.now(UTC))
     if room_id is None:
@@ -87,9 +93,7 @@ async def _managed_room(request: Request) -> tuple[Room, RoomInvite | None]:
         return room, await invite_of(connection, room, datetime.now(UTC))
 
 
-async def _invite_page(
-    request: Request, room: Room, invite: RoomInvite | None, errors: dict[str, str], status_code: int = 200
-) -> Response:
+async def _invite_page(request: Request, room: Room, invite: RoomInvite | None, errors: dict[str, str]) -> Response:
     context = {
         "room": room,
         "invite": invite,
@@ -97,7 +101,7 @@ async def _invite_page(
         "lifetimes": LIFETIMES,
         "errors": errors,
     }
-    return await shell_page(request, "rooms/invite.html", context, status_code=status_code)
+    return await shell_page(request, "rooms/invite.html", context)
 
 
 def _url(request: Request, invite: RoomInvite) -> str:

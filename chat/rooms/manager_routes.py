@@ -11,9 +11,12 @@ from chat.rooms.announcing import announce_change, announce_deletion
 from chat.rooms.changing import SLOW, archive_room, change_settings, delete_room, restore_room
 from chat.rooms.members import choose_level, member_ids
 from chat.rooms.room import Room, may_manage, require_manager, room_of_member
+from chat.throttling.rules import CHANGE_ROOM
+from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.session import visitor
 from chat.web.shell import shell_page
+from chat.web.throttling import throttle
 
 
 async def show_settings(request: Request) -> Response:
@@ -23,16 +26,18 @@ async def show_settings(request: Request) -> Response:
 async def settings(request: Request) -> Response:
     me, form, room = visitor(request), await read_form(request), await _my_room(request)
     try:
+        await throttle(request, CHANGE_ROOM, "name")
         async with request.app.state.database.begin() as connection:
             await change_settings(connection, me, room, form)
     except InvalidInput as invalid:
-        return await _settings_page(request, room, form, invalid.errors, status_code=422)
+        return refused(await _settings_page(request, room, form, invalid.errors), invalid)
     await announce_change(request.app.state, room.id, await _member_ids(request, room))
     return _to_room(room)
 
 
 async def archive(request: Request) -> Response:
     me, room = visitor(request), await _my_room(request)
+    await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         await archive_room(connection, me, room)
     await announce_change(request.app.state, room.id, await _member_ids(request, room))
@@ -41,6 +46,7 @@ async def archive(request: Request) -> Response:
 
 async def restore(request: Request) -> Response:
     me, room = visitor(request), await _my_room(request)
+    await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         await restore_room(connection, me, room)
     await announce_change(request.app.state, room.id, await _member_ids(request, room))
@@ -58,10 +64,11 @@ async def remove_room(request: Request) -> Response:
     me, form, room = visitor(request), await read_form(request), await _my_room(request)
     members = await _member_ids(request, room)
     try:
+        await throttle(request, CHANGE_ROOM, "name")
         await delete_room(request.app.state.database, me, room, form.get("name", ""))
     except InvalidInput as invalid:
         context = {"room": room, "values": form, "errors": invalid.errors}
-        return await shell_page(request, "rooms/delete.html", context, status_code=422)
+        return refused(await shell_page(request, "rooms/delete.html", context), invalid)
     await announce_deletion(request.app.state, room, members)
     return RedirectResponse("/", status_code=303)
 
@@ -70,10 +77,11 @@ async def choose(request: Request) -> Response:
     """What of a room one wants to be told."""
     me, form, room = visitor(request), await read_form(request), await _my_room(request)
     try:
+        await throttle(request, CHANGE_ROOM, "level")
         async with request.app.state.database.begin() as connection:
             await choose_level(connection, me, room, form.get("level", ""))
     except InvalidInput as invalid:
-        return await _settings_page(request, room, {}, invalid.errors, status_code=422)
+        return refused(await _settings_page(request, room, {}, invalid.errors), invalid)
     await request.app.state.notices.refresh_sidebars([me.id])
     return _to_room(room)
 
@@ -93,9 +101,7 @@ def _to_room(room: Room) -> Response:
     return RedirectResponse(f"/rooms/{room.id}", status_code=303)
 
 
-async def _settings_page(
-    request: Request, room: Room, values: dict[str, str], errors: dict[str, str], status_code: int = 200
-) -> Response:
+async def _settings_page(request: Request, room: Room, values: dict[str, str], errors: dict[str, str]) -> Response:
     kept = {name: str(getattr(room, name)) for name in ("name", "topic", "description", "kind", "posting")}
     context = {
         "room": room,
@@ -104,7 +110,7 @@ async def _settings_page(
         "slow": {str(seconds): label for seconds, label in SLOW.items()},
         "may_manage": may_manage(visitor(request), room),
     }
-    return await shell_page(request, "rooms/settings.html", context, status_code=status_code)
+    return await shell_page(request, "rooms/settings.html", context)
 
 
 routes = [

@@ -30,10 +30,13 @@ from chat.rooms.room import Room, may_manage, room_of_member, visible_room
 from chat.rooms.sidebar import sidebar_of
 from chat.rooms.switching import destinations
 from chat.templating import is_htmx, page
+from chat.throttling.rules import CHANGE_ROOM, FIND, INVITE, OPEN_DIRECT, OPEN_ROOM
 from chat.times import in_zone
+from chat.web.errors import refused
 from chat.web.forms import read_choices, read_form, whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page, sidebar_markup
+from chat.web.throttling import throttle
 
 # Members, among whom one needs no help to find somebody.
 SEEN_AT_ONCE = 20
@@ -54,6 +57,7 @@ async def show_sidebar(request: Request) -> Response:
 async def switch(request: Request) -> Response:
     """The quick switcher: as a list for the dialog, as a page for everybody else."""
     me, query = visitor(request), request.query_params.get("q", "")
+    await throttle(request, FIND)
     async with reading(request.app.state.database) as connection:
         found = await destinations(connection, me, query)
     context = {"destinations": found, "query": query}
@@ -65,6 +69,7 @@ async def switch(request: Request) -> Response:
 async def browse_rooms(request: Request) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
     archived = request.query_params.get("archived") == "yes"
+    await throttle(request, FIND)
     async with reading(request.app.state.database) as connection:
         found = await find_rooms(connection, me.id, query, archived=archived)
     return await shell_page(request, "rooms/browse.html", {"rooms": found, "query": query, "archived": archived})
@@ -77,16 +82,18 @@ async def show_new_room(request: Request) -> Response:
 async def open_room(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     try:
+        await throttle(request, OPEN_ROOM, "name")
         async with request.app.state.database.begin() as connection:
             room_id = await create_room(connection, me.id, form.get("name", ""), form.get("kind", ""))
     except InvalidInput as invalid:
         context = {"values": {"kind": "open"} | form, "errors": invalid.errors}
-        return await shell_page(request, "rooms/new.html", context, status_code=422)
+        return refused(await shell_page(request, "rooms/new.html", context), invalid)
     return _to_room(room_id)
 
 
 async def join(request: Request) -> Response:
     me = visitor(request)
+    await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         room = await visible_room(connection, me, _room_id(request))
         await join_room(connection, me.id, room)
@@ -96,6 +103,7 @@ async def join(request: Request) -> Response:
 
 async def leave(request: Request) -> Response:
     me = visitor(request)
+    await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         room = await room_of_member(connection, me, _room_id(request))
         await leave_room(connection, me.id, room)
@@ -112,10 +120,11 @@ async def add(request: Request) -> Response:
     room = await _my_room(request)
     person = UserId(whole_number(form.get("person")) or 0)
     try:
+        await throttle(request, INVITE, "person")
         async with request.app.state.database.begin() as connection:
             await add_member(connection, me, room, person)
     except InvalidInput as invalid:
-        return await _members_page(request, room, invalid.errors, status_code=422)
+        return refused(await _members_page(request, room, invalid.errors), invalid)
     await announce_arrival(request.app.state, room.id, [person])
     return _to_members(request, room)
 
@@ -149,6 +158,7 @@ async def unshare(request: Request) -> Response:
 
 async def list_people(request: Request) -> Response:
     visitor(request)
+    await throttle(request, FIND)
     query = request.query_params.get("q", "")
     async with reading(request.app.state.database) as connection:
         people = await find_people(connection, query)
@@ -175,10 +185,11 @@ async def open_direct(request: Request) -> Response:
     try:
         if not people:
             raise InvalidInput(person="Choose at least one person.")
+        await throttle(request, OPEN_DIRECT, "person")
         async with request.app.state.database.begin() as connection:
             room_id = await direct_room(connection, me.id, people)
     except InvalidInput as invalid:
-        return await _new_direct_page(request, chosen, invalid.errors, status_code=422)
+        return refused(await _new_direct_page(request, chosen, invalid.errors), invalid)
     return _to_room(room_id)
 
 
@@ -210,7 +221,7 @@ async def _my_room(request: Request) -> Room:
         return await room_of_member(connection, visitor(request), _room_id(request))
 
 
-async def _members_page(request: Request, room: Room, errors: dict[str, str], status_code: int = 200) -> Response:
+async def _members_page(request: Request, room: Room, errors: dict[str, str]) -> Response:
     query = request.query_params.get("q", "")
     manages, is_crowd = may_manage(visitor(request), room), room.member_count > SEEN_AT_ONCE
     async with reading(request.app.state.database) as connection:
@@ -228,19 +239,17 @@ async def _members_page(request: Request, room: Room, errors: dict[str, str], st
         "query": query,
         "errors": errors,
     }
-    return await shell_page(request, "rooms/members.html", context, status_code=status_code)
+    return await shell_page(request, "rooms/members.html", context)
 
 
-async def _new_direct_page(
-    request: Request, chosen: list[str], errors: dict[str, str], status_code: int = 200
-) -> Response:
+async def _new_direct_page(request: Request, chosen: list[str], errors: dict[str, str]) -> Response:
     me, query = visitor(request), request.query_params.get("q", "")
     async with reading(request.app.state.database) as connection:
         ticked = await people_by_ids(connection, [UserId(whole_number(choice) or 0) for choice in chosen])
         found = await find_people(connection, query)
     people = [person for person in dict.fromkeys([*ticked, *found]) if person.id != me.id]
     context = {"people": people, "values": {"person": chosen}, "errors": errors, "query": query}
-    return await shell_page(request, "rooms/new_direct.html", context, status_code=status_code)
+    return await shell_page(request, "rooms/new_direct.html", context)
 
 
 routes = [

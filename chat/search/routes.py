@@ -13,10 +13,13 @@ from chat.search.finding import WEIGHED, Order, Part, find
 from chat.search.question import understood
 from chat.search.recent import forget, recent_searches, remember
 from chat.text import single_line
+from chat.throttling.rules import SEARCH
 from chat.times import in_zone
+from chat.web.errors import refused
 from chat.web.forms import whole_number
 from chat.web.session import visitor, zone_of
 from chat.web.shell import shell_page
+from chat.web.throttling import throttle
 
 
 async def search(request: Request) -> Response:
@@ -24,14 +27,15 @@ async def search(request: Request) -> Response:
     order: Order = "newest" if request.query_params.get("order") == "newest" else "best"
     number = min(whole_number(request.query_params.get("page")) or 1, WEIGHED)
     before = whole_number(request.query_params.get("before"))
-    found, error = None, ""
+    found, refusal = None, None
     if query:
         try:
+            await throttle(request, SEARCH, "q")
             part = Part(order, number, MessageId(before) if before else None)
             question = understood(query, in_zone(datetime.now(UTC), zone_of(request)))
             found = await find(request.app.state.database, me, question, part)
         except InvalidInput as invalid:
-            error = invalid.errors["q"]
+            refusal = invalid
     async with reading(request.app.state.database) as connection:
         if found:
             await remember(connection, me.id, query)
@@ -42,11 +46,12 @@ async def search(request: Request) -> Response:
         "page": number,
         "before": before,
         "found": found,
-        "error": error,
+        "error": refusal.errors["q"] if refusal else "",
         "recent": recent,
         "weighed": WEIGHED,
     }
-    return await shell_page(request, "search/search.html", context, status_code=422 if error else 200)
+    answer = await shell_page(request, "search/search.html", context)
+    return refused(answer, refusal) if refusal else answer
 
 
 async def forget_searches(request: Request) -> Response:

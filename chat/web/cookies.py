@@ -38,6 +38,15 @@ def take_tokens(connection: HTTPConnection, headers: MutableHeaders) -> None:
         _set(connection, headers, use, "", 0)
 
 
+def browser_token(connection: HTTPConnection) -> str | None:
+    return connection.cookies.get(_name(connection, "browser"))
+
+
+def give_browser_token(connection: HTTPConnection, headers: MutableHeaders, token: str, max_age: int) -> None:
+    """Set the cookie by which a browser is known again, which outlives every sign-in."""
+    _set(connection, headers, "browser", token, max_age)
+
+
 def _set(connection: HTTPConnection, headers: MutableHeaders, use: str, value: str, max_age: int) -> None:
     cookie = Response()
     secure = is_secure(connection)

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from chat.audit import request_context
 from chat.database import DATABASE_ERRORS, is_unavailable
-from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from chat.templating import is_htmx, page
 from chat.web.headers import HEADERS
 from chat.web.session import SignInNeeded
@@ -23,6 +23,7 @@ EXPLANATIONS = {
     405: ("That cannot be done here", "Go back and try again."),
     413: ("That is too much at once", "Send less at a time."),
     415: ("That is not a form of ours", "Go back and try again."),
+    429: ("Too many at once", "Wait a moment, then try again."),
     500: ("Something went wrong on our side", "What is still in its box is not lost. Try again in a moment."),
     503: (
         "The chat is having a short break",
@@ -79,6 +80,22 @@ async def on_invalid_input(request: Request, error: Exception) -> Response:
     return error_page(request, 422, " ".join(error.errors.values()))
 
 
+async def on_too_many_requests(request: Request, error: Exception) -> Response:
+    # Handlers show a form again with what was typed; this is for pages, and for what has no field to say it beside.
+    assert isinstance(error, TooManyRequests)
+    if "X-Unasked" in request.headers:
+        return refused(Response(), error, status=204)
+    return refused(error_page(request, error.status, " ".join(error.errors.values())), error)
+
+
+def refused(response: Response, error: InvalidInput, status: int | None = None) -> Response:
+    """The page that says why something was refused, with the status of that, and when it may be tried again."""
+    response.status_code = status or error.status
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.seconds)
+    return response
+
+
 async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     response = error_page(request, error.status_code)
@@ -118,6 +135,7 @@ HANDLERS = {
     NotFound: on_not_found,
     Forbidden: on_forbidden,
     InvalidInput: on_invalid_input,
+    TooManyRequests: on_too_many_requests,
     SignInNeeded: on_sign_in_needed,
     ClientDisconnect: on_client_disconnect,
     HTTPException: on_http_exception,

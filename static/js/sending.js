@@ -45,9 +45,14 @@ function sendAgain() {
 
 function sendAgainLater({ ctx }, reason) {
   if (ctx?.sourceElement?.id !== "composer" || !(composer()?.dataset.submitted || toGo.length)) return;
-  document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
-  retry = setTimeout(sendAgain, 1500 + 1500 * Math.random());
+  // Whoever writes very fast is told how long to wait; the server says so beside the box.
+  const seconds = Number(ctx.response?.headers.get("Retry-After")) || 1.5 + 1.5 * Math.random();
+  if (reason) document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
+  clearTimeout(retry);
+  retry = setTimeout(sendAgain, 1000 * seconds);
 }
+
+const isToWait = ({ status }) => status >= 500 || status === 429;
 
 // What one types behind what was sent begins a line.
 document.addEventListener("beforeinput", (event) => {
@@ -82,7 +87,7 @@ document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) =
 const less = (text, start) => (text.startsWith(start) ? text.slice(start.length).replace(/^\n+/, "") : text);
 document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   // Whoever is signed out finds what they sent again, as not acknowledged, when they are back.
-  if (ctx.sourceElement.id !== "composer" || ctx.response.status >= 500 || ctx.hx?.refresh) return;
+  if (ctx.sourceElement.id !== "composer" || isToWait(ctx.response) || ctx.hx?.refresh) return;
   // The form may be gone before the answer comes, as for who leaves the room, or be another.
   const form = composer() ?? ctx.sourceElement, isSame = form.dataset.submitted === ctx.sent;
   // What leads elsewhere puts no new client id into the form.
@@ -117,7 +122,8 @@ document.addEventListener("htmx:after:swap", ({ target }) => {
 
 document.addEventListener("htmx:error", ({ detail }) => sendAgainLater(detail, "the server cannot be reached"));
 document.addEventListener("htmx:response:error", ({ detail }) => {
-  if (detail.ctx.response.status >= 500) sendAgainLater(detail, "the server has a problem");
+  const { response } = detail.ctx;
+  if (isToWait(response)) sendAgainLater(detail, response.status >= 500 && "the server has a problem");
 });
 window.addEventListener("online", sendAgain);
 document.addEventListener("htmx:ws:after:connection", sendAgain);

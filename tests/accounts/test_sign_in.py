@@ -116,7 +116,7 @@ def test_after_signing_in_one_is_where_one_wanted_to_be_but_never_elsewhere(alic
 def test_cookies_are_httponly_lax_and_host_only_with_the_prefix_over_https(alice: Person) -> None:
     fields = {"email": alice.email, "password": PASSWORD}
     plain = browser(alice.server).post("/sign-in", data=fields).headers.get_list("set-cookie")
-    assert len(plain) == 2
+    assert len(plain) == 3
     for cookie in plain:
         assert cookie.startswith("simplechat-")
         assert "HttpOnly" in cookie

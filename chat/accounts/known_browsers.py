@@ -1,0 +1,54 @@
+"""Browsers in which an account has been signed in before (OWASP, "Device Cookies").
+
+A browser keeps a signed list of such accounts. It opens nothing; it only keeps guesses made elsewhere from delaying the
+people who are at home there.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import jwt
+
+LIFETIME = timedelta(days=400)  # browsers keep no cookie for longer (RFC 6265bis, 5.5)
+MOST_ACCOUNTS = 10  # of people who share a browser
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBrowser:
+    """A browser and the accounts it knows, as `KnownBrowsers.account` names them, the latest last."""
+
+    id: str
+    accounts: tuple[str, ...] = ()
+
+
+class KnownBrowsers:
+    """Makes and reads what such a browser keeps, with the installation's secret key (HS256)."""
+
+    def __init__(self, secret_key: str) -> None:
+        self._key = secret_key
+
+    def account(self, email: str) -> str:
+        """The name under which an account is counted and kept, which tells nobody its address."""
+        normal = email.strip().lower().encode(errors="replace")
+        return hmac.new(self._key.encode(), b"account\0" + normal, hashlib.sha256).hexdigest()[:32]
+
+    def read(self, token: str | None) -> KnownBrowser:
+        """The browser of a token; a new one that knows nobody when that is missing, forged or expired."""
+        try:
+            claims = jwt.decode(
+                token or "", self._key, algorithms=["HS256"], options={"require": ["exp", "sub", "use"]}
+            )
+            if claims["use"] == "browser":
+                return KnownBrowser(claims["sub"], tuple(claims["accounts"]))
+        except (jwt.InvalidTokenError, KeyError, TypeError):
+            pass
+        return KnownBrowser(secrets.token_urlsafe(16))
+
+    def with_account(self, browser: KnownBrowser, account: str, now: datetime) -> str:
+        """The token of a browser that knows one more account."""
+        others = [known for known in browser.accounts if known != account]
+        claims = {"use": "browser", "sub": browser.id, "accounts": [*others, account][-MOST_ACCOUNTS:]}
+        return jwt.encode({**claims, "exp": now + LIFETIME}, self._key, algorithm="HS256")

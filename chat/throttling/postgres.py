@@ -1,0 +1,93 @@
+"""Counters in PostgreSQL, for several processes without Redis.
+
+One statement a count and nothing kept in the session, so that it works through a pooler. The table is not logged: it
+costs no write-ahead log, and a server that crashes forgets only who was in a hurry.
+"""
+
+import logging
+import time
+
+import anyio
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat.database import DATABASE_ERRORS, reading
+from chat.models import throttles
+from chat.throttling.storages import SharedStorage
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 60.0
+DELETED_AT_ONCE = 5_000
+
+# The server's clock decides, as every process sees the same one.
+_INCREASE = text("""
+    INSERT INTO throttles AS kept (key, count, ends_at)
+    VALUES (:key, :amount, statement_timestamp() + make_interval(secs => :expiry))
+    ON CONFLICT (key) DO UPDATE SET
+        count = CASE WHEN kept.ends_at > statement_timestamp() THEN kept.count ELSE 0 END + excluded.count,
+        ends_at = CASE WHEN kept.ends_at > statement_timestamp() THEN kept.ends_at ELSE excluded.ends_at END
+    RETURNING count
+""")
+_seconds_left = func.extract("epoch", throttles.c.ends_at - func.statement_timestamp())
+_counts = throttles.c.ends_at > func.statement_timestamp()
+
+
+class PostgresCounters(SharedStorage):
+    """Counters that every process of the chat shares through its database."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, database: AsyncEngine) -> None:
+        super().__init__()
+        self._database = database
+
+    @property
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
+        return DATABASE_ERRORS
+
+    async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Add to a counter, which begins anew where it has ended, and return it."""
+        values = {"key": key, "amount": amount, "expiry": float(expiry)}
+        async with reading(self._database) as connection:
+            count: int = (await connection.execute(_INCREASE, values)).scalar_one()
+        return count
+
+    async def get(self, key: str) -> int:
+        statement = select(throttles.c.count).where(throttles.c.key == key, _counts)
+        async with reading(self._database) as connection:
+            return (await connection.execute(statement)).scalar() or 0
+
+    async def get_expiry(self, key: str) -> float:
+        statement = select(_seconds_left).where(throttles.c.key == key, _counts)
+        async with reading(self._database) as connection:
+            left = (await connection.execute(statement)).scalar()
+        return time.time() + float(left or 0)
+
+    async def clear(self, key: str) -> None:
+        async with reading(self._database) as connection:
+            await connection.execute(delete(throttles).where(throttles.c.key == key))
+
+    async def check(self) -> bool:
+        async with reading(self._database) as connection:
+            return bool((await connection.execute(text("SELECT true"))).scalar_one())
+
+    async def reset(self) -> int | None:
+        async with reading(self._database) as connection:
+            return (await connection.execute(delete(throttles))).rowcount
+
+    async def run(self) -> None:
+        """Delete the counters that have ended, once a minute, until cancelled."""
+        while True:
+            await anyio.sleep(SWEEP_SECONDS)
+            try:
+                while await self.delete_ended() == DELETED_AT_ONCE:
+                    pass
+            except DATABASE_ERRORS as error:
+                logger.warning("Could not delete counters that have ended: %s", error)
+
+    async def delete_ended(self) -> int:
+        """Delete some of the counters that have ended; returns how many."""
+        ended = select(throttles.c.key).where(~_counts).limit(DELETED_AT_ONCE).with_for_update(skip_locked=True)
+        async with self._database.begin() as connection:
+            return (await connection.execute(delete(throttles).where(throttles.c.key.in_(ended)))).rowcount
