@@ -39,6 +39,7 @@ from chat.live.presence import Presence
 from chat.live.socket import LiveSocket
 from chat.messages.newest import NewestPages
 from chat.messages.posting import Posting
+from chat.messages.workshop import Workshop
 from chat.rooms.access import Seats
 from chat.rooms.online import OnlineMembers
 from chat.search.indexing import Indexing
@@ -141,10 +142,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.seats = Seats(state.database)
     state.newest_pages = NewestPages()
     state.online_members = OnlineMembers()
-    state.posting = Posting(state.database, hub, state.activity)
+    state.workshop = Workshop()
+    state.posting = Posting(state.database, state.workshop, hub, state.activity)
     state.departure = Departure(hub.readers)
     indexing = Indexing(state.database)
-    async with broadcast, anyio.create_task_group() as tasks:
+    async with broadcast, state.workshop, anyio.create_task_group() as tasks:
         await tasks.start(hub.run)
         for task in (
             state.notices,

@@ -12,6 +12,8 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chat.text import single_line
+
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
 IDLE_IN_TRANSACTION = "5s"
@@ -93,3 +95,8 @@ async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool]:
     """A condition like `column IN (…)` that is one prepared statement however many numbers there are."""
     return column == any_(literal(list(numbers), ARRAY(BigInteger)))
+
+
+def contains(column: Column[str], query: str) -> ColumnElement[bool]:
+    """A condition: the column contains `query`, in either case, with `%` and `_` taken literally."""
+    return column.icontains(single_line(query), autoescape=True)

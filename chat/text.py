@@ -2,8 +2,6 @@
 
 import unicodedata
 
-from sqlalchemy import Column, ColumnElement
-
 from chat.errors import InvalidInput
 
 # Kana, Han, Hangul, whose words stand side by side: the ranges of `searchable.words`, for brackets of an expression.
@@ -44,8 +42,3 @@ def checked_name(name: str, longest: int) -> str:
     if len(name) > longest:
         raise InvalidInput(name=f"Use at most {longest} characters.")
     return name
-
-
-def contains(column: Column[str], query: str) -> ColumnElement[bool]:
-    """A condition: the column contains `query`, in either case, with `%` and `_` taken literally."""
-    return column.icontains(single_line(query), autoescape=True)

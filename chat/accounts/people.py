@@ -13,11 +13,11 @@ from chat.accounts.hashing import Asker
 from chat.accounts.passwords import ANYBODY, check_password, hash_password, verify_password
 from chat.accounts.person import Person
 from chat.accounts.status import status_column
-from chat.database import is_one_of, reading
+from chat.database import contains, is_one_of, reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import UserId
 from chat.models import installation, users
-from chat.text import checked_name, contains, is_storable
+from chat.text import checked_name, is_storable
 
 LONGEST_NAME = 60
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3

@@ -13,6 +13,7 @@ from chat.ids import MessageId, UserId
 from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.posting import checked_body
+from chat.messages.workshop import Workshop
 from chat.models import memberships, messages
 from chat.rooms.room import require_unarchived
 
@@ -88,7 +89,9 @@ def may_delete(visitor: Visitor, message: Message) -> bool:
     return message.author.id == visitor.id or visitor.is_administrator
 
 
-async def edit_message(database: AsyncEngine, author: Visitor, message_id: MessageId, body: str) -> Outcome:
+async def edit_message(
+    database: AsyncEngine, workshop: Workshop, author: Visitor, message_id: MessageId, body: str
+) -> Outcome:
     """Change one's own message; committed when this returns.
 
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
@@ -99,7 +102,7 @@ async def edit_message(database: AsyncEngine, author: Visitor, message_id: Messa
         await require_unarchived(connection, message.room_id)
     if body == before:
         return Outcome(message, is_changed=False)
-    written = await write(database, author, message.room_id, body)
+    written = await write(database, workshop, author, message.room_id, body)
     async with database.begin() as connection:
         changed = await _change(connection, message, body, written.html)
         mentioned, unmentioned = await change_mentions(connection, message, written.mentioned)

@@ -6,13 +6,13 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Visitor
+from chat.database import contains
 from chat.ids import RoomId, UserId
 from chat.messages.commands import COMMANDS
 from chat.messages.emoji import find_emoji
 from chat.messages.mentions import may_call_everybody
 from chat.messages.naming import EVERYBODY
 from chat.models import memberships, users
-from chat.text import contains
 
 MOST = 8
 

@@ -1,6 +1,9 @@
 """What one can write, as the help shows it: typed on one side, shown on the other."""
 
-from chat.messages.markdown import rendered
+from functools import cache
+
+from chat.messages.highlighting import highlighted
+from chat.messages.markdown import written
 
 _TYPED = (
     "**bold**, *italic* or ~~struck~~",
@@ -14,6 +17,7 @@ _TYPED = (
 )
 
 
+@cache
 def examples() -> list[tuple[str, str]]:
     """What is typed, and its markup."""
-    return [(typed, rendered(typed)) for typed in _TYPED]
+    return [(typed, written(typed, colours=highlighted).html) for typed in _TYPED]

@@ -7,12 +7,11 @@ typed.
 
 import html
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-import anyio.to_thread
 import nh3
 from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
@@ -25,16 +24,20 @@ from markupsafe import Markup, escape
 
 from chat.ids import UserId
 from chat.messages.emoji import with_emoji
-from chat.messages.highlighting import CLASSES, highlighted
+from chat.messages.highlighting import CLASSES, has_colours
 from chat.messages.naming import EVERYBODY, Mentionable
 
 ELEMENTS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"}
 SHORT = 1000  # characters
+MOST_SYNTAX = 150
+MARKUP_PER_BYTE, MARKUP_ALLOWANCE = 4, 4000
 LINK_SCHEMES = {"http", "https", "mailto"}
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _PERMALINK = re.compile(r"/rooms/\d+/messages/\d+(?:#m-\d+)?")
 _ACTION = "/me "
+_SYNTAX = "*_`~[]()!<>&:@|-+#=.\\\n"
+_REFERENCE = re.compile(r"&(?=[0-9A-Za-z#])")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -49,14 +52,49 @@ class Written:
 
 
 NOBODY = Mentionable()
+Colours = Callable[[str, str, str], str]  # the markup of a program in a language, or "" where that is not known
 
 
-def written(body: str, mentionable: Mentionable = NOBODY) -> Written:
-    """What somebody has typed, as it is shown; names of those who can be meant lead to them."""
+def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | None = None) -> Written:
+    """What somebody has typed, as it is shown; names of those who can be meant lead to them.
+
+    Markup that is many times its text loses its colours first, and then all else. Only what `is_brief` takes no time
+    worth mentioning: `chat.messages.workshop` is for other texts.
+    """
+    made = _written(body, mentionable, colours)
+    if colours and _is_too_large(made, body):
+        made = _written(body, mentionable, None)
+    return replace(made, html=as_typed(body)) if _is_too_large(made, body) else made
+
+
+def is_brief(body: str) -> bool:
+    """Whether a text is plainly short and harmless: its markup is made within a few milliseconds."""
+    return len(body) < SHORT and sum(map(body.count, _SYNTAX)) < MOST_SYNTAX and not has_colours(body)
+
+
+def as_typed(body: str) -> Markup:
+    """A text without any markup, whose every sign takes at most four bytes: what remains when all else fails."""
+    # An & before anything but a letter, a digit or a # is no character reference (HTML, 13.2.5.72).
+    text = _REFERENCE.sub("&amp;", body).replace("<", "&lt;")
+    return Markup(f'<p class="typed">{text}</p>')  # noqa: S704  escaped
+
+
+def unkept(body: str) -> Markup:
+    """The markup of a text for which none is kept, at once: of a long one, its words as they are."""
+    return written(body).html if is_brief(body) else as_typed(body)
+
+
+def _is_too_large(made: Written, body: str) -> bool:
+    return len(made.html.encode()) > MARKUP_PER_BYTE * len(body.encode()) + MARKUP_ALLOWANCE
+
+
+def _written(body: str, mentionable: Mentionable, colours: Colours | None) -> Written:
     env: dict[str, Any] = {"mentionable": mentionable, "named": set()}
     is_action = body.startswith(_ACTION)
+    markdown = _markdown()
+    markdown.options["highlight"] = colours
     markup = nh3.clean(
-        _markdown().render(body.removeprefix(_ACTION), env),
+        markdown.render(body.removeprefix(_ACTION), env),
         tags=ELEMENTS,
         attributes={"a": {"href"}, "ol": {"start"}},
         allowed_classes={"span": CLASSES | {"mention"}, "a": {"mention"}},
@@ -69,18 +107,6 @@ def written(body: str, mentionable: Mentionable = NOBODY) -> Written:
         safe = Markup('<div class="me">{}</div>').format(safe)
     people = (person.id for name in env["named"] for person in mentionable.named(name))
     return Written(safe, frozenset(people), EVERYBODY in env["named"])
-
-
-async def written_aside(body: str, mentionable: Mentionable = NOBODY) -> Written:
-    """The same; a long text, which can take a tenth of a second, beside the loop that everybody else waits for."""
-    if len(body) < SHORT:
-        return written(body, mentionable)
-    return await anyio.to_thread.run_sync(written, body, mentionable)
-
-
-def rendered(body: str) -> Markup:
-    """The markup of a text that names nobody."""
-    return written(body).html
 
 
 def plain(markup: str, without: Collection[str] = ()) -> str:
@@ -106,7 +132,7 @@ class _Markdown(MarkdownIt):
 
 @cache
 def _markdown() -> MarkdownIt:
-    markdown = _Markdown("commonmark", {"html": False, "breaks": True, "linkify": True, "highlight": highlighted})
+    markdown = _Markdown("commonmark", {"html": False, "breaks": True, "linkify": True})
     markdown.enable(["strikethrough", "linkify"])
     # A line that begins with a # or ends with --- is a line; what is indented is no program; pictures are files.
     markdown.disable(["heading", "lheading", "hr", "image", "reference", "code", "html_block", "html_inline"])
@@ -156,19 +182,17 @@ def _emoji(state: StateCore) -> None:
 
 
 def _mentions(state: StateCore) -> None:
-    pattern = state.env["mentionable"].pattern()
-    if pattern is None:
+    mentionable = state.env["mentionable"]
+    if mentionable == NOBODY:
         return
     quotes = 0
     for token in state.tokens:
         quotes += token.nesting if token.type.startswith("blockquote_") else 0
         if token.children:
-            token.children = list(_with_mentions(token.children, pattern, state.env, is_quoted=quotes > 0))
+            token.children = list(_with_mentions(token.children, state.env, is_quoted=quotes > 0))
 
 
-def _with_mentions(
-    children: Sequence[Token], pattern: re.Pattern[str], env: EnvType, *, is_quoted: bool
-) -> Iterator[Token]:
+def _with_mentions(children: Sequence[Token], env: EnvType, *, is_quoted: bool) -> Iterator[Token]:
     # Whom a quoted message names has been told. Whose it is stands at its head, before the way back to it.
     tells = not is_quoted or _is_way_back(children[1:2])
     links = 0
@@ -178,12 +202,11 @@ def _with_mentions(
             yield child
             continue
         done = 0
-        for match in pattern.finditer(child.content):
-            yield Token("text", "", 0, content=child.content[done : match.start()])
-            yield Token(
-                "html_inline", "", 0, content=_mention(match[1], env, tells=tells and not (is_quoted and place))
-            )
-            done = match.end()
+        for start, end in env["mentionable"].names_in(child.content):
+            yield Token("text", "", 0, content=child.content[done:start])
+            mention = _mention(child.content[start + 1 : end], env, tells=tells and not (is_quoted and place))
+            yield Token("html_inline", "", 0, content=mention)
+            done = end
         yield Token("text", "", 0, content=child.content[done:])
 
 

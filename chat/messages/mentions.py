@@ -10,23 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.person import Person, Visitor
 from chat.database import is_one_of, reading
 from chat.ids import MessageId, RoomId, UserId
-from chat.messages.markdown import Written, unescaped, written_aside
+from chat.messages.markdown import Written, unescaped
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.naming import EVERYBODY, Mentionable
+from chat.messages.workshop import Workshop
 from chat.models import memberships, mentions, messages, rooms, users
 from chat.rooms.room import direct_name, others_in
 
 PAGE = 30
 
 
-async def write(database: AsyncEngine, author: Visitor, room_id: RoomId, body: str) -> Written:
+async def write(database: AsyncEngine, workshop: Workshop, author: Visitor, room_id: RoomId, body: str) -> Written:
     """A text as it is kept and shown, and whom it mentions besides its author."""
     if "@" not in body:
-        return await written_aside(body)
+        return await workshop.written(body, author.id)
     async with reading(database) as connection:
         mentionable = await _mentionable_in(connection, author, room_id, body)
         everybody = await _everybody_in(connection, room_id) if mentionable.everybody else set()
-    written = await written_aside(body, mentionable)
+    written = await workshop.written(body, author.id, mentionable)
     meant = written.mentioned | everybody if written.calls_everybody else written.mentioned
     return replace(written, mentioned=frozenset(meant - {author.id}))
 

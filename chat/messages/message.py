@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.accounts.person import Person
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
-from chat.messages.markdown import rendered
+from chat.messages.markdown import unkept
 from chat.models import messages, users
 
 MOST_NAMES = 20
@@ -74,7 +74,7 @@ def message_from(row: Row[Any]) -> Message:
         id=row.id,
         room_id=row.room_id,
         author=Person(row.author_id, row.author_name),
-        body=rendered(row.body) if row.body_html is None else Markup(row.body_html),  # noqa: S704  sanitised when made
+        body=unkept(row.body) if row.body_html is None else Markup(row.body_html),  # noqa: S704  sanitised when made
         continues=row.continues,
         starts_day=row.starts_day,
         position=row.position,

@@ -27,6 +27,7 @@ from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.rendering import as_change, markup_of
+from chat.messages.workshop import Workshop
 from chat.models import memberships, messages
 from chat.rooms.room import Room, may_manage, may_post, room_of_member
 
@@ -188,8 +189,9 @@ def how_much_more(seconds: int) -> str:
 class Posting:
     """Where messages come in. Those that come while others are being committed share the next commit."""
 
-    def __init__(self, database: AsyncEngine, hub: Hub, activity: Activity) -> None:
+    def __init__(self, database: AsyncEngine, workshop: Workshop, hub: Hub, activity: Activity) -> None:
         self._database = database
+        self._workshop = workshop
         self._hub = hub
         self._activity = activity
         self._batches = Batches(self._post_and_publish, MOST_AT_ONCE)
@@ -201,7 +203,7 @@ class Posting:
         author is not in the room.
         """
         body = checked_body(body)
-        written = await write(self._database, author, room_id, body)
+        written = await write(self._database, self._workshop, author, room_id, body)
         return await self._batches.ask(Post(author, room_id, body, written, client_id))
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:

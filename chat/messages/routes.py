@@ -249,13 +249,13 @@ async def show_editor(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    me, form = visitor(request), await read_form(request)
+    me, form, state = visitor(request), await read_form(request), request.app.state
     body = form.get("body", "")
     try:
         await throttle(request, CHANGE, "body")
-        edited = await edit_message(request.app.state.database, me, _message_id(request), body)
+        edited = await edit_message(state.database, state.workshop, me, _message_id(request), body)
     except InvalidInput as invalid:
-        async with reading(request.app.state.database) as connection:
+        async with reading(state.database) as connection:
             message, _ = await own_message(connection, me, _message_id(request))
         return refused(await _editor(request, message, body, invalid.errors["body"]), invalid)
     if edited.is_changed:

@@ -6,12 +6,13 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.database import contains
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms
 from chat.rooms.levels import first_level
 from chat.rooms.room import Kind, Room, member_count
-from chat.text import checked_name, contains, single_line
+from chat.text import checked_name, single_line
 
 LONGEST_NAME = 80
 LONGEST_TOPIC = 200

@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.messages.markdown import ELEMENTS, rendered
+from chat.messages.highlighting import highlighted
+from chat.messages.markdown import ELEMENTS, written
 from tests.support.databases import query
 from tests.support.people import Person
 
 REL = 'rel="noopener noreferrer nofollow"'
 LINK = re.compile(rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+">|<span class="hl-[a-z]+">')
+
+
+def rendered(text: str) -> str:
+    return str(written(text, colours=highlighted).html)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,7 @@ LINK = re.compile(rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+"
     ],
 )
 def test_markdown_becomes_markup(text: str, markup: str) -> None:
-    assert str(rendered(text)) == markup
+    assert rendered(text) == markup
 
 
 # fmt: off
@@ -74,7 +79,7 @@ PIECES = st.sampled_from([
 
 @given(st.lists(PIECES, max_size=40).map("".join))
 def test_nothing_but_the_listed_markup_comes_out(text: str) -> None:
-    for tag in re.findall(r"<[^>]*>", str(rendered(text))):
+    for tag in re.findall(r"<[^>]*>", rendered(text)):
         name = re.match(r"</?([a-z]+)", tag)
         assert name, tag
         assert name[1] in ELEMENTS, tag

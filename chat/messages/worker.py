@@ -1,0 +1,124 @@
+"""Where markup is made that may take too long: in processes that the kernel ends when their time is up.
+
+`python -m chat.messages.worker <descriptor>` loads all languages once and then forks a worker for each socket that
+comes through the descriptor. A worker answers one job after another. Before each it sets a timer of its own CPU time,
+whose signal ends it, also within a regular expression, which nothing in Python interrupts. A machine that stands still
+takes nobody's time away. All of them end when the server process closes its end of the sockets, or is killed.
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import TypedDict
+
+from chat.accounts.person import Person
+from chat.ids import UserId
+from chat.messages.emoji import with_emoji
+from chat.messages.highlighting import highlighted, load_languages
+from chat.messages.markdown import written
+from chat.messages.naming import Mentionable
+
+COLOURS_SECONDS = 0.1  # ten thousand characters of an ordinary program take 0.03
+MARKUP_SECONDS = 0.5  # ten thousand characters of whatever else there is take 0.1
+MOST_MEMORY = 256 * 1024 * 1024
+NICENESS = 5  # the server process goes first
+
+NUMBER = struct.Struct("!I")  # first a worker's process id, then before each job and each answer its length
+
+
+class Job(TypedDict):
+    """What the server process asks for, as JSON."""
+
+    body: str
+    people: list[tuple[int, str]]
+    everybody: bool
+    in_colour: bool
+
+
+class Answer(TypedDict):
+    """What it gets, as JSON: the parts of a `Written`, or what went wrong."""
+
+    html: str
+    mentioned: list[int]
+    calls_everybody: bool
+    error: str
+
+
+def main() -> None:
+    """Fork workers until the server process has gone."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # They come to the server process, too, which goes on for a while and needs its workers for that long.
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a worker has ended
+    os.nice(NICENESS)
+    with_emoji(":tada:")
+    load_languages()
+    gc.freeze()
+    with socket.socket(fileno=int(sys.argv[1])) as orders:
+        while descriptors := socket.recv_fds(orders, 1, 1)[1]:
+            with socket.socket(fileno=descriptors[0]) as server:
+                if os.fork() == 0:
+                    orders.close()
+                    _work(server)
+                    os._exit(0)
+
+
+def _work(server: socket.socket) -> None:
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    server.sendall(NUMBER.pack(os.getpid()))
+    with server.makefile("rb") as jobs:
+        while length := jobs.read(NUMBER.size):
+            answer = json.dumps(_done(json.loads(jobs.read(*NUMBER.unpack(length))))).encode()
+            server.sendall(NUMBER.pack(len(answer)) + answer)
+
+
+def _done(job: Job) -> Answer:
+    allowance = _Allowance()
+    people = tuple(Person(UserId(number), name) for number, name in job["people"])
+    mentionable = Mentionable(people, job["everybody"])
+    try:
+        made = written(job["body"], mentionable, allowance.highlighted if job["in_colour"] else None)
+    except Exception as error:  # a mistake in one of the parsers: the server process tells of it
+        return {"html": "", "mentioned": [], "calls_everybody": False, "error": repr(error)}
+    finally:
+        _end_after(0)
+    return {
+        "html": made.html,
+        "mentioned": sorted(made.mentioned),
+        "calls_everybody": made.calls_everybody,
+        "error": "",
+    }
+
+
+class _Allowance:
+    """The CPU time that one job may take, and how much of it colours may."""
+
+    def __init__(self) -> None:
+        self._end = time.process_time() + MARKUP_SECONDS + COLOURS_SECONDS
+        self._colours = COLOURS_SECONDS
+        _end_after(MARKUP_SECONDS)
+
+    def highlighted(self, code: str, language: str, attributes: str) -> str:
+        began = time.process_time()
+        _end_after(self._colours)
+        markup = highlighted(code, language, attributes)
+        now = time.process_time()
+        self._colours = max(self._colours - (now - began), 0.001)
+        _end_after(max(self._end - now, 0.001))
+        return markup
+
+
+def _end_after(seconds: float) -> None:
+    """End this process when it has used so much CPU time from now; never, when that is zero."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+if __name__ == "__main__":
+    main()

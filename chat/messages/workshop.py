@@ -1,0 +1,223 @@
+"""The one door through which what people type becomes markup, without anybody else waiting for it.
+
+What is plainly short and harmless is made at once. Anything else goes to a worker process (`chat.messages.worker`),
+which ends itself when that takes too long: then the text stands without colours, and if that takes too long as well, as
+it was typed. Nobody has more than one worker busy at a time, so that somebody who sends many slow texts waits for
+themselves.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from weakref import WeakValueDictionary
+
+from markupsafe import Markup
+
+from chat.ids import UserId
+from chat.messages.highlighting import has_colours
+from chat.messages.markdown import NOBODY, Written, as_typed, is_brief, written
+from chat.messages.naming import Mentionable
+from chat.messages.worker import COLOURS_SECONDS, NUMBER, Answer, Job
+
+WORKERS = 2
+MOST_WAITING = 20  # texts of one person
+# By the clock, for a machine that stands still or a worker that was stopped; a worker's own limit is its CPU time.
+START_SECONDS, JOB_SECONDS = 60, 20
+ATTEMPTS = 3
+END_SECONDS = 2
+
+logger = logging.getLogger(__name__)
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Workshop:
+    """Makes markup of texts. Workers are started when the first text needs them, and end with `close`."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(WORKERS)
+        self._idle: list[_Worker] = []
+        self._forge = _Forge()
+        self._lines: WeakValueDictionary[UserId, _Line] = WeakValueDictionary()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in self._idle:
+            worker.close()
+        await self._forge.close()
+
+    async def written(self, body: str, author: UserId, mentionable: Mentionable = NOBODY) -> Written:
+        """What `author` has typed, as it is kept and shown."""
+        if is_brief(body):
+            return written(body, mentionable)
+        line = self._lines.setdefault(author, _Line())
+        if line.waiting < MOST_WAITING:
+            async with line:
+                for in_colour in (True, False) if has_colours(body) else (False,):
+                    made = await self._ask(_job(body, mentionable, in_colour=in_colour))
+                    if made is not None:
+                        return made
+        return Written(as_typed(body))
+
+    async def _ask(self, job: bytes) -> Written | None:
+        """A worker's answer; None when the job has taken it too long."""
+        async with self._free:
+            for _ in range(ATTEMPTS):
+                try:
+                    worker = self._idle.pop() if self._idle else await self._forge.worker()
+                except (OSError, EOFError, TimeoutError) as error:
+                    logger.warning("No process could be started to make a message's markup: %s", error)
+                    continue
+                began = time.monotonic()
+                answer = await worker.answer(job)
+                if answer is not None:
+                    self._idle.append(worker)
+                    return _made(answer)
+                if time.monotonic() - began >= COLOURS_SECONDS:
+                    return None
+                # It cannot have used up its time: something else has ended it.
+        return None
+
+
+class _Line:
+    """Where the texts of one person wait for each other."""
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        self.waiting += 1
+        try:
+            await self._turn.acquire()
+        except BaseException:
+            self.waiting -= 1
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self.waiting -= 1
+        self._turn.release()
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A process that makes markup, seen from here."""
+
+    process_id: int
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def answer(self, job: bytes) -> bytes | None:
+        """What comes of a job; None, and then the worker is gone, when nothing does."""
+        done = False
+        try:
+            async with asyncio.timeout(JOB_SECONDS):
+                self.writer.write(NUMBER.pack(len(job)) + job)
+                await self.writer.drain()
+                answer = await self.reader.readexactly(*NUMBER.unpack(await self.reader.readexactly(NUMBER.size)))
+            done = True
+            return answer
+        except TimeoutError:
+            # It is there as long as its socket is open, so its number is nobody else's.
+            with suppress(ProcessLookupError):
+                os.kill(self.process_id, signal.SIGKILL)
+            return None
+        except (OSError, EOFError):
+            return None
+        finally:
+            if not done:
+                self.close()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class _Forge:
+    """The process that has loaded all there is to load, and forks workers within a millisecond or two."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._orders: socket.socket | None = None
+
+    async def worker(self) -> _Worker:
+        """A new worker that is ready; raises `OSError`, `EOFError` or `TimeoutError` when there is none to be had."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._order(theirs)
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                (process_id,) = NUMBER.unpack(await reader.readexactly(NUMBER.size))
+            return _Worker(process_id, reader, writer)
+        except BaseException:
+            writer.close()
+            raise
+
+    def _order(self, for_worker: socket.socket) -> None:
+        if self._process is None or self._orders is None or self._process.poll() is not None:
+            if self._orders is not None:
+                self._orders.close()
+            self._orders = self._start()
+        socket.send_fds(self._orders, [b"."], [for_worker.fileno()])
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # It gets no setting of ours: what parses hostile texts is to know no secret.
+            self._process = subprocess.Popen(  # noqa: S603  our own module, and a number
+                [sys.executable, "-m", "chat.messages.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd=_ROOT,
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        return ours
+
+    async def close(self) -> None:
+        if self._orders is not None:
+            self._orders.close()
+        if self._process is not None:
+            await asyncio.to_thread(_end, self._process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _job(body: str, mentionable: Mentionable, *, in_colour: bool) -> bytes:
+    job: Job = {
+        "body": body,
+        "people": [(person.id, person.name) for person in mentionable.people],
+        "everybody": mentionable.everybody,
+        "in_colour": in_colour,
+    }
+    return json.dumps(job).encode()
+
+
+def _made(answer: bytes) -> Written | None:
+    made: Answer = json.loads(answer)
+    if made["error"]:
+        logger.error("A message's markup could not be made: %s", made["error"])
+        return None
+    html = Markup(made["html"])  # noqa: S704  sanitised by the worker
+    return Written(html, frozenset(map(UserId, made["mentioned"])), made["calls_everybody"])

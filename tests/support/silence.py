@@ -1,0 +1,52 @@
+"""How long a server leaves others waiting while it is busy with somebody."""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import httpx
+import psutil
+
+from tests.support.server import ChatServer
+
+
+class Silence:
+    """Asks a server for small pages again and again, and knows the longest it was busy with something else.
+
+    Only what the server process itself computes meanwhile counts, by its CPU time: a machine that stands still, or has
+    others to serve, is not its fault. `client` is somebody who waits.
+    """
+
+    def __init__(self, server: ChatServer, client: httpx.Client, path: str) -> None:
+        assert server.process is not None
+        self.longest = 0.0
+        self.answers = 0
+        self._server = server
+        self._process = psutil.Process(server.process.pid)
+        self._client = client
+        self._path = path
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        while not self._done.is_set():
+            for path in ("/healthz", self._path):
+                began, used = time.monotonic(), self._cpu()
+                answer = self._client.get(path)
+                assert answer.status_code == 200, answer.status_code
+                self.longest = max(self.longest, min(time.monotonic() - began, self._cpu() - used))
+                self.answers += 1
+            time.sleep(0.02)
+
+    def _cpu(self) -> float:
+        times = self._process.cpu_times()
+        return times.user + times.system
