@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
     backing_up = commands.add_parser("backup", help="write everything into one file; the chat may be running")
     restoring = commands.add_parser("restore", help="put everything back from such a file; the chat may be running")
     restoring.add_argument("--replace", action="store_true", help="lose what is in the database now")
+    restoring.add_argument("--any-size", action="store_true", help="unpack much more than people usually write")
     for command in (backing_up, restoring):
         command.add_argument("file", type=Path)
     chosen = parser.parse_args(arguments)
@@ -84,7 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
                     _back_up(database_url, chosen.file)
                 case "restore":
                     database_url = _use_running_database(settings, stack)
-                    _restore(database_url, chosen.file, replace=chosen.replace)
+                    _restore(database_url, chosen.file, replace=chosen.replace, any_size=chosen.any_size)
                 case _:
                     serve(settings, stack)
     except CannotRun as error:
@@ -182,10 +183,10 @@ def _back_up(database_url: str, file: Path) -> None:
     asyncio.run(backup.write(database_url, file))
 
 
-def _restore(database_url: str, file: Path, *, replace: bool) -> None:
+def _restore(database_url: str, file: Path, *, replace: bool, any_size: bool) -> None:
     from chat import backup  # noqa: PLC0415
 
-    asyncio.run(backup.restore(database_url, file, replace=replace))
+    asyncio.run(backup.restore(database_url, file, replace=replace, any_size=any_size))
 
 
 def _check_broker(url: str | None) -> None:

@@ -8,26 +8,27 @@ transaction under running servers, bring an older version's tables up to date, a
 import errno
 import json
 import os
-import re
+import tempfile
 import zipfile
-import zlib
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat import audit
+from chat.backup_file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
+from chat.backup_rows import safe_rows
 from chat.database import create_engine
-from chat.errors import CannotRun
-from chat.migrating import move_to, revisions
-from chat.models import metadata
+from chat.messages.workshop import Workshop
+from chat.migrating import move_to
+from chat.models import metadata, sessions
 from chat.schema import revision_of
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 LOCK_SECONDS = 10
 ATTEMPTS = 5
 UNLIMITED = 7 * 24 * 3600.0  # seconds for one table
@@ -36,12 +37,6 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
 # Sessions made after the backup are gone, but their signed tokens still name them for some minutes: nobody else must
 # get their numbers meanwhile. After a restore on a new machine even the highest of them is unknown.
 SKIPPED = {"sessions": 1_000_000}
-
-_NAME = re.compile(r"[a-z_]{1,63}")
-
-
-class BackupError(CannotRun):
-    """A backup cannot be made or restored; the text is one line that says why. Nothing has changed."""
 
 
 async def write(database_url: str, file: Path) -> None:
@@ -69,30 +64,40 @@ async def write(database_url: str, file: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-async def restore(database_url: str, file: Path, *, replace: bool) -> None:
+async def restore(database_url: str, file: Path, *, replace: bool, any_size: bool = False) -> None:
     """Put everything back as it was in a backup, in one transaction, under a new epoch. The chat may be running.
 
-    Raises `BackupError` when the file is none of ours, or damaged, or newer than this version, or when there are people
-    in the database and `replace` is not set; and `chat.database.DATABASE_ERRORS`.
+    Raises `BackupError` when the file is none of ours, or damaged, or newer than this version, or unpacks to more than
+    is usual, or when there are people in the database and `replace` is not set; and `chat.database.DATABASE_ERRORS`.
     """
-    archive, manifest = _opened(file)
-    with archive:
-        await _restore(database_url, archive, manifest, replace=replace)
-
-
-def _opened(file: Path) -> tuple[zipfile.ZipFile, dict[str, Any]]:
-    """A backup that is whole, and its manifest."""
+    engine = create_engine(database_url)
     try:
-        archive = zipfile.ZipFile(file)
-        manifest = _manifest(archive)
-        damaged = archive.testzip()
+        with closing(BackupFile(file, any_size=any_size)) as backup, tempfile.TemporaryFile() as checked:
+            async with engine.connect() as connection:
+                await _refuse_people(connection, replace=replace)
+            await _check(backup, checked)
+            with zipfile.ZipFile(checked) as rows:
+                await _restore(engine, backup, rows, replace=replace)
+    finally:
+        await engine.dispose()
+    audit.record("backup_restored", file=file.name)
+
+
+async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
+    """Write the rows of a backup that may come into the database; before anything is locked, as it takes a while."""
+    try:
+        async with Workshop() as workshop:
+            with zipfile.ZipFile(checked, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                async for table, lines in safe_rows(backup, workshop):
+                    with archive.open(table, "w", force_zip64=True) as part:
+                        async for line in lines:
+                            part.write(line + b"\n")
+    except ValueError as error:
+        raise BackupError(f"{backup.name} is not as we write backups: {error}") from error
     except OSError as error:
-        raise BackupError(f"{file} cannot be read: {error.strerror}") from error
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError) as error:
-        raise BackupError(f"{file} is not a complete backup: {error}") from error
-    if damaged:
-        raise BackupError(f"{file} is damaged: {damaged}")
-    return archive, manifest
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise BackupError(f"there is no room for a copy in {tempfile.gettempdir()}: {error.strerror}") from error
 
 
 async def _write_tables(database_url: str, output: IO[bytes]) -> None:
@@ -104,10 +109,7 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
             driver = await _driver(connection)
             tables = {}
             with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-                # What the chat makes of the rest by itself need not be kept.
-                for table in metadata.sorted_tables:
-                    if table.info.get("derived"):
-                        continue
+                for table in TABLES.values():
                     columns = [column.name for column in table.columns]
                     with archive.open(table.name, "w", force_zip64=True) as member:
                         done = await driver.copy_from_table(
@@ -125,23 +127,12 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
         await engine.dispose()
 
 
-def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
-    manifest = json.loads(archive.read(MANIFEST))
-    if manifest["format"] != FORMAT or manifest["revision"] not in revisions():
-        raise BackupError(f"{archive.filename} was made by a newer version of simplechat: update this one first")
-    names = [*manifest["tables"], *(name for table in manifest["tables"].values() for name in table["columns"])]
-    if not all(_NAME.fullmatch(name) for name in names):
-        raise ValueError("a table has an impossible name")
-    return cast("dict[str, Any]", manifest)
-
-
-async def _restore(database_url: str, archive: zipfile.ZipFile, manifest: dict[str, Any], *, replace: bool) -> None:
-    engine = create_engine(database_url)
+async def _restore(engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool) -> None:
     try:
         for attempt in range(ATTEMPTS):
             try:
                 async with engine.begin() as connection:
-                    await _replace_everything(connection, archive, manifest, replace=replace)
+                    await _replace_everything(connection, backup, rows, replace=replace)
                 return
             except DBAPIError as error:
                 state = getattr(error.orig, "sqlstate", None)
@@ -152,35 +143,96 @@ async def _restore(database_url: str, archive: zipfile.ZipFile, manifest: dict[s
                     raise
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith(("22", "23", "42")):
-            raise BackupError(f"{archive.filename} does not fit into the tables: {error}") from error
+            raise BackupError(f"{backup.name} does not fit into the tables: {error}") from error
         raise
-    finally:
-        await engine.dispose()
 
 
 async def _replace_everything(
-    connection: AsyncConnection, archive: zipfile.ZipFile, manifest: dict[str, Any], *, replace: bool
+    connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool
 ) -> None:
     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
     await connection.run_sync(move_to, "head")
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     await connection.execute(text(f"LOCK TABLE {tables}"))
-    if not replace and (await connection.execute(text("SELECT EXISTS (SELECT FROM users)"))).scalar_one():
-        raise BackupError("there are people in this database already: say --replace to lose what is in it now")
+    await _refuse_people(connection, replace=replace)
+    await connection.execute(text(_KEEP_SESSIONS))
     await connection.execute(text(f"TRUNCATE {tables}"))
-    await connection.run_sync(move_to, manifest["revision"])
+    await connection.run_sync(move_to, backup.revision)
+    await connection.run_sync(_check_columns, backup)
     driver = await _driver(connection)
-    for name, table in manifest["tables"].items():
-        with archive.open(name) as member:
-            done = await driver.copy_to_table(name, source=member, columns=table["columns"], timeout=UNLIMITED)
-        if int(done.split()[-1]) != table["rows"]:
-            raise BackupError(f"{archive.filename} is damaged: {name} has {done.split()[-1]} rows")
+    for name, contents in backup.tables.items():
+        with rows.open(name) as lines:
+            done = await driver.copy_to_table(name, source=lines, columns=contents.columns, timeout=UNLIMITED)
+        if int(done.split()[-1]) != contents.rows:
+            raise BackupError(f"{backup.name} is damaged: {name} has {done.split()[-1]} rows")
     await connection.run_sync(move_to, "head")
+    for check, complaint in _CHECKS.items():
+        if (await connection.execute(text(check))).scalar_one():
+            raise BackupError(f"{backup.name} is not as we write backups: {complaint}")
     for table in metadata.sorted_tables:
         if "id" in table.columns and table.columns["id"].identity:
             await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
+    await _bring_sessions_back(connection)
     await connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))
 
+
+async def _refuse_people(connection: AsyncConnection, *, replace: bool) -> None:
+    if not replace and await _has_people(connection):
+        raise BackupError("there are people in this database already: say --replace to lose what is in it now")
+
+
+async def _has_people(connection: AsyncConnection) -> bool:
+    if (await connection.execute(text("SELECT to_regclass('users')"))).scalar_one() is None:
+        return False
+    return bool((await connection.execute(text("SELECT EXISTS (SELECT FROM users)"))).scalar_one())
+
+
+def _check_columns(connection: Connection, backup: BackupFile) -> None:
+    """Raise `BackupError` unless all columns of a backup are those of its revision."""
+    inspector = inspect(connection)
+    present = set(inspector.get_table_names())
+    for name, contents in backup.tables.items():
+        ours = {column["name"] for column in inspector.get_columns(name)} if name in present else set()
+        if unknown := sorted(set(contents.columns) - ours):
+            raise BackupError(f"{backup.name} is not as we write backups: {name} has no {unknown[0][:63]!r}")
+
+
+async def _bring_sessions_back(connection: AsyncConnection) -> None:
+    """Leave the people who are in this chat signed in, by the sessions of now.
+
+    Those of the backup would let people in who signed out since, and in a backup of another chat they have the numbers
+    that the tokens of people here name. A chat that was empty had nobody to mix up: there they stay.
+    """
+    if (await connection.execute(text("SELECT EXISTS (SELECT FROM kept_sessions)"))).scalar_one():
+        columns = ", ".join(column.name for column in sessions.columns)
+        await connection.execute(text("DELETE FROM sessions"))
+        await connection.execute(text(_SESSIONS_BACK.format(columns)))
+
+
+_KEEP_SESSIONS = """
+    CREATE TEMPORARY TABLE kept_sessions ON COMMIT DROP AS
+    SELECT sessions.*, users.created_at AS person_since FROM sessions JOIN users ON users.id = sessions.user_id
+"""
+_SESSIONS_BACK = """
+    INSERT INTO sessions ({0}) OVERRIDING SYSTEM VALUE
+    SELECT {0} FROM (
+        SELECT kept_sessions.* FROM kept_sessions
+        JOIN users ON users.id = kept_sessions.user_id AND users.created_at = kept_sessions.person_since
+    ) AS kept
+"""
+# What no constraint of the tables can say.
+_CHECKS = {
+    # Whoever came first could set the chat up, and be its administrator.
+    "SELECT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM installation)": "it has people, but no chat",
+    # Two people who wrote to each other would write to others, too.
+    """
+    SELECT EXISTS (
+        SELECT FROM rooms WHERE kind = 'direct' AND direct_key <> sha256(convert_to(
+            (SELECT string_agg(user_id::text, ',' ORDER BY user_id) FROM memberships WHERE room_id = rooms.id), 'UTF8'
+        ))
+    )
+    """: "a direct conversation is not of the people in it",
+}
 
 # Behind what is there, and never back: a number that somebody has seen should not come to mean something else.
 _NEXT_ID = """
