@@ -19,6 +19,8 @@ from chat.database import DATABASE_ERRORS
 from chat.errors import CannotRun
 from chat.live.broker import create_broadcast
 from chat.live.wire import LiveProtocol
+from chat.serving.files import backlog, raise_file_limit
+from chat.serving.protocol import BoundedProtocol
 from chat.settings import Settings, SettingsError
 
 # What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
@@ -47,6 +49,8 @@ settings, all taken from the environment and all optional:
   GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
   LOG_FORMAT           text, or json for one JSON object a line on standard error (text)
   FORWARDED_ALLOW_IPS  proxies, as addresses or networks or *, whose X-Forwarded-* to believe (127.0.0.1,::1)
+  CONNECTIONS_PER_ADDRESS  for people who are not signed in, from one address at the same time (500)
+  PAGES_PER_PERSON     open pages of one person in one process, the oldest of which give way (50)
   RATE_LIMITS          how many times the usual limits people may do things; above 1 only for load tests (1)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
@@ -117,6 +121,8 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         workers=settings.web_concurrency,
         # Ours (web/client.py) takes the last address that is no proxy's; uvicorn's believes the first one, after *.
         proxy_headers=False,
+        http=BoundedProtocol,
+        backlog=backlog(raise_file_limit()),
         ws=LiveProtocol,
         ws_per_message_deflate=False,
         ws_max_size=4096,

@@ -43,12 +43,22 @@ from chat.messages.workshop import Workshop
 from chat.rooms.access import Seats
 from chat.rooms.online import OnlineMembers
 from chat.search.indexing import Indexing
+from chat.serving.connections import Connections
+from chat.serving.files import most_connections, raise_file_limit
 from chat.settings import Settings
 from chat.templating import STATIC, fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
 from chat.web.client import ClientMiddleware
-from chat.web.errors import HANDLERS, on_database_error, on_too_many_requests, refuse_malformed, refuse_origin
+from chat.web.crowd import CrowdMiddleware
+from chat.web.errors import (
+    HANDLERS,
+    on_database_error,
+    on_too_many_requests,
+    refuse_crowd,
+    refuse_malformed,
+    refuse_origin,
+)
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
 from chat.web.origin import OriginMiddleware
@@ -106,6 +116,7 @@ def create_app(settings: Settings) -> Starlette:
                 now=lambda: datetime.now(UTC),
                 unavailable=on_database_error,
             ),
+            Middleware(CrowdMiddleware, most=settings.connections_per_address, refuse=refuse_crowd),
             Middleware(ThrottleMiddleware, throttling=throttling, refuse=on_too_many_requests),
         ],
         exception_handlers=HANDLERS,
@@ -120,8 +131,13 @@ def create_app(settings: Settings) -> Starlette:
 
 
 @asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(app: Starlette) -> AsyncIterator[dict[str, Connections]]:
     state = app.state
+    connections = Connections(
+        most_connections(raise_file_limit()),
+        state.settings.connections_per_address,
+        state.settings.forwarded_allow_ips,
+    )
     feed = DatabaseFeed(state.database)
     broadcast = create_broadcast(state.settings.broadcast_url)
     hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
@@ -138,7 +154,15 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         gone=fragment("live/_gone.html"),
         sidebar=fragment("live/_sidebar_changed.html"),
     )
-    state.live_socket = LiveSocket(hub, presence, state.online_lists, state.activity, state.notices)
+    state.live_socket = LiveSocket(
+        hub,
+        presence,
+        state.online_lists,
+        state.activity,
+        state.notices,
+        most_pages=state.settings.pages_per_person,
+        give_way=fragment("live/_gave_way.html"),
+    )
     state.seats = Seats(state.database)
     state.newest_pages = NewestPages()
     state.online_members = OnlineMembers()
@@ -148,6 +172,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     indexing = Indexing(state.database)
     async with broadcast, state.workshop, anyio.create_task_group() as tasks:
         await tasks.start(hub.run)
+        tasks.start_soon(connections.run)
         for task in (
             state.notices,
             presence,
@@ -158,7 +183,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             state.throttling,
         ):
             tasks.start_soon(task.run)
-        yield
+        # serving/protocol.py finds it there, for each connection.
+        yield {"connections": connections}
         await presence.leave()
         tasks.cancel_scope.cancel()
     # A server that does not answer must not keep the process from ending.

@@ -34,6 +34,8 @@ class Settings:
     log_format: LogFormat
     forwarded_allow_ips: TrustedProxies
     rate_limits: int
+    connections_per_address: int
+    pages_per_person: int
     data_directory: Path
     crash_points: Mapping[str, float]
 
@@ -54,6 +56,8 @@ class Settings:
             log_format=_log_format(environment),
             forwarded_allow_ips=_trusted_proxies(environment),
             rate_limits=_whole_number(environment, "RATE_LIMITS", 1, 1, 1_000_000),
+            connections_per_address=_whole_number(environment, "CONNECTIONS_PER_ADDRESS", 500, 10, 100_000),
+            pages_per_person=_whole_number(environment, "PAGES_PER_PERSON", 50, 1, 1_000_000),
             data_directory=data_directory,
             crash_points=_crash_points(environment),
         )

@@ -42,7 +42,8 @@ class Hub:
         self._epoch = ""
         self._name = secrets.token_hex(8)
         self._rooms: dict[RoomId, LiveRoom] = {}
-        self._readers_of: dict[UserId, set[Reader]] = {}
+        # Each person's pages, the oldest first.
+        self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._repair_now = anyio.Event()
         self._tasks: TaskGroup
 
@@ -90,7 +91,7 @@ class Hub:
 
         May raise `FeedUnavailable`; then there is no place to leave.
         """
-        self._readers_of.setdefault(reader.user_id, set()).add(reader)
+        self._readers_of.setdefault(reader.user_id, {})[reader] = None
         if reader.room_id is None:
             return
         room = self._rooms.setdefault(reader.room_id, LiveRoom(reader.room_id))
@@ -106,7 +107,7 @@ class Hub:
     def leave(self, reader: Reader) -> None:
         """Give up a reader's place."""
         mine = self._readers_of[reader.user_id]
-        mine.discard(reader)
+        mine.pop(reader, None)
         if not mine:
             del self._readers_of[reader.user_id]
         if reader.room_id is None:

@@ -21,19 +21,30 @@ logger = logging.getLogger(__name__)
 QUEUE_FRAMES = 256  # what a reader may be behind where frames go through a queue
 TRY_AGAIN_LATER = 1013
 HEARTBEAT_SECONDS = 15.0
+TOO_MANY_PAGES = 4429
 
 
 class LiveSocket:
     """Serves one page's socket: join the hub, accept, replay, go live, wait for the end."""
 
     def __init__(
-        self, hub: Hub, presence: Presence, online_lists: OnlineLists, activity: Activity, notices: Notices
+        self,
+        hub: Hub,
+        presence: Presence,
+        online_lists: OnlineLists,
+        activity: Activity,
+        notices: Notices,
+        *,
+        most_pages: int,
+        give_way: str,
     ) -> None:
         self._hub = hub
         self._presence = presence
         self._online_lists = online_lists
         self._activity = activity
         self._notices = notices
+        self._most_pages = most_pages
+        self._give_way = give_way
 
     async def serve(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
         """Serve `reader` until either side closes. What the page sends is ignored.
@@ -43,6 +54,7 @@ class LiveSocket:
         `FeedUnavailable`.
         """
         await self._hub.enter(reader)
+        self._let_oldest_give_way(reader)
         self._presence.arrive(reader.user_id, is_active="active" in websocket.query_params)
         stays = False
         try:
@@ -59,6 +71,12 @@ class LiveSocket:
         finally:
             if not stays:
                 self._leave(reader)
+
+    def _let_oldest_give_way(self, newest: Reader) -> None:
+        """Close the oldest pages of a person with too many: people look at the one they have just opened."""
+        pages = [page for page in self._hub.readers_of(newest.user_id) if page.farewell is None]
+        for page in pages[: -self._most_pages]:
+            page.dismiss(TOO_MANY_PAGES, self._give_way)
 
     def _leave(self, reader: Reader, request_id: str = "") -> None:
         """Take a reader out. The id of the request that brought it ties the two lines in the log together."""

@@ -16,6 +16,7 @@ from websockets.frames import Frame
 
 from chat.ids import Revision, RoomId, SessionId, UserId
 from chat.live.feed import Change
+from chat.serving.connections import Connection
 
 EXTENSION = "simplechat.wire"
 
@@ -66,6 +67,7 @@ HEARTBEAT = encode_frame("<hx-alive></hx-alive>")
 class LiveProtocol(WebSocketsSansIOProtocol):
     """uvicorn's websocket protocol, which offers itself to the application for direct writing."""
 
+    place: Connection | None = None
     reader: "Reader | None" = None
     unsent_since: float | None = None
     on_gone: Callable[[], None] | None = None
@@ -78,6 +80,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self._forget_the_handshake()
         elif not self.disconnected:
             self._abort_in(self.close_timeout + FLUSH_SECONDS)
+            if self.place is not None:
+                self.place.rest()
 
     def stay(self, on_gone: Callable[[], None]) -> None:
         """Keep the connection when the application returns, as it may now; `on_gone` is called when it has ended."""
@@ -85,6 +89,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             on_gone()
             return
         self.on_gone = on_gone
+        if self.place is not None:
+            self.place.prove()
         if self.close_timer is None:
             # Where a closing handshake is under way, uvicorn leaves the connection alone.
             self.close_timer = self.loop.call_later(0, _nothing)
@@ -107,6 +113,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         self._send_by(self.transport.write)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.place is not None:
+            self.place.close()
         self._send_by(_discard)
         super().connection_lost(exc)
         if self.on_gone is not None:

@@ -58,6 +58,13 @@ def refuse_malformed(request: Request) -> Response:
     return error_page(request, 400, "Its address is not valid UTF-8.")
 
 
+def refuse_crowd(request: Request) -> Response:
+    """The answer to a stranger of whose address too many are being answered."""
+    response = error_page(request, 503, "Too many people come from your network at once. Try again in a moment.")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
 async def on_client_disconnect(request: Request, _: Exception) -> Response:
     """Nobody reads this answer: the client left, or was dropped, before its form had come."""
     return Response(status_code=400)

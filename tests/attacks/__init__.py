@@ -2,7 +2,7 @@
 
 A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
 in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, and
-`ENVIRONMENT`, settings that its server starts with.
+`ENVIRONMENT`, settings that its server starts with, and `FILES`, how many files its server may have open.
 """
 
 import importlib
@@ -22,6 +22,14 @@ class Attack:
     run: Callable[[ChatServer], None]
     before: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    files: int | None = None
+
+    def server(self, database_url: str) -> ChatServer:
+        """The server to attack, not yet started."""
+        server = ChatServer(database_url, **self.environment)
+        if self.files is not None:
+            server.limit_files(self.files)
+        return server
 
 
 def every_attack() -> list[Attack]:
@@ -34,6 +42,7 @@ def every_attack() -> list[Attack]:
             run=module.attack,
             before=getattr(module, "BEFORE", ""),
             environment=getattr(module, "ENVIRONMENT", {}),
+            files=getattr(module, "FILES", None),
         )
         for module in modules
         if hasattr(module, "attack")

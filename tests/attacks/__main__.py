@@ -6,7 +6,7 @@ import re
 from tests.attacks import Attack, every_attack
 from tests.attacks.measuring import Measured, Watch
 from tests.support.databases import fresh_database, start_cluster
-from tests.support.server import ROOT, ChatServer
+from tests.support.server import ROOT
 
 DOCUMENT = ROOT / "docs" / "security.md"
 BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
@@ -18,7 +18,7 @@ HEADER = (
 def measure(attack: Attack) -> Measured:
     """Run one attack against a server of its own."""
     with fresh_database() as url:
-        server = ChatServer(url, **attack.environment)
+        server = attack.server(url)
         try:
             server.start()
             with Watch(server) as watch:

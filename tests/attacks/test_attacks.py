@@ -1,26 +1,26 @@
 """No attack silences the chat for others or takes much of the machine's memory."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.attacks import Attack, every_attack
 from tests.attacks.measuring import MOST_GROWTH_BYTES, MOST_SILENT_SECONDS, Measured, Watch
 from tests.support.databases import fresh_database
-from tests.support.server import ChatServer
 
 ATTEMPTS = 3  # others may use the machine at the same time; what the attack itself costs, it costs each time
 
 
 @pytest.mark.parametrize("attack", every_attack(), ids=lambda attack: attack.name)
-def test_an_attack_costs_others_little(attack: Attack, start_server: Callable[..., ChatServer]) -> None:
+def test_an_attack_costs_others_little(attack: Attack) -> None:
     seen: list[Measured] = []
     for _ in range(ATTEMPTS):
         with fresh_database() as url:
-            server = start_server(url, **attack.environment)
-            with Watch(server) as watch:
-                attack.run(server)
-            server.kill()
+            server = attack.server(url)
+            try:
+                server.start()
+                with Watch(server) as watch:
+                    attack.run(server)
+            finally:
+                server.remove()
         seen.append(watch.measured)
         if watch.measured.silence < MOST_SILENT_SECONDS and watch.measured.growth < MOST_GROWTH_BYTES:
             return

@@ -44,6 +44,8 @@ class ChatServer:
             # Tests do at once what people do in a day. Those of the limits themselves set them back to 1.
             "RATE_LIMITS": "1000",
             "PORT": str(self.port),
+            # Audiences of the tests are many pages of few people.
+            "PAGES_PER_PERSON": "100000",
             **environment,
         }
         with tempfile.NamedTemporaryFile(prefix="simplechat-server-", suffix=".log", delete=False) as log:
@@ -51,6 +53,11 @@ class ChatServer:
         self.process: subprocess.Popen[bytes] | None = None
         self.command = ["-m", "chat", "serve"]
         self._clients: list[httpx.Client] = []
+
+    def limit_files(self, most: int) -> None:
+        """Let it have no more than this many files and sockets open, from its next start on."""
+        limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))"
+        self.command = ["-c", f"{limit}; from chat.__main__ import main; main(['serve'])"]
 
     def closes(self, client: httpx.Client) -> httpx.Client:
         """Close a client when the server is removed."""

@@ -1,0 +1,269 @@
+"""uvicorn's HTTP protocol with limits: on headers, on time, on what waits in memory, on how many connections there are.
+
+The subclass depends on the inside of uvicorn 0.54.0, which has no such limits; `tests/serving/test_protocol.py` checks
+each. A proxy that is trusted has limits of its own (docs/deploy/), and passes these, too.
+"""
+
+import asyncio
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from chat.serving.connections import Connection, Connections
+
+MOST_HEADER_BYTES = 32 * 1024  # the request line and all headers, or all trailers
+MOST_HEADERS = 100
+MOST_LINE_BYTES = 8190  # `websockets` takes no longer line in a handshake
+MOST_PIPELINED = 16
+HEADER_SECONDS = 10.0  # from the connection, or from the first byte of a later request
+# A form, or an answer, may begin slowly. Then its client must take or give this much, as in Apache's mod_reqtimeout.
+GRACE_SECONDS = 10.0
+SLOWEST_BYTES_A_SECOND = 500
+LINGER_SECONDS = 2.0  # for a client that still sends: a connection closed at once would take our answer with it
+RETRY_SECONDS = 5
+SLICE_BYTES = 16 * 1024
+
+EXPLANATIONS = {
+    400: "Invalid HTTP request received.",
+    408: "The request took too long.",
+    431: "The header is too large.",
+    503: "There are too many connections. Try again in a moment.",
+}
+
+
+class _Refused(Exception):
+    """The request that is being read is refused; `status` says why."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """An HTTP connection that ends when its client asks too much of it. `Connections` is in the lifespan's state."""
+
+    place: Connection | None = None
+    held = 0
+    header_since: float | None = None
+    body_since: float | None = None
+    unsent_since: float | None = None
+    closing_since: float | None = None
+    refused_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.all: Connections = self.app_state["connections"]
+        self.place = self.all.open(self.client[0] if self.client else "", self.make_way)
+        self._has_begun = False
+        self._in_header = True
+        self._moved = False
+        self._unframed = 0
+        self._body_bytes = 0
+        self._unsent_before = 0
+        self.header_since = self.all.clock
+        self.all.watch(self)
+        if self.place is None:
+            self.refuse(503)
+            self.transport.close()
+        else:
+            self.place.rest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.all.unwatch(self)
+        if self.place is not None:
+            self.place.close()
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) <= SLICE_BYTES:
+            self._feed(data)
+        else:
+            for start in range(0, len(data), SLICE_BYTES):
+                self._feed(data[start : start + SLICE_BYTES])
+
+    def _feed(self, data: bytes) -> None:
+        if self.refused_since is not None or self.parser is None:
+            return
+        self._moved = False
+        self._unframed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            return
+        except httptools.HttpParserError as error:
+            self.refuse(error.__context__.status if isinstance(error.__context__, _Refused) else 400)
+            return
+        if self._moved:
+            self._unframed = 0
+        elif self._unframed > MOST_HEADER_BYTES:
+            self.refuse(431)
+            return
+        self._weigh(self._unsent_before if self.unsent_since is not None else 0)
+
+    def _weigh(self, unsent: int) -> None:
+        held = self._unframed + self._body_bytes + unsent
+        if held != self.held:
+            self.all.hold(self, held)
+
+    def handle_websocket_upgrade(self) -> None:
+        lines = [self.url, *(name + value for name, value in self.headers)]
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if self.scope["method"] != "GET" or not self.url.isascii() or is_busy:
+            self.refuse(400)
+        elif max(map(len, lines)) > MOST_LINE_BYTES:
+            self.refuse(431)
+        else:
+            self.all.unwatch(self)
+            super().handle_websocket_upgrade()
+            successor: Any = self.transport.get_protocol()
+            successor.place = self.place
+            if self.place is not None:
+                self.place.work()
+                self.place.make_way = self.transport.abort
+
+    def on_message_begin(self) -> None:
+        self._unset_keepalive_if_required()
+        self._has_begun = self._in_header = True
+        if self.header_since is None:
+            self.header_since = self.all.clock
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What comes after the body are trailers, which nobody here has asked for.
+        if self._in_header:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if len(self.headers) > MOST_HEADERS or (self._unframed > MOST_HEADER_BYTES and self._header_is_too_large()):
+            raise _Refused(431)
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise _Refused(503)
+        self._moved = True
+        self._in_header = False
+        self.header_since = None
+        self.body_since, self._body_bytes = self.all.clock, 0
+        super().on_headers_complete()
+
+    def _header_is_too_large(self) -> bool:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MOST_HEADER_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        self._moved = True
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._moved = True
+        self._has_begun = False
+        self.body_since, self._body_bytes = None, 0
+        super().on_message_complete()
+        if self.place is not None and not (self.cycle is None or self.cycle.response_complete):
+            self.place.work()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.place is None or not self.cycle.response_complete:
+            return
+        state = self.cycle.scope["state"]
+        if not self.place.is_member and state.get("visitor") is not None:
+            self.place.prove()
+        self.place.rest()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unsent_since, self._unsent_before = self.all.clock, self.transport.get_write_buffer_size()
+        self._weigh(self._unsent_before)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.unsent_since = None
+        self._weigh(0)
+
+    def check(self) -> None:
+        """End the connection if its client is too slow."""
+        unsent = self.transport.get_write_buffer_size()
+        if self.transport.is_closing():
+            if self.closing_since is None:
+                self.closing_since, self._unsent_before = self.all.clock, unsent
+            elif self._is_slow(self.closing_since, self._unsent_before - unsent):
+                self._drop("takes_no_answer")
+        elif self.refused_since is not None:
+            if self.all.clock - self.refused_since > LINGER_SECONDS:
+                self.transport.close()
+        elif self.unsent_since is not None and self._is_slow(self.unsent_since, self._unsent_before - unsent):
+            self._drop("takes_no_answer")
+        elif self.cycle is None or self.cycle.response_complete:
+            self._check_header()
+        elif self.body_since is not None:
+            self._check_body()
+        self._weigh(unsent)
+
+    def _check_header(self) -> None:
+        if self.header_since is None or self.all.clock - self.header_since <= HEADER_SECONDS:
+            return
+        self.all.note("slow_header")
+        if self._has_begun:
+            self.refuse(408)
+        else:
+            # Browsers open connections that they may never use, and would take this for the answer to a later request.
+            self.transport.close()
+
+    def _check_body(self) -> None:
+        assert self.body_since is not None
+        if self.flow.read_paused:
+            # It is we who keep the client waiting.
+            self.body_since, self._body_bytes = self.all.clock, 0
+        elif self._is_slow(self.body_since, self._body_bytes):
+            self.all.note("slow_body")
+            self.refuse(408)
+
+    def _is_slow(self, since: float, moved: int) -> bool:
+        return moved < (self.all.clock - since - GRACE_SECONDS) * SLOWEST_BYTES_A_SECOND
+
+    def _drop(self, reason: str) -> None:
+        self.all.note(reason)
+        self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    def make_way(self) -> None:
+        """End a connection that waits for its client, for another that needs its place."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def refuse(self, status: int) -> None:
+        """Answer with an error and end the connection; an answer that has begun is cut off."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started or self.pipeline:
+                self.transport.abort()
+                return
+        self.pipeline.clear()
+        self.refused_since = self.all.clock
+        self.all.hold(self, 0)
+        if not self.transport.is_closing():
+            self.transport.write(self._answer(status))
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+        self._unset_keepalive_if_required()
+
+    def _answer(self, status: int) -> bytes:
+        text = f"{EXPLANATIONS[status]}\n".encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"connection", b"close"),
+        ]
+        if status == 503:
+            headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+        lines = [STATUS_LINE[status], *(name + b": " + value + b"\r\n" for name, value in headers)]
+        return b"".join([*lines, b"\r\n", text])

@@ -1,0 +1,188 @@
+"""What a client may ask of a connection, and for how long."""
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from threading import Thread
+
+import psutil
+import pytest
+import uvicorn
+
+from chat.serving import protocol
+from chat.serving.protocol import HEADER_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, MOST_PIPELINED
+from tests.support.people import Person
+from tests.support.raw import cookies, dial, everything, form, has_ended, request
+from tests.support.server import ChatServer
+
+ROOM_SECONDS = 15  # for a machine that others use
+
+
+def answer(server: ChatServer, *parts: bytes) -> bytes:
+    """What the server says to some bytes until it ends the connection."""
+    with dial(server) as connection:
+        with suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+        return everything(connection)
+
+
+def status(received: bytes) -> int:
+    return int(received.split(b" ", 2)[1]) if received else 0
+
+
+def seconds_until_ended(connections: list[socket.socket], patience: float) -> float:
+    """How long it takes until the server has ended all of them."""
+    started = time.monotonic()
+    while not all(has_ended(connection) for connection in connections):
+        assert time.monotonic() - started < patience, "it is still open"
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def test_uvicorn_is_the_one_the_protocol_was_written_for() -> None:
+    assert uvicorn.__version__ == "0.54.0"
+
+
+def test_a_header_is_limited_however_it_is_cut(server: ChatServer) -> None:
+    start, end = request(server).removesuffix(b"\r\n"), b"Connection: close\r\n\r\n"
+    fits = b"X: " + b"x" * (MOST_HEADER_BYTES - 200) + b"\r\n"
+    assert status(answer(server, start, fits, end)) == 200
+    assert status(answer(server, start + fits + end)) == 200
+    for large in (
+        b"X: " + b"x" * MOST_HEADER_BYTES + b"\r\n",
+        b"X" * MOST_HEADER_BYTES + b": x\r\n",
+        b"X: y\r\n" * (MOST_HEADERS + 1),
+        b"X: " + b"y" * 60_000_000,
+    ):
+        assert status(answer(server, start + large + end)) == 431
+        assert status(answer(server, start, large, end)) == 431
+    assert status(answer(server, b"GET /" + b"x" * MOST_HEADER_BYTES, b" HTTP/1.1\r\n\r\n")) == 431
+    chunked = request(server, "/healthz", "Transfer-Encoding: chunked") + b"0\r\nX: "
+    assert b"431" in answer(server, chunked, b"y" * 2 * MOST_HEADER_BYTES)
+
+
+def test_a_large_request_before_another_does_not_count_for_its_header(alice: Person) -> None:
+    server, body = alice.server, b"body=" + b"x" * 9_000 + b"&rest=" + b"y" * 200_000
+    sent = form(server, "/rooms/1/messages", len(body), cookies(alice)) + body
+    received = answer(server, sent + request(server, "/healthz", "Connection: close"))
+    assert [part[:3] for part in received.split(b"HTTP/1.1 ")[1:]] == [b"303", b"200"]
+
+
+def test_trailers_change_nothing(alice: Person) -> None:
+    """They come after the header was judged, so that nothing in them may be believed."""
+    server = alice.server
+    chunked = request(server, "/me.css", "Transfer-Encoding: chunked", "Connection: close")
+    received = answer(server, chunked + b"0\r\n" + cookies(alice).encode() + b"\r\n\r\n")
+    assert status(received) == 303
+
+
+def test_nonsense_is_answered_in_a_word_and_not_logged_as_an_error(server: ChatServer) -> None:
+    upgrade = ("Upgrade: websocket", "Connection: upgrade", "Sec-WebSocket-Version: 13")
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    for sent in (
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        request(server, "/live", *upgrade),
+        request(server, "/live\xe9", *upgrade, key),
+        request(server, "/live", *upgrade, key).replace(b"GET", b"POST"),
+        request(server, "/live", *upgrade, key, "Content-Length: -1"),
+    ):
+        assert 400 <= status(answer(server, sent)) < 500, sent
+    assert status(answer(server, request(server, "/live", *upgrade, key, "X: " + "y" * 9_000))) == 431
+    assert "Traceback" not in server.log
+    assert "ERROR" not in server.log
+
+
+def test_slow_and_silent_clients_are_cut_off_and_others_are_not(alice: Person) -> None:
+    server = alice.server
+    with ExitStack() as stack:
+        silent, begun, dripping, no_body, idle, newlines = (stack.enter_context(dial(server)) for _ in range(6))
+        begun.sendall(b"GET / HT")
+        no_body.sendall(form(server, "/sign-in", 1_000, "Expect: 100-continue"))
+        idle.sendall(request(server))
+        assert b"200 OK" in idle.recv(65536)
+        slow_body = stack.enter_context(dial(server))
+        slow_body.sendall(form(server, "/sign-in", 100_000))
+        patient = stack.enter_context(dial(server))
+        body = b"body=" + b"x" * 12_000
+        patient.sendall(form(server, "/rooms/1/messages", len(body), cookies(alice), "Connection: close"))
+
+        def drip() -> None:
+            """Send a byte of each every second, and one body that is slow but not too slow."""
+            for second in range(2 * int(HEADER_SECONDS)):
+                with suppress(OSError):
+                    patient.sendall(body[second * 610 : (second + 1) * 610])
+                for connection, byte in ((dripping, b"x"), (slow_body, b"x"), (newlines, b"\n")):
+                    with suppress(OSError):
+                        connection.send(byte)
+                time.sleep(1)
+
+        dripping.sendall(b"GET / HTTP/1.1\r\nX: ")
+        dripper = Thread(target=drip)
+        dripper.start()
+        waited = seconds_until_ended([silent, begun, dripping, idle, newlines, no_body, slow_body], 60)
+        assert waited > 0.5 * HEADER_SECONDS
+        dripper.join()
+        assert status(everything_within(patient)) in (303, 422), "a body that takes twenty seconds is no attack"
+
+
+def everything_within(connection: socket.socket) -> bytes:
+    connection.settimeout(30)
+    return everything(connection)
+
+
+def test_a_slow_client_is_told(server: ChatServer) -> None:
+    with dial(server) as half, dial(server) as body, dial(server) as silent:
+        half.sendall(b"GET / HT")
+        body.sendall(form(server, "/sign-in", 1_000) + b"email=")
+        assert status(everything(half)) == 408
+        assert status(everything(body)) == 408
+        assert everything(silent) == b"", "a browser would take it for the answer to its next request"
+    assert "Traceback" not in server.log
+
+
+def test_few_requests_may_wait_for_the_answers_before_them(server: ChatServer) -> None:
+    received = answer(server, request(server) * (MOST_PIPELINED - 1) + request(server, "/healthz", "Connection: close"))
+    assert received.count(b"200 OK") == MOST_PIPELINED
+    assert answer(server, request(server, "/sign-in") * 10_000).count(b"200 OK") < MOST_PIPELINED
+
+
+def test_a_client_that_takes_no_answer_is_dropped(alice: Person) -> None:
+    server = alice.server
+    for number in range(30):
+        alice.post(1, f"{number} " + "words " * 1_500)
+    with ExitStack() as stack:
+        deaf = []
+        for ending in ("keep-alive", "close"):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", server.port))
+            connection.sendall(request(server, "/rooms/1", cookies(alice), f"Connection: {ending}") * 4)
+            deaf.append(connection)
+        ports = {connection.getsockname()[1] for connection in deaf}
+        deadline = time.monotonic() + protocol.GRACE_SECONDS * 3 + ROOM_SECONDS
+        while ports & clients_of(server):
+            assert time.monotonic() < deadline, "it is still open"
+            time.sleep(0.3)
+
+
+def clients_of(server: ChatServer) -> set[int]:
+    """The ports of those connected to a server, also of those whose answers are still to be taken."""
+    assert server.process is not None
+    process = psutil.Process(server.process.pid)
+    return {connection.raddr.port for connection in process.net_connections("tcp") if connection.raddr}
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_each_process_may_open_as_many_files_as_the_system_lets_it(
+    processes: str, start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url, WEB_CONCURRENCY=processes)
+    assert server.process is not None
+    process = psutil.Process(server.process.pid)
+    for each in (process, *process.children(recursive=True)):
+        soft, hard = each.rlimit(psutil.RLIMIT_NOFILE)
+        assert soft == hard

@@ -1,0 +1,54 @@
+"""Clients that write what they like to a socket, from whichever loopback address they like."""
+
+import socket
+from contextlib import suppress
+
+from tests.support.people import Person
+from tests.support.server import ChatServer
+
+STRANGER = "127.0.0.2"  # not one of the proxies that are trusted, which have no limit for each address
+
+
+def dial(server: ChatServer, address: str = STRANGER, patience: float = 30) -> socket.socket:
+    """A connection from an address of this machine."""
+    return socket.create_connection(("127.0.0.1", server.port), timeout=patience, source_address=(address, 0))
+
+
+def request(server: ChatServer, path: str = "/healthz", *headers: str) -> bytes:
+    """A whole request."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", *headers]
+    return "\r\n".join([*lines, "\r\n"]).encode()
+
+
+def form(server: ChatServer, path: str, length: int, *headers: str) -> bytes:
+    """The header of a form that our own page sends."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Origin: {server.url}", *headers]
+    lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, "\r\n"]).encode()
+
+
+def cookies(person: Person) -> str:
+    """The header that shows somebody's session."""
+    return "Cookie: " + "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the server ends the connection."""
+    received = bytearray()
+    with suppress(ConnectionError):
+        while data := connection.recv(65536):
+            received += data
+    return bytes(received)
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Whether the server has ended the connection by now."""
+    connection.setblocking(False)
+    try:
+        while data := connection.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return not data
