@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from chat.crash import crash_point
 from chat.database import reading
-from chat.errors import InvalidInput, NotFound
+from chat.errors import InvalidInput, NotFound, TooManyRequests
 from chat.ids import MessageId, Position, RoomId
 from chat.messages.announcing import announce, changed
 from chat.messages.changing import (
@@ -149,7 +149,8 @@ async def post(request: Request) -> Response:
     except InvalidInput as invalid:
         error = invalid.errors["body"]
         if is_htmx(request):
-            return refused(page(request, "messages/_rejected.html", {"error": error}), invalid)
+            promise = invalid.promise if isinstance(invalid, TooManyRequests) else None
+            return refused(page(request, "messages/_rejected.html", {"error": promise or error}), invalid)
         composer = {"client_id": client_id, "body": form.get("body", ""), "error": error}
         return refused(await room_page(request, composer=composer), invalid)
     if posted.is_new:

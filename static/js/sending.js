@@ -52,7 +52,8 @@ function sendAgainLater({ ctx }, reason) {
   retry = setTimeout(sendAgain, 1000 * seconds);
 }
 
-const isToWait = ({ status }) => status >= 500 || status === 429;
+// Longer than a minute nobody wants to be surprised by what they wrote.
+const isToWait = ({ status, headers }) => status >= 500 || (status === 429 && headers.get("Retry-After") <= 60);
 
 // What one types behind what was sent begins a line.
 document.addEventListener("beforeinput", (event) => {

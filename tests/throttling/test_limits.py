@@ -1,0 +1,293 @@
+"""What people meet who do too much, on real servers with the real limits."""
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.databases import query
+from tests.support.people import PASSWORD, Person, browser, first_run, sign_in, sign_up
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+
+StartServer = Callable[..., ChatServer]
+
+
+@pytest.fixture
+def server(start_server: StartServer, database_url: str) -> ChatServer:
+    """A server with the limits as they are."""
+    return start_server(database_url, RATE_LIMITS="1")
+
+
+def guess(
+    client: httpx.Client, email: str, password: str = "a wrong guess", address: str = "192.0.2.1"
+) -> httpx.Response:
+    """An attempt to sign in, from an address behind a proxy on the server's machine."""
+    headers = {"X-Forwarded-For": address}
+    return client.post("/sign-in", data={"email": email, "password": password}, headers=headers)
+
+
+def guess_when_allowed(client: httpx.Client, email: str, **options: str) -> tuple[httpx.Response, list[int]]:
+    """The answer to the first attempt that is not refused, and how long each refusal said to wait."""
+    waits = []
+    while (answer := guess(client, email, **options)).status_code == 429:
+        waits.append(int(answer.headers["Retry-After"]))
+        time.sleep(waits[-1])
+    return answer, waits
+
+
+def test_guesses_at_an_account_wait_longer_and_longer_and_then_the_right_password_is_taken(alice: Person) -> None:
+    stranger = browser(alice.server)
+    started = time.monotonic()
+    waits = [guess_when_allowed(stranger, alice.email)[1] for _ in range(9)]
+    # Five at once, and one before the first delay; a slow machine lets part of a delay go by.
+    assert waits[:6] == [[]] * 6
+    assert time.monotonic() - started > 1 + 2 + 4 - 1
+    refusal = guess(stranger, alice.email)
+    assert refusal.status_code == 429
+    assert 4 <= int(refusal.headers["Retry-After"]) <= 8
+    answer, _ = guess_when_allowed(stranger, alice.email, password=PASSWORD)
+    assert answer.status_code == 303
+    again = browser(alice.server)
+    assert [guess(again, alice.email).status_code for _ in range(5)] == [422] * 5
+
+
+def test_a_refused_sign_in_says_how_long_to_wait_and_keeps_the_address(alice: Person) -> None:
+    stranger = browser(alice.server)
+    refusals = [answer for answer in (guess(stranger, alice.email) for _ in range(15)) if answer.status_code == 429]
+    page = refusals[-1].text
+    assert re.search(r"There were too many attempts to sign in\. Try again in \d+ seconds?\.", page)
+    assert f'value="{alice.email}"' in page
+    assert "a wrong guess" not in page
+
+
+def test_throttling_does_not_tell_whether_there_is_such_an_account(alice: Person) -> None:
+    stranger, ways = browser(alice.server), []
+    for email, address in ((alice.email, "192.0.2.1"), ("nobody@example.org", "192.0.2.2")):
+        answers = [guess(stranger, email, address=address) for _ in range(9)]
+        ways.append([answer.status_code for answer in answers])
+    for way in ways:
+        assert way[:6] == [422] * 6
+        assert 429 in way
+
+
+def test_guesses_made_elsewhere_do_not_delay_a_browser_the_account_knows(alice: Person) -> None:
+    alice.submit("/sign-out")
+    stranger, answers = browser(alice.server), []
+    for number in range(1, 8):
+        answers += [guess(stranger, alice.email, address=f"192.0.2.{number}").status_code for _ in range(5)]
+    assert answers[:20] == [422] * 20
+    assert 429 in answers[20:]
+    assert guess(browser(alice.server), alice.email, PASSWORD, address="198.51.100.1").status_code == 429
+    assert guess(alice.client, alice.email, PASSWORD, address="198.51.100.1").status_code == 303
+
+
+def test_a_forged_cookie_makes_no_browser_known(alice: Person) -> None:
+    known = alice.client.cookies["simplechat-browser"]
+    header, payload, signature = known.split(".")
+    stranger = browser(alice.server)
+    for forged in (
+        f"{header}.{payload}.{signature[::-1]}",
+        f"{header}.{payload}.",
+        alice.client.cookies["simplechat-access"],
+    ):
+        stranger.cookies.set("simplechat-browser", forged)
+        for _ in range(8):
+            last = guess(stranger, alice.email)
+    assert last.status_code == 429
+
+
+def test_a_known_browser_has_no_more_guesses_than_others(alice: Person) -> None:
+    alice.submit("/sign-out")
+    answers = [guess(alice.client, alice.email, address=f"192.0.2.{number}").status_code for number in range(10)]
+    assert 429 in answers
+
+
+def test_a_forged_x_forwarded_for_changes_nothing(start_server: StartServer, database_url: str) -> None:
+    server = start_server(database_url, RATE_LIMITS="1", FORWARDED_ALLOW_IPS="192.0.2.99")
+    alice, stranger = first_run(server), browser(server)
+    answers = [guess(stranger, alice.email, address=f"192.0.2.{number}").status_code for number in range(12)]
+    assert 429 in answers
+
+
+def test_a_crowd_of_wrong_passwords_does_not_keep_others_waiting(alice: Person) -> None:
+    """From three addresses come 150 guesses at as many accounts, then somebody from another, and somebody known."""
+    alice.submit("/sign-out")
+    answers: list[int] = []
+
+    def flood(number: int) -> None:
+        with httpx.Client(base_url=alice.server.url, headers={"Origin": alice.server.url}, timeout=60) as client:
+            answers.append(guess(client, f"nobody-{number}@example.org", address=f"192.0.2.{number % 3}").status_code)
+
+    started = time.monotonic()
+    guess(browser(alice.server), "warm@example.org", address="203.0.113.9")
+    one = time.monotonic() - started
+    with ThreadPoolExecutor(150) as crowd:
+        for number in range(150):
+            crowd.submit(flood, number)
+        while len(answers) < 20:
+            time.sleep(0.01)
+        took = []
+        for client in (browser(alice.server), alice.client):
+            started = time.monotonic()
+            assert guess(client, alice.email, PASSWORD, address="198.51.100.7").status_code == 303
+            took.append(time.monotonic() - started)
+    assert answers.count(429) > 100
+    # Without turns it waits for all of them, 75 times as long as one takes.
+    assert min(took) < 15 * max(one, 0.3)
+
+
+def test_sign_ups_from_one_address_are_limited_and_a_class_still_finds_room(alice: Person) -> None:
+    def one(number: int) -> httpx.Response:
+        fields = {"name": f"Pupil {number}", "email": f"pupil{number}@example.org", "password": PASSWORD}
+        return browser(alice.server).post("/sign-up", data=fields, headers={"X-Forwarded-For": "192.0.2.1"})
+
+    started, answers = time.monotonic(), []
+    while len(answers) < 30 and (not answers or answers[-1].status_code != 429):
+        answers.append(one(len(answers)))
+    minutes = (time.monotonic() - started) // 60 + 1
+    refusal = answers[-1]
+    assert len(answers) - 1 >= 20 or refusal.status_code == 303
+    assert len(answers) - 1 <= 20 * minutes
+    if refusal.status_code == 429:
+        assert int(refusal.headers["Retry-After"]) <= 60
+        assert "Too many people signed up in a short time." in refusal.text
+        assert f'value="Pupil {len(answers) - 1}"' in refusal.text
+        assert PASSWORD not in refusal.text
+    # Mistakes cost nothing, and neither does what others do elsewhere.
+    assert browser(alice.server).post("/sign-up", data={"name": ""}).status_code == 422
+    assert sign_up(alice.server, "Bob Brown").id
+
+
+def test_posting_very_fast_is_refused_and_nothing_is_lost(alice: Person) -> None:
+    started, answers = time.monotonic(), []
+    while 429 not in answers and time.monotonic() - started < 8:
+        last = alice.post(1, f"message {len(answers)}")
+        answers.append(last.status_code)
+    if last.status_code != 429:
+        pytest.skip("this machine is too slow to post 20 messages in 10 seconds")
+    assert len(answers) == 21
+    assert "You are sending messages very fast. It goes by itself in" in last.text
+    assert 1 <= int(last.headers["Retry-After"]) <= 10
+    page = alice.submit("/rooms/1/messages", {"body": "typed <b>text</b>", "client_id": str(uuid4())})
+    assert page.status_code == 429
+    assert "typed &lt;b&gt;text&lt;/b&gt;</textarea>" in page.text
+    assert "Try again in" in page.text
+    time.sleep(int(page.headers["Retry-After"]))
+    assert alice.post(1, "again").status_code == 200
+    assert query(alice.server.database_url, "SELECT count(*) FROM messages") == [(21,)]
+
+
+FLOODS = {
+    "rooms": ("/rooms", lambda n: {"name": f"Room {n}", "kind": "open"}, 10, "You opened many rooms."),
+    "links": ("/rooms/1/invite", lambda _: {"days": "7"}, 10, "You made many links."),
+    "people": ("/rooms/1/members", lambda _: {"person": "999"}, 60, "You added many people."),
+    "talks": ("/direct", lambda _: {"person": "2"}, 30, "You opened many conversations."),
+    "profile": ("/profile/name", lambda n: {"name": f"Alice {n}"}, 30, "You changed your profile many times."),
+    "status": ("/status", lambda _: {"usual": "1"}, 30, "You changed your profile many times."),
+    "settings": ("/rooms/1/settings", lambda n: {"name": f"Lobby {n}"}, 30, "You are changing rooms very fast."),
+    "password": (
+        "/profile/password",
+        lambda _: {"current_password": "wrong", "password": PASSWORD},
+        6,
+        "There were too many attempts with another password.",
+    ),
+}
+
+
+def test_every_flood_of_a_person_meets_a_limit_that_says_how_long_to_wait(alice: Person, bob: Person) -> None:
+    for name, (path, fields, most, words) in FLOODS.items():
+        started, number = time.monotonic(), 0
+        while (answer := alice.submit(path, fields(number))).status_code != 429:
+            number += 1
+            assert number <= most * ((time.monotonic() - started) // 60 + 1), name
+        assert words in answer.text, name
+        assert int(answer.headers["Retry-After"]) >= 1, name
+        assert re.search(r"Try again in \d+ (second|minute)", answer.text), name
+    answer = alice.submit("/rooms", {"name": "A name to keep", "kind": "closed"})
+    assert 'value="A name to keep"' in answer.text
+    assert re.search(r'id="name-help" class="field-error">You opened many rooms', answer.text)
+    # Others are not concerned.
+    assert bob.create_room("Garden")
+
+
+def test_searching_very_fast_is_refused_beside_the_question(alice: Person) -> None:
+    started, number = time.monotonic(), 0
+    while (answer := alice.get("/search?q=key")).status_code != 429:
+        number += 1
+        assert number <= 40 * ((time.monotonic() - started) // 60 + 1)
+    assert 'value="key"' in answer.text
+    assert re.search(
+        r'class="field-error" role="alert">You are searching very fast\. Try again in \d+ second', answer.text
+    )
+    assert int(answer.headers["Retry-After"]) <= 60
+
+
+def test_changing_messages_very_fast_is_refused_with_a_notice(alice: Person) -> None:
+    alice.post(1, "hello")
+    started = time.monotonic()
+    while (answer := alice.submit("/messages/1/reactions", {"emoji": "👍"}, htmx=True)).status_code != 429:
+        assert time.monotonic() - started < 120
+    assert 'hx-target="#notice"' in answer.text
+    assert "You are changing messages very fast." in answer.text
+    plain = alice.submit("/messages/1/pin", {"pinned": "yes"})
+    assert plain.status_code == 429
+    assert "<h1>Too many at once</h1>" in plain.text
+    assert int(plain.headers["Retry-After"]) >= 1
+    editor = alice.edit(1, "what I wanted to say")
+    assert editor.status_code == 429
+    assert "what I wanted to say</textarea>" in editor.text
+
+
+def test_a_flood_is_one_line_in_the_audit_log(alice: Person) -> None:
+    while alice.submit("/rooms", {"name": f"Room {uuid4()}", "kind": "open"}).status_code != 429:
+        pass
+    for _ in range(30):
+        alice.submit("/rooms", {"name": "Room", "kind": "open"})
+    lines = [line for line in alice.server.log.splitlines() if "throttled" in line]
+    assert 1 <= len(lines) <= 2
+    assert "rule=open_room" in lines[0]
+    assert f"user_id={alice.id}" in lines[0]
+    stranger = browser(alice.server)
+    for _ in range(10):
+        guess(stranger, alice.email)
+    guessed = [line for line in alice.server.log.splitlines() if "rule=sign_in" in line]
+    assert len(guessed) == 1
+    assert alice.email in guessed[0]
+    assert "a wrong guess" not in alice.server.log
+
+
+def open_rooms(person: Person, attempts: int) -> int:
+    """How many rooms come of so many attempts, each over a connection of its own."""
+    opened = 0
+    for _ in range(attempts):
+        fields = {"name": f"Room {uuid4()}", "kind": "open"}
+        answer = person.client.post("/rooms", data=fields, headers={"Connection": "close"})
+        opened += answer.status_code == 303
+    return opened
+
+
+def test_two_processes_with_postgresql_alone_share_the_limits(start_server: StartServer, database_url: str) -> None:
+    alice = first_run(start_server(database_url, RATE_LIMITS="1", WEB_CONCURRENCY="2"))
+    opened = open_rooms(alice, 40)
+    is_slow = "is away" in alice.server.log
+    assert opened == 10 or (is_slow and opened <= 20)
+
+
+def test_servers_with_a_redis_share_the_limits_and_keep_them_while_it_is_away(
+    start_server: StartServer, database_url: str, redis_server: RedisServer
+) -> None:
+    servers = [start_server(database_url, redis_server.url, RATE_LIMITS="1") for _ in range(2)]
+    alice = first_run(servers[0])
+    there = sign_in(servers[1], alice)
+    opened = open_rooms(alice, 6) + open_rooms(there, 6)
+    assert opened == 10 or any("is away" in server.log for server in servers)
+    redis_server.kill()
+    assert open_rooms(there, 12) <= 10
+    assert sign_in(servers[0], alice).get("/").status_code == 200
+    bob = sign_up(servers[1], "Bob Brown")
+    assert open_rooms(bob, 15) == 10
