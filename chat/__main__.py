@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
+import asyncpg
 import uvicorn
 
 from chat import embedded, logs, schema
 from chat.app import create_app
-from chat.database import DATABASE_ERRORS
-from chat.errors import CannotRun
+from chat.errors import CannotRun, DatabaseUnavailable
 from chat.live.broker import create_broadcast
 from chat.live.wire import LiveProtocol
 from chat.serving.files import backlog, raise_file_limit
@@ -40,6 +40,7 @@ http://localhost:8000. With DATABASE_URL (and perhaps REDIS_URL) it uses those s
 SETTINGS_HELP = """\
 settings, all taken from the environment and all optional:
   DATABASE_URL         postgres://user:password@host/database?sslmode=require
+  DATABASE_POOL        how many connections to PostgreSQL a process has at most (20)
   REDIS_URL            redis://host:6379/0 or rediss://…: the broker between processes
   BROADCAST_URL        another broker: postgresql://…, by itself when WEB_CONCURRENCY is over 1 without REDIS_URL
   SECRET_KEY           signs the sign-in tokens, at least 32 bytes; required with DATABASE_URL
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> None:
                     serve(settings, stack)
     except CannotRun as error:
         sys.exit(f"simplechat: {error}")
-    except DATABASE_ERRORS as error:
+    except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
         sys.exit(f"simplechat: the database cannot be reached: {error}")
     except KeyboardInterrupt:
         pass
@@ -169,7 +170,7 @@ def _use_running_database(settings: Settings, stack: ExitStack) -> str:
 def _check_tables(database_url: str) -> None:
     try:
         schema.check(database_url)
-    except DATABASE_ERRORS as error:
+    except DatabaseUnavailable as error:
         # It may come later; until then the pages say that it is away.
         logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
 

@@ -40,12 +40,14 @@ from chat.live.socket import LiveSocket
 from chat.messages.newest import NewestPages
 from chat.messages.posting import Posting
 from chat.messages.workshop import Workshop
+from chat.readiness import Readiness
 from chat.rooms.access import Seats
 from chat.rooms.online import OnlineMembers
 from chat.search.indexing import Indexing
 from chat.serving.connections import Connections
 from chat.serving.files import most_connections, raise_file_limit
 from chat.settings import Settings
+from chat.supervision import Failures, supervised
 from chat.templating import STATIC, fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
@@ -83,7 +85,7 @@ def create_app(settings: Settings) -> Starlette:
     """The application. `settings.database_url` must be set."""
     assert settings.database_url is not None
     crash.arm(settings.crash_points)
-    database = create_engine(settings.database_url)
+    database = create_engine(settings.database_url, connections=settings.database_pool)
     signer = Signer(settings.secret_key)
     throttling = Throttling(shared_storage(settings, database), settings.rate_limits)
 
@@ -127,6 +129,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.signer = signer
     app.state.throttling = throttling
     app.state.known_browsers = KnownBrowsers(settings.secret_key)
+    app.state.failures = Failures()
     return app
 
 
@@ -169,23 +172,27 @@ async def _lifespan(app: Starlette) -> AsyncIterator[dict[str, Connections]]:
     state.workshop = Workshop()
     state.posting = Posting(state.database, state.workshop, hub, state.activity)
     state.departure = Departure(hub.readers)
+    state.readiness = Readiness(state.database, state.failures, state.departure)
     indexing = Indexing(state.database)
-    async with broadcast, state.workshop, anyio.create_task_group() as tasks:
-        await tasks.start(hub.run)
-        tasks.start_soon(connections.run)
-        for task in (
-            state.notices,
-            presence,
-            state.online_lists,
-            state.activity,
-            state.departure,
-            indexing,
-            state.throttling,
-        ):
-            tasks.start_soon(task.run)
+    broadcast.report_to(state.failures)
+    async with (
+        broadcast,
+        state.workshop,
+        anyio.create_task_group() as tasks,
+        supervised(state.failures) as kept,
+    ):
+        await tasks.start(hub.run, state.failures)
+        for part in (state.notices, presence, state.activity):
+            tasks.start_soon(part.run, state.failures)
+        kept.keep(state.online_lists.run, "online lists")
+        kept.keep(indexing.run, "search indexing")
+        kept.keep(connections.run, "connections")
+        kept.keep(state.throttling.run, "throttling")
+        kept.keep(state.departure.run, "departure", may_end=True)
         # serving/protocol.py finds it there, for each connection.
         yield {"connections": connections}
         await presence.leave()
+        kept.end()
         tasks.cancel_scope.cancel()
     # A server that does not answer must not keep the process from ending.
     with anyio.move_on_after(DISPOSE_SECONDS):

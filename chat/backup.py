@@ -17,13 +17,13 @@ from typing import IO
 
 import asyncpg
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat import audit
 from chat.backup_file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
 from chat.backup_rows import safe_rows
 from chat.database import create_engine
+from chat.errors import DatabaseUnavailable
 from chat.messages.workshop import Workshop
 from chat.migrating import move_to
 from chat.models import metadata, sessions
@@ -42,7 +42,7 @@ SKIPPED = {"sessions": 1_000_000}
 async def write(database_url: str, file: Path) -> None:
     """Write everything, as it is at one moment, into `file`, which is replaced only when the backup is complete.
 
-    Raises `BackupError` when the file cannot be written, and `chat.database.DATABASE_ERRORS`.
+    Raises `BackupError` when the file cannot be written, and `DatabaseUnavailable`.
     """
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -68,7 +68,7 @@ async def restore(database_url: str, file: Path, *, replace: bool, any_size: boo
     """Put everything back as it was in a backup, in one transaction, under a new epoch. The chat may be running.
 
     Raises `BackupError` when the file is none of ours, or damaged, or newer than this version, or unpacks to more than
-    is usual, or when there are people in the database and `replace` is not set; and `chat.database.DATABASE_ERRORS`.
+    is usual, or when there are people in the database and `replace` is not set; and `DatabaseUnavailable`.
     """
     engine = create_engine(database_url)
     try:
@@ -134,12 +134,11 @@ async def _restore(engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFil
                 async with engine.begin() as connection:
                     await _replace_everything(connection, backup, rows, replace=replace)
                 return
-            except DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
-                if state == LOCKED:
+            except DatabaseUnavailable as error:
+                if error.sqlstate == LOCKED:
                     raise BackupError("the chat is too busy: stop it, and try again") from error
                 # Requests that run at the same time lock the same tables, in another order.
-                if state != DEADLOCK or attempt == ATTEMPTS - 1:
+                if error.sqlstate != DEADLOCK or attempt == ATTEMPTS - 1:
                     raise
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith(("22", "23", "42")):

@@ -35,10 +35,7 @@ class Batches(Generic[Item, Answer]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-                try:
-                    answers = await self._work([item for item, _ in batch])
-                except Exception as error:
-                    answers = [error] * len(batch)
+                answers = await self._answers([item for item, _ in batch])
                 for (_, asked), answer in zip(batch, answers, strict=True):
                     if asked.done():
                         continue  # who asked has given up
@@ -50,3 +47,13 @@ class Batches(Generic[Item, Answer]):
             self._task = None
             for _, asked in self._waiting:
                 asked.cancel()
+
+    async def _answers(self, items: list[Item]) -> Sequence[Answer | Exception]:
+        """Answer each item, with an exception at worst: nobody may wait for ever."""
+        try:
+            answers = await self._work(items)
+            if len(answers) != len(items):
+                raise RuntimeError(f"{len(answers)} answers to {len(items)} questions")
+        except Exception as error:
+            return [error] * len(items)
+        return answers

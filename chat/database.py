@@ -1,5 +1,6 @@
 """The connection to PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,49 +9,55 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg
 from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chat.errors import DatabaseUnavailable
+from chat.pool import PatientPool
 from chat.text import single_line
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
 IDLE_IN_TRANSACTION = "5s"
 
-# Everything that can be raised while the database is away, restarting, or too busy. `is_unavailable` tells that from a
-# mistake of ours, which comes as a `DBAPIError` too.
-DATABASE_ERRORS = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-
-# SQLSTATE classes: connection exception, transaction rollback (a deadlock), insufficient resources, not in prerequisite
-# state, operator intervention.
-_UNAVAILABLE = ("08", "40", "53", "55", "57")
+# SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
+# resources, not in prerequisite state, operator intervention.
+_UNAVAILABLE = ("08", "25006", "40", "53", "55", "57")
 
 
-def create_engine(database_url: str, *, pool_size: int = 10) -> AsyncEngine:
+def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     """An engine for a URL as hosting platforms give it: `postgres://…?sslmode=require`.
 
     asyncpg reads the URL itself, because it understands libpq's parameters (sslmode, sslrootcert, host=/socket/dir)
-    where SQLAlchemy's dialect would hand them on as unknown arguments.
+    where SQLAlchemy's dialect would hand them on as unknown arguments. Of `connections`, half are kept when idle.
+
+    Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else does, and
+    it is the only error that pages are kind about.
     """
     dsn = normalise_url(database_url)
 
     async def connect() -> asyncpg.Connection:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
-        # A process that hangs within a transaction must not hold a room's lock for ever.
-        await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
+        try:
+            connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
+            # A process that hangs within a transaction must not hold a room's lock for ever.
+            await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnavailable(str(error) or repr(error), _sqlstate(error)) from error
         return connection
 
+    kept = (connections + 1) // 2
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        poolclass=PatientPool,
+        pool_size=kept,
+        max_overflow=connections - kept,
         pool_timeout=CONNECT_TIMEOUT,
         hide_parameters=True,  # else an error in the log shows what people typed, and hashes of passwords
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "handle_error", _hide_values)
+    event.listen(engine.sync_engine, "handle_error", _tell_unavailable)
     return engine
 
 
@@ -62,6 +69,21 @@ def _hide_values(context: ExceptionContext) -> None:
     cause = context.original_exception.__cause__
     if isinstance(cause, asyncpg.PostgresError):
         cause.detail = None
+
+
+def _tell_unavailable(context: ExceptionContext) -> DatabaseUnavailable | None:
+    """Tell that the database cannot answer from a mistake of ours."""
+    error = context.original_exception
+    if not isinstance(error, Exception):
+        return None  # a request that is cancelled
+    # OSError: the connection, or its time, is at an end; nothing else is opened or waited for in a statement.
+    if context.is_disconnect or isinstance(error, OSError) or _sqlstate(error).startswith(_UNAVAILABLE):
+        return DatabaseUnavailable(str(error) or repr(error), _sqlstate(error))
+    return None
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
@@ -77,12 +99,14 @@ def normalise_url(database_url: str) -> str:
     return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
 
 
-def is_unavailable(error: Exception) -> bool:
-    """Whether one of `DATABASE_ERRORS` says that the database cannot answer now, rather than that we asked wrongly."""
-    if not isinstance(error, DBAPIError):
-        return True
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(_UNAVAILABLE)
+@asynccontextmanager
+async def time_limit(seconds: float) -> AsyncIterator[None]:
+    """Give a use of the database so long; a database that hangs is as good as away. Raises `DatabaseUnavailable`."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"no answer in {seconds:g} s") from error
 
 
 @asynccontextmanager

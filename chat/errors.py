@@ -18,6 +18,28 @@ class Forbidden(Exception):
     """This person sees the thing but may not do that to it; the text says why."""
 
 
+class DatabaseUnavailable(Exception):
+    """The database is away, restarting, or too busy; `sqlstate` is its own code for why, "" when it did not say."""
+
+    def __init__(self, text: str, sqlstate: str = "") -> None:
+        super().__init__(text)
+        self.sqlstate = sqlstate
+
+    @property
+    def explanation(self) -> str | None:
+        """What to tell people where there is more to tell than that the database does not answer."""
+        return _EXPLANATIONS.get(self.sqlstate)
+
+
+# disk_full, read_only_sql_transaction
+_EXPLANATIONS = {
+    "53100": "The disk of the chat's database is full. Reading still works. "
+    "What you typed is not lost: keep it, and tell an administrator.",
+    "25006": "The chat's database takes no changes at the moment. Reading still works. "
+    "What you typed is not lost: try again in a moment.",
+}
+
+
 class InvalidInput(Exception):
     """What was typed cannot be taken; `errors` maps a field's name to what is wrong ("form" for the whole form)."""
 

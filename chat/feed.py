@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.status import emoji_of_everybody
-from chat.database import DATABASE_ERRORS, reading
+from chat.database import reading
+from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId, UserId
 from chat.live.feed import Changes, FeedUnavailable, Heads, RoomCount, Seat
 from chat.messages.history import changes_since, heads_of
@@ -60,5 +61,5 @@ class DatabaseFeed:
         try:
             async with reading(self._database) as connection:
                 yield connection
-        except DATABASE_ERRORS as error:
+        except DatabaseUnavailable as error:
             raise FeedUnavailable(str(error)) from error

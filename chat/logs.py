@@ -45,7 +45,9 @@ def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
         earlier.close()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # They tell of every step, and SQLAlchemy calls a pool's log by the module of its class.
+    for name in ("alembic", "chat.pool"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # A failure to log must not print what was to be logged.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught

@@ -17,7 +17,7 @@ class SchemaError(CannotRun):
 
 
 def check(database_url: str) -> None:
-    """Raise `SchemaError` unless the database is at the newest revision; one of `DATABASE_ERRORS` when it is away."""
+    """Raise `SchemaError` unless the database is at the newest revision; `DatabaseUnavailable` when it is away."""
     present = present_revision(database_url)
     if present != NEWEST:
         raise SchemaError(
@@ -27,7 +27,7 @@ def check(database_url: str) -> None:
 
 
 def present_revision(database_url: str) -> str | None:
-    """The revision a database is at, None before the first; raises one of `DATABASE_ERRORS` when it is away."""
+    """The revision a database is at, None before the first; raises `DatabaseUnavailable` when it is away."""
     return asyncio.run(_ask(database_url))
 
 

@@ -24,6 +24,7 @@ class Settings:
     """The configuration of one process. `database_url` is None when the private PostgreSQL is to be started."""
 
     database_url: str | None
+    database_pool: int
     broadcast_url: str | None
     secret_key: str
     host: str
@@ -46,6 +47,7 @@ class Settings:
         database_url = _url(environment, "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/database")
         return cls(
             database_url=database_url,
+            database_pool=_whole_number(environment, "DATABASE_POOL", 20, 2, 1000),
             broadcast_url=_broadcast_url(environment),
             secret_key=_secret_key(environment, data_directory if database_url is None else None),
             host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  a chat is for others to reach

@@ -16,6 +16,7 @@ from chat.live.feed import Feed, FeedUnavailable, RoomCount
 from chat.live.hub import Hub
 from chat.live.subscription import messages_of
 from chat.live.wire import encode_frame
+from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +58,13 @@ class Activity:
         self._unsaid[room_id] = max(message_count, self._unsaid.get(room_id, 0))
         self._news.set()
 
-    async def run(self) -> None:
+    async def run(self, failures: Failures | None = None) -> None:
         """Tell and hear until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            for work in (self._listen, self._tell, self._welcome, self._check):
-                tasks.start_soon(work, name=f"activity {work.__name__}")
+        async with supervised(failures) as tasks:
+            tasks.keep(self._listen, "activity")
+            tasks.keep(self._tell, "activity telling")
+            tasks.keep(self._welcome, "activity newcomers")
+            tasks.keep(self._check, "activity check")
 
     def _apply(self, counts: Mapping[RoomId, int]) -> None:
         for room_id, count in counts.items():

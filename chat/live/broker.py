@@ -15,6 +15,7 @@ from broadcaster._base import Subscriber
 from chat.live.incoming import CAPACITY, RESYNC, Incoming
 from chat.live.postgres_backend import PostgresBackend
 from chat.live.remote_backend import RemoteBackend
+from chat.supervision import Failures, keep
 
 __all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "create_broadcast"]
 
@@ -65,6 +66,13 @@ class Broker(Broadcast):
         self.backend = backend
         self._capacity = capacity
         self._dropped = 0
+        self.failures = Failures()
+
+    def report_to(self, failures: Failures) -> None:
+        """Tell there which of the broker's own tasks are down."""
+        self.failures = failures
+        if isinstance(self.backend, RemoteBackend):
+            self.backend.failures = failures
 
     @property
     def dropped(self) -> int:
@@ -97,6 +105,9 @@ class Broker(Broadcast):
             queue.put_nowait(None)
 
     async def _listener(self) -> None:
+        await keep(self._pass_on, "broker listener", self.failures)
+
+    async def _pass_on(self) -> None:
         while True:
             event = await self.backend.next_published()
             for queue in self._subscribers.get(event.channel, ()):

@@ -10,10 +10,11 @@ import random
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from uuid import UUID
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskStatus
 from broadcaster._base import Subscriber
 
 from chat.ids import Revision, RoomId, UserId
@@ -23,6 +24,7 @@ from chat.live.revision import Verdict, judge
 from chat.live.room import LiveRoom
 from chat.live.subscription import messages_of
 from chat.live.wire import Reader, encode_frame, frame_of_changes
+from chat.supervision import Failures, Supervisor, supervised
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +47,13 @@ class Hub:
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._repair_now = anyio.Event()
-        self._tasks: TaskGroup
+        self._tasks: Supervisor
 
-    async def run(self, *, task_status: TaskStatus[None]) -> None:
+    async def run(self, failures: Failures | None = None, *, task_status: TaskStatus[None]) -> None:
         """Keep rooms in step with the database until cancelled."""
-        async with anyio.create_task_group() as self._tasks:
-            self._tasks.start_soon(self._listen_for_resync, name="hub resync")
-            self._tasks.start_soon(self._repair, name="hub repair")
+        async with supervised(failures) as self._tasks:
+            self._tasks.keep(self._listen_for_resync, "hub resync")
+            self._tasks.keep(self._repair, "hub repair")
             task_status.started()
 
     async def publish(self, room_id: RoomId, epoch: UUID, base: Revision, changes: Changes) -> None:
@@ -168,7 +170,7 @@ class Hub:
                 await subscription.aclose()
             raise
         room.subscription = subscription
-        self._tasks.start_soon(self._listen, room.id, subscriber, name=f"hub {_channel(room.id)}")
+        self._tasks.keep(partial(self._listen, room.id, subscriber), f"hub {_channel(room.id)}", may_end=True)
 
     async def _listen(self, room_id: RoomId, subscriber: Subscriber) -> None:
         async for text in messages_of(subscriber):
@@ -199,7 +201,7 @@ class Hub:
         room.announced = max(room.announced, announced)
         if not room.is_catching_up:
             room.is_catching_up = True
-            self._tasks.start_soon(self._fetch_missing, room, name=f"catch up {_channel(room.id)}")
+            self._tasks.once(partial(self._fetch_missing, room), f"catch up {_channel(room.id)}")
 
     async def _fetch_missing(self, room: LiveRoom) -> None:
         try:

@@ -20,6 +20,7 @@ from chat.live.feed import Feed, FeedUnavailable
 from chat.live.hub import Hub
 from chat.live.subscription import messages_of
 from chat.live.wire import Reader, encode_frame
+from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +68,11 @@ class Notices:
         self._sidebar = encode_frame(sidebar)
         self._recent: deque[_Told] = deque()
 
-    async def run(self) -> None:
+    async def run(self, failures: Failures | None = None) -> None:
         """Apply other processes' notices, and look for lost ones, until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._listen, name="notices")
-            tasks.start_soon(self._check_seats, name="notices check")
+        async with supervised(failures) as tasks:
+            tasks.keep(self._listen, "notices")
+            tasks.keep(self._check_seats, "notices check")
 
     async def end_sessions(self, session_ids: Collection[SessionId]) -> None:
         """Close the sockets of sessions that were revoked."""

@@ -12,6 +12,7 @@ from broadcaster import Broadcast
 
 from chat.ids import UserId
 from chat.live.subscription import messages_of
+from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)
 
@@ -84,12 +85,12 @@ class Presence:
             del self._sockets[user_id]
             self._leaving[user_id] = anyio.current_time() + LINGER_SECONDS
 
-    async def run(self) -> None:
+    async def run(self, failures: Failures | None = None) -> None:
         """Tell the others who is here and forget the silent ones, until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._listen, name="presence")
-            tasks.start_soon(self._beat, name="presence heartbeat")
-            tasks.start_soon(self._forget, name="presence expiry")
+        async with supervised(failures) as tasks:
+            tasks.keep(self._listen, "presence")
+            tasks.keep(self._beat, "presence heartbeat")
+            tasks.keep(self._forget, "presence expiry")
 
     async def leave(self) -> None:
         """Tell the others that this process is going."""

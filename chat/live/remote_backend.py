@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Generic, NoReturn
 
@@ -12,6 +13,7 @@ from chat.live.channels import Ask, Channels
 from chat.live.incoming import RESYNC, Incoming
 from chat.live.link import Connection, Link
 from chat.live.outgoing import Batch, Outgoing
+from chat.supervision import Failures, keep
 
 CONFIRM_SECONDS = 1.0  # how long a subscriber waits for the server to confirm
 LAST_WORDS_SECONDS = 0.5
@@ -34,7 +36,8 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
         self._outgoing = Outgoing()
         self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen)
         self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen)
-        self._tasks: list[asyncio.Task[NoReturn]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failures = Failures()
 
     @abstractmethod
     def _open(self) -> AbstractAsyncContextManager[Connection]:
@@ -61,9 +64,12 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
     async def connect(self) -> None:
         """Start; the server may come later."""
         self._tasks = [
-            asyncio.create_task(self._receiving.run(), name="broker receiver"),
-            asyncio.create_task(self._sending.run(), name="broker sender"),
+            self._keep(self._receiving.run, "broker receiver"),
+            self._keep(self._sending.run, "broker sender"),
         ]
+
+    def _keep(self, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(keep(work, name, self.failures), name=name)
 
     async def disconnect(self) -> None:
         """Stop, after half a second at most, whether or not the server answers."""

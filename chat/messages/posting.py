@@ -1,6 +1,5 @@
 """Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.person import Visitor
 from chat.batches import Batches
 from chat.crash import crash_point
-from chat.database import is_unavailable
+from chat.database import time_limit
 from chat.errors import InvalidInput, NotFound
 from chat.ids import Revision, RoomId, UserId
 from chat.live.activity import Activity
@@ -210,7 +209,7 @@ class Posting:
         try:
             rows = await self._commit(posts)
         except DBAPIError as error:
-            if len(posts) > 1 and not is_unavailable(error):
+            if len(posts) > 1:
                 # One of them is at fault, or there twice: the others must not pay for it.
                 return [answer for post in posts for answer in await self._post_and_publish([post])]
             if not isinstance(error, IntegrityError):
@@ -246,7 +245,7 @@ class Posting:
             "bodies_html": [str(post.written.html) for post in posts],
             "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
         }
-        async with asyncio.timeout(COMMIT_SECONDS), self._database.begin() as connection:
+        async with time_limit(COMMIT_SECONDS), self._database.begin() as connection:
             rows = (await connection.execute(_POST, values)).all()
             crash_point("before_commit")
         crash_point("after_commit")

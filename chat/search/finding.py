@@ -21,12 +21,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.database import is_one_of
-from chat.errors import InvalidInput
+from chat.errors import DatabaseUnavailable, InvalidInput
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.emoji import shortcodes
 from chat.messages.message import Message, message_from, select_messages
@@ -93,8 +92,8 @@ async def find(database: AsyncEngine, visitor: Visitor, question: Question, part
         async with _limiter(), database.connect() as connection:
             await connection.execute(_PREPARE)
             return await _find(connection, visitor, question, part)
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELED:
+    except DatabaseUnavailable as error:
+        if error.sqlstate != QUERY_CANCELED:
             raise
         raise InvalidInput(q="That takes too long to find. Add a word, or say in: or from:.") from error
 

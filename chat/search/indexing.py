@@ -6,7 +6,7 @@ import anyio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.database import DATABASE_ERRORS
+from chat.errors import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Indexing:
             try:
                 while await self._catch_up():
                     pass
-            except DATABASE_ERRORS as error:
+            except DatabaseUnavailable as error:
                 logger.warning("Could not make new messages searchable: %s", error)
             await anyio.sleep(PAUSE_SECONDS)
 

@@ -11,7 +11,8 @@ import anyio
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.database import DATABASE_ERRORS, reading
+from chat.database import reading
+from chat.errors import DatabaseUnavailable
 from chat.models import throttles
 from chat.throttling.storages import SharedStorage
 
@@ -44,7 +45,7 @@ class PostgresCounters(SharedStorage):
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
-        return DATABASE_ERRORS
+        return (DatabaseUnavailable,)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add to a counter, which begins anew where it has ended, and return it."""
@@ -83,7 +84,7 @@ class PostgresCounters(SharedStorage):
             try:
                 while await self.delete_ended() == DELETED_AT_ONCE:
                     pass
-            except DATABASE_ERRORS as error:
+            except DatabaseUnavailable as error:
                 logger.warning("Could not delete counters that have ended: %s", error)
 
     async def delete_ended(self) -> int:

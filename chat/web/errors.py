@@ -8,8 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from chat.audit import request_context
-from chat.database import DATABASE_ERRORS, is_unavailable
-from chat.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
+from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
 from chat.templating import is_htmx, page
 from chat.web.headers import HEADERS
 from chat.web.session import SignInNeeded
@@ -125,15 +124,14 @@ async def on_sign_in_needed(request: Request, _: Exception) -> Response:
 
 
 async def on_database_error(request: Request, error: Exception) -> Response:
-    if not is_unavailable(error):
-        raise error
-    logger.warning("The database does not answer: %r", error)
-    return error_page(request, 503)
+    assert isinstance(error, DatabaseUnavailable)
+    logger.warning("The database does not answer: %s", error)
+    return error_page(request, 503, error.explanation)
 
 
 async def on_error(request: Request, error: Exception) -> Response:
     """The last resort. It is outside the middlewares, so it sets the security headers itself."""
-    response = error_page(request, 503 if isinstance(error, DATABASE_ERRORS) and is_unavailable(error) else 500)
+    response = error_page(request, 500)
     response.headers.update(HEADERS)
     return response
 
@@ -146,6 +144,6 @@ HANDLERS = {
     SignInNeeded: on_sign_in_needed,
     ClientDisconnect: on_client_disconnect,
     HTTPException: on_http_exception,
-    **dict.fromkeys(DATABASE_ERRORS, on_database_error),
+    DatabaseUnavailable: on_database_error,
     Exception: on_error,
 }

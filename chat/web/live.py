@@ -5,7 +5,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from chat.accounts.person import Visitor
-from chat.database import DATABASE_ERRORS
+from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId
 from chat.live.feed import FeedUnavailable
 from chat.live.notices import NOT_FOUND, SIGNED_OUT
@@ -36,7 +36,7 @@ async def connect(websocket: WebSocket) -> None:
     if room_id is not None:
         try:
             is_member = await websocket.app.state.seats.has(visitor.id, room_id)
-        except DATABASE_ERRORS:
+        except DatabaseUnavailable:
             await websocket.send_denial_response(PlainTextResponse("the database does not answer", status_code=503))
             return
         if not is_member:

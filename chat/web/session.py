@@ -1,6 +1,5 @@
 """Who makes a request: every request passes here once, and its session is looked up in the database once."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -16,8 +15,8 @@ from chat.accounts.sessions import installation_and_visitors, refresh_session, s
 from chat.accounts.tokens import Signer, Tokens
 from chat.audit import request_context
 from chat.batches import Batches
-from chat.database import DATABASE_ERRORS, reading
-from chat.errors import NotFound
+from chat.database import reading, time_limit
+from chat.errors import DatabaseUnavailable, NotFound
 from chat.ids import SessionId
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens
 
@@ -63,7 +62,7 @@ class SessionMiddleware:
         connection = HTTPConnection(scope)
         try:
             tokens = await self._identify(connection, can_set_cookies=scope["type"] == "http")
-        except DATABASE_ERRORS as error:
+        except DatabaseUnavailable as error:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
             else:
@@ -111,8 +110,7 @@ class SessionMiddleware:
 
     async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
         wanted = {session_id for session_id in session_ids if session_id is not None}
-        # A database that hangs is as good as away; what comes next tries another connection.
-        async with asyncio.timeout(LOOK_UP_SECONDS), reading(self._database) as database:
+        async with time_limit(LOOK_UP_SECONDS), reading(self._database) as database:
             installation, visitors = await installation_and_visitors(database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
 

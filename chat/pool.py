@@ -1,0 +1,87 @@
+"""The pool of connections to PostgreSQL: requests wait their turn, and processes share what the server allows."""
+
+import random
+from time import monotonic
+
+from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util.queue import Empty
+
+from chat.errors import DatabaseUnavailable
+
+TOO_MANY_CONNECTIONS = "53300"
+# After a refusal: how long nobody tries to open another connection, at random, so that processes do not try together.
+PAUSES = (0.05, 0.25)
+# After so long without a refusal one connection more is tried.
+GROW_SECONDS = 2.0
+# What a process with too many connections gives up at a refusal, for the others.
+KEPT_SHARE = 0.75
+
+
+class PatientPool(AsyncAdaptedQueuePool):
+    """SQLAlchemy's pool, which waits where the server has no connection left instead of failing.
+
+    A role may have a limit (`CONNECTION LIMIT 20`), and a server has one in all. Whoever is refused waits until one of
+    its own connections is free, or tries again after a moment. Its process uses fewer from then on, down to one, and
+    then slowly more again: so processes that share a limit come to have as many connections as each other.
+    """
+
+    _most: float = float("inf")
+    _not_before: float = 0.0
+    _refused_at: float = 0.0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        deadline = monotonic() + self._timeout
+        while True:
+            try:
+                return self._pool.get(block=False)
+            except Empty:
+                pass
+            if self._may_open() and self._inc_overflow():
+                try:
+                    return self._create_connection()
+                except DatabaseUnavailable as error:
+                    self._dec_overflow()
+                    if error.sqlstate != TOO_MANY_CONNECTIONS:
+                        raise
+                    self._note_refusal()
+                except BaseException:
+                    self._dec_overflow()
+                    raise
+            try:
+                return self._pool.get(block=True, timeout=self._patience(deadline))
+            except Empty:
+                if monotonic() >= deadline:
+                    raise DatabaseUnavailable("every connection was in use for too long") from None
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self._open() > self._most:
+            try:
+                record.close()
+            finally:
+                self._dec_overflow()
+        else:
+            super()._do_return_conn(record)
+
+    def _open(self) -> int:
+        return self._pool.maxsize + self._overflow
+
+    def _may_open(self) -> bool:
+        now = monotonic()
+        if now < self._not_before:
+            return False
+        if now - self._refused_at > GROW_SECONDS:
+            self._most, self._refused_at = self._most + 1, now
+        return self._open() < self._most
+
+    def _note_refusal(self) -> None:
+        now = monotonic()
+        self._not_before = now + random.uniform(*PAUSES)  # noqa: S311
+        self._refused_at = now
+        self._most = max(1, int(self._open() * KEPT_SHARE))
+
+    def _patience(self, deadline: float) -> float:
+        """How long to wait for a connection that is given back, before a look whether one may be opened."""
+        now = monotonic()
+        has_all = self._overflow >= self._max_overflow or self._open() >= self._most
+        return max(0.0, min(deadline - now, GROW_SECONDS / 2 if has_all else self._not_before - now))

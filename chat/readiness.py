@@ -1,0 +1,97 @@
+"""Whether this process can serve pages now, and if not, why."""
+
+import logging
+from time import monotonic
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat.database import reading, time_limit
+from chat.errors import DatabaseUnavailable
+from chat.live.departure import Departure
+from chat.models import metadata
+from chat.schema import NEWEST
+from chat.supervision import Failures
+
+logger = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 2.0
+# Whoever asks, and however often: the database is asked once in this time.
+KEPT_SECONDS = 1.0
+
+INVALID_PASSWORD, INVALID_AUTHORIZATION, MISSING_DATABASE = "28P01", "28000", "3D000"
+_REASONS = {
+    INVALID_PASSWORD: "the database refuses the password",
+    INVALID_AUTHORIZATION: "the database refuses the user",
+    MISSING_DATABASE: "the database does not exist",
+    "53100": "the database's disk is full",
+    "53300": "the database has no connection left",
+}
+
+_COLUMNS = [(table.name, column.name) for table in metadata.sorted_tables for column in table.columns]
+
+# One look at PostgreSQL's own tables, some hundred rows; it touches none of ours.
+_LOOK = text("""
+    SELECT
+        pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS is_read_only,
+        to_regclass('alembic_version') IS NOT NULL AS has_revision,
+        (
+            SELECT expected.table_name || '.' || expected.column_name
+            FROM unnest(CAST(:tables AS text[]), CAST(:columns AS text[])) AS expected (table_name, column_name)
+            LEFT JOIN pg_attribute ON attrelid = to_regclass(expected.table_name)
+                AND attname = expected.column_name AND NOT attisdropped
+            WHERE attname IS NULL
+            LIMIT 1
+        ) AS missing
+""")
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+class Readiness:
+    """What `/readyz` says. The answer is kept for a second, and each change of it is logged."""
+
+    def __init__(self, database: AsyncEngine, failures: Failures, departure: Departure) -> None:
+        self._database = database
+        self._failures = failures
+        self._departure = departure
+        self._asked_at = float("-inf")
+        self._answer = ""
+        self._logged = ""
+
+    async def obstacle(self) -> str:
+        """Say in one line why pages do not work now, or "" when they do."""
+        if self._departure.under_way:
+            return "this process is leaving"
+        down = ", ".join(self._failures)
+        answer = f"a background task is down: {down}" if down else await self._of_the_database()
+        if answer != self._logged:
+            self._logged = answer
+            if answer:
+                logger.warning("This process is not ready: %s", answer)
+            else:
+                logger.info("This process is ready again")
+        return answer
+
+    async def _of_the_database(self) -> str:
+        # Noted before the question, so that those who ask meanwhile do not ask, too.
+        if monotonic() - self._asked_at >= KEPT_SECONDS:
+            self._asked_at = monotonic()
+            self._answer = await self._look()
+        return self._answer
+
+    async def _look(self) -> str:
+        tables, columns = zip(*_COLUMNS, strict=True)
+        try:
+            async with time_limit(ANSWER_SECONDS), reading(self._database) as connection:
+                found = (await connection.execute(_LOOK, {"tables": list(tables), "columns": list(columns)})).one()
+                revision = (await connection.execute(_REVISION)).scalar_one_or_none() if found.has_revision else None
+        except DatabaseUnavailable as error:
+            return _REASONS.get(error.sqlstate, "the database does not answer")
+        if found.is_read_only:
+            return "the database is read-only"
+        # A newer one is the next version's, which brings its tables before its processes.
+        if revision is None or revision < NEWEST:
+            return f"the tables are at revision {revision or 'none'}, this version needs {NEWEST}"
+        if found.missing:
+            return f"the tables lack {found.missing}"
+        return ""

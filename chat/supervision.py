@@ -1,0 +1,101 @@
+"""Background tasks that are started again when they fail, and are known by name meanwhile."""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+from anyio.abc import TaskGroup
+
+from chat.audit import request_context
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a task starts again
+STEADY_SECONDS = 1.0  # a task that has run for so long since its last start is up
+CALM_SECONDS = 60.0  # and one that has run for so long begins with the first pause again
+
+
+class Failures:
+    """The names of the background tasks of a process that are down. `/readyz` tells them."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._names))
+
+    def add(self, name: str) -> None:
+        """Note that a task is down."""
+        self._names.add(name)
+
+    def discard(self, name: str) -> None:
+        """Note that a task is up, or is wanted no more."""
+        self._names.discard(name)
+
+
+class Supervisor:
+    """Starts tasks in a group; one that fails takes none of the others with it."""
+
+    def __init__(self, group: TaskGroup, failures: Failures) -> None:
+        self._group = group
+        self._failures = failures
+
+    def keep(self, work: Callable[[], Awaitable[None]], name: str, *, may_end: bool = False) -> None:
+        """Run something for as long as the group lives. See `keep`."""
+        self._group.start_soon(partial(keep, work, name, self._failures, may_end=may_end), name=name)
+
+    def end(self) -> None:
+        """Cancel everything that is kept."""
+        self._group.cancel_scope.cancel()
+
+    def once(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run something to its end; its failure is logged, and somebody else tries again."""
+        self._group.start_soon(_try, work, name, name=name)
+
+
+@asynccontextmanager
+async def supervised(failures: Failures | None = None) -> AsyncIterator[Supervisor]:
+    """A group of supervised tasks, which all end with it."""
+    async with anyio.create_task_group() as group:
+        yield Supervisor(group, failures or Failures())
+
+
+async def keep(work: Callable[[], Awaitable[None]], name: str, failures: Failures, *, may_end: bool = False) -> None:
+    """Run `work` until cancelled; after an error again, with a growing pause. To end is an error unless it may.
+
+    The error is logged with its traceback. The name is among `failures` from then until the work has run for a second.
+    """
+    # A task that is started in a request serves all of them.
+    request_context.set(None)
+    pause = FIRST_PAUSE
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        recovery = loop.call_later(STEADY_SECONDS, failures.discard, name)
+        try:
+            await work()
+            if may_end:
+                failures.discard(name)
+                return
+            raise RuntimeError("it ended by itself")
+        except Exception:
+            if loop.time() - started > CALM_SECONDS:
+                pause = FIRST_PAUSE
+            failures.add(name)
+            logger.exception("The task %s failed; it starts again in %g s", name, pause)
+        finally:
+            recovery.cancel()
+        await anyio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _try(work: Callable[[], Awaitable[None]], name: str) -> None:
+    request_context.set(None)
+    try:
+        await work()
+    except Exception:
+        logger.exception("The task %s failed", name)
