@@ -95,15 +95,20 @@ async def reload_room(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """A page says how far it has shown the room: with a form, or with an image where there is no JavaScript."""
-    me, room_id = visitor(request), _room_id(request)
-    fields = request.query_params if request.method == "GET" else await read_form(request)
-    position = Position(whole_number(fields.get("position")) or 0)
+    """A page says how far it has shown the room; without JavaScript, its reader does so with a button."""
+    room_id, form = _room_id(request), await read_form(request)
+    await _mark_read(request, room_id, Position(whole_number(form.get("position")) or 0))
+    if "from" in form:
+        return RedirectResponse(f"/rooms/{room_id}", status_code=303)
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+async def _mark_read(request: Request, room_id: RoomId, position: Position) -> None:
+    me = visitor(request)
     async with request.app.state.database.begin() as connection:
         has_moved = await mark_read(connection, me.id, room_id, position)
     if has_moved:
         await request.app.state.notices.tell_read(me.id, room_id, position)
-    return Response(status_code=204, headers={"Cache-Control": "no-store"})
 
 
 async def mark_unread(request: Request) -> Response:
@@ -158,6 +163,8 @@ async def post(request: Request) -> Response:
         await _announce_direct(request, posted.message)
         if posted.mentioned:
             await request.app.state.notices.tell_mentioned(posted.mentioned, room_id, posted.message.position)
+    if not is_htmx(request):
+        await _mark_read(request, room_id, posted.message.position)
     if not is_htmx(request) or form.get("from") == "past":
         return _elsewhere(request, RedirectResponse(f"/rooms/{room_id}#m-{posted.message.id}", status_code=303))
     response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
@@ -329,7 +336,7 @@ routes = [
     Route("/messages/{message_id:id}/delete", delete, methods=["POST"]),
     Route("/messages/{message_id:id}/actions", show_actions),
     Route("/messages/{message_id:id}/unread", mark_unread, methods=["POST"]),
-    Route("/rooms/{room_id:id}/read", read, methods=["GET", "POST"]),
+    Route("/rooms/{room_id:id}/read", read, methods=["POST"]),
     Route("/messages/{message_id:id}/reply", reply),
     Route("/messages/{message_id:id}/reactions", show_reactions),
     Route("/messages/{message_id:id}/reactions", change_reaction, methods=["POST"]),

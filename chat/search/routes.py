@@ -1,6 +1,8 @@
 """The search page."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,7 +18,7 @@ from chat.text import single_line
 from chat.throttling.rules import SEARCH
 from chat.times import in_zone
 from chat.web.errors import refused
-from chat.web.forms import whole_number
+from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor, zone_of
 from chat.web.shell import shell_page
 from chat.web.throttling import throttle
@@ -36,10 +38,10 @@ async def search(request: Request) -> Response:
             found = await find(request.app.state.database, me, question, part)
         except InvalidInput as invalid:
             refusal = invalid
-    async with reading(request.app.state.database) as connection:
-        if found:
-            await remember(connection, me.id, query)
-        recent = [] if found else await recent_searches(connection, me.id)
+    recent = []
+    if not found:
+        async with reading(request.app.state.database) as connection:
+            recent = await recent_searches(connection, me.id)
     context = {
         "query": query,
         "order": order,
@@ -54,6 +56,19 @@ async def search(request: Request) -> Response:
     return refused(answer, refusal) if refusal else answer
 
 
+async def look_for(request: Request) -> Response:
+    """Remember what somebody looks for, and show what there is: the page itself, as every GET, changes nothing."""
+    me, form = visitor(request), await read_form(request)
+    query, order = single_line(form.get("q", "")), form.get("order", "")
+    with suppress(InvalidInput):  # which the page explains
+        understood(query, datetime.now(UTC))
+        if query:
+            async with request.app.state.database.begin() as connection:
+                await remember(connection, me.id, query)
+    shown = {"q": query} | ({"order": order} if order == "newest" else {})
+    return RedirectResponse(f"/search?{urlencode(shown)}", status_code=303)
+
+
 async def forget_searches(request: Request) -> Response:
     me = visitor(request)
     async with request.app.state.database.begin() as connection:
@@ -63,5 +78,6 @@ async def forget_searches(request: Request) -> Response:
 
 routes = [
     Route("/search", search),
+    Route("/search", look_for, methods=["POST"]),
     Route("/search/forget", forget_searches, methods=["POST"]),
 ]

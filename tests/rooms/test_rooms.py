@@ -1,5 +1,6 @@
 """Rooms, who is in them, and what outsiders may know."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.databases import query
@@ -46,6 +47,25 @@ def test_history_before_joining_counts_as_read(alice: Person, bob: Person) -> No
     assert "<title>(1) Willow Street School</title>" in bob.get("/").text
     bob.submit(f"/rooms/{room_id}/read", {"position": 2})
     assert "<title>Willow Street School</title>" in bob.get("/").text
+
+
+def test_looking_marks_nothing_read_and_a_button_does_so_without_javascript(alice: Person, bob: Person) -> None:
+    alice.post(1, "news")
+    statement = "SELECT read_position FROM memberships WHERE user_id = $1"
+    for path in ("/rooms/1", "/rooms/1/messages/1", "/rooms/1/messages", "/rooms/1/head", "/rooms/1/read?position=1"):
+        assert bob.get(path).status_code in {200, 405}
+    assert query(alice.server.database_url, statement, bob.id)[0][0] == 0
+    form = re.search(
+        r'<noscript><form [^>]*action="(/rooms/1/read)"><input [^>]*value="(\d+)">', bob.get("/rooms/1").text
+    )
+    assert form is not None
+    answer = bob.submit(form[1], {"position": form[2], "from": "page"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/rooms/1")
+    assert query(alice.server.database_url, statement, bob.id)[0][0] == 1
+    assert "Mark as read" not in bob.get("/rooms/1").text
+    bob.submit("/rooms/1/messages", {"body": "an answer"})
+    assert "Mark as read" not in bob.get("/rooms/1").text, "who writes has read"
+    assert "Mark as read" in alice.get("/rooms/1").text
 
 
 def test_a_closed_room_does_not_exist_for_outsiders(alice: Person, bob: Person) -> None:

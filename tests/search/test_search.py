@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -260,8 +260,11 @@ def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
 
 def test_the_last_searches_are_kept_until_one_forgets_them(alice: Person, bob: Person) -> None:
     for word in ("one", "two", "one", "from:nobody", *map(str, range(9))):
-        alice.get(f"/search?q={word}")
-    shown = re.findall(r'<a class="action" href="/search\?q=.*?">(.*?)</a>', alice.get("/search").text)
+        answer = alice.submit("/search", {"q": word})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/search?{urlencode({'q': word})}")
+    for unremembered in (alice.get("/search?q=looked"), alice.submit("/search", {"q": "has:nothing"})):
+        assert unremembered.status_code in {200, 303}
+    shown = re.findall(r'<button class="action" name="q" value=".*?">(.*?)</button>', alice.get("/search").text)
     assert shown == [*map(str, range(8, -1, -1)), "one"]
     assert "Lately" not in bob.get("/search").text
     alice.submit("/search/forget")
