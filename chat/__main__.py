@@ -15,13 +15,14 @@ import asyncpg
 import uvicorn
 
 from chat import embedded, logs, schema
+from chat.accounts.set_up import invitation_at_start
 from chat.app import create_app
 from chat.errors import CannotRun, DatabaseUnavailable
 from chat.live.broker import create_broadcast
 from chat.live.wire import LiveProtocol
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
-from chat.settings import Settings, SettingsError
+from chat.settings import PRIVATE_DATABASE, Settings, SettingsError
 
 # What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
 FAREWELL_SECONDS = 6
@@ -48,6 +49,8 @@ settings, all taken from the environment and all optional:
   HOST, PORT           where to listen (0.0.0.0, 8000)
   WEB_CONCURRENCY      how many processes serve (1)
   GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
+  SETUP_CODE           opens the first run, at least 16 characters; otherwise a link in the log does
+  SESSION_DAYS         days after which everybody signs in again, however often they come (90)
   LOG_FORMAT           text, or json for one JSON object a line on standard error (text)
   FORWARDED_ALLOW_IPS  proxies, as addresses or networks or *, whose X-Forwarded-* to believe (127.0.0.1,::1)
   CONNECTIONS_PER_ADDRESS  for people who are not signed in, from one address at the same time (500)
@@ -114,6 +117,7 @@ def serve(settings: Settings, stack: ExitStack) -> None:
             "Unless a proxy adds https, passwords and messages cross the network readable. Set PUBLIC_URL=https://…"
         )
     print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
+    _invite_to_set_up(database_url, settings)
     uvicorn.run(
         "chat.__main__:application",
         factory=True,
@@ -156,7 +160,7 @@ def _use_database(settings: Settings, stack: ExitStack) -> str:
     if settings.database_url is not None:
         return settings.database_url
     url = stack.enter_context(embedded.postgres(settings.data_directory))
-    os.environ.update(DATABASE_URL=url, SECRET_KEY=settings.secret_key)
+    os.environ.update({"DATABASE_URL": url, PRIVATE_DATABASE: url, "SECRET_KEY": settings.secret_key})
     return url
 
 
@@ -173,6 +177,19 @@ def _check_tables(database_url: str) -> None:
     except DatabaseUnavailable as error:
         # It may come later; until then the pages say that it is away.
         logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
+
+
+def _invite_to_set_up(database_url: str, settings: Settings) -> None:
+    try:
+        invitation = asyncio.run(invitation_at_start(database_url, settings))
+    except DatabaseUnavailable:
+        return  # the first visitor will bring the line into the log
+    if invitation is None:
+        return
+    if settings.database_url is None:
+        print(invitation, flush=True)  # noqa: T201
+    else:
+        logging.getLogger("chat").warning("%s", invitation)
 
 
 # Alembic is imported only where it is used: that takes as long as the whole rest of a start.

@@ -12,6 +12,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+import chat.accounts.admin_routes
+import chat.accounts.first_run_routes
 import chat.accounts.profile_routes
 import chat.accounts.routes
 import chat.messages.help_routes
@@ -26,6 +28,7 @@ import chat.web.health
 import chat.web.live
 from chat import crash, logs
 from chat.accounts.known_browsers import KnownBrowsers
+from chat.accounts.tidying import Tidying
 from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
@@ -91,7 +94,9 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Chat(
         routes=[
+            *chat.accounts.first_run_routes.routes,
             *chat.accounts.routes.routes,
+            *chat.accounts.admin_routes.routes,
             *chat.accounts.profile_routes.routes,
             *chat.rooms.routes.routes,
             *chat.rooms.manager_routes.routes,
@@ -116,6 +121,7 @@ def create_app(settings: Settings) -> Starlette:
                 database=database,
                 signer=signer,
                 now=lambda: datetime.now(UTC),
+                longest=settings.session_lifetime,
                 unavailable=on_database_error,
             ),
             Middleware(CrowdMiddleware, most=settings.connections_per_address, refuse=refuse_crowd),
@@ -186,6 +192,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[dict[str, Connections]]:
             tasks.start_soon(part.run, state.failures)
         kept.keep(state.online_lists.run, "online lists")
         kept.keep(indexing.run, "search indexing")
+        kept.keep(Tidying(state.database).run, "deletion of ended sessions")
         kept.keep(connections.run, "connections")
         kept.keep(state.throttling.run, "throttling")
         kept.keep(state.departure.run, "departure", may_end=True)

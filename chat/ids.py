@@ -6,6 +6,7 @@ UserId = NewType("UserId", int)
 SessionId = NewType("SessionId", int)
 RoomId = NewType("RoomId", int)
 MessageId = NewType("MessageId", int)
+InviteId = NewType("InviteId", int)
 
 # A room's change counter: posts, edits and deletions each add one, in commit order, without gaps.
 Revision = NewType("Revision", int)

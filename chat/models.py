@@ -46,7 +46,7 @@ installation = Table(
     Column("name", Text, nullable=False),
     Column("epoch", Uuid, nullable=False, server_default=func.gen_random_uuid()),
     Column("sign_up_open", Boolean, nullable=False, server_default=text("true")),
-    Column("invite_token", Text),
+    Column("rooms_admit_strangers", Boolean, nullable=False, server_default=text("false")),
     Column("people_revision", BigInteger, nullable=False, server_default="0"),
     _now(),
     CheckConstraint("id = 1", name="single_row"),
@@ -110,8 +110,6 @@ rooms = Table(
     Column("posting", Text, nullable=False, server_default="everybody"),
     Column("slow_seconds", Integer, nullable=False, server_default="0"),
     Column("archived_at", DateTime(timezone=True)),
-    Column("invite_token", Text, unique=True),
-    Column("invite_expires_at", DateTime(timezone=True)),
     Column("direct_key", LargeBinary, unique=True),
     Column("revision", BigInteger, nullable=False, server_default="0"),
     Column("message_count", BigInteger, nullable=False, server_default="0"),
@@ -130,8 +128,23 @@ rooms = Table(
         "AND archived_at IS NULL)",
         name="plain_direct",
     ),
-    CheckConstraint("kind <> 'direct' OR invite_token IS NULL", name="direct_invite"),
     Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
+)
+
+# Links by which people come in: one for the chat, without a room, and one for each room that has one.
+invites = Table(
+    "invites",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("token", Text, nullable=False, unique=True),
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), unique=True),
+    Column("made_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("most_uses", Integer),
+    Column("uses", Integer, nullable=False, server_default="0"),
+    _now(),
+    CheckConstraint("uses BETWEEN 0 AND coalesce(most_uses, uses)", name="uses"),
+    Index("invites_chat_key", text("(room_id IS NULL)"), unique=True, postgresql_where=text("room_id IS NULL")),
 )
 
 memberships = Table(

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,9 @@ from chat.errors import CannotRun
 from chat.logs import LogFormat
 
 SECRET_KEY_BYTES = 32
+SETUP_CODE_CHARACTERS = 16
+# How the process that starts the private PostgreSQL tells the server processes that it is theirs alone.
+PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 KEY_HINT = "try: openssl rand -hex 32"
 
 
@@ -31,6 +35,9 @@ class Settings:
     port: int
     web_concurrency: int
     grace: int
+    session_lifetime: timedelta
+    setup_code: str | None
+    has_private_database: bool
     public_url: str | None
     log_format: LogFormat
     forwarded_allow_ips: TrustedProxies
@@ -54,6 +61,9 @@ class Settings:
             port=_whole_number(environment, "PORT", 8000, 1, 65535),
             web_concurrency=_whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256),
             grace=_whole_number(environment, "GRACE", 20, 8, 3600),
+            session_lifetime=timedelta(days=_whole_number(environment, "SESSION_DAYS", 90, 1, 3650)),
+            setup_code=_setup_code(environment),
+            has_private_database=database_url is None or environment.get(PRIVATE_DATABASE) == database_url,
             public_url=_public_url(environment),
             log_format=_log_format(environment),
             forwarded_allow_ips=_trusted_proxies(environment),
@@ -76,6 +86,13 @@ def _broadcast_url(environment: Mapping[str, str]) -> str | None:
     if chosen is not None and chosen.startswith("memory:"):
         raise SettingsError("BROADCAST_URL must be a broker that WEB_CONCURRENCY processes can share, not memory://")
     return chosen or environment.get("DATABASE_URL") or None
+
+
+def _setup_code(environment: Mapping[str, str]) -> str | None:
+    code = environment.get("SETUP_CODE", "").strip()
+    if code and len(code) < SETUP_CODE_CHARACTERS:
+        raise SettingsError(f"SETUP_CODE must be at least {SETUP_CODE_CHARACTERS} characters long ({KEY_HINT})")
+    return code or None
 
 
 def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str | None:

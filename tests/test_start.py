@@ -186,6 +186,42 @@ def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_c
     server.remove()
 
 
+def test_the_console_has_the_link_that_sets_the_chat_up_and_who_sits_there_needs_none(one_command: OneCommand) -> None:
+    one_command.start()
+    link = re.findall(
+        rf"http://localhost:{one_command.port}(/first-run\?code=[a-z2-7]+)\n", one_command.output.read_text()
+    )
+    assert len(link) == 1
+    url, host = one_command.url, f"localhost:{one_command.port}"
+    with httpx.Client(base_url=url) as client:
+        assert client.get("/first-run").status_code == 200
+        assert client.get("/first-run", headers={"Host": host}).status_code == 200
+        for sign_of_a_proxy in (
+            {"X-Forwarded-For": "127.0.0.1"},
+            {"X-Forwarded-For": ""},
+            {"X-Forwarded-Proto": "https"},
+            {"Forwarded": "for=127.0.0.1"},
+            {"Via": "1.1 proxy"},
+            {"X-Real-IP": "::1"},
+            {"CF-Connecting-IP": "127.0.0.1"},
+            {"X-Anything": "else"},
+            {"Host": "chat.example.org"},
+            {"Host": "127.0.0.1.example.org"},
+            {"Host": "["},
+        ):
+            for method in ("GET", "POST"):
+                answer = client.request(
+                    method, "/first-run", headers={"Sec-Fetch-Site": "same-origin"} | sign_of_a_proxy
+                )
+                assert answer.status_code in {400, 403, 421}, sign_of_a_proxy
+        # As nginx asks unless it is told otherwise.
+        with socket.create_connection(("127.0.0.1", one_command.port)) as proxy:
+            proxy.sendall(f"GET /first-run HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            assert b" 403 " in proxy.makefile("rb").readline()
+        behind_a_proxy = {"X-Forwarded-For": "203.0.113.7"}
+        assert client.get(link[0], headers=behind_a_proxy).status_code == 200
+
+
 def test_after_a_power_cut_it_starts_again_with_everything_acknowledged(one_command: OneCommand) -> None:
     one_command.start()
     server = ChatServer("", None)

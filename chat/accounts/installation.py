@@ -1,6 +1,5 @@
 """The installation itself: its first run, its name, and who may sign up."""
 
-import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,22 +18,18 @@ class Installation:
     name: str
     epoch: UUID
     sign_up_open: bool
-    invite_token: str | None
+    rooms_admit_strangers: bool
     people_revision: int
-
-    def admits(self, invite: str) -> bool:
-        """Whether somebody may sign up, with or without an invite link's token."""
-        return self.sign_up_open or self.is_invite(invite)
-
-    def is_invite(self, token: str) -> bool:
-        """Whether a link with this token is the one in force."""
-        return self.invite_token is not None and secrets.compare_digest(token.encode(), self.invite_token.encode())
 
 
 async def installation_of(connection: AsyncConnection) -> Installation | None:
     """The installation, or None before its first run."""
     row = (await connection.execute(select(installation))).one_or_none()
-    return Installation(row.name, row.epoch, row.sign_up_open, row.invite_token, row.people_revision) if row else None
+    return (
+        Installation(row.name, row.epoch, row.sign_up_open, row.rooms_admit_strangers, row.people_revision)
+        if row
+        else None
+    )
 
 
 async def create_installation(connection: AsyncConnection, name: str) -> None:
@@ -45,11 +40,7 @@ async def create_installation(connection: AsyncConnection, name: str) -> None:
         raise NotFound from None
 
 
-async def open_sign_up(connection: AsyncConnection, is_open: bool) -> None:
-    """Let everybody sign up, or only those with the invite link."""
-    await connection.execute(update(installation).values(sign_up_open=is_open))
-
-
-async def reset_invite(connection: AsyncConnection) -> None:
-    """Make a new invite link; the old one stops working."""
-    await connection.execute(update(installation).values(invite_token=secrets.token_urlsafe(18)))
+async def open_sign_up(connection: AsyncConnection, is_open: bool, *, rooms_admit_strangers: bool) -> None:
+    """Let everybody sign up, or only people with an invite link: the chat's own, or also those of rooms."""
+    chosen = {"sign_up_open": is_open, "rooms_admit_strangers": rooms_admit_strangers}
+    await connection.execute(update(installation).values(chosen))

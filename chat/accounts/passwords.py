@@ -1,11 +1,14 @@
 """Passwords: what is acceptable (OWASP ASVS 5.0, 6.2) and how they are kept (argon2id)."""
 
 import functools
+import re
+import unicodedata
 import warnings
+from collections.abc import Collection
 
 from chat.accounts.hashing import Asker, HashQueue
 from chat.errors import InvalidInput
-from chat.text import is_storable
+from chat.text import UNREADABLE, is_storable
 
 with warnings.catch_warnings():
     # passlib 1.7.4 asks argon2-cffi for its version in a way that one deprecates.
@@ -30,7 +33,7 @@ async def verify_password(password: str, password_hash: str | None, asker: Asker
 
     What cannot be anybody's password costs no hash, whether the account is known or not. May raise `TooManyRequests`.
     """
-    if len(password) > LONGEST or not is_storable(password):
+    if len(password) > LONGEST or not _can_be_typed(password):
         return False
     if password_hash is None:
         await hash_password(password, asker)
@@ -38,16 +41,50 @@ async def verify_password(password: str, password_hash: str | None, asker: Asker
     return await _queue().run(asker, _hasher.verify, password, password_hash)
 
 
-def check_password(password: str, field: str = "password") -> None:
-    """Raise `InvalidInput` naming `field` for a password that is too short, too long or widely known."""
+def check_password(password: str, obvious: Collection[str], field: str = "password") -> None:
+    """Raise `InvalidInput` naming `field` for a password that is too short, too long or widely known.
+
+    Neither may it be made of what is `obvious` here, such as the person's name (NIST SP 800-63B, 5.1.1.2).
+    """
     if len(password) < SHORTEST:
         raise InvalidInput(**{field: f"Use at least {SHORTEST} characters."})
     if len(password) > LONGEST:
         raise InvalidInput(**{field: f"Use at most {LONGEST} characters."})
-    if not is_storable(password):
+    if not _can_be_typed(password):
         raise InvalidInput(**{field: "Use only characters that can be typed."})
     if password.lower() in _common_passwords():
         raise InvalidInput(**{field: "This password is on the list that attackers try first. Choose another."})
+    if is_made_of(password, obvious):
+        raise InvalidInput(
+            **{field: "Attackers try your name, your address and the chat’s name first. Choose something else."}
+        )
+
+
+def _can_be_typed(password: str) -> bool:
+    return is_storable(password) and UNREADABLE not in password
+
+
+def is_made_of(password: str, obvious: Collection[str]) -> bool:
+    """Whether a password is nothing but obvious texts, or words of them, with any digits and signs around.
+
+    Case, accents and widths make no difference.
+    """
+    plain = _plain(password)
+    known = {part for text in obvious for part in (_plain(text), *map(_plain, re.split(r"[\W_]+", text)))} - {""}
+    if plain in known:
+        return True
+    rest = letters = _letters(plain)
+    for word in sorted({_letters(part) for part in known} - {""}, key=len, reverse=True):
+        rest = rest.replace(word, " ")
+    return bool(letters) and not rest.strip()
+
+
+def _plain(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import func, insert, select, update
@@ -11,17 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.hashing import Asker
 from chat.accounts.passwords import ANYBODY, check_password, hash_password, verify_password
-from chat.accounts.person import Person
+from chat.accounts.person import Person, Visitor
+from chat.accounts.sessions import revoke_other_sessions
 from chat.accounts.status import status_column
 from chat.database import contains, is_one_of, reading
 from chat.errors import InvalidInput, NotFound
-from chat.ids import UserId
+from chat.ids import SessionId, UserId
 from chat.models import installation, users
-from chat.text import checked_name, is_storable
+from chat.text import UNREADABLE, checked_name, is_storable
 
 LONGEST_NAME = 60
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3
 PAGE = 200
+PRODUCT = "simplechat"  # as obvious a password as the name of the chat itself
 
 Role = Literal["administrator", "member"]
 
@@ -35,24 +38,28 @@ class Registration:
     password_hash: str
 
 
-def check_registration(name: str, email: str, password: str) -> None:
+def check_registration(name: str, email: str, password: str, chat_name: str) -> None:
     """Check what somebody typed; raises `InvalidInput` for all fields at once."""
     errors: dict[str, str] = {}
-    for check, typed in ((valid_name, name), (_valid_email, email), (check_password, password)):
+    for check in (
+        lambda: valid_name(name),
+        lambda: _valid_email(email),
+        lambda: check_password(password, (name, email, chat_name, PRODUCT)),
+    ):
         try:
-            check(typed)
+            check()
         except InvalidInput as invalid:
             errors |= invalid.errors
     if errors:
         raise InvalidInput(**errors)
 
 
-async def registration(name: str, email: str, password: str, asker: Asker = ANYBODY) -> Registration:
+async def registration(name: str, email: str, password: str, chat_name: str, asker: Asker = ANYBODY) -> Registration:
     """What somebody signs up with. Needs no database connection.
 
     Raises `InvalidInput` as `check_registration` does, and `TooManyRequests`.
     """
-    check_registration(name, email, password)
+    check_registration(name, email, password, chat_name)
     return Registration(valid_name(name), _valid_email(email), await hash_password(password, asker))
 
 
@@ -91,25 +98,33 @@ async def rename_person(connection: AsyncConnection, user_id: UserId, name: str)
 
 
 async def change_password(
-    database: AsyncEngine, user_id: UserId, current: str, new: str, asker: Asker = ANYBODY
-) -> None:
-    """Change one's own password; raises `InvalidInput` naming the field that is wrong."""
-    await _check_own_password(database, user_id, current, "current_password", asker)
-    check_password(new)
+    database: AsyncEngine, visitor: Visitor, current: str, new: str, *, chat_name: str, asker: Asker = ANYBODY
+) -> list[SessionId]:
+    """Change the visitor's password and end their other sessions, which are returned.
+
+    Raises `InvalidInput` naming the field that is wrong.
+    """
+    await _check_own_password(database, visitor.id, current, "current_password", asker)
+    check_password(new, (visitor.name, visitor.email, chat_name, PRODUCT))
     replaced = await hash_password(new, asker)
     async with database.begin() as connection:
-        await connection.execute(update(users).where(users.c.id == user_id).values(password_hash=replaced))
+        await connection.execute(update(users).where(users.c.id == visitor.id).values(password_hash=replaced))
+        return await revoke_other_sessions(connection, visitor.id, visitor.session_id, datetime.now(UTC))
 
 
 async def change_email(
-    database: AsyncEngine, user_id: UserId, password: str, email: str, asker: Asker = ANYBODY
-) -> None:
-    """Change the address one signs in with; raises `InvalidInput`, for the password as `email_password`."""
+    database: AsyncEngine, visitor: Visitor, password: str, email: str, asker: Asker = ANYBODY
+) -> list[SessionId]:
+    """Change the address the visitor signs in with and end their other sessions, which are returned.
+
+    Raises `InvalidInput`, for the password as `email_password`.
+    """
     email = _valid_email(email)
-    await _check_own_password(database, user_id, password, "email_password", asker)
+    await _check_own_password(database, visitor.id, password, "email_password", asker)
     try:
         async with database.begin() as connection:
-            await connection.execute(update(users).where(users.c.id == user_id).values(email=email))
+            await connection.execute(update(users).where(users.c.id == visitor.id).values(email=email))
+            return await revoke_other_sessions(connection, visitor.id, visitor.session_id, datetime.now(UTC))
     except IntegrityError:
         raise _email_taken() from None
 
@@ -170,7 +185,7 @@ def _email_taken() -> InvalidInput:
 def _valid_email(email: str) -> str:
     email = email.strip()
     # Only a message sent to it could prove an address; this catches what people mistype.
-    is_possible = len(email) <= LONGEST_EMAIL and email.isprintable()
+    is_possible = len(email) <= LONGEST_EMAIL and email.isprintable() and UNREADABLE not in email
     if not is_possible or not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*", email):
         raise InvalidInput(email="Enter an e-mail address such as name@example.org.")
     return email

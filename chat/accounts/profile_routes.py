@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from chat import audit
 from chat.accounts.people import change_email, change_password, rename_person
 from chat.accounts.preferences import choose_theme, choose_times, order_rooms
 from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, sessions_of
@@ -95,28 +96,40 @@ async def change_my_email(request: Request) -> Response:
     email, password = form.get("email", ""), form.get("email_password", "")
     try:
         await throttle(request, OWN_PASSWORD, "email_password")
-        await change_email(request.app.state.database, me.id, password, email, asker(request))
+        ended = await change_email(request.app.state.database, me, password, email, asker(request))
     except InvalidInput as invalid:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
+    audit.record("email_changed", ended_sessions=len(ended))
+    await request.app.state.notices.end_sessions(ended)
     return _saved("email")
 
 
 async def change_my_password(request: Request) -> Response:
     """Whoever else knew the old password is signed out with it."""
     me, form = visitor(request), await read_form(request)
-    database = request.app.state.database
-    current, new = form.get("current_password", ""), form.get("password", "")
+    current, new, chat_name = (
+        form.get("current_password", ""),
+        form.get("password", ""),
+        request.state.installation.name,
+    )
     try:
         await throttle(request, OWN_PASSWORD, "current_password")
-        await change_password(database, me.id, current, new, asker(request))
+        ended = await change_password(
+            request.app.state.database, me, current, new, chat_name=chat_name, asker=asker(request)
+        )
     except InvalidInput as invalid:
         return refused(await _profile_page(request, {}, invalid.errors, ""), invalid)
-    await _end_my_other_sessions(request)
+    audit.record("password_changed", ended_sessions=len(ended))
+    await request.app.state.notices.end_sessions(ended)
     return _saved("password")
 
 
 async def end_other_sessions(request: Request) -> Response:
-    await _end_my_other_sessions(request)
+    me = visitor(request)
+    async with request.app.state.database.begin() as connection:
+        ended = await revoke_other_sessions(connection, me.id, me.session_id, datetime.now(UTC))
+    audit.record("other_sessions_ended", ended_sessions=len(ended))
+    await request.app.state.notices.end_sessions(ended)
     return _saved("others")
 
 
@@ -124,6 +137,7 @@ async def end_session(request: Request) -> Response:
     me, session_id = visitor(request), SessionId(request.path_params["session_id"])
     async with request.app.state.database.begin() as connection:
         await revoke_own_session(connection, me.id, session_id, datetime.now(UTC))
+    audit.record("session_ended", session_id=session_id)
     await request.app.state.notices.end_sessions([session_id])
     return _saved("session")
 
@@ -141,13 +155,6 @@ async def my_style(request: Request) -> Response:
 def _saved(what: str) -> Response:
     # Without a fragment of its own, a browser keeps the one of the form's action, and so the place on the page.
     return RedirectResponse(f"/profile?saved={what}", status_code=303)
-
-
-async def _end_my_other_sessions(request: Request) -> None:
-    me = visitor(request)
-    async with request.app.state.database.begin() as connection:
-        ended = await revoke_other_sessions(connection, me.id, me.session_id, datetime.now(UTC))
-    await request.app.state.notices.end_sessions(ended)
 
 
 async def _profile_page(request: Request, values: dict[str, str], errors: dict[str, str], saved: str) -> Response:

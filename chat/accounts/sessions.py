@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, bindparam, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.agents import Agent, agent_of
@@ -21,6 +34,9 @@ from chat.models import sessions, users
 # Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
 SAME_MOMENT = timedelta(seconds=60)
 MOST_LISTED = 50
+KEPT_AFTER_END = timedelta(days=30)
+DELETED_AT_ONCE = 1000
+MOMENT = DateTime(timezone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +52,8 @@ class Sitting:
 
 # Asked with every request.
 _SITTING = text("""
-    SELECT installation.name AS installation_name, epoch, sign_up_open, invite_token, people_revision, sitting.*
+    SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision,
+        sitting.*
     FROM installation LEFT JOIN (
         SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role,
             users.rooms_by, users.unread_first, users.theme, users.time_zone, users.hours,
@@ -45,20 +62,29 @@ _SITTING = text("""
         FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS sitting ON true
-""").bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=DateTime(timezone=True)))
+""").bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=MOMENT))
 
 
 async def open_session(
-    connection: AsyncConnection, signer: Signer, user_id: UserId, user_agent: str, now: datetime
+    connection: AsyncConnection,
+    signer: Signer,
+    user_id: UserId,
+    user_agent: str,
+    now: datetime,
+    *,
+    longest: timedelta,
+    instead_of: SessionId | None = None,
 ) -> Tokens:
-    """Sign a person in on one browser."""
+    """Sign a person in on one browser, for `longest` at most; ends the session that browser had before."""
     statement = (
         insert(sessions)
-        .values(user_id=user_id, refresh_hash=b"", user_agent=user_agent[:300], expires_at=now + REFRESH_LIFETIME)
+        .values(user_id=user_id, refresh_hash=b"", user_agent=user_agent[:300], expires_at=now, created_at=now)
         .returning(sessions.c.id)
     )
     session_id = SessionId((await connection.execute(statement)).scalar_one())
-    return await _rotate(connection, signer, session_id, now, previous=None)
+    if instead_of is not None:
+        await revoke_session(connection, instead_of, now)
+    return await _rotate(connection, signer, session_id, now, longest, previous=None)
 
 
 async def installation_and_visitors(
@@ -73,23 +99,25 @@ async def installation_and_visitors(
         return None, {}
     first = rows[0]
     found = Installation(
-        first.installation_name, first.epoch, first.sign_up_open, first.invite_token, first.people_revision
+        first.installation_name, first.epoch, first.sign_up_open, first.rooms_admit_strangers, first.people_revision
     )
     return found, {row.session_id: _visitor(row) for row in rows if row.session_id is not None}
 
 
 async def refresh_session(
-    connection: AsyncConnection, signer: Signer, token: str, now: datetime
+    connection: AsyncConnection, signer: Signer, token: str, now: datetime, *, longest: timedelta
 ) -> tuple[Visitor, Tokens | None] | None:
     """The visitor of a refresh token and the tokens that replace it, or None when it counts no longer.
 
+    A session ends `longest` after its sign-in, however much it is used (OWASP ASVS 5.0, 7.3.2).
     The tokens are None when another request has just rotated this one: the browser is about to get those. A token
     from before the last rotation but one was copied, so its whole session ends (RFC 9700, 4.14.2).
     """
     session_id = signer.session_of(token, "refresh")
     if session_id is None:
         return None
-    statement = _session_with_user(sessions.c.id == session_id, now).with_for_update(of=sessions)
+    is_young = sessions.c.created_at > now - longest
+    statement = _session_with_user((sessions.c.id == session_id) & is_young, now).with_for_update(of=sessions)
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         return None
@@ -99,19 +127,23 @@ async def refresh_session(
     if presented not in (row.refresh_hash, row.previous_refresh_hash):
         await revoke_session(connection, session_id, now)
         return None
-    return _visitor(row), await _rotate(connection, signer, session_id, now, previous=presented)
+    return _visitor(row), await _rotate(connection, signer, session_id, now, longest, previous=presented)
 
 
 async def session_of_refresh_token(
     connection: AsyncConnection, signer: Signer, token: str, now: datetime
 ) -> Visitor | None:
-    """The visitor of a refresh token without rotating it: a websocket handshake cannot be relied on to set cookies."""
+    """The visitor of a refresh token without rotating it: a websocket handshake cannot be relied on to set cookies.
+
+    A token that was replaced counts only as long as the page that shows it may not have got the new one yet.
+    """
     session_id = signer.session_of(token, "refresh")
     if session_id is None:
         return None
-    mine = (sessions.c.id == session_id) & sessions.c.refresh_hash.in_([_digest(token)])
-    before = (sessions.c.id == session_id) & (sessions.c.previous_refresh_hash == _digest(token))
-    row = (await connection.execute(_session_with_user(mine | before, now))).one_or_none()
+    is_current = sessions.c.refresh_hash == _digest(token)
+    has_just_been = (sessions.c.previous_refresh_hash == _digest(token)) & (sessions.c.refreshed_at > now - SAME_MOMENT)
+    condition = (sessions.c.id == session_id) & (is_current | has_just_been)
+    row = (await connection.execute(_session_with_user(condition, now))).one_or_none()
     return _visitor(row) if row else None
 
 
@@ -158,8 +190,23 @@ async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: dateti
     ]
 
 
+async def delete_ended_sessions(connection: AsyncConnection, now: datetime) -> int:
+    """Forget some of the sessions that ended long ago; how many these were."""
+    long_ago = now - KEPT_AFTER_END
+    ended = (sessions.c.revoked_at < long_ago) | (sessions.c.expires_at < long_ago)
+    # Several processes tidy up at the same time: each takes what the others have not.
+    some = select(sessions.c.id).where(ended).limit(DELETED_AT_ONCE).with_for_update(skip_locked=True)
+    return (await connection.execute(delete(sessions).where(sessions.c.id.in_(some)))).rowcount
+
+
 async def _rotate(
-    connection: AsyncConnection, signer: Signer, session_id: SessionId, now: datetime, *, previous: bytes | None
+    connection: AsyncConnection,
+    signer: Signer,
+    session_id: SessionId,
+    now: datetime,
+    longest: timedelta,
+    *,
+    previous: bytes | None,
 ) -> Tokens:
     tokens = Tokens(signer.access_token(session_id, now), signer.refresh_token(session_id, now))
     await connection.execute(
@@ -169,7 +216,7 @@ async def _rotate(
             refresh_hash=_digest(tokens.refresh),
             previous_refresh_hash=previous,
             refreshed_at=now,
-            expires_at=now + REFRESH_LIFETIME,
+            expires_at=func.least(literal(now + REFRESH_LIFETIME, MOMENT), sessions.c.created_at + longest),
         )
     )
     return tokens

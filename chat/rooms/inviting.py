@@ -1,76 +1,151 @@
-"""A room's invite link: whoever has it may come in, until it expires, is replaced or switched off."""
+"""Invite links: the chat's own, and one of each room. Each ends by time, use, another link, or a switch."""
 
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
+from typing import Any
 
 import segno
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, DateTime, Select, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.accounts.person import Visitor
-from chat.errors import InvalidInput
-from chat.ids import RoomId, UserId
-from chat.models import rooms
-from chat.rooms.members import join_as_invited
-from chat.rooms.room import Room, require_manager
+from chat.accounts.installation import Installation
+from chat.errors import InvalidInput, NotFound
+from chat.ids import InviteId, RoomId, UserId
+from chat.models import invites, rooms, users
+from chat.rooms.members import is_in_room, join_as_invited, one_at_a_time
 
-# What managers may choose, and how the form says it.
+# What can be chosen, and how the form says it.
 LIFETIMES = {"1": "1 day", "7": "7 days", "30": "30 days", "": "No end"}
+USES = {"1": "1 person", "5": "5 people", "25": "25 people", "100": "100 people", "": "Any number"}
+USUAL_DAYS, USUAL_USES = "7", "25"
+MOST_LISTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class RoomInvite:
-    """What a link leads to. One that has expired leads nowhere, but says so."""
+class Invite:
+    """A link. `room_id` is None for the chat's own; the maker is None for links of earlier versions."""
 
-    room_id: RoomId
-    room_name: str
+    id: InviteId
     token: str
+    room_id: RoomId | None
+    room_name: str
+    maker: str | None
+    made_at: datetime
     expires_at: datetime | None
+    most_uses: int | None
+    uses: int
     has_expired: bool
 
+    @property
+    def is_used_up(self) -> bool:
+        return self.most_uses is not None and self.uses >= self.most_uses
 
-async def make_invite(connection: AsyncConnection, visitor: Visitor, room: Room, days: str, now: datetime) -> None:
-    """Give a room a new link, for so many days or, for "", for good; the old one stops working.
+    @property
+    def works(self) -> bool:
+        return not self.has_expired and not self.is_used_up
 
-    Raises `Forbidden`, or `InvalidInput` for `days`.
+    @property
+    def path(self) -> str:
+        return f"/invite/{self.token}" if self.room_id is None else f"/join/{self.token}"
+
+    def admits_strangers(self, installation: Installation) -> bool:
+        """Whether it lets people without an account sign up where not everybody may."""
+        return self.works and (self.room_id is None or installation.rooms_admit_strangers)
+
+
+async def make_invite(
+    connection: AsyncConnection, maker_id: UserId, room_id: RoomId | None, *, days: str, uses: str, now: datetime
+) -> None:
+    """Make a new link, for so many days and people or, for "", for any number; the old one stops working.
+
+    Raises `InvalidInput` for `days` or `uses`.
     """
-    require_manager(visitor, room)
+    errors = {}
     if days not in LIFETIMES:
-        raise InvalidInput(days="Choose how long the link works.")
-    expires_at = now + timedelta(days=int(days)) if days else None
-    made = {"invite_token": secrets.token_urlsafe(18), "invite_expires_at": expires_at}
-    await connection.execute(update(rooms).where(rooms.c.id == room.id).values(made))
+        errors["days"] = "Choose how long the link works."
+    if uses not in USES:
+        errors["uses"] = "Choose how many people can use it."
+    if errors:
+        raise InvalidInput(**errors)
+    made = {
+        "token": _new_token(),
+        "room_id": room_id,
+        "made_by": maker_id,
+        "expires_at": now + timedelta(days=int(days)) if days else None,
+        "most_uses": int(uses) if uses else None,
+    }
+    await end_invite(connection, room_id)
+    # Of two people who make one at the same moment, one gets what the other has made.
+    await connection.execute(insert(invites).values(made).on_conflict_do_nothing())
 
 
-async def end_invite(connection: AsyncConnection, visitor: Visitor, room: Room) -> None:
-    """Switch a room's link off; raises `Forbidden`."""
-    require_manager(visitor, room)
-    await connection.execute(
-        update(rooms).where(rooms.c.id == room.id).values(invite_token=None, invite_expires_at=None)
-    )
+async def end_invite(connection: AsyncConnection, room_id: RoomId | None) -> None:
+    """Switch a room's link off, or, for None, the chat's own."""
+    await connection.execute(delete(invites).where(_of(room_id)))
 
 
-async def invite_of(connection: AsyncConnection, room: Room, now: datetime) -> RoomInvite | None:
-    """A room's link, or None when it has none."""
-    return await _invite(connection, rooms.c.id == room.id, now)
+async def end_any_invite(connection: AsyncConnection, invite_id: InviteId) -> RoomId | None:
+    """Switch any link off and return its room; raises `NotFound` where that has been done."""
+    statement = delete(invites).where(invites.c.id == invite_id).returning(invites.c.room_id)
+    row = (await connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound
+    room_id: RoomId | None = row.room_id
+    return room_id
 
 
-async def find_invite(connection: AsyncConnection, token: str, now: datetime) -> RoomInvite | None:
-    """Where a link leads; None when it is not, or no longer, one of ours, or its room is archived."""
+async def renew_invite(connection: AsyncConnection, room_id: RoomId) -> bool:
+    """Give a room's link another address; False where the room has none.
+
+    Somebody who has been removed from the room knows the old one.
+    """
+    renewed = await connection.execute(update(invites).where(_of(room_id)).values(token=_new_token()))
+    return renewed.rowcount > 0
+
+
+async def invite_of(connection: AsyncConnection, room_id: RoomId | None, now: datetime) -> Invite | None:
+    """A room's link, or, for None, the chat's own; None where there is none."""
+    return await _invite(connection, _of(room_id), now)
+
+
+async def find_invite(connection: AsyncConnection, token: str, now: datetime) -> Invite | None:
+    """The link with this token; None when it is not, or no longer, one of ours, or its room is archived."""
     if not token.isascii() or not token.isprintable():
         return None  # PostgreSQL keeps no NUL
-    return await _invite(connection, (rooms.c.invite_token == token) & rooms.c.archived_at.is_(None), now)
+    return await _invite(connection, (invites.c.token == token) & rooms.c.archived_at.is_(None), now)
 
 
-async def follow_invite(connection: AsyncConnection, user_id: UserId, token: str, now: datetime) -> RoomId | None:
-    """Enter the room a link leads to; None when the link does not work."""
+async def all_invites(connection: AsyncConnection, now: datetime) -> list[Invite]:
+    """Every link, the chat's own first, then the newest first; one page, and one more if there are further ones."""
+    order = (invites.c.room_id.is_not(None), invites.c.created_at.desc(), invites.c.id.desc())
+    rows = await connection.execute(_select(now).order_by(*order).limit(MOST_LISTED + 1))
+    return [Invite(*row) for row in rows]
+
+
+async def follow_invite(connection: AsyncConnection, user_id: UserId, token: str, now: datetime) -> Invite | None:
+    """Use a link, and enter the room it leads to; None when it does not work.
+
+    A use is counted when it takes somebody in who was not there. Of two people at the last use, one gets in.
+    """
     invite = await find_invite(connection, token, now)
-    if invite is None or invite.has_expired:
+    if invite is None:
         return None
-    await join_as_invited(connection, user_id, invite.room_id)
-    return invite.room_id
+    if invite.room_id is not None:
+        # As when somebody is removed, which renews the link: whoever waited for that finds another token.
+        await one_at_a_time(connection, invite.room_id)
+        if await is_in_room(connection, user_id, invite.room_id):
+            return invite
+    lasts = invites.c.expires_at.is_(None) | (invites.c.expires_at > now)
+    is_left = invites.c.most_uses.is_(None) | (invites.c.uses < invites.c.most_uses)
+    used = update(invites).where(invites.c.token == token, lasts, is_left).values(uses=invites.c.uses + 1)
+    if not (await connection.execute(used)).rowcount:
+        return None
+    if invite.room_id is not None:
+        await join_as_invited(connection, user_id, invite.room_id)
+    return invite
 
 
 def qr_code(url: str) -> bytes:
@@ -82,12 +157,34 @@ def qr_code(url: str) -> bytes:
     return picture.getvalue()
 
 
-async def _invite(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> RoomInvite | None:
-    statement = select(rooms.c.id, rooms.c.name, rooms.c.invite_token, rooms.c.invite_expires_at).where(
-        which, rooms.c.invite_token.is_not(None)
+def _new_token() -> str:
+    return secrets.token_urlsafe(18)
+
+
+def _of(room_id: RoomId | None) -> ColumnElement[bool]:
+    return invites.c.room_id.is_(None) if room_id is None else invites.c.room_id == room_id
+
+
+def _select(now: datetime) -> Select[Any]:
+    has_expired = func.coalesce(invites.c.expires_at <= literal(now, DateTime(timezone=True)), False)
+    return (
+        select(
+            invites.c.id,
+            invites.c.token,
+            invites.c.room_id,
+            func.coalesce(rooms.c.name, "").label("room_name"),
+            users.c.name.label("maker"),
+            invites.c.created_at,
+            invites.c.expires_at,
+            invites.c.most_uses,
+            invites.c.uses,
+            has_expired,
+        )
+        .outerjoin(rooms, rooms.c.id == invites.c.room_id)
+        .outerjoin(users, users.c.id == invites.c.made_by)
     )
-    row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    has_expired = row.invite_expires_at is not None and row.invite_expires_at <= now
-    return RoomInvite(row.id, row.name, row.invite_token, row.invite_expires_at, has_expired)
+
+
+async def _invite(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> Invite | None:
+    row = (await connection.execute(_select(now).where(which))).one_or_none()
+    return Invite(*row) if row else None

@@ -110,7 +110,7 @@ async def end_ownership(connection: AsyncConnection, visitor: Visitor, room: Roo
     Raises `Forbidden`, also for the last owner, or `NotFound`.
     """
     require_manager(visitor, room)
-    await _one_at_a_time(connection, room.id)
+    await one_at_a_time(connection, room.id)
     others = select(memberships.c.user_id).where(_owners_of(room.id), memberships.c.user_id != user_id).limit(1)
     if (await connection.execute(others)).one_or_none() is None:
         raise Forbidden("A room needs an owner. Make somebody else an owner first.")
@@ -188,8 +188,24 @@ async def members_among(
     return [Person(row.id, row.name) for row in rows], rows[0].total if rows else 0
 
 
+async def one_at_a_time(connection: AsyncConnection, room_id: RoomId) -> None:
+    """Wait, until the transaction ends, for others who change who is in a room or owns it.
+
+    Of two owners who go at the same moment each would take the other for the one who stays.
+    """
+    # Not the room's row: a post in slow mode locks its author's membership first and that row second, so that it and
+    # whoever removes its author would wait for each other.
+    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members of {room_id}", 0))))
+
+
+async def is_in_room(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> bool:
+    """Whether somebody is a member of a room."""
+    one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
+    return (await connection.execute(select(memberships.c.role).where(one))).one_or_none() is not None
+
+
 async def _add(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> None:
-    await _one_at_a_time(connection, room_id)
+    await one_at_a_time(connection, room_id)
     # Who comes into a slow room waits once, or leaving and coming back would be the way around slow mode.
     posted_at = case((rooms.c.slow_seconds > 0, func.now()))
     level = first_level(user_id).label("level")
@@ -201,7 +217,7 @@ async def _add(connection: AsyncConnection, room_id: RoomId, user_id: UserId) ->
 
 
 async def _remove(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> bool:
-    await _one_at_a_time(connection, room_id)
+    await one_at_a_time(connection, room_id)
     one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
     removed = (await connection.execute(delete(memberships).where(one).returning(text("1")))).one_or_none()
     await _give_an_owner(connection, room_id)
@@ -220,16 +236,6 @@ async def _give_an_owner(connection: AsyncConnection, room_id: RoomId) -> None:
     )
     heir = (memberships.c.room_id == room_id) & (memberships.c.user_id == longest)
     await connection.execute(update(memberships).where(heir, ~owned).values(role="owner"))
-
-
-async def _one_at_a_time(connection: AsyncConnection, room_id: RoomId) -> None:
-    """Wait, until the transaction ends, for others who change who is in a room or owns it.
-
-    Of two owners who go at the same moment each would take the other for the one who stays.
-    """
-    # Not the room's row: a post in slow mode locks its author's membership first and that row second, so that it and
-    # whoever removes its author would wait for each other.
-    await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members of {room_id}", 0))))
 
 
 def _owners_of(room_id: RoomId) -> ColumnElement[bool]:

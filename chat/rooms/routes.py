@@ -7,12 +7,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from chat import audit
 from chat.accounts.people import find_people, people_by_ids, person_by_id, time_zone_of
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
 from chat.rooms.announcing import announce_arrival, announce_news, announce_removal
 from chat.rooms.direct import direct_room
+from chat.rooms.inviting import renew_invite
 from chat.rooms.members import (
     PAGE,
     add_member,
@@ -134,8 +136,10 @@ async def remove(request: Request) -> Response:
     person = UserId(request.path_params["user_id"])
     async with request.app.state.database.begin() as connection:
         await remove_member(connection, me, room, person)
+        is_renewed = await renew_invite(connection, room.id)
+    audit.record("member_removed", room_id=room.id, member_id=person, invite_renewed=is_renewed)
     await announce_removal(request.app.state, room.id, person)
-    return _to_members(request, room)
+    return _to_members(request, room, "removed-and-renewed" if is_renewed else "removed")
 
 
 async def share(request: Request) -> Response:
@@ -209,11 +213,11 @@ def _to_room(room_id: RoomId) -> Response:
     return RedirectResponse(f"/rooms/{room_id}", status_code=303)
 
 
-def _to_members(request: Request, room: Room) -> Response:
+def _to_members(request: Request, room: Room, saved: str = "") -> Response:
     """Back to whom one has found, to see what became of them."""
-    query = request.query_params.get("q")
-    found = f"?{urlencode({'q': query})}" if query else ""
-    return RedirectResponse(f"/rooms/{room.id}/members{found}", status_code=303)
+    shown = {"q": request.query_params.get("q"), "saved": saved}
+    query = urlencode({name: value for name, value in shown.items() if value})
+    return RedirectResponse(f"/rooms/{room.id}/members?{query}".rstrip("?"), status_code=303)
 
 
 async def _my_room(request: Request) -> Room:
@@ -238,6 +242,7 @@ async def _members_page(request: Request, room: Room, errors: dict[str, str]) ->
         "candidates": candidates,
         "query": query,
         "errors": errors,
+        "saved": request.query_params.get("saved", ""),
     }
     return await shell_page(request, "rooms/members.html", context)
 

@@ -71,6 +71,23 @@ def was_forwarded(connection: HTTPConnection) -> bool:
     return any(name in PROXY_HEADERS for name, _ in connection.scope["headers"])
 
 
+def is_directly_at_this_machine(connection: HTTPConnection) -> bool:
+    """Whether the visitor's browser runs on this machine, as far as a request can show.
+
+    A proxy here that adds no header still gives itself away: it passes on the name the chat is known by, or speaks HTTP
+    1.0, as nginx does unless told otherwise; and browsers add no `X-` header of their own.
+    """
+    headers = connection.scope["headers"]
+    host = connection.headers.get("host", "").lower()
+    address = parse_address(host)
+    return (
+        is_at_this_machine(connection)
+        and (host.partition(":")[0] == "localhost" or (address is not None and address.is_loopback))
+        and connection.scope.get("http_version") != "1.0"
+        and not any(header.startswith(b"x-") for header, _ in headers)
+    )
+
+
 def is_at_this_machine(connection: HTTPConnection) -> bool:
     """Whether the visitor sits at this machine: a loopback address connected, and no proxy forwarded for anybody."""
     peer = parse_address(connection.state.peer)

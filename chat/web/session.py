@@ -1,7 +1,7 @@
 """Who makes a request: every request passes here once, and its session is looked up in the database once."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import MutableHeaders
@@ -40,13 +40,16 @@ class SessionMiddleware:
         app: ASGIApp,
         database: AsyncEngine,
         signer: Signer,
+        *,
         now: Callable[[], datetime],
+        longest: timedelta,
         unavailable: Callable[[Request, Exception], Awaitable[Response]],
     ) -> None:
         self.app = app
         self._database = database
         self._signer = signer
         self._now = now
+        self._longest = longest
         self._unavailable = unavailable
         self._lookups = Batches(self._look_up, most=1000)
 
@@ -102,7 +105,7 @@ class SessionMiddleware:
             if not can_set_cookies:
                 state.visitor = await session_of_refresh_token(database, self._signer, refresh, now)
                 return None
-            refreshed = await refresh_session(database, self._signer, refresh, now)
+            refreshed = await refresh_session(database, self._signer, refresh, now, longest=self._longest)
         if refreshed is None:
             return None
         state.visitor, tokens = refreshed

@@ -4,7 +4,6 @@ import time
 from urllib.parse import quote_plus
 
 import httpx
-import pytest
 
 from tests.support.databases import query
 from tests.support.people import PASSWORD, Person, browser
@@ -30,72 +29,68 @@ def fastest(attempts: int, email: str, password: str, person: Person) -> tuple[h
     return answer, best
 
 
-@pytest.mark.parametrize("password", [*TOO_LONG, *UNTYPEABLE])
-def test_an_impossible_password_tells_nobody_whether_an_account_exists(alice: Person, password: str) -> None:
-    known, for_known = fastest(5, alice.email, password, alice)
-    unknown, for_unknown = fastest(5, "nobody@example.org", password, alice)
-    assert known.status_code == unknown.status_code == 422
-    assert known.text.replace(alice.email, "") == unknown.text.replace("nobody@example.org", "")
-    # A hash takes longer than everything else together: either both cost one, or neither does.
-    assert max(for_known, for_unknown) < 10 * min(for_known, for_unknown)
+def test_an_impossible_password_tells_nobody_whether_an_account_exists(alice: Person) -> None:
+    for password in (*TOO_LONG, *UNTYPEABLE):
+        known, for_known = fastest(5, alice.email, password, alice)
+        unknown, for_unknown = fastest(5, "nobody@example.org", password, alice)
+        assert known.status_code == unknown.status_code == 422
+        assert known.text.replace(alice.email, "") == unknown.text.replace("nobody@example.org", "")
+        # A hash takes longer than everything else together: either both cost one, or neither does.
+        assert max(for_known, for_unknown) < 10 * min(for_known, for_unknown)
 
 
-@pytest.mark.parametrize("password", [*TOO_LONG, *UNTYPEABLE])
-def test_an_impossible_password_is_refused_beside_its_field(alice: Person, password: str) -> None:
-    stranger = browser(alice.server)
-    fields = {"name": "Eve", "email": "eve@example.org", "password": password}
-    assert 'id="password-help" class="field-error"' in stranger.post("/sign-up", data=fields).text
-    new = alice.submit("/profile/password", {"current_password": PASSWORD, "password": password})
-    assert new.status_code == 422
-    assert 'id="password-help" class="field-error"' in new.text
-    current = alice.submit("/profile/password", {"current_password": password, "password": "another fine password"})
-    assert current.status_code == 422
-    assert 'id="current_password-help" class="field-error"' in current.text
-    email = alice.submit("/profile/email", {"email": "new@example.org", "email_password": password})
-    assert email.status_code == 422
-    assert 'id="email_password-help" class="field-error"' in email.text
-    assert 'value="new@example.org"' in email.text
-    assert [row["email"] for row in query(alice.server.database_url, "SELECT email FROM users")] == [alice.email]
+def test_an_impossible_password_is_refused_beside_its_field(alice: Person) -> None:
+    for password in (*TOO_LONG, *UNTYPEABLE):
+        stranger = browser(alice.server)
+        fields = {"name": "Eve", "email": "eve@example.org", "password": password}
+        assert 'id="password-help" class="field-error"' in stranger.post("/sign-up", data=fields).text
+        new = alice.submit("/profile/password", {"current_password": PASSWORD, "password": password})
+        assert new.status_code == 422
+        assert 'id="password-help" class="field-error"' in new.text
+        current = alice.submit("/profile/password", {"current_password": password, "password": "another fine password"})
+        assert current.status_code == 422
+        assert 'id="current_password-help" class="field-error"' in current.text
+        email = alice.submit("/profile/email", {"email": "new@example.org", "email_password": password})
+        assert email.status_code == 422
+        assert 'id="email_password-help" class="field-error"' in email.text
+        assert 'value="new@example.org"' in email.text
+        assert [row["email"] for row in query(alice.server.database_url, "SELECT email FROM users")] == [alice.email]
 
 
-@pytest.mark.parametrize("email", ["a%00b@x.org", "%00", "a%C2%85b@x.org", "a%E2%80%AEb@x.org", "%EF%BB%BFa@x.org"])
-def test_an_address_that_cannot_be_kept_is_no_address(alice: Person, email: str) -> None:
-    stranger = Person("Eve", "", browser(alice.server), alice.server)
-    password = quote_plus(PASSWORD)
-    assert send_raw(stranger, "/sign-in", f"email={email}&password={password}").status_code == 422
-    signed_up = send_raw(stranger, "/sign-up", f"name=Eve&email={email}&password={password}")
-    changed = send_raw(alice, "/profile/email", f"email={email}&email_password={password}")
-    for answer in (signed_up, changed):
+def test_an_address_that_cannot_be_kept_is_no_address(alice: Person) -> None:
+    for email in ["a%00b@x.org", "%00", "a%C2%85b@x.org", "a%E2%80%AEb@x.org", "%EF%BB%BFa@x.org"]:
+        stranger = Person("Eve", "", browser(alice.server), alice.server)
+        password = quote_plus(PASSWORD)
+        assert send_raw(stranger, "/sign-in", f"email={email}&password={password}").status_code == 422
+        signed_up = send_raw(stranger, "/sign-up", f"name=Eve&email={email}&password={password}")
+        changed = send_raw(alice, "/profile/email", f"email={email}&email_password={password}")
+        for answer in (signed_up, changed):
+            assert answer.status_code == 422
+            assert "such as name@example.org" in answer.text
+        assert len(query(alice.server.database_url, "SELECT id FROM users")) == 1
+
+
+def test_the_sidebar_is_shown_whatever_page_says_that_it_asks(alice: Person) -> None:
+    for address in ["http://[", "//[::1", "http://[::1]evil/", "http://]", "\\", "\xff", "http://a:x/"]:
+        answer = alice.client.get("/sidebar", headers={"HX-Current-URL": address.encode("latin-1")})
+        assert answer.status_code == 200
+        assert "Lobby" in answer.text
+
+
+def test_a_status_that_cannot_be_is_refused_beside_its_field_and_kept(alice: Person) -> None:
+    for typed in [{"emoji": ":nonsense:"}, {"emoji": "x"}, {"emoji": "\0"}, {"text": "x" * 81}, {"until": "never"}]:
+        answer = alice.submit("/status", typed)
         assert answer.status_code == 422
-        assert "such as name@example.org" in answer.text
-    assert len(query(alice.server.database_url, "SELECT id FROM users")) == 1
+        assert "field-error" in answer.text
+        assert alice.submit("/status", {"usual": "99"}).status_code == 303, "no emoji and no words are no status"
 
 
-@pytest.mark.parametrize(
-    "address", ["http://[", "//[::1", "http://[::1]evil/", "http://]", "\\", "\xff", "http://a:x/"]
-)
-def test_the_sidebar_is_shown_whatever_page_says_that_it_asks(alice: Person, address: str) -> None:
-    answer = alice.client.get("/sidebar", headers={"HX-Current-URL": address.encode("latin-1")})
-    assert answer.status_code == 200
-    assert "Lobby" in answer.text
-
-
-@pytest.mark.parametrize(
-    "typed", [{"emoji": ":nonsense:"}, {"emoji": "x"}, {"emoji": "\0"}, {"text": "x" * 81}, {"until": "never"}]
-)
-def test_a_status_that_cannot_be_is_refused_beside_its_field_and_kept(alice: Person, typed: dict[str, str]) -> None:
-    answer = alice.submit("/status", typed)
-    assert answer.status_code == 422
-    assert "field-error" in answer.text
-    assert alice.submit("/status", {"usual": "99"}).status_code == 303, "no emoji and no words are no status"
-
-
-@pytest.mark.parametrize("cookie", ['"\\000"', "x" * 9000, "a.b.c", "\xff", "W10.e30.aa", "eyJhbGciOiJub25lIn0.e30."])
-def test_a_cookie_that_is_no_token_is_nobody(alice: Person, cookie: str) -> None:
-    for name in ("simplechat-access", "simplechat-refresh"):
-        with httpx.Client(base_url=alice.server.url) as client:
-            answer = client.get("/profile", headers={"Cookie": f"{name}={cookie}".encode("latin-1")})
-        assert answer.headers["location"] == "/sign-in?next=%2Fprofile"
+def test_a_cookie_that_is_no_token_is_nobody(alice: Person) -> None:
+    for cookie in ['"\\000"', "x" * 9000, "a.b.c", "\xff", "W10.e30.aa", "eyJhbGciOiJub25lIn0.e30."]:
+        for name in ("simplechat-access", "simplechat-refresh"):
+            with httpx.Client(base_url=alice.server.url) as client:
+                answer = client.get("/profile", headers={"Cookie": f"{name}={cookie}".encode("latin-1")})
+            assert answer.headers["location"] == "/sign-in?next=%2Fprofile"
 
 
 def test_an_error_in_the_log_shows_nothing_that_was_typed_and_no_hash(alice: Person) -> None:

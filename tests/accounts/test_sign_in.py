@@ -8,8 +8,8 @@ import jwt
 import pytest
 
 from tests.support.databases import query
-from tests.support.people import PASSWORD, Person, browser, first_run, sign_in, sign_up
-from tests.support.server import SECRET_KEY, ChatServer
+from tests.support.people import PASSWORD, Person, browser, sign_in, sign_up
+from tests.support.server import SECRET_KEY
 
 
 def refreshed(person: Person, access: str = "", refresh: str | None = None) -> httpx.Response:
@@ -21,27 +21,6 @@ def refreshed(person: Person, access: str = "", refresh: str | None = None) -> h
     header = "; ".join(f"{name}={value}" for name, value in cookies.items() if value)
     with httpx.Client(base_url=person.server.url) as client:
         return client.get("/profile", headers={"Cookie": header})
-
-
-def test_the_first_visitor_sets_the_chat_up_and_nobody_does_so_again(server: ChatServer) -> None:
-    visitor = browser(server)
-    for path in ("/", "/sign-in", "/sign-up", "/rooms/1"):
-        assert visitor.get(path).headers["location"] == "/first-run"
-    alice = first_run(server)
-    assert "Lobby" in alice.get("/").text
-    assert visitor.get("/first-run").status_code == 404
-    again = {"installation_name": "Mine", "room_name": "R", "name": "M", "email": "m@example.org", "password": PASSWORD}
-    assert visitor.post("/first-run", data=again).status_code == 404
-
-
-def test_first_run_reports_every_wrong_field_and_keeps_what_was_typed(server: ChatServer) -> None:
-    typed = {"installation_name": " ", "room_name": "", "name": "", "email": "not an address", "password": "short"}
-    answer = browser(server).post("/first-run", data=typed)
-    assert answer.status_code == 422
-    assert answer.text.count('aria-invalid="true"') == 5
-    assert "not an address" in answer.text
-    assert "short" not in answer.text, "a password is never sent back"
-    first_run(server)
 
 
 def test_a_newcomer_lands_in_the_first_room(alice: Person) -> None:

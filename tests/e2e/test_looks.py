@@ -3,6 +3,7 @@
 import gzip
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browsers import DESKTOP, PHONE, TABLET, Windows, accessibility_violations
 from tests.support.people import Person, first_run, sign_up
-from tests.support.server import ChatServer
+from tests.support.server import SETUP_CODE, ChatServer
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
 THEMES = ("light", "dark")
@@ -44,6 +45,8 @@ def school(server: ChatServer) -> list[Person]:
     alice.submit(f"/rooms/{garden}/settings", described)
     alice.submit("/messages/1/pin", {"pinned": "yes"})
     alice.submit(f"/rooms/{garden}/invite", {"days": "7"})
+    alice.submit("/rooms/4/invite", {"days": "", "uses": ""})
+    alice.submit("/admin/invite")
     over, slow, told = (bob.create_room(name) for name in ("Summer party", "Debate", "Announcements"))
     for room_id in (over, slow, told):
         alice.join(room_id)
@@ -84,6 +87,8 @@ PAGES = {
     "profile": "/profile",
     "status": "/status",
     "admin": "/admin",
+    "admin-invites": "/admin/invites",
+    "members-removed": "/rooms/2/members?saved=removed-and-renewed",
     "help": "/help",
     "switch": "/switch",
     "switch-none": "/switch?q=zzz",
@@ -112,9 +117,15 @@ def check(page: Page, name: str, theme: str) -> list[str]:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, windows: Windows, theme: str) -> None:
-    page = windows.open(color_scheme=theme, expected=("404", "422"))
+    page = windows.open(color_scheme=theme, expected=("403", "404", "422"))
     page.goto(server.url)
-    problems = check(page, "first-run", theme)
+    problems = check(page, "not-set-up", theme)
+    page.fill("#code", "guessed")
+    page.click("text=Continue")
+    expect(page.locator(".field-error")).to_contain_text("not the set-up code")
+    problems += check(page, "not-set-up-error", theme)
+    page.goto(f"{server.url}/first-run?{urlencode({'code': SETUP_CODE})}")
+    problems += check(page, "first-run", theme)
     first_run(server)
     for name, path in (("sign-in", "/sign-in"), ("sign-up", "/sign-up"), ("signed-out-404", "/nothing")):
         page.goto(f"{server.url}{path}")

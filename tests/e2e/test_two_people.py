@@ -4,7 +4,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browsers import PHONE, Windows, send, wait_until
 from tests.support.people import PASSWORD, Person, sign_up
-from tests.support.server import ChatServer
+from tests.support.server import SETUP_CODE, ChatServer
 
 
 def shown(page: Page) -> list[str]:
@@ -12,9 +12,11 @@ def shown(page: Page) -> list[str]:
 
 
 def test_from_an_empty_installation_to_a_conversation(server: ChatServer, windows: Windows) -> None:
-    alice = windows.open()
+    alice = windows.open(expected=("403",))
     alice.goto(server.url)
     expect(alice).to_have_url(f"{server.url}/first-run")
+    alice.fill("#code", SETUP_CODE)
+    alice.click("text=Continue")
     alice.fill("#installation_name", "Willow Street School")
     alice.fill("#name", "Alice Adams")
     alice.fill("#email", "alice@example.org")

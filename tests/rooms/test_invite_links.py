@@ -1,12 +1,13 @@
 """A room's invite link: who makes it, where it leads, and when it leads there no longer."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.support.databases import execute, query, run
-from tests.support.people import PASSWORD, Person, browser
+from tests.support.people import PASSWORD, Person, browser, sign_up
 from tests.support.server import ChatServer
 
 
@@ -16,9 +17,9 @@ def board(bob: Person) -> int:
     return bob.create_room("Board", "closed")
 
 
-def link(person: Person, room_id: int, days: str = "7") -> str:
+def link(person: Person, room_id: int, days: str = "7", uses: str = "25") -> str:
     """A new link, as a path."""
-    made = person.submit(f"/rooms/{room_id}/invite", {"days": days})
+    made = person.submit(f"/rooms/{room_id}/invite", {"days": days, "uses": uses})
     assert made.status_code == 303, made.text
     page = person.get(f"/rooms/{room_id}/invite").text
     return re.findall(rf'value="{person.server.url}(/join/[\w-]+)"', page)[0]
@@ -95,13 +96,13 @@ def test_a_link_ends_with_its_time_its_successor_or_its_switch(
     assert carol.submit(first).status_code == 410
     assert carol.get(second).status_code == 200
     database = alice.server.database_url
-    run(execute(database, "UPDATE rooms SET invite_expires_at = invite_expires_at - interval '31 days'"))
+    run(execute(database, "UPDATE invites SET expires_at = expires_at - interval '31 days'"))
     assert carol.get(second).status_code == 410
     assert carol.submit(second).status_code == 410
     assert bob.get(f"/rooms/{board}/invite.svg").status_code == 404
     assert "has expired" in bob.get(f"/rooms/{board}/invite").text
     lasting = link(bob, board, "")
-    assert query(database, "SELECT invite_expires_at FROM rooms WHERE id = $1", board)[0][0] is None
+    assert query(database, "SELECT expires_at FROM invites WHERE room_id = $1", board)[0][0] is None
     assert carol.get(lasting).status_code == 200
     bob.submit(f"/rooms/{board}/archive")
     assert carol.get(lasting).status_code == 404
@@ -113,10 +114,10 @@ def test_a_link_ends_with_its_time_its_successor_or_its_switch(
         assert carol.get(f"/join/{odd}").status_code == 404
 
 
-def test_somebody_without_an_account_signs_up_with_it_even_where_sign_up_is_closed(
+def test_somebody_without_an_account_signs_up_with_it_where_an_administrator_allows_it(
     alice: Person, bob: Person, board: int
 ) -> None:
-    alice.submit("/admin/sign-up", {"open": "no"})
+    alice.submit("/admin/sign-up", {"open": "no", "strangers": "yes"})
     path = link(bob, board)
     dora, status, where = sign_up_by(alice.server, path, "Dora")
     assert (status, where) == (303, f"/rooms/{board}")
@@ -147,3 +148,154 @@ def test_the_qr_code_is_a_picture_that_the_policy_allows(bob: Person, board: int
     assert answer.headers["cache-control"] == "no-store"
     assert "style" not in answer.text
     assert ElementTree.fromstring(answer.content).tag.endswith("svg")
+
+
+def chat_link(alice: Person, **choice: str) -> str:
+    """A new link to the chat itself, as a path."""
+    assert alice.submit("/admin/invite", choice).status_code == 303
+    return re.findall(rf'value="{alice.server.url}(/invite/[\w-]+)"', alice.get("/admin").text)[0]
+
+
+def test_a_rooms_link_brings_in_nobody_without_an_account_unless_an_administrator_allows_it(
+    alice: Person, bob: Person, carol: Person, board: int
+) -> None:
+    alice.submit("/admin/sign-up", {"open": "no"})
+    path = link(bob, board)
+    assert "if they have an account" in bob.get(f"/rooms/{board}/invite").text
+    stranger = browser(alice.server)
+    page = stranger.get(path).text
+    assert "/sign-up" not in page
+    assert "Ask an administrator" in page
+    assert "By invitation" in stranger.get("/sign-up", params={"invite": path.split("/")[2]}).text
+    _, status, _ = sign_up_by(alice.server, path, "Dora")
+    assert status == 403
+    assert query(alice.server.database_url, "SELECT count(*) FROM users")[0][0] == 3
+    assert carol.submit(path).status_code == 303, "members come in"
+    assert sign_up(alice.server, "Emil", chat_link(alice).split("/")[2])
+    alice.submit("/admin/sign-up", {"open": "no", "strangers": "yes"})
+    _, status, where = sign_up_by(alice.server, path, "Frieda")
+    assert (status, where) == (303, f"/rooms/{board}")
+    alice.submit("/admin/sign-up", {"open": "no"})
+    _, status, _ = sign_up_by(alice.server, path, "Gustav")
+    assert status == 403
+
+
+def test_links_have_an_end_and_a_number_of_uses_unless_somebody_chooses_otherwise(
+    alice: Person, bob: Person, board: int
+) -> None:
+    assert bob.submit(f"/rooms/{board}/invite").status_code == 303
+    alice.submit("/admin/sign-up", {"open": "no"})
+    usual = (
+        "SELECT most_uses, extract(day FROM expires_at - created_at + interval '1 minute')::int AS days FROM invites"
+    )
+    assert [tuple(row) for row in query(alice.server.database_url, usual)] == [(25, 7)] * 2
+    link(bob, board, "30", "1")
+    chat_link(alice, days="1", uses="100")
+    assert [tuple(row) for row in query(alice.server.database_url, f"{usual} ORDER BY days")] == [(100, 1), (1, 30)]
+    link(bob, board, "", "")
+    assert "until you switch it off" in bob.get(f"/rooms/{board}/invite").text
+    for bad in ({"days": "8"}, {"uses": "26"}, {"uses": "-1"}, {"days": "x", "uses": "\0"}):
+        for refused in (alice.submit("/admin/invite", bad), bob.submit(f"/rooms/{board}/invite", bad)):
+            assert refused.status_code == 422
+            assert refused.text.count("field-error") == len(bad)
+    kept = bob.submit(f"/rooms/{board}/invite", {"days": "30", "uses": "26"}).text
+    assert '<option value="30" selected>' in kept, "what was chosen is kept"
+
+
+def test_each_person_uses_a_link_once_and_it_ends_with_its_last_use(
+    alice: Person, bob: Person, carol: Person, board: int
+) -> None:
+    path = link(bob, board, uses="1")
+    assert "It was used 0 of 1 time." in bob.get(f"/rooms/{board}/invite").text
+    for _ in range(2):
+        assert carol.submit(path).headers["location"] == f"/rooms/{board}"
+    dora = sign_up(alice.server, "Dora")
+    assert dora.get(path).status_code == 410
+    assert dora.submit(path).status_code == 410
+    assert dora.get(f"/rooms/{board}").status_code == 404
+    assert "used as often as it may be" in bob.get(f"/rooms/{board}/invite").text
+    assert bob.get(f"/rooms/{board}/invite.svg").status_code == 404
+    carol.submit(f"/rooms/{board}/leave")
+    assert carol.submit(path).status_code == 410, "leaving gives no use back"
+
+
+def test_of_many_at_once_as_many_get_in_as_the_link_has_uses(alice: Person, bob: Person, board: int) -> None:
+    path = link(bob, board, uses="5")
+    people = [sign_up(alice.server, f"Person {number}") for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda person: person.submit(path).status_code, people * 2))
+    members = query(alice.server.database_url, "SELECT count(*) FROM memberships WHERE room_id = $1", board)[0][0]
+    uses = query(alice.server.database_url, "SELECT uses FROM invites WHERE room_id = $1", board)[0][0]
+    assert (members, uses) == (1 + 5, 5)
+    assert (answers.count(303), answers.count(410)) == (10, 6)
+
+
+def test_of_two_strangers_at_the_last_use_one_gets_in_and_the_other_leaves_nothing(alice: Person) -> None:
+    alice.submit("/admin/sign-up", {"open": "no"})
+    path = chat_link(alice, uses="1")
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(
+            pool.map(lambda name: sign_up_by(alice.server, path, name)[1], ("Anna", "Berta", "Clara", "Dora"))
+        )
+    assert sorted(statuses) == [303, 403, 403, 403]
+    database = alice.server.database_url
+    assert query(database, "SELECT count(*) FROM users")[0][0] == 2
+    assert query(database, "SELECT count(*) FROM sessions")[0][0] == 2
+    assert "used as often as it may be" in alice.get("/admin").text
+
+
+def test_an_administrator_sees_every_link_and_ends_any(alice: Person, bob: Person, carol: Person, board: int) -> None:
+    path = link(bob, board)
+    carol.submit(path)
+    chat_link(alice)
+    page = alice.get("/admin/invites").text
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "Board To this room, made by Bob Brown," in text
+    assert "used 1 of 25 times" in text
+    assert "Willow Street School To this chat, made by Alice Adams," in text
+    assert path.split("/")[2] not in page, "a closed room is not opened to administrators"
+    number = query(alice.server.database_url, "SELECT id FROM invites WHERE room_id = $1", board)[0][0]
+    for nobody in (bob, carol):
+        assert nobody.get("/admin/invites").status_code == 404
+        assert nobody.submit(f"/admin/invites/{number}/end").status_code == 404
+    assert carol.get(path).status_code == 200
+    assert alice.submit(f"/admin/invites/{number}/end").headers["location"] == "/admin/invites?saved=ended"
+    assert sign_up(alice.server, "Dora").get(path).status_code == 404
+    assert alice.submit(f"/admin/invites/{number}/end").status_code == 404
+    for odd in ("0", "x", "9" * 30):
+        assert alice.submit(f"/admin/invites/{odd}/end").status_code == 404
+    assert "invite_ended" in alice.server.log
+
+
+def test_removing_somebody_renews_the_link_and_leaving_does_not(
+    alice: Person, bob: Person, carol: Person, board: int
+) -> None:
+    path = link(bob, board, days="30", uses="5")
+    carol.submit(path)
+    removed = bob.submit(f"/rooms/{board}/members/{carol.id}/remove")
+    assert "invite link has changed" in bob.get(removed.headers["location"]).text
+    assert carol.get(path).status_code == 404
+    assert carol.submit(path).status_code == 410
+    assert carol.get(f"/rooms/{board}").status_code == 404
+    row = query(
+        alice.server.database_url,
+        "SELECT most_uses, uses, extract(day FROM expires_at - created_at + interval '1 minute')::int FROM invites",
+    )[0]
+    assert tuple(row) == (5, 1, 30), "its end and its uses stay"
+    renewed = re.findall(r'value="[^"]*(/join/[\w-]+)"', bob.get(f"/rooms/{board}/invite").text)[0]
+    assert renewed != path
+    assert carol.submit(renewed).status_code == 303
+    carol.submit(f"/rooms/{board}/leave")
+    assert carol.submit(renewed).status_code == 303, "who leaves may come back"
+    bob.submit(f"/rooms/{board}/invite/end")
+    removed = bob.submit(f"/rooms/{board}/members/{carol.id}/remove")
+    assert "invite link" not in bob.get(removed.headers["location"]).text.split("Add people")[0]
+
+
+def test_a_link_to_the_chat_leads_to_no_room_and_a_rooms_link_not_past_it(
+    alice: Person, bob: Person, board: int
+) -> None:
+    token = chat_link(alice).split("/")[2]
+    assert bob.get(f"/join/{token}").status_code == 404
+    assert bob.submit(f"/join/{token}").status_code == 410
+    assert query(alice.server.database_url, "SELECT uses FROM invites")[0][0] == 0

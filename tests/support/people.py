@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.support.server import ChatServer
+from tests.support.server import SETUP_CODE, ChatServer
 
 PASSWORD = "correct horse battery staple"
 
@@ -77,6 +77,7 @@ def first_run(server: ChatServer, name: str = "Alice Adams") -> Person:
     answer = person.submit(
         "/first-run",
         {
+            "code": SETUP_CODE,
             "installation_name": "Willow Street School",
             "room_name": "Lobby",
             "name": name,

@@ -14,6 +14,7 @@ import httpx
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+SETUP_CODE = "a code that only the tests use"
 SECRET_KEY = "a secret key that only the tests use, nobody else"
 
 
@@ -40,6 +41,7 @@ class ChatServer:
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url or "",
             "SECRET_KEY": SECRET_KEY,
+            "SETUP_CODE": SETUP_CODE,
             "HOST": "127.0.0.1",
             # Tests do at once what people do in a day. Those of the limits themselves set them back to 1.
             "RATE_LIMITS": "1000",

@@ -7,7 +7,7 @@ from websockets.sync.client import connect
 
 from tests.support.databases import admin_url, execute, run
 from tests.support.people import PASSWORD, Person, browser
-from tests.support.server import ROOT, ChatServer, until_ready
+from tests.support.server import ROOT, SETUP_CODE, ChatServer, until_ready
 
 PATHS = [
     "/",
@@ -86,6 +86,7 @@ def test_the_ancestors_hole_is_closed(alice: Person) -> None:
 def test_with_a_public_url_exactly_that_origin_counts(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
     server = start_server(database_url, PUBLIC_URL="https://chat.example.org")
     fields = {
+        "code": SETUP_CODE,
         "installation_name": "School",
         "room_name": "Lobby",
         "name": "Alice",

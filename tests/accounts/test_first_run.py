@@ -1,0 +1,124 @@
+"""The first run: who may set a chat up, and what they fill in."""
+
+import re
+from collections.abc import Callable
+
+import httpx
+
+from tests.support.databases import query
+from tests.support.people import PASSWORD, browser, first_run
+from tests.support.server import SETUP_CODE, ChatServer
+
+TYPED = {
+    "installation_name": "Willow Street School",
+    "room_name": "Lobby",
+    "name": "Eve",
+    "email": "eve@example.org",
+    "password": PASSWORD,
+}
+
+
+def link_in_log(server: ChatServer) -> str:
+    """The set-up link that a server has logged, as a path."""
+    server.until_logged("/first-run?code=")
+    return re.findall(r"(/first-run\?code=[a-z2-7]{26})\b", server.log)[-1]
+
+
+def test_whoever_has_the_code_sets_the_chat_up_and_nobody_does_so_again(server: ChatServer) -> None:
+    visitor = browser(server)
+    for path in ("/", "/sign-in", "/sign-up", "/rooms/1", "/join/anything"):
+        assert visitor.get(path).headers["location"] == "/first-run"
+    alice = first_run(server)
+    assert "Lobby" in alice.get("/").text
+    for again in (visitor.get(f"/first-run?code={SETUP_CODE}"), visitor.post("/first-run", data={"code": SETUP_CODE})):
+        assert again.status_code == 404
+    assert visitor.post("/first-run", data={**TYPED, "code": SETUP_CODE}).status_code == 404
+
+
+def test_nobody_sets_the_chat_up_without_the_code(server: ChatServer) -> None:
+    for code in ["", "guess", SETUP_CODE[:-1], SETUP_CODE.upper(), "\0", "\u00e9" * 26, "x" * 9000]:
+        visitor = browser(server)
+        shown = visitor.get("/first-run", params={"code": code} if code else {})
+        assert shown.status_code == 403
+        assert "not set up yet" in shown.text
+        assert "SETUP_CODE" in shown.text
+        assert SETUP_CODE not in shown.text
+        refused = visitor.post("/first-run", data={**TYPED, "code": code})
+        assert refused.status_code == 403
+        assert "not the set-up code" in refused.text
+        assert 'value="Willow Street School"' in refused.text, "what was typed is kept"
+        assert PASSWORD not in refused.text
+        assert query(server.database_url, "SELECT 1 FROM installation UNION SELECT 1 FROM users") == []
+        assert SETUP_CODE not in server.log
+
+
+def test_sitting_at_the_machine_is_not_enough_behind_a_database_of_ones_own(server: ChatServer) -> None:
+    with httpx.Client(base_url=server.url.replace("127.0.0.1", "localhost")) as client:
+        assert client.get("/first-run").status_code == 403
+
+
+def test_the_code_can_be_typed_and_goes_with_the_form(server: ChatServer) -> None:
+    visitor = browser(server)
+    wrong = visitor.post("/first-run", data={"code": "a wrong one, mistyped"})
+    assert wrong.status_code == 403
+    assert 'id="code-help" class="field-error"' in wrong.text
+    form = visitor.post("/first-run", data={"code": f" {SETUP_CODE} "})
+    assert form.status_code == 200
+    assert 'name="installation_name"' in form.text
+    with_mistake = visitor.post("/first-run", data={**TYPED, "code": SETUP_CODE, "name": ""})
+    assert with_mistake.status_code == 422
+    assert f'name="code" value="{SETUP_CODE}"' in with_mistake.text
+    assert visitor.post("/first-run", data={**TYPED, "code": SETUP_CODE}).status_code == 303
+
+
+def test_without_setup_code_the_log_has_a_link_the_same_for_every_process_and_machine(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    one = start_server(database_url, SETUP_CODE="", WEB_CONCURRENCY="2")
+    two = start_server(database_url, SETUP_CODE="", PUBLIC_URL="http://127.0.0.1:8000")
+    link = link_in_log(one)
+    assert link_in_log(two) == link
+    assert f"http://127.0.0.1:8000{link}" in two.log
+    assert link.split("=")[1] not in browser(one).get("/first-run").text
+    assert browser(one).get(link[:-1]).status_code == 403
+    visitor = browser(one)
+    assert visitor.get(link).status_code == 200
+    assert visitor.post("/first-run", data={**TYPED, "code": link.split("=")[1]}).status_code == 303
+    one.restart()
+    assert one.log.count("not set up yet") == 1, "and is not offered again"
+
+
+def test_the_link_of_an_earlier_database_opens_nothing(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url, SETUP_CODE="")
+    link = link_in_log(server)
+    query(database_url, "ALTER TABLE installation RENAME TO earlier")
+    query(database_url, "CREATE TABLE installation (LIKE earlier INCLUDING ALL)")
+    server.restart()
+    assert browser(server).get(link).status_code == 403
+    assert link_in_log(server) != link
+
+
+def test_a_database_that_is_made_while_the_chat_runs_has_its_link_in_the_log_when_somebody_comes(
+    server: ChatServer, start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    alice = first_run(server)
+    other = start_server(database_url, SETUP_CODE="")
+    assert "first-run" not in other.log
+    assert alice.client.get("/").status_code == 200
+    query(database_url, "TRUNCATE installation, users CASCADE")
+    for _ in range(5):
+        assert browser(other).get("/first-run").status_code == 403
+    assert browser(other).get(link_in_log(other)).status_code == 200
+    assert other.log.count("/first-run?code=") == 1, "visitors cannot fill the log"
+
+
+def test_first_run_reports_every_wrong_field_and_keeps_what_was_typed(server: ChatServer) -> None:
+    typed = {"installation_name": " ", "room_name": "", "name": "", "email": "not an address", "password": "short"}
+    answer = browser(server).post("/first-run", data={**typed, "code": SETUP_CODE})
+    assert answer.status_code == 422
+    assert answer.text.count('aria-invalid="true"') == 5
+    assert "not an address" in answer.text
+    assert "short" not in answer.text, "a password is never sent back"
+    first_run(server)

@@ -1,0 +1,154 @@
+"""Sessions: how they end, and what is left of them."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from websockets.sync.client import ClientConnection, connect
+
+from tests.support.databases import execute, query, run
+from tests.support.people import PASSWORD, Person, browser, first_run, sign_in, sign_up
+from tests.support.server import ChatServer
+
+
+def is_in(person: Person) -> bool:
+    return person.client.get("/profile").status_code == 200
+
+
+def socket_of(person: Person, **cookies: str) -> ClientConnection:
+    """A page's connection with these cookies, or with the person's own."""
+    chosen = cookies or dict(person.client.cookies)
+    header = "; ".join(f"{name.replace('_', '-')}={value}" for name, value in chosen.items())
+    address = person.server.url.replace("http", "ws") + "/live"
+    return connect(address, origin=person.server.url, additional_headers={"Cookie": header})  # type: ignore[arg-type]
+
+
+def hears_that_the_session_has_ended(socket: ClientConnection) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if "signed out" in str(socket.recv(timeout=20)):
+            return True
+    return False
+
+
+def is_left_in_peace(socket: ClientConnection) -> bool:
+    """Whether two seconds pass without a word about the end of the session."""
+    with suppress(TimeoutError):
+        while "signed out" not in str(socket.recv(timeout=2)):
+            pass
+        return False
+    return True
+
+
+def ages(person: Person, column: str, interval: str) -> None:
+    """Let a time of everybody's sessions have been earlier."""
+    run(execute(person.server.database_url, f"UPDATE sessions SET {column} = {column} - interval '{interval}'"))
+
+
+def test_a_new_address_or_password_needs_the_present_one_and_ends_the_other_sessions(alice: Person) -> None:
+    changes = [
+        ("email", {"email": "new@example.org", "email_password": PASSWORD}, "email_password"),
+        ("password", {"password": "another fine password", "current_password": PASSWORD}, "current_password"),
+    ]
+    for what, fields, field in changes:
+        other, bob = sign_in(alice.server, alice), sign_up(alice.server, f"Bob {what}")
+        with socket_of(other) as page:
+            for wrong in ("", "wrong", "x" * 5000):
+                assert alice.submit(f"/profile/{what}", {**fields, field: wrong}).status_code == 422
+            assert is_in(other)
+            assert alice.submit(f"/profile/{what}", fields).status_code == 303
+            assert hears_that_the_session_has_ended(page)
+        assert not is_in(other)
+        assert is_in(alice)
+        assert is_in(bob)
+        alice.email = "new@example.org"
+        assert f"{what}_changed" in alice.server.log
+
+
+def test_signing_in_again_ends_the_session_this_browser_had_and_its_pages(alice: Person) -> None:
+    bob, other = sign_up(alice.server, "Bob Brown"), sign_in(alice.server, alice)
+    for name, address in (("herself", alice.email), ("somebody else", bob.email)):
+        before = dict(alice.client.cookies)
+        with socket_of(alice) as page:
+            assert alice.submit("/sign-in", {"email": address, "password": "wrong"}).status_code == 422
+            assert is_in(alice), f"a mistake ends nothing: {name}"
+            assert alice.submit("/sign-in", {"email": address, "password": PASSWORD}).status_code == 303
+            assert hears_that_the_session_has_ended(page)
+        earlier = browser(alice.server)
+        earlier.cookies.update(before)
+        assert earlier.get("/profile").status_code == 303
+        assert is_in(alice)
+    assert is_in(other), "of other browsers nothing ends"
+    assert is_in(bob)
+
+
+def test_signing_up_on_a_browser_that_is_signed_in_ends_its_session(alice: Person) -> None:
+    before = dict(alice.client.cookies)
+    fields = {"name": "Dora", "email": "dora@example.org", "password": PASSWORD}
+    assert alice.submit("/sign-up", fields).status_code == 303
+    earlier = browser(alice.server)
+    earlier.cookies.update(before)
+    assert earlier.get("/profile").status_code == 303
+    assert "Dora" in alice.get("/profile").text
+
+
+def test_a_session_ends_some_days_after_the_sign_in_however_much_it_is_used(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url, SESSION_DAYS="40")
+    alice = first_run(server)
+    for _ in range(3):
+        for column in ("created_at", "expires_at", "refreshed_at"):
+            ages(alice, column, "13 days")
+        del alice.client.cookies["simplechat-access"]
+        assert is_in(alice)
+    row = query(database_url, "SELECT expires_at - created_at AS lifetime FROM sessions")[0]
+    assert row["lifetime"].days == 40
+    ages(alice, "created_at", "25 hours")
+    del alice.client.cookies["simplechat-access"]
+    assert not is_in(alice), "even where the row says that it lasts longer"
+
+
+def test_a_session_ends_after_ninety_days_by_default(alice: Person) -> None:
+    ages(alice, "created_at", "89 days")
+    del alice.client.cookies["simplechat-access"]
+    assert is_in(alice)
+    ages(alice, "created_at", "1 day")
+    del alice.client.cookies["simplechat-access"]
+    assert not is_in(alice)
+
+
+def test_a_replaced_refresh_token_opens_a_connection_for_a_minute_only(alice: Person) -> None:
+    replaced = alice.client.cookies["simplechat-refresh"]
+    del alice.client.cookies["simplechat-access"]
+    assert is_in(alice)
+    current = alice.client.cookies["simplechat-refresh"]
+    assert current != replaced
+    with socket_of(alice, simplechat_refresh=replaced) as page:
+        assert is_left_in_peace(page)
+    ages(alice, "refreshed_at", "61 seconds")
+    with socket_of(alice, simplechat_refresh=replaced) as page:
+        assert hears_that_the_session_has_ended(page)
+    with socket_of(alice, simplechat_refresh=current) as page:
+        assert is_left_in_peace(page)
+
+
+def test_sessions_that_ended_long_ago_are_deleted_and_the_others_are_not(alice: Person) -> None:
+    server, database = alice.server, alice.server.database_url
+    for name, values in (
+        ("signed out long ago", "now() - interval '31 days', now() + interval '9 days'"),
+        ("signed out lately", "now() - interval '29 days', now() + interval '9 days'"),
+        ("unused for long", "NULL, now() - interval '31 days'"),
+        ("unused lately", "NULL, now() - interval '29 days'"),
+    ):
+        insert = f"""INSERT INTO sessions (user_id, refresh_hash, user_agent, revoked_at, expires_at)
+            SELECT 1, '', '{name}', {values} FROM generate_series(1, 1200)"""
+        run(execute(database, insert))
+    server.restart()
+    deadline = time.monotonic() + 30
+    while query(database, "SELECT 1 FROM sessions WHERE user_agent LIKE '%long%'"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    kept = query(database, "SELECT user_agent, count(*) FROM sessions WHERE user_agent LIKE '%lately' GROUP BY 1")
+    assert {row[0]: row[1] for row in kept} == {"signed out lately": 1200, "unused lately": 1200}
+    assert is_in(alice)
