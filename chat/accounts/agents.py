@@ -13,7 +13,7 @@ BROWSERS = {
     "DuckDuckGo": r"\b(?:DuckDuckGo|Ddg)/",
     "Firefox": r"\b(?:Firefox|FxiOS)/",
     "Chrome": r"(?:Chrome|Chromium|CriOS)/",
-    "Safari": r"\bVersion/\S+ .*\bSafari/",
+    "Safari": r"\bVersion/.{1,100}\bSafari/",
 }
 SYSTEMS = {
     "an iPhone": r"\biPhone\b",

@@ -75,7 +75,7 @@ class Workshop:
         async with self._free:
             for _ in range(ATTEMPTS):
                 try:
-                    worker = self._idle.pop() if self._idle else await self._forge.worker()
+                    worker = await self._living() or await self._forge.worker()
                 except (OSError, EOFError, TimeoutError) as error:
                     logger.warning("No process could be started to make a message's markup: %s", error)
                     continue
@@ -87,6 +87,16 @@ class Workshop:
                 if time.monotonic() - began >= COLOURS_SECONDS:
                     return None
                 # It cannot have used up its time: something else has ended it.
+        return None
+
+    async def _living(self) -> "_Worker | None":
+        """A worker that is idle and alive; those that something has ended meanwhile are forgotten."""
+        await asyncio.sleep(0)  # hears of it
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.reader.at_eof():
+                return worker
+            worker.close()
         return None
 
 
@@ -179,14 +189,18 @@ class _Forge:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
-            # It gets no setting of ours: what parses hostile texts is to know no secret.
-            self._process = subprocess.Popen(  # noqa: S603  our own module, and a number
-                [sys.executable, "-m", "chat.messages.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                cwd=_ROOT,
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            try:
+                # It gets no setting of ours: what parses hostile texts is to know no secret.
+                self._process = subprocess.Popen(  # noqa: S603  our own module, and a number
+                    [sys.executable, "-m", "chat.messages.worker", str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    cwd=_ROOT,
+                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                )
+            except OSError:
+                ours.close()
+                raise
         return ours
 
     async def close(self) -> None:

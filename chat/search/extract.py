@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
@@ -44,8 +45,15 @@ def _found(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term]]:
 
 def _best_place(found: Sequence[tuple[int, int, Term]]) -> int:
     """Where the most different terms follow within an extract's length; the first such place."""
-
-    def different(start: int) -> int:
-        return len({term for first, _, term in found if start <= first < start + LENGTH - BEFORE})
-
-    return max((first for first, _, _ in found), key=lambda start: (different(start), -start), default=0)
+    within: Counter[Term] = Counter()
+    most, best, end = 0, 0, 0
+    for start, _, term in found:
+        while end < len(found) and found[end][0] < start + LENGTH - BEFORE:
+            within[found[end][2]] += 1
+            end += 1
+        if len(within) > most:
+            most, best = len(within), start
+        within[term] -= 1
+        if not within[term]:
+            del within[term]
+    return best

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 import anyio
+import anyio.to_thread
 from markupsafe import Markup
 from sqlalchemy import (
     ColumnElement,
@@ -141,12 +142,12 @@ async def _shown(
     )
     found = {row.id: row for row in await connection.execute(statement)}
     people = await others_in(connection, visitor.id, [row.room_id for row in found.values() if row.kind == "direct"])
-    answers = []
-    for row in (found[message_id] for message_id in message_ids if message_id in found):
-        message = message_from(row)
-        room_name = row.room_name or direct_name(visitor, people[row.room_id])
-        answers.append(Find(message, room_name, extract_of(message.body, question.wanted)))
-    return answers
+    rows = [found[message_id] for message_id in message_ids if message_id in found]
+    shown = [message_from(row) for row in rows]
+    names = [row.room_name or direct_name(visitor, people[row.room_id]) for row in rows]
+    # Twenty long messages and twenty terms take a tenth of a second.
+    extracts = await anyio.to_thread.run_sync(lambda: [extract_of(each.body, question.wanted) for each in shown])
+    return [Find(*each) for each in zip(shown, names, extracts, strict=True)]
 
 
 async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[ColumnElement[bool]]:

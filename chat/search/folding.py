@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
 
 from chat.text import SYLLABIC
 
@@ -20,11 +19,11 @@ def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
     """The same letter by letter, and for each letter of the outcome the place in `text` it comes from."""
     if text.isascii():
         return text.lower(), range(len(text))
-    letters = [(comparable, place) for place, letter in enumerate(text) for comparable in _folded_letter(letter)]
-    return "".join(letter for letter, _ in letters), [place for _, place in letters]
-
-
-_folded_letter = lru_cache(maxsize=4096)(folded)
+    letters = {letter: folded(letter) for letter in set(text)}
+    comparable = "".join(map(letters.__getitem__, text))
+    if all(len(each) == 1 for each in letters.values()):
+        return comparable, range(len(text))
+    return comparable, [place for place, letter in enumerate(text) for _ in letters[letter]]
 
 
 def is_syllabic(text: str) -> bool:

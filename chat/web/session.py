@@ -18,7 +18,7 @@ from chat.batches import Batches
 from chat.database import reading, time_limit
 from chat.errors import DatabaseUnavailable, NotFound
 from chat.ids import SessionId
-from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens
+from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
 
 LOOK_UP_SECONDS = 5.0
 ANONYMOUS_PATHS = ("/static/", "/healthz", "/readyz")
@@ -136,4 +136,4 @@ def administrator(request: Request) -> Visitor:
 
 def zone_of(request: Request) -> str | None:
     """The time zone the visitor has chosen, else what their browser says is theirs; None when neither does."""
-    return visitor(request).time_zone or request.cookies.get("zone")
+    return visitor(request).time_zone or zone(request)

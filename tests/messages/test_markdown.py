@@ -1,15 +1,21 @@
 """What people type, as it is shown, and what of it never reaches a page."""
 
+import html
 import re
-import time
 
+import nh3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
+from chat.accounts.person import Person as Named
+from chat.ids import UserId
 from chat.messages.highlighting import highlighted
-from chat.messages.markdown import ELEMENTS, written
+from chat.messages.markdown import ELEMENTS, MARKUP_ALLOWANCE, MARKUP_PER_BYTE, as_typed, written
+from chat.messages.naming import Mentionable
 from tests.support.databases import query
+from tests.support.linear import Repeated, repeated
 from tests.support.people import Person
 
 REL = 'rel="noopener noreferrer nofollow"'
@@ -86,15 +92,52 @@ def test_nothing_but_the_listed_markup_comes_out(text: str) -> None:
         assert LINK.fullmatch(tag) or re.fullmatch(r"</?[a-z]+>", tag), tag
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ["[", "*a", ">", "- ", "`", "[a](http://x ", "~~a", "http://", "_a__b", "https://x.org/(", "```python\nf'{", "<a "],
-)
-def test_no_text_takes_long(piece: str) -> None:
-    text = (piece * 10_000)[:10_000]
-    began = time.process_time()
-    rendered(text)
-    assert time.process_time() - began < 2
+COSTLY = [
+    "&",
+    "a&",
+    "<",
+    ">",
+    "\n",
+    "a\n",
+    "> ",
+    ">>> a\n\n",
+    "- a\n",
+    "1. ",
+    "*a*",
+    "`a` ",
+    "~~a~~",
+    "[a](http://b.c)",
+]
+COSTLY += ["http://a.b ", "@Al ", "```json\n1,[a:\n```\n", "```java\n", '"""\n', "\u00a0", "é", "👍", "/me ", "\\"]
+AL = Mentionable((Named(UserId(1), "Al"),))
+
+
+@given(repeated(COSTLY), st.integers(0, 1500))
+def test_markup_has_about_four_times_the_bytes_of_its_text_at_most(text: Repeated, length: int) -> None:
+    body = text.text(length)
+    size = len(body.encode())
+    assert len(written(body, AL, highlighted).html.encode()) <= MARKUP_PER_BYTE * size + MARKUP_ALLOWANCE
+    assert len(as_typed(body).encode()) <= MARKUP_PER_BYTE * size + 30
+
+
+def test_a_text_whose_markup_would_be_too_large_still_mentions_people() -> None:
+    made = written("@Al " * 300, AL)
+    assert made.html == as_typed("@Al " * 300)
+    assert made.mentioned == {1}
+
+
+@given(st.one_of(st.text(max_size=30), st.lists(PIECES, max_size=20).map("".join)))
+def test_a_text_as_it_was_typed_says_the_same_to_a_browser(text: str) -> None:
+    markup = as_typed(text)
+    assert html.unescape(markup.removeprefix('<p class="typed">').removesuffix("</p>")) == text
+    assert nh3.clean(markup, tags={"p"}, attributes={"p": {"class"}}) == nh3.clean(
+        f'<p class="typed">{escape(text)}</p>', tags={"p"}, attributes={"p": {"class"}}
+    )
+
+
+def test_adjacent_signs_of_one_colour_share_an_element() -> None:
+    assert rendered('```json\n["a","b"]\n```').count("<span") == 2
+    assert rendered("```java\n" + '"""' * 3000 + "\n```").count("<span") == 1
 
 
 def test_markup_is_made_once_and_kept(alice: Person) -> None:

@@ -1,0 +1,320 @@
+"""What people type and browsers send is read in a time that grows with its length and no faster."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from chat.accounts.agents import agent_of
+from chat.accounts.passwords import check_password
+from chat.accounts.people import _valid_email
+from chat.accounts.person import Person as Named
+from chat.accounts.status import status_in, valid_status
+from chat.errors import InvalidInput
+from chat.ids import UserId
+from chat.messages.commands import _COMMAND
+from chat.messages.emoji import find_emoji, is_emoji, shortcodes, with_emoji
+from chat.messages.markdown import as_typed, escaped, is_brief, plain, unescaped, written
+from chat.messages.naming import Mentionable
+from chat.messages.posting import LONGEST_BODY, checked_body
+from chat.search.extract import extract
+from chat.search.folding import folded, spaced
+from chat.search.question import LONGEST, understood
+from chat.text import checked_name, paragraphs, single_line
+from chat.times import in_zone, is_zone
+from chat.web.cookies import access_token, zone
+from chat.web.forms import whole_number
+from tests.support.linear import Repeated, assert_linear, cpu_time, repeated
+from tests.support.people import Person, bodies, sign_up
+from tests.support.searching import until_searchable
+from tests.support.silence import Silence
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+HEADER = 32_000  # characters
+FIELD = 250_000
+LETTERS = ["a", "é", "\u0301", "田", "ﷺ", "\u200d", "👍", " ", "\n", "\t", "\x00", "\u2028", "1", "_"]
+PEOPLE = tuple(
+    Named(UserId(place), name)
+    for place, name in enumerate(["a" * length for length in range(1, 61)] + ["田" * 30, "ab", "a b", "a a a"] * 50, 1)
+)
+NOBODY_AND_ALL = Mentionable(PEOPLE, everybody=True)
+
+
+def request(**headers: str) -> Request:
+    """A request with these headers, as the server makes it."""
+    raw = [(name.replace("_", "-").encode(), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    return Request({"type": "http", "scheme": "http", "path": "/", "server": ("localhost", 80), "headers": raw})
+
+
+def cookies(header: str) -> None:
+    access_token(request(cookie=header))
+    zone(request(cookie=header))
+
+
+def extracts(text: str) -> None:
+    """Look for what a long question asks in a message, once one that is there and once one that nearly is."""
+    markup = str(as_typed(text))
+    for typed in (text[: LONGEST - 10], f'"{text[:100]}b" {text[:80]}', " ".join(text[:20])):
+        with suppress(InvalidInput):
+            terms = understood(typed.replace('"', " ") + " a", NOW).wanted
+            extract(markup, terms[:20])
+
+
+def refused_or(work: Callable[[str], object]) -> Callable[[str], object]:
+    """The same work; that it may refuse the text is as good."""
+
+    def attempt(text: str) -> None:
+        with suppress(InvalidInput):
+            work(text)
+
+    return attempt
+
+
+PARSERS: dict[str, tuple[Callable[[str], object], int, list[str]]] = {
+    "user agents": (
+        agent_of,
+        HEADER,
+        ["Version/", "Version/x ", "Safari/", "Chrome/", "Mac OS X", "Edg", "Opera", "Linux", "x", " ", "/", "(", ";"],
+    ),
+    "user agents, to be shown": (lambda text: str(agent_of(text)), HEADER, ["Version/1 ", "Safari/", "iPhone", "Mac "]),
+    "cookies": (
+        cookies,
+        HEADER,
+        ["zone=", '"', "\\", '\\"', "\\101", "\\1", ";", "; ", "=", "a=b", "simplechat-access=", "a", ",", " "],
+    ),
+    "e-mail addresses": (refused_or(_valid_email), FIELD, ["a", "@", ".", "a@b", "a.", " ", "@b.", "\n", "é"]),
+    "passwords": (refused_or(check_password), FIELD, ["a", "1", " ", "é", "password", "\x00"]),
+    "names": (refused_or(lambda text: checked_name(text, 60)), FIELD, LETTERS),
+    "lines": (single_line, FIELD, LETTERS),
+    "paragraphs": (paragraphs, FIELD, LETTERS),
+    "messages before they are written": (refused_or(checked_body), FIELD, ["a", "\r", "\n", "\r\n", " ", "\x00", "\t"]),
+    "commands": (
+        lambda text: _COMMAND.fullmatch(text.strip("\r\n").rstrip()),
+        FIELD,
+        ["/", "a", " ", "\n", "1", "/a "],
+    ),
+    "statuses": (
+        refused_or(lambda text: valid_status(text, text, "today", NOW)),
+        FIELD,
+        [":", ":a", ":tada:", *LETTERS],
+    ),
+    "statuses by a command": (refused_or(status_in), FIELD, [":", ":a", ":tada:", *LETTERS]),
+    "emoji": (with_emoji, LONGEST_BODY, [":", ":a", ":tada:", "::", "_", "a", "-", "+1", " ", "👍", ":\ufe0f"]),
+    "emoji to find": (lambda text: find_emoji(text, 8), HEADER, [":", "a", "_", " ", "ta", "👍"]),
+    "emoji to recognise": (
+        lambda text: (is_emoji(text), shortcodes(text)),
+        FIELD,
+        ["👍", "\ufe0f", "a", "\u200d", "🏽"],
+    ),
+    "time zones": (
+        lambda text: (is_zone(text), in_zone(NOW, text)),
+        HEADER,
+        ["Europe/", "Europe/Berlin", "/", ".", "a"],
+    ),
+    "numbers": (whole_number, FIELD, ["1", "0", "-", "a", "١"]),
+    "text to be escaped": (escaped, LONGEST_BODY, ["\\", "*", "a", "\\*", "\n", "é"]),
+    "text that was escaped": (unescaped, LONGEST_BODY, ["\\", "*", "a", "\\*", "\n", "é"]),
+    "text as it was typed": (as_typed, LONGEST_BODY, ["&", "<", ">", "&amp;", "&#", "a", "\n", '"']),
+    "markup to be read as text": (
+        lambda text: plain(text, {"blockquote"}),
+        LONGEST_BODY * 4,
+        [
+            "<p>",
+            "</p>",
+            "<blockquote>",
+            "</blockquote>",
+            "<em>",
+            "</em>",
+            "<a href=/x>",
+            "&amp;",
+            "&",
+            "<",
+            "a",
+            "\n",
+            "<b",
+        ],
+    ),
+    "text to be compared": (lambda text: spaced(folded(text)), LONGEST_BODY, [*LETTERS, "ẞ", "İ", "ｱ"]),
+    "names in messages": (
+        lambda text: list(NOBODY_AND_ALL.names_in(text)),
+        LONGEST_BODY,
+        ["@", "a", "aa", " ", "@a", "@a a", "田", "@田", "@room", "b", "\n", "."],
+    ),
+    "questions": (
+        refused_or(lambda text: understood(text, NOW)),
+        HEADER,
+        ['"', "-", "from:", "in:", "has:", "before:", "a", " ", '"a', "-from:", ":", "é", "👍", "田"],
+    ),
+    "questions as long as they may be": (
+        refused_or(lambda text: [term.pattern for term in understood(text[:LONGEST], NOW).terms]),
+        1200,
+        ['"', "-", "from:", "before:today", "a", " ", '"a', "a ", "👍", "田"],
+    ),
+    "extracts of what was found": (extracts, LONGEST_BODY, ["a", " ", "a ", "aa", "é", "田", "ﷺ", "&", "<", "b", "👍"]),
+}
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@settings(max_examples=15)
+@given(data=st.data())
+def test_reading_takes_a_time_that_grows_with_the_length(parser: str, data: st.DataObject) -> None:
+    work, longest, pieces = PARSERS[parser]
+    assert_linear(work, data.draw(repeated(pieces)), longest)
+
+
+def test_a_parser_that_is_quadratic_is_noticed() -> None:
+    safari = re.compile(r"\bVersion/\S+ .*\bSafari/")
+    with pytest.raises(AssertionError, match="become"):
+        assert_linear(safari.search, Repeated("", "Version/x ", ""), 8000)
+
+
+MARKDOWN = [
+    "[",
+    "]",
+    "(",
+    ")",
+    "](",
+    "![",
+    "[a](",
+    "[a](http://x ",
+    "[[a](b)](c) ",
+    "*",
+    "**",
+    "*a",
+    "_a",
+    "a**b",
+    "_a__b",
+    "*a_",
+    "~~",
+    "~~a",
+    "~",
+    "`",
+    "``",
+    "`a``",
+    "> ",
+    ">",
+    ">a\n\n",
+    "- ",
+    "- a\n",
+    "> - ",
+    "1. ",
+    "* a\n",
+    "&",
+    "&amp;",
+    "&#1;",
+    "<",
+    "<a ",
+    "<x@y.z>",
+    "<http://",
+    "http://",
+    "http://[",
+    "http://a.",
+    "http://a-",
+    "http://ⓐ.",
+    "https://x.org/(",
+    "mailto:",
+    "mailto:a@b.c ",
+    "www.",
+    "//",
+    "\\",
+    "\\[",
+    '"',
+    "'",
+    "\n",
+    "\n\n",
+    " ",
+    "  \n",
+    "\t",
+    "x\n",
+    "x ",
+    "a",
+    ":",
+    ":a:",
+    ":tada:",
+    ":::",
+    "|a|\n",
+    "$",
+    "{{",
+    "@",
+    "@a",
+    "@aa ",
+    "@room ",
+    "#",
+    "---\n",
+    "<!--",
+    "<![CDATA[",
+    "*`",
+    "*[",
+    "`[",
+    "[*",
+    "](<",
+    "é",
+    "田",
+]
+AT_ONCE = 0.1  # seconds of CPU time; on an ordinary machine it is a fifth of that
+
+
+@settings(max_examples=60)
+@given(repeated(MARKDOWN))
+def test_markup_that_is_made_in_the_server_process_is_made_at_once(text: Repeated) -> None:
+    body = next((body for body in map(text.text, range(999, 0, -50)) if is_brief(body)), "")
+    assert any(cpu_time(lambda it: written(it, NOBODY_AND_ALL), body) < AT_ONCE for _ in range(5)), body
+
+
+def test_no_text_keeps_others_waiting(alice: Person, bob: Person) -> None:
+    for name in ("A", "Aa", "Aaa", "Aaaa a"):
+        sign_up(alice.server, name)
+    alice.post(1, "first")
+    with Silence(alice.server, bob.client, "/profile") as silence:
+        for place, piece in enumerate(MARKDOWN):
+            body = "x" + (piece * LONGEST_BODY)[: LONGEST_BODY - 2] + "x"
+            answer = alice.edit(1, body) if place % 2 else alice.post(1, body)
+            assert answer.status_code == 200, answer.text
+            assert re.fullmatch(r"\s*x.*x\s*", bodies(answer.text)[0], re.DOTALL), piece
+    assert silence.longest < 0.2
+
+
+def test_no_header_keeps_others_waiting(alice: Person, bob: Person) -> None:
+    hostile = {
+        "Cookie": ['zone="' + piece * (15_000 // len(piece)) + '"' for piece in ("\\", '\\"', "\\1", ";", "=")],
+        "User-Agent": ["Version/x " * 1500, "Version/" * 1900],
+        "HX-Current-URL": ["http://" + "[" * 15_000, "/" * 15_000, "http://a@" * 1600],
+        "Accept-Encoding": ["gzip," * 3000, "," * 15_000],
+        "Accept-Language": ["a-" * 7500],
+        "If-None-Match": ['W/"' * 5000],
+        "Range": ["bytes=" + "0-1," * 3700],
+        "Origin": ["http://" + "a." * 7000],
+    }
+    with Silence(alice.server, bob.client, "/profile") as silence:
+        for name, values in hostile.items():
+            for value in values:
+                for path in ("/sign-in", "/healthz", "/static/vendor/htmx.min.js", "/rooms/1"):
+                    with suppress(httpx.TransportError):
+                        alice.client.get(path, headers={name: value})
+    assert silence.longest < 0.2
+
+
+def test_no_search_keeps_others_waiting(alice: Person, bob: Person) -> None:
+    for letter in "aéﷺ田&":
+        for _ in range(4):
+            alice.post(1, (letter + " " + letter) * (LONGEST_BODY // 3))
+    until_searchable(alice.server)
+    with Silence(alice.server, bob.client, "/profile") as silence:
+        for question in (
+            "a a a a a a",
+            "é é é",
+            "é from:alice",
+            "田 田 田",
+            "田田田",
+            '"a a' + " a" * 130 + '"',
+            "&",
+            "in:lobby",
+        ):
+            assert alice.client.get("/search", params={"q": question}).status_code in (200, 422)
+    assert silence.longest < 0.2
