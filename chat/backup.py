@@ -56,6 +56,7 @@ async def write(database_url: str, file: Path) -> None:
             output.flush()
             os.fsync(output.fileno())
         unfinished.replace(file)
+        audit.record("backup_made", file=file.name)
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise

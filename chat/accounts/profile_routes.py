@@ -38,6 +38,7 @@ async def rename_myself(request: Request) -> Response:
             await rename_person(connection, me.id, form.get("name", ""))
     except InvalidInput as invalid:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
+    audit.record("renamed")
     return _saved("name")
 
 

@@ -10,7 +10,7 @@ from chat import audit
 from chat.accounts.people import authenticate, check_registration, create_person, registration
 from chat.accounts.sessions import revoke_session
 from chat.database import reading
-from chat.errors import InvalidInput
+from chat.errors import InvalidInput, TooManyRequests
 from chat.rooms.announcing import announce_arrival
 from chat.rooms.inviting import find_invite, follow_invite
 from chat.rooms.members import join_first_room
@@ -57,6 +57,7 @@ async def sign_up(request: Request) -> Response:
     except _InviteUsedUp:
         return await _sign_up_page(request, form, {}, invite, status_code=403)
     room_id = followed.room_id if followed else None
+    audit.record("signed_up", user_id=user_id, invited=followed is not None, room_id=room_id)
     for joined in {first_room, room_id}:
         if joined is not None:
             await announce_arrival(request.app.state, joined, [user_id])
@@ -76,9 +77,13 @@ async def sign_in(request: Request) -> Response:
         await throttle_sign_in(request, email)
         user_id = await authenticate(request.app.state.database, email, form.get("password", ""), asker(request, email))
     except InvalidInput as invalid:
+        if not isinstance(invalid, TooManyRequests):
+            # Not what is no address: people type a password into the wrong field.
+            audit.record("sign_in_failed", account=email[:254] if "@" in email else "")
         return refused(_sign_in_page(request, form, invalid.errors, wanted), invalid)
     async with request.app.state.database.begin() as connection:
         tokens = await begin_session(request, connection, user_id)
+    audit.record("signed_in", user_id=user_id)
     return await signed_in(request, tokens, email, wanted if _is_own_path(wanted) else "/")
 
 
@@ -89,6 +94,7 @@ async def sign_out(request: Request) -> Response:
         session_id = request.state.visitor.session_id
         async with request.app.state.database.begin() as connection:
             await revoke_session(connection, session_id, datetime.now(UTC))
+        audit.record("signed_out", session_id=session_id)
         await request.app.state.notices.end_sessions([session_id])
     return response
 

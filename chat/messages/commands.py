@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from chat import audit
 from chat.accounts.status import set_status, status_in
 from chat.database import reading
 from chat.errors import Forbidden, InvalidInput
@@ -104,8 +105,10 @@ async def _change_room(request: Request, room_id: RoomId, name: str, rest: str) 
         await announce_topic(state, room.id, topic)
         return f"/me set the topic: {escaped(topic)}" if topic else "/me cleared the topic"
     if name == "invite":
+        audit.record("member_added", room_id=room.id, member_id=person.id)
         await announce_arrival(state, room.id, [person.id])
         return f"/me invited {escaped(person.name)}"
+    audit.record("member_left", room_id=room.id)
     await announce_removal(state, room.id, me.id)
     return _to("/")
 

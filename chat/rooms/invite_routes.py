@@ -98,6 +98,7 @@ async def accept_invitation(request: Request) -> Response:
             invite = await follow_invite(connection, me.id, token, datetime.now(UTC))
     if invite is None or invite.room_id is None:
         return _ended(request, status_code=410)
+    audit.record("invite_used", room_id=invite.room_id)
     await announce_arrival(request.app.state, invite.room_id, [me.id])
     return RedirectResponse(f"/rooms/{invite.room_id}", status_code=303)
 

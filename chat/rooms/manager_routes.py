@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from chat import audit
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
@@ -31,6 +32,7 @@ async def settings(request: Request) -> Response:
             await change_settings(connection, me, room, form)
     except InvalidInput as invalid:
         return refused(await _settings_page(request, room, form, invalid.errors), invalid)
+    audit.record("room_changed", room_id=room.id, kind=form.get("kind"), posting=form.get("posting"))
     await announce_change(request.app.state, room.id, await _member_ids(request, room))
     return _to_room(room)
 
@@ -40,6 +42,7 @@ async def archive(request: Request) -> Response:
     await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         await archive_room(connection, me, room)
+    audit.record("room_archived", room_id=room.id)
     await announce_change(request.app.state, room.id, await _member_ids(request, room))
     return _to_room(room)
 
@@ -49,6 +52,7 @@ async def restore(request: Request) -> Response:
     await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         await restore_room(connection, me, room)
+    audit.record("room_restored", room_id=room.id)
     await announce_change(request.app.state, room.id, await _member_ids(request, room))
     return _to_room(room)
 
@@ -69,6 +73,7 @@ async def remove_room(request: Request) -> Response:
     except InvalidInput as invalid:
         context = {"room": room, "values": form, "errors": invalid.errors}
         return refused(await shell_page(request, "rooms/delete.html", context), invalid)
+    audit.record("room_deleted", room_id=room.id)
     await announce_deletion(request.app.state, room, members)
     return RedirectResponse("/", status_code=303)
 

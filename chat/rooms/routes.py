@@ -90,6 +90,7 @@ async def open_room(request: Request) -> Response:
     except InvalidInput as invalid:
         context = {"values": {"kind": "open"} | form, "errors": invalid.errors}
         return refused(await shell_page(request, "rooms/new.html", context), invalid)
+    audit.record("room_opened", room_id=room_id, kind=form.get("kind"))
     return _to_room(room_id)
 
 
@@ -99,6 +100,7 @@ async def join(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room = await visible_room(connection, me, _room_id(request))
         await join_room(connection, me.id, room)
+    audit.record("member_joined", room_id=room.id)
     await announce_arrival(request.app.state, room.id, [me.id])
     return _to_room(room.id)
 
@@ -109,6 +111,7 @@ async def leave(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room = await room_of_member(connection, me, _room_id(request))
         await leave_room(connection, me.id, room)
+    audit.record("member_left", room_id=room.id)
     await announce_removal(request.app.state, room.id, me.id)
     return RedirectResponse("/", status_code=303)
 
@@ -127,6 +130,7 @@ async def add(request: Request) -> Response:
             await add_member(connection, me, room, person)
     except InvalidInput as invalid:
         return refused(await _members_page(request, room, invalid.errors), invalid)
+    audit.record("member_added", room_id=room.id, member_id=person)
     await announce_arrival(request.app.state, room.id, [person])
     return _to_members(request, room)
 
@@ -147,6 +151,7 @@ async def share(request: Request) -> Response:
     me, room = visitor(request), await _my_room(request)
     async with request.app.state.database.begin() as connection:
         await make_owner(connection, me, room, UserId(request.path_params["user_id"]))
+    audit.record("owner_made", room_id=room.id, member_id=request.path_params["user_id"])
     await announce_news(request.app.state, room.id)
     return _to_members(request, room)
 
@@ -156,6 +161,7 @@ async def unshare(request: Request) -> Response:
     me, room = visitor(request), await _my_room(request)
     async with request.app.state.database.begin() as connection:
         await end_ownership(connection, me, room, UserId(request.path_params["user_id"]))
+    audit.record("owner_ended", room_id=room.id, member_id=request.path_params["user_id"])
     await announce_news(request.app.state, room.id)
     return _to_members(request, room)
 

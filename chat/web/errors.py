@@ -7,10 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from chat import audit
 from chat.audit import request_context
 from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
 from chat.templating import is_htmx, page
 from chat.web.headers import HEADERS
+from chat.web.requests import loggable_path
 from chat.web.session import SignInNeeded
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,7 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
 
 def refuse_origin(request: Request) -> Response:
     """The answer to an unsafe request that another site made."""
+    audit.record("cross_site_refused", method=request.method, path=loggable_path(request.scope))
     return error_page(request, 403, "This request did not come from one of our own pages.")
 
 
@@ -73,11 +76,17 @@ async def on_not_found(request: Request, _: Exception) -> Response:
     if "X-Unasked" in request.headers:
         # Who was removed has been told so; what a page asked by itself meanwhile needs no word.
         return Response(status_code=204)
+    _record_refusal(request, 404)
     return error_page(request, 404)
 
 
 async def on_forbidden(request: Request, error: Exception) -> Response:
+    _record_refusal(request, 403)
     return error_page(request, 403, str(error))
+
+
+def _record_refusal(request: Request, status: int) -> None:
+    audit.record("refused", status=status, method=request.method, path=loggable_path(request.scope))
 
 
 async def on_invalid_input(request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from chat import audit
 from chat.accounts.person import Visitor
 from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId
@@ -14,6 +15,7 @@ from chat.live.wire import Reader
 from chat.templating import fragment
 from chat.web.forms import whole_number
 from chat.web.origin import has_own_origin
+from chat.web.requests import loggable_path
 
 
 async def connect(websocket: WebSocket) -> None:
@@ -23,6 +25,7 @@ async def connect(websocket: WebSocket) -> None:
     like a network failure to it. Only a wrong `Origin`, which no page of ours has, is refused outright.
     """
     if not has_own_origin(websocket, websocket.app.state.settings.public_url):
+        audit.record("cross_site_refused", method="WEBSOCKET", path=loggable_path(websocket.scope))
         await websocket.close()
         return
     if websocket.app.state.departure.under_way:
