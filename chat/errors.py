@@ -58,7 +58,9 @@ class TooManyRequests(InvalidInput):
     def __init__(self, why: str, seconds: float, field: str = "form") -> None:
         self.seconds = max(1, math.ceil(seconds))
         # A page that sends again by itself says so; for how long it waits stands in static/js/sending.js.
-        self.promise = f"{why} It goes by itself in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
+        self.promise = (
+            f"{why} This one goes by itself in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
+        )
         super().__init__(**{field: f"{why} Try again in {_duration(self.seconds)}."})
 
 

@@ -20,7 +20,7 @@ from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.session import visitor
 from chat.web.shell import shell_page
-from chat.web.throttling import asker, throttle
+from chat.web.throttling import asker, forgive, throttle, welcome_browser
 
 # An access token serves ten minutes before a browser shows that it is still in use.
 JUST_USED = timedelta(minutes=15)
@@ -102,7 +102,10 @@ async def change_my_email(request: Request) -> Response:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     audit.record("email_changed", ended_sessions=len(ended))
     await request.app.state.notices.end_sessions(ended)
-    return _saved("email")
+    await forgive(request, OWN_PASSWORD)
+    answer = _saved("email")
+    await welcome_browser(request, answer, email)
+    return answer
 
 
 async def change_my_password(request: Request) -> Response:
@@ -122,6 +125,7 @@ async def change_my_password(request: Request) -> Response:
         return refused(await _profile_page(request, {}, invalid.errors, ""), invalid)
     audit.record("password_changed", ended_sessions=len(ended))
     await request.app.state.notices.end_sessions(ended)
+    await forgive(request, OWN_PASSWORD)
     return _saved("password")
 
 

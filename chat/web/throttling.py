@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 
 from chat.accounts.hashing import Asker
 from chat.accounts.known_browsers import LIFETIME, KnownBrowsers
+from chat.accounts.people import LONGEST_EMAIL
 from chat.accounts.person import Visitor
 from chat.addresses import network_of
 from chat.errors import TooManyRequests
@@ -41,7 +42,15 @@ async def throttle(request: HTTPConnection, rule: Rule, field: str = "form") -> 
 async def throttle_sign_in(request: Request, email: str) -> None:
     """Count an attempt to sign in, of which nobody is told whether there is such an account."""
     rule, subjects = _sign_in_rule(request, email)
-    await request.app.state.throttling.check(rule, subjects, account=email.strip() if "@" in email else "")
+    # An address that somebody is after belongs into the log; a password in the wrong box, and a novel, do not.
+    account = email.strip()[:LONGEST_EMAIL] if "@" in email else ""
+    await request.app.state.throttling.check(rule, subjects, account=account)
+
+
+async def forgive(request: Request, rule: Rule) -> None:
+    """Begin anew with the visitor's budgets of a rule, as after the right password."""
+    person = _subjects(request)["person"]
+    await request.app.state.throttling.forget(rule, {"person": person})
 
 
 async def welcome_browser(request: Request, response: Response, email: str) -> None:

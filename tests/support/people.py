@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -104,6 +105,21 @@ def sign_in(server: ChatServer, person: Person) -> Person:
     answer = again.submit("/sign-in", {"email": person.email, "password": PASSWORD})
     assert answer.status_code == 303, answer.text
     return again
+
+
+def be_too_fast(person: Person) -> httpx.Response:
+    """Post until that is refused for some seconds to come, and return the refusal."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        answer = person.post(1, "quick")
+        if answer.status_code != 429:
+            continue
+        seconds = int(answer.headers["Retry-After"])
+        if seconds >= 5:
+            return answer
+        # At the end of its time there is little of a refusal to be seen.
+        time.sleep(seconds)
+    raise AssertionError("posting is never refused")
 
 
 def email_of(name: str) -> str:
