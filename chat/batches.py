@@ -13,12 +13,21 @@ class Batches(Generic[Item, Answer]):
     """Gathers what several requests ask at the same time. Somebody who comes alone never waits for company.
 
     `work` answers up to `most` items in their order, an exception for one that cannot be had. One batch is under way at
-    a time; what comes meanwhile is the next one.
+    a time; what comes meanwhile is the next one. A batch has at most `most_bytes`, by `size`, or a single item.
     """
 
-    def __init__(self, work: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]], most: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[list[Item]], Awaitable[Sequence[Answer | Exception]]],
+        most: int,
+        *,
+        size: Callable[[Item], int] = lambda _: 0,
+        most_bytes: int = 0,
+    ) -> None:
         self._work = work
         self._most = most
+        self._size = size
+        self._most_bytes = most_bytes
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -34,7 +43,7 @@ class Batches(Generic[Item, Answer]):
     async def _work_off(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                batch = self._next_batch()
                 answers = await self._answers([item for item, _ in batch])
                 for (_, asked), answer in zip(batch, answers, strict=True):
                     if asked.done():
@@ -57,3 +66,13 @@ class Batches(Generic[Item, Answer]):
         except Exception as error:
             return [error] * len(items)
         return answers
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        number, taken = 1, self._size(self._waiting[0][0])
+        for item, _ in self._waiting[1 : self._most]:
+            taken += self._size(item)
+            if taken > self._most_bytes:
+                break
+            number += 1
+        batch, self._waiting = self._waiting[:number], self._waiting[number:]
+        return batch

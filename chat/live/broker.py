@@ -12,7 +12,7 @@ from typing import Any
 from broadcaster import Broadcast, BroadcastBackend, Event
 from broadcaster._base import Subscriber
 
-from chat.live.incoming import CAPACITY, RESYNC, Incoming
+from chat.live.incoming import CAPACITY, RESYNC, Events, Incoming
 from chat.live.postgres_backend import PostgresBackend
 from chat.live.remote_backend import RemoteBackend
 from chat.supervision import Failures, keep
@@ -92,7 +92,7 @@ class Broker(Broadcast):
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[Subscriber]:
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        queue = Events(self._capacity)
         self._subscribers.setdefault(channel, set()).add(queue)
         try:
             await self.backend.subscribe(channel)
@@ -111,7 +111,7 @@ class Broker(Broadcast):
         while True:
             event = await self.backend.next_published()
             for queue in self._subscribers.get(event.channel, ()):
-                if queue.qsize() >= self._capacity:
+                if isinstance(queue, Events) and queue.is_full_for(event):
                     self._give_way(queue)
                 queue.put_nowait(event)
 

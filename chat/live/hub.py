@@ -19,19 +19,20 @@ from broadcaster._base import Subscriber
 
 from chat.ids import Revision, RoomId, UserId
 from chat.live.broker import RESYNC, Broker
+from chat.live.catching_up import FEED_TIMEOUT, CatchingUp
 from chat.live.feed import Change, Changes, Feed, FeedUnavailable
 from chat.live.revision import Verdict, judge
-from chat.live.room import LiveRoom
+from chat.live.room import AtHand, LiveRoom
 from chat.live.subscription import messages_of
-from chat.live.wire import Reader, encode_frame, frame_of_changes
+from chat.live.wire import Reader, encode_frame
+from chat.memory import KILOBYTE
 from chat.supervision import Failures, Supervisor, supervised
 
 logger = logging.getLogger(__name__)
 
 REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every hint of it is lost
 LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
-REPLAY_LIMIT = 500  # messages a reader that is behind is sent; one further behind loads the page anew
-FEED_TIMEOUT = 10.0
+MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is something to fetch
 
 
 class Hub:
@@ -43,9 +44,11 @@ class Hub:
         self._reload = encode_frame(reload)
         self._epoch = ""
         self._name = secrets.token_hex(8)
+        self._catching_up = CatchingUp(feed)
         self._rooms: dict[RoomId, LiveRoom] = {}
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
+        self._at_hand = AtHand()
         self._repair_now = anyio.Event()
         self._tasks: Supervisor
 
@@ -64,6 +67,9 @@ class Hub:
         if str(epoch) == self._epoch:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
+        if sum(len(change.html) for change in changes.items) > MOST_HINT_BYTES:
+            # Nobody is where it starts: whoever has readers there fetches it.
+            base, items = changes.revision, []
         hint = {"from": self._name, "epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))
 
@@ -122,7 +128,7 @@ class Hub:
     async def replay(self, reader: Reader, after: Revision, epoch: str) -> None:
         """Send what happened after a revision, then let the reader go live, without a gap or an overlap.
 
-        A reader of another epoch, from the future, or more than 500 messages behind is told to load the page anew.
+        A reader of another epoch, from the future, or more than a replay behind is told to load the page anew.
         May raise `FeedUnavailable`.
         """
         assert reader.room_id is not None
@@ -135,15 +141,18 @@ class Hub:
         reader.cursor = after
         while not room.admit(reader):
             start = min(reader.cursor, room.cursor)
-            changes = await self._fetch(room.id, start)
-            if changes is None or changes.revision <= start:
+            replay, is_new = await self._catching_up.fetch(self._tasks, room.id, start)
+            if replay.changes is None:
                 return False
+            if replay.changes.revision <= start:
+                if is_new:
+                    return False
+                continue  # others had asked for it before this reader's page was made
             # The room moves first: a reader ahead of it would otherwise wait for others' hints.
-            room.advance(changes)
-            if changes.revision > reader.cursor:
-                missed = [change for change in changes.items if change.revision > reader.cursor]
-                reader.send(frame_of_changes(missed, reader.cursor, changes.revision))
-                reader.cursor = changes.revision
+            self._advance(room, replay.changes)
+            if replay.changes.revision > reader.cursor:
+                reader.send(replay.frame_from(reader.cursor))
+                reader.cursor = replay.changes.revision
         return True
 
     def receive(self, room_id: RoomId, base: Revision, changes: Changes) -> None:
@@ -153,9 +162,13 @@ class Hub:
             return
         verdict = judge(room.cursor, base, changes.revision)
         if verdict is Verdict.DELIVER:
-            room.advance(changes)
+            self._advance(room, changes)
         elif verdict is Verdict.FETCH and room.visitors:
             self._catch_up(room, changes.revision)
+
+    def _advance(self, room: LiveRoom, changes: Changes) -> None:
+        room.advance(changes)
+        self._at_hand.note(room)
 
     # The rooms' subscriptions
 
@@ -193,6 +206,7 @@ class Hub:
                     await subscription.aclose()
             if room.visitors == 0:
                 del self._rooms[room.id]
+                self._at_hand.forget(room)
 
     # Catching up and repair
 
@@ -206,12 +220,12 @@ class Hub:
     async def _fetch_missing(self, room: LiveRoom) -> None:
         try:
             while room.cursor < room.announced:
-                changes = await self._fetch(room.id, room.cursor)
-                if changes is None:
+                replay, is_new = await self._catching_up.fetch(self._tasks, room.id, room.cursor)
+                if replay.changes is None:
                     self._reload_room(room, await self._heads([room.id]))
                 else:
-                    room.advance(changes)
-                if changes is None or not changes.items:
+                    self._advance(room, replay.changes)
+                if replay.changes is None or (is_new and not replay.changes.items):
                     # Announced but not there: a hint from before a restore.
                     room.announced = room.cursor
         except FeedUnavailable as error:
@@ -245,13 +259,6 @@ class Hub:
                 room = self._rooms.get(room_id)
                 if room is not None and room.cursor < revision:
                     self._catch_up(room, revision)
-
-    async def _fetch(self, room_id: RoomId, after: Revision) -> Changes | None:
-        try:
-            with anyio.fail_after(FEED_TIMEOUT):
-                return await self._feed.changes(room_id, after, REPLAY_LIMIT)
-        except TimeoutError as error:
-            raise FeedUnavailable("no answer in time") from error
 
     async def _heads(self, room_ids: Sequence[RoomId]) -> dict[RoomId, Revision]:
         try:

@@ -20,6 +20,7 @@ from chat.live.feed import Feed, FeedUnavailable
 from chat.live.hub import Hub
 from chat.live.subscription import messages_of
 from chat.live.wire import Reader, encode_frame
+from chat.memory import MEGABYTE
 from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ NOT_FOUND = 4404
 CHECK_SECONDS = 5.0
 NEWS = encode_frame("<hx-news></hx-news>")
 RECENT_SECONDS = 10.0  # how long a page may be on its way to its connection and miss nothing
+MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # in that time; who may have missed more looks at everything again
 MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
 
 
@@ -39,6 +41,11 @@ class _Told(NamedTuple):
     at: float
     audience: RoomId | Collection[UserId]
     frame: bytes
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory; a set has some more than its members need."""
+        return 256 + len(self.frame) + (0 if isinstance(self.audience, int) else 100 * len(self.audience))
 
     def concerns(self, reader: Reader) -> bool:
         return self.audience == reader.room_id if isinstance(self.audience, int) else reader.user_id in self.audience
@@ -67,6 +74,8 @@ class Notices:
         self._gone = gone
         self._sidebar = encode_frame(sidebar)
         self._recent: deque[_Told] = deque()
+        self._recent_bytes = 0
+        self._forgotten_until = -RECENT_SECONDS
 
     async def run(self, failures: Failures | None = None) -> None:
         """Apply other processes' notices, and look for lost ones, until cancelled."""
@@ -111,15 +120,26 @@ class Notices:
         self._forget_old()
         for frame in dict.fromkeys(told.frame for told in self._recent if told.concerns(reader)):
             reader.send(frame)
+        if self._forgotten_until > anyio.current_time() - RECENT_SECONDS:
+            reader.send(self._sidebar)
+            reader.send(NEWS)
 
     def _remember(self, audience: RoomId | Collection[UserId], frame: bytes) -> None:
         self._forget_old()
         self._recent.append(_Told(anyio.current_time(), audience, frame))
+        self._recent_bytes += self._recent[-1].size
+        while self._recent_bytes > MOST_REMEMBERED_BYTES:
+            self._forgotten_until = self._forget_oldest().at
 
     def _forget_old(self) -> None:
         since = anyio.current_time() - RECENT_SECONDS
         while self._recent and self._recent[0].at < since:
-            self._recent.popleft()
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> _Told:
+        oldest = self._recent.popleft()
+        self._recent_bytes -= oldest.size
+        return oldest
 
     async def _tell(self, notice: Mapping[str, Sequence[Any]]) -> None:
         self._apply(notice)

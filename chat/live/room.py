@@ -1,7 +1,7 @@
 """A room with readers in this process: how far it is, what its readers have been sent, and when they get more."""
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from contextlib import AsyncExitStack
 
 import anyio
@@ -9,8 +9,12 @@ import anyio
 from chat.ids import Revision, RoomId
 from chat.live.feed import Change, Changes
 from chat.live.wire import Reader, frame_of_changes
+from chat.memory import KILOBYTE, MEGABYTE, size_of
 
 RECENT = 64  # changes a room keeps at hand for readers that are a little behind
+RECENT_BYTES = 128 * KILOBYTE  # of their markup
+MOST_AT_HAND_BYTES = 4 * MEGABYTE  # … in all rooms together
+MOST_GATHERED_BYTES = 128 * KILOBYTE  # of markup, then a frame is due at once
 GATHER_SECONDS = 0.005  # between two frames to a room
 # A room where more is written than anybody can read: a page takes as long to show one message as ten.
 FRAMES_A_SECOND = 10
@@ -31,9 +35,11 @@ class LiveRoom:
         self.sent_at = 0.0
         self.due_at = 0.0  # when as many frames as were sent would have been due at the sustained rate
         self.unsent: list[Change] = []
+        self.unsent_bytes = 0
         self.is_gathering = False
         self.readers: set[Reader] = set()
         self.recent: deque[Change] = deque()
+        self.recent_bytes = 0
         self.recent_from = Revision(0)
         self.visitors = 0  # readers, and those on their way to become one
         self.empty_since = 0.0
@@ -49,12 +55,15 @@ class LiveRoom:
         new = [change for change in changes.items if change.revision > self.cursor]
         self.unsent.extend(new)
         self.recent.extend(new)
+        size = sum(size_of(change.html) for change in new)
+        self.unsent_bytes += size
+        self.recent_bytes += size
         self.cursor = changes.revision
-        while len(self.recent) > RECENT:
-            self.recent_from = self.recent.popleft().revision
+        while len(self.recent) > RECENT or self.recent_bytes > RECENT_BYTES:
+            self._forget_oldest()
         loop = asyncio.get_running_loop()
         wait = max(self.sent_at + GATHER_SECONDS, self.due_at - BURST_SECONDS) - loop.time()
-        if wait <= 0:
+        if wait <= 0 or self.unsent_bytes > MOST_GATHERED_BYTES:
             self.send()
         elif not self.is_gathering:
             self.is_gathering = True
@@ -70,15 +79,28 @@ class LiveRoom:
             for reader in self.readers:
                 reader.send(frame)
         self.unsent.clear()
+        self.unsent_bytes = 0
         self.sent = self.cursor
         self.sent_at = asyncio.get_running_loop().time()
         # The generic cell rate algorithm (ITU-T I.371).
         self.due_at = max(self.due_at, self.sent_at) + 1 / FRAMES_A_SECOND
 
     def start_at(self, revision: Revision) -> None:
-        self.cursor = self.sent = self.recent_from = revision
-        self.recent.clear()
+        self.cursor = self.sent = revision
         self.unsent.clear()
+        self.unsent_bytes = 0
+        self.forget_recent()
+
+    def forget_recent(self) -> None:
+        """Keep no changes at hand: who is behind is sent them from the database."""
+        self.recent.clear()
+        self.recent_bytes = 0
+        self.recent_from = self.cursor
+
+    def _forget_oldest(self) -> None:
+        oldest = self.recent.popleft()
+        self.recent_bytes -= size_of(oldest.html)
+        self.recent_from = oldest.revision
 
     def admit(self, reader: Reader) -> bool:
         """Let a reader go live if what it misses is at hand."""
@@ -90,3 +112,26 @@ class LiveRoom:
             reader.send(frame_of_changes(missed, reader.cursor, self.cursor))
         self.readers.add(reader)
         return True
+
+
+class AtHand:
+    """What all rooms together keep at hand. Where that is too much, those written in longest ago keep nothing."""
+
+    def __init__(self, most: int = MOST_AT_HAND_BYTES) -> None:
+        self._most = most
+        self._rooms: OrderedDict[LiveRoom, int] = OrderedDict()
+        self.bytes = 0
+
+    def note(self, room: LiveRoom) -> None:
+        """A room has just been written in."""
+        self.forget(room)
+        self._rooms[room] = room.recent_bytes
+        self.bytes += room.recent_bytes
+        while self.bytes > self._most:
+            longest_ago = next(iter(self._rooms))
+            self.forget(longest_ago)
+            longest_ago.forget_recent()
+
+    def forget(self, room: LiveRoom) -> None:
+        """A room is here no longer."""
+        self.bytes -= self._rooms.pop(room, 0)

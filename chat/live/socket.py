@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket
 from chat.audit import request_context
 from chat.ids import Revision
 from chat.live.activity import Activity
+from chat.live.backlog import FrameQueue
 from chat.live.hub import Hub
 from chat.live.notices import Notices
 from chat.live.online import OnlineLists
@@ -95,7 +96,7 @@ class LiveSocket:
 
     async def _follow_through_queue(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
         """The same under a server other than ours: one bounded queue, and a task that empties it."""
-        queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_FRAMES)
+        queue = FrameQueue(QUEUE_FRAMES)
         async with anyio.create_task_group() as tasks:
 
             async def pump() -> None:

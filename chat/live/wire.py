@@ -5,7 +5,6 @@ a reader that stalls delays nobody. The subclass depends on the inside of uvicor
 checks every part it touches.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
@@ -15,14 +14,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from chat.ids import Revision, RoomId, SessionId, UserId
+from chat.live.backlog import BEHIND_BYTES, MOST_UNSENT_BYTES, Backlog, FrameQueue
 from chat.live.feed import Change
 from chat.serving.connections import Connection
 
 EXTENSION = "simplechat.wire"
 
-# A reader with more than this unsent is dropped; it comes back and resumes by revision.
-MOST_UNSENT_BYTES = 256 * 1024
-# … and one that takes nothing for this long.
+# A reader that is behind and takes nothing for this long is dropped, too.
 STALLED_SECONDS = 5.0
 # A socket that is closed has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
@@ -62,6 +60,9 @@ def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revis
 
 # Browsers do not tell a page of pings: this tells it that its connection lives. htmx drops it, as it does a cursor.
 HEARTBEAT = encode_frame("<hx-alive></hx-alive>")
+
+
+BACKLOG = Backlog()  # of this process
 
 
 class LiveProtocol(WebSocketsSansIOProtocol):
@@ -105,17 +106,20 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         super().pause_writing()
         self.unsent_since = self.loop.time()
         self._send_by(self._write_or_drop)
+        BACKLOG.note(self.transport)
         self.loop.call_later(STALLED_SECONDS, self._drop_when_stalled, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self.unsent_since = None
+        BACKLOG.forget(self.transport)
         self._send_by(self.transport.write)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.place is not None:
             self.place.close()
         self._send_by(_discard)
+        BACKLOG.forget(self.transport)
         super().connection_lost(exc)
         if self.on_gone is not None:
             self.on_gone()
@@ -164,6 +168,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def follow(self, reader: "Reader") -> None:
         """Write what `reader` is sent, from now on."""
         self.reader = reader
+        self.transport.set_write_buffer_limits(BEHIND_BYTES)
         self._send_by(_discard if self.transport.is_closing() else self.transport.write)
 
     def _send_by(self, send: Callable[[bytes], None]) -> None:
@@ -175,8 +180,9 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """Write to a reader that takes little, or drop it when too much waits unsent already."""
         if self.transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
             self.transport.abort()
-        else:
+        elif not self.transport.is_closing():
             self.transport.write(frame)
+            BACKLOG.note(self.transport)
 
     def _drop_when_stalled(self, unsent_before: int) -> None:
         if self.unsent_since is None or self.transport.is_closing():
@@ -227,14 +233,14 @@ class Reader:
         if self.farewell is not None:
             protocol.dismiss(*self.farewell)
 
-    def attach_queue(self, queue: asyncio.Queue[bytes], close: Callable[[], None]) -> None:
+    def attach_queue(self, queue: FrameQueue, close: Callable[[], None]) -> None:
         """Hand frames to a bounded queue, for servers that have no direct way; `close` when it is full, or to leave."""
 
         def put(frame: bytes) -> None:
-            try:
-                queue.put_nowait(frame)
-            except asyncio.QueueFull:
+            if queue.is_full():
                 close()
+            else:
+                queue.put_nowait(frame)
 
         self.leave = close
         self._dismiss = lambda _code, _html: close()

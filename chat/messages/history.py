@@ -2,17 +2,21 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.database import is_one_of
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
-from chat.messages.message import REACTING, Message, message_from, select_messages
-from chat.models import installation, messages, rooms, users
+from chat.memory import KILOBYTE
+from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
+from chat.models import installation, messages, rooms
 
 PAGE = 50
+# Who misses more loads the page anew, which costs less.
+MOST_REPLAYED = 512 * KILOBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,11 @@ async def newest_page(
     connection: AsyncConnection, room_id: RoomId, size: int = PAGE
 ) -> tuple[HistoryPage, Revision] | None:
     """The end of a room's history and the room's revision, of the same moment; None when there is no such room."""
-    newest = (
-        select(messages, REACTING).where(messages.c.room_id == room_id).order_by(messages.c.position.desc()).limit(size)
-    )
-    shown = newest.subquery()
+    newest = _messages_in(room_id).order_by(messages.c.position.desc()).limit(size)
+    shown = cut(newest, MOST_ON_A_PAGE, by="position", descending=True).subquery()
     statement = (
-        select(rooms.c.revision.label("head"), rooms.c.message_count, shown, users.c.name.label("author_name"))
+        select(rooms.c.revision.label("head"), rooms.c.message_count, shown)
         .outerjoin(shown, shown.c.room_id == rooms.c.id)
-        .outerjoin(users, users.c.id == shown.c.author_id)
         .where(rooms.c.id == room_id)
         .order_by(shown.c.position)
     )
@@ -67,23 +68,13 @@ async def page_before(
     connection: AsyncConnection, room_id: RoomId, position: Position | None, size: int = PAGE
 ) -> HistoryPage:
     """The messages just before `position`, or the newest ones."""
-    statement = select_messages().where(messages.c.room_id == room_id)
-    if position is not None:
-        statement = statement.where(messages.c.position < position)
-    statement = statement.order_by(messages.c.position.desc()).limit(size)
-    found = [message_from(row) for row in await connection.execute(statement)][::-1]
+    found = await _found_before(connection, room_id, position, size)
     return _page(found, await _message_count(connection, room_id))
 
 
 async def page_after(connection: AsyncConnection, room_id: RoomId, position: Position, size: int = PAGE) -> HistoryPage:
     """The messages just after `position`."""
-    statement = (
-        select_messages()
-        .where(messages.c.room_id == room_id, messages.c.position > position)
-        .order_by(messages.c.position)
-        .limit(size)
-    )
-    found = [message_from(row) for row in await connection.execute(statement)]
+    found = await _found_after(connection, room_id, position, size)
     return _page(found, await _message_count(connection, room_id))
 
 
@@ -93,26 +84,29 @@ async def page_around(connection: AsyncConnection, room_id: RoomId, message_id: 
     position = (await connection.execute(where)).scalar_one_or_none()
     if position is None:
         raise NotFound
-    return await page_after(connection, room_id, Position(position - PAGE // 2 - 1), PAGE)
+    before = await _found_before(connection, room_id, position, PAGE // 2, MOST_ON_A_PAGE // 2)
+    after = await _found_after(connection, room_id, Position(position - 1), PAGE - PAGE // 2, MOST_ON_A_PAGE // 2)
+    return _page([*before, *after], await _message_count(connection, room_id))
 
 
 async def changes_since(
     connection: AsyncConnection, room_id: RoomId, after: Revision, limit: int
 ) -> ChangedMessages | None:
-    """All messages changed after a revision; None when they are more than `limit`, or there is no such room.
+    """All messages changed after a revision; None when they are more than `limit`, more than a replay may have of
+    bytes, or there is no such room.
 
     The room's revision comes from the same snapshot as the messages, so that "nothing more up to here" is true.
     """
+    changed = _messages_in(room_id).where(messages.c.revision > after).order_by(messages.c.revision).limit(limit + 1)
+    shown = cut(changed, MOST_REPLAYED, by="revision").subquery()
     statement = (
-        select(rooms.c.revision.label("head"), messages, REACTING, users.c.name.label("author_name"))
-        .outerjoin(messages, and_(messages.c.room_id == rooms.c.id, messages.c.revision > after))
-        .outerjoin(users, users.c.id == messages.c.author_id)
+        select(rooms.c.revision.label("head"), shown)
+        .outerjoin(shown, shown.c.room_id == rooms.c.id)
         .where(rooms.c.id == room_id)
-        .order_by(messages.c.revision)
-        .limit(limit + 1)
+        .order_by(shown.c.revision)
     )
     rows = (await connection.execute(statement)).all()
-    if not rows or len(rows) > limit:
+    if not rows or len(rows) > limit or (rows[0].bytes_in_all or 0) > MOST_REPLAYED:
         return None
     return ChangedMessages([message_from(row) for row in rows if row.id is not None], rows[0].head)
 
@@ -124,6 +118,28 @@ async def heads_of(connection: AsyncConnection, room_ids: Collection[RoomId]) ->
     )
     rows = (await connection.execute(statement)).all()
     return str(rows[0].epoch) if rows else "", {row.id: row.revision for row in rows if row.id is not None}
+
+
+async def _found_before(
+    connection: AsyncConnection, room_id: RoomId, position: Position | None, size: int, most: int = MOST_ON_A_PAGE
+) -> list[Message]:
+    near = _messages_in(room_id).order_by(messages.c.position.desc()).limit(size)
+    if position is not None:
+        near = near.where(messages.c.position < position)
+    rows = await connection.execute(cut(near, most, by="position", descending=True).order_by(text("position DESC")))
+    return [message_from(row) for row in rows][::-1]
+
+
+async def _found_after(
+    connection: AsyncConnection, room_id: RoomId, position: Position, size: int, most: int = MOST_ON_A_PAGE
+) -> list[Message]:
+    near = _messages_in(room_id).where(messages.c.position > position).order_by(messages.c.position).limit(size)
+    rows = await connection.execute(cut(near, most, by="position").order_by(text("position")))
+    return [message_from(row) for row in rows]
+
+
+def _messages_in(room_id: RoomId) -> Select[Any]:
+    return select_messages().where(messages.c.room_id == room_id)
 
 
 def _page(found: list[Message], message_count: int) -> HistoryPage:

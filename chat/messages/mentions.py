@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -11,7 +11,7 @@ from chat.accounts.person import Person, Visitor
 from chat.database import is_one_of, reading
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.markdown import Written, unescaped
-from chat.messages.message import Message, message_from, select_messages
+from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
 from chat.messages.naming import EVERYBODY, Mentionable
 from chat.messages.workshop import Workshop
 from chat.models import memberships, mentions, messages, rooms, users
@@ -87,8 +87,16 @@ class Mention:
     is_unread: bool
 
 
-async def mentions_of(connection: AsyncConnection, visitor: Visitor, before: MessageId | None) -> list[Mention]:
-    """What the visitor was mentioned in, in rooms they are still in; the newest first, one page and one more."""
+@dataclass(frozen=True, slots=True)
+class MentionsPage:
+    """Mentions, the newest first. `further` is where the next page continues, None when there is none."""
+
+    mentions: list[Mention]
+    further: MessageId | None
+
+
+async def mentions_of(connection: AsyncConnection, visitor: Visitor, before: MessageId | None) -> MentionsPage:
+    """A page of the messages that mention the visitor, in rooms they are still in."""
     statement = (
         select_messages()
         .add_columns(rooms.c.kind, rooms.c.name.label("room_name"), memberships.c.read_position)
@@ -101,13 +109,16 @@ async def mentions_of(connection: AsyncConnection, visitor: Visitor, before: Mes
     )
     if before is not None:
         statement = statement.where(messages.c.id < before)
-    rows = (await connection.execute(statement)).all()
-    people = await others_in(connection, visitor.id, [row.room_id for row in rows if row.kind == "direct"])
-    return [
+    within = cut(statement, MOST_ON_A_PAGE, by="id", descending=True)
+    rows = (await connection.execute(within.order_by(text("id DESC")))).all()
+    shown = rows[:PAGE]
+    people = await others_in(connection, visitor.id, [row.room_id for row in shown if row.kind == "direct"])
+    found = [
         Mention(
             message_from(row),
             row.room_name or direct_name(visitor, people[row.room_id]),
             row.position > row.read_position,
         )
-        for row in rows
+        for row in shown
     ]
+    return MentionsPage(found, shown[-1].id if shown and shown[0].asked_in_all > len(shown) else None)

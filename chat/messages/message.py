@@ -5,15 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import Row, Select, literal_column, select
+from sqlalchemy import Row, Select, Text, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.accounts.person import Person
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
+from chat.memory import KILOBYTE, size_of
 from chat.messages.markdown import unkept
 from chat.models import messages, users
 
 MOST_NAMES = 20
+# Bytes of markup, and one message more: a page of ordinary messages has a tenth of it, and one of the longest messages
+# has fewer of them.
+MOST_ON_A_PAGE = 256 * KILOBYTE
+REACTIONS_WEIGH = 4  # times the bytes they have in the database: people there are numbers, here they have names
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,11 @@ class Message:
     is_pinned: bool = False
     reactions: tuple[Reaction, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        return size_of(self.body) + KILOBYTE + 100 * sum(len(reaction.people) for reaction in self.reactions)
+
 
 # The names of who reacted, beside `messages`; for most messages there is nothing to look up.
 _REACTING = """
@@ -66,6 +76,23 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 def select_messages() -> Select[Any]:
     """Messages with their authors, to be narrowed and ordered by the caller and read by `message_from`."""
     return select(messages, REACTING, users.c.name.label("author_name")).join(users, users.c.id == messages.c.author_id)
+
+
+def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
+    """The first rows of a `select_messages`, as far as their markup has so many bytes together; at least one.
+
+    `by` is the column that `asked` is ordered by. `bytes_in_all` and `asked_in_all` say how much of them there is, with
+    the rows that are cut off. PostgreSQL knows how long a text is without reading it.
+    """
+    found = asked.subquery()
+    size = func.octet_length(func.coalesce(found.c.body_html, found.c.body)) + REACTIONS_WEIGH * func.octet_length(
+        cast(found.c.reactions, Text)
+    )
+    order = found.c[by].desc() if descending else found.c[by]
+    before = func.sum(size).over(order_by=order, rows=(None, -1))
+    in_all = func.sum(size).over().label("bytes_in_all"), func.count().over().label("asked_in_all")
+    measured = select(found, before.label("bytes_before"), *in_all).subquery()
+    return select(measured).where(func.coalesce(measured.c.bytes_before, 0) < most_bytes)
 
 
 def message_from(row: Row[Any]) -> Message:

@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from cachetools import LRUCache
 from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.installation import Installation
 from chat.errors import NotFound
 from chat.ids import Revision, RoomId
+from chat.memory import MEGABYTE, size_of
 from chat.messages.history import HistoryPage, newest_page
 from chat.messages.rendering import markup_of_page
 
-KEPT = 200  # rooms, of about 50 kilobytes each
+KEPT_BYTES = 16 * MEGABYTE  # some 200 rooms, of about 50 kilobytes each, with their messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +25,31 @@ class NewestPage:
     revision: Revision
     html: Markup
 
+    @property
+    def size(self) -> int:
+        """The bytes it takes in memory."""
+        return size_of(self.html) + sum(message.size for message in self.page.messages)
+
 
 class NewestPages:
     """The newest page of the rooms visited last. A room's revision tells whether what is kept is still true."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[UUID, int, RoomId], NewestPage] = {}
+        self._kept: LRUCache[tuple[UUID, int, RoomId], NewestPage] = LRUCache(
+            KEPT_BYTES, getsizeof=lambda newest: newest.size
+        )
 
     async def at(
         self, connection: AsyncConnection, installation: Installation, room_id: RoomId, revision: Revision
     ) -> NewestPage:
         """The end of a room that is known to have reached `revision`; raises `NotFound` when the room has gone."""
         key = installation.epoch, installation.people_revision, room_id
-        kept = self._kept.pop(key, None)
+        kept = self._kept.get(key)
         if kept is None or kept.revision < revision:
             found = await newest_page(connection, room_id)
             if found is None:
                 raise NotFound
             kept = NewestPage(*found, markup_of_page(found[0].messages))
-        self._kept[key] = kept
-        if len(self._kept) > KEPT:
-            del self._kept[next(iter(self._kept))]
+            if kept.size <= KEPT_BYTES:
+                self._kept[key] = kept
         return kept

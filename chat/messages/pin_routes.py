@@ -7,11 +7,11 @@ from starlette.routing import Route
 from chat.database import reading
 from chat.ids import MessageId, RoomId
 from chat.messages.announcing import announce, changed
-from chat.messages.pinning import pin, pinned_in
+from chat.messages.pinning import MOST_PINNED, pin, pinned_in
 from chat.rooms.announcing import announce_news
 from chat.rooms.room import may_post, room_of_member
 from chat.throttling.rules import CHANGE
-from chat.web.forms import read_form
+from chat.web.forms import read_form, whole_number
 from chat.web.session import visitor
 from chat.web.shell import shell_page
 from chat.web.throttling import throttle
@@ -19,12 +19,13 @@ from chat.web.throttling import throttle
 
 async def show_pinned(request: Request) -> Response:
     me, room_id = visitor(request), RoomId(request.path_params["room_id"])
+    skipped = min(whole_number(request.query_params.get("after")) or 0, MOST_PINNED)
     async with reading(request.app.state.database) as connection:
         room = await room_of_member(connection, me, room_id)
-        pins = await pinned_in(connection, room.id)
-    return await shell_page(
-        request, "messages/pinned.html", {"room": room, "pins": pins, "may_pin": may_post(me, room)}
-    )
+        found = await pinned_in(connection, room.id, skipped)
+    further = skipped + len(found.pins) if found.more else None
+    context = {"room": room, "pins": found.pins, "further": further, "may_pin": may_post(me, room)}
+    return await shell_page(request, "messages/pinned.html", context)
 
 
 async def change_pin(request: Request) -> Response:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.errors import Forbidden, NotFound
 from chat.ids import MessageId, RoomId
 from chat.messages.changing import readable_message
-from chat.messages.message import Message, message_from, select_messages
+from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
 from chat.models import messages, users
 from chat.rooms.room import may_post, next_revision, room_of_member
 
@@ -49,8 +49,16 @@ async def pin(database: AsyncEngine, visitor: Visitor, message_id: MessageId, *,
         return message_from((await connection.execute(select_messages().where(one))).one()), True
 
 
-async def pinned_in(connection: AsyncConnection, room_id: RoomId) -> list[Pinned]:
-    """What is pinned in a room, the latest pin first."""
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Pinned messages, the latest pin first, and how many come after them on further pages."""
+
+    pins: list[Pinned]
+    more: int
+
+
+async def pinned_in(connection: AsyncConnection, room_id: RoomId, skipped: int = 0) -> Pins:
+    """The pinned messages of a room after the first `skipped`: all of them, unless they are very long."""
     who = users.alias("who")
     statement = (
         select_messages()
@@ -58,8 +66,12 @@ async def pinned_in(connection: AsyncConnection, room_id: RoomId) -> list[Pinned
         .outerjoin(who, who.c.id == messages.c.pinned_by)
         .where(messages.c.room_id == room_id, messages.c.pinned_at.is_not(None))
         .order_by(messages.c.pinned_at.desc(), messages.c.id.desc())
+        .offset(skipped)
     )
-    return [Pinned(message_from(row), row.pinned_by_name or "") for row in await connection.execute(statement)]
+    shown = cut(statement, MOST_ON_A_PAGE, by="pinned_at", descending=True)
+    rows = (await connection.execute(shown.order_by(text("pinned_at DESC, id DESC")))).all()
+    found = [Pinned(message_from(row), row.pinned_by_name or "") for row in rows]
+    return Pins(found, rows[0].asked_in_all - len(rows) if rows else 0)
 
 
 async def _pins_in(connection: AsyncConnection, room_id: RoomId) -> int:

@@ -22,6 +22,7 @@ from chat.ids import Revision, RoomId, UserId
 from chat.live.activity import Activity
 from chat.live.feed import Changes
 from chat.live.hub import Hub
+from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
 from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
@@ -32,6 +33,10 @@ from chat.rooms.room import Room, may_manage, may_post, room_of_member
 
 LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
+MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
+# However many post at once, and however long: a post takes about so many times its text while it is made and kept.
+MOST_BYTES_UNDER_WAY = 16 * MEGABYTE
+TIMES_ITS_BODY = 10
 # A connection that died without a word must not hold everybody's messages until the kernel gives it up.
 COMMIT_SECONDS = 10
 
@@ -193,7 +198,13 @@ class Posting:
         self._workshop = workshop
         self._hub = hub
         self._activity = activity
-        self._batches = Batches(self._post_and_publish, MOST_AT_ONCE)
+        self._batches = Batches(
+            self._post_and_publish,
+            MOST_AT_ONCE,
+            size=lambda post: len(post.written.html),
+            most_bytes=MOST_BYTES_AT_ONCE,
+        )
+        self._under_way = Budget(MOST_BYTES_UNDER_WAY)
 
     async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
         """Post a message; committed and announced when this returns. A repeat answers with the first message.
@@ -202,8 +213,9 @@ class Posting:
         author is not in the room.
         """
         body = checked_body(body)
-        written = await write(self._database, self._workshop, author, room_id, body)
-        return await self._batches.ask(Post(author, room_id, body, written, client_id))
+        async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
+            written = await write(self._database, self._workshop, author, room_id, body)
+            return await self._batches.ask(Post(author, room_id, body, written, client_id))
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:

@@ -1,21 +1,36 @@
 """A message as markup."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from typing import NamedTuple
 
+from cachetools import LRUCache
 from markupsafe import Markup
 
 from chat.live.feed import Change
+from chat.memory import MEGABYTE, size_of
 from chat.messages.message import Message
 from chat.templating import fragment
 
-KEPT = 10_000  # messages, of about a kilobyte each
+KEPT_BYTES = 8 * MEGABYTE  # some thousand ordinary messages, or the newest page of a hundred rooms
 
 
-@lru_cache(maxsize=KEPT)
+class _Rendered(NamedTuple):
+    html: Markup
+    size: int
+
+
+_kept: LRUCache[Message, _Rendered] = LRUCache(KEPT_BYTES, getsizeof=lambda rendered: rendered.size)
+
+
 def markup_of(message: Message) -> Markup:
     """The message rendered once, the same for every reader and every page."""
-    return Markup(fragment("messages/_message.html", message=message))  # noqa: S704  rendered, escaped
+    kept = _kept.get(message)
+    if kept is None:
+        html = Markup(fragment("messages/_message.html", message=message))  # noqa: S704  rendered, escaped
+        kept = _Rendered(html, message.size + size_of(html))
+        if kept.size <= KEPT_BYTES:
+            _kept[message] = kept
+    return kept.html
 
 
 def markup_of_page(messages: Iterable[Message]) -> Markup:

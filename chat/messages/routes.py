@@ -26,7 +26,6 @@ from chat.messages.commands import obey
 from chat.messages.completion import completions_of
 from chat.messages.emoji import find_emoji, often_used
 from chat.messages.history import message_at, page_after, page_before
-from chat.messages.mentions import PAGE as MENTIONS_PAGE
 from chat.messages.mentions import mentions_of
 from chat.messages.message import Message
 from chat.messages.quoting import quoted
@@ -232,8 +231,7 @@ async def show_mentions(request: Request) -> Response:
     me, before = visitor(request), whole_number(request.query_params.get("before"))
     async with reading(request.app.state.database) as connection:
         found = await mentions_of(connection, me, MessageId(before) if before else None)
-    further = found[MENTIONS_PAGE - 1].message.id if len(found) > MENTIONS_PAGE else None
-    context = {"mentions": found[:MENTIONS_PAGE], "further": further, "before": before}
+    context = {"mentions": found.mentions, "further": found.further, "before": before}
     return await shell_page(request, "messages/mentions.html", context)
 
 

@@ -12,6 +12,7 @@ from chat.ids import Position, RoomId, UserId
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
 
 MOST_LISTED = 50
+MOST_MENTIONS = 100  # unread ones in a room, the newest; each stands on the page
 
 # The rooms with something new, then those in which something happened last, whatever number one is in, and the one
 # that is shown. The people of direct rooms come along: their names are the rooms' names.
@@ -30,8 +31,9 @@ _MINE = text("""
     SELECT mine.id, kind, name, revision, message_count, role, read_position, level, place, others.ids, others.names,
         posting, slow_seconds, archived_at, topic, CASE WHEN mine.id = :shown THEN description END AS description,
         CASE WHEN message_count > read_position
-            THEN (SELECT array_agg(position) FROM mentions WHERE mentions.user_id = :user_id
-                AND mentions.room_id = mine.id AND mentions.position > read_position) END AS mentions,
+            THEN (SELECT array_agg(position) FROM (SELECT position FROM mentions WHERE mentions.user_id = :user_id
+                AND mentions.room_id = mine.id AND mentions.position > read_position
+                ORDER BY position DESC LIMIT :most_mentions) AS newest) END AS mentions,
         CASE WHEN mine.id = :shown
             THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count,
         CASE WHEN mine.id = :shown THEN (SELECT count(*) FROM messages
@@ -105,7 +107,7 @@ async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_i
 
 
 async def _my_rooms(connection: AsyncConnection, visitor: Visitor, shown: RoomId | None) -> Sequence[Row[Any]]:
-    values = {"user_id": visitor.id, "shown": shown, "most": MOST_LISTED}
+    values = {"user_id": visitor.id, "shown": shown, "most": MOST_LISTED, "most_mentions": MOST_MENTIONS}
     return (await connection.execute(_MINE, values)).all()
 
 

@@ -1,20 +1,21 @@
 """Pages of the house: those with the sidebar."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
+from cachetools import LRUCache, cached
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
 from chat.accounts.person import Visitor
 from chat.database import reading
+from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.templating import fragment, page
 from chat.web.session import visitor
 
-KEPT = 500  # sidebars, of about 10 kilobytes each
+KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with what they are made of
 
 
 async def shell_page(
@@ -36,7 +37,8 @@ def page_with_sidebar(
     return page(request, template, known | dict(context), status_code=status_code)
 
 
-@lru_cache(maxsize=KEPT)
+# A sidebar is as long as what it is made of, which is its key.
+@cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
 def sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, path: str) -> Markup:
     """The sidebar as it stands on the page at `path`."""
     html = fragment(

@@ -28,7 +28,7 @@ class VersionedStaticFiles(StaticFiles):
         return Response(content, headers=headers | {"Content-Encoding": "gzip"}, media_type=response.media_type)
 
 
-@lru_cache(maxsize=100)
+@lru_cache(maxsize=100)  # files of ours, half a megabyte in all
 def _compressed(path: str, _etag: str) -> bytes:
     with open(path, "rb") as file:
         return gzip.compress(file.read(), compresslevel=9, mtime=0)

@@ -1,0 +1,24 @@
+"""A history full of the worst markup."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.attacks.writing import fill
+from tests.support.people import first_run, sign_in
+from tests.support.server import ChatServer
+
+READERS, MESSAGES = 8, 1_000
+
+
+def attack(server: ChatServer) -> None:
+    """Eight readers at a time page through a history of the longest markup."""
+    alice = first_run(server)
+    fill(alice, 1, MESSAGES)
+    readers = [sign_in(server, alice) for _ in range(READERS)]
+
+    def read(number: int) -> None:
+        for before in range(MESSAGES + 1 - number, 1, -50):
+            for path in (f"/rooms/1/messages?before={before}", f"/rooms/1?after={before}", f"/rooms/1?before={before}"):
+                assert readers[number].get(path).status_code == 200
+
+    with ThreadPoolExecutor(READERS) as pool:
+        list(pool.map(read, range(READERS)))
