@@ -3,6 +3,7 @@
 A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
 in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, and
 `ENVIRONMENT`, settings that its server starts with, and `FILES`, how many files its server may have open.
+A function `prepare(server)` of the module runs before anything is measured.
 """
 
 import importlib
@@ -23,6 +24,7 @@ class Attack:
     before: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: int | None = None
+    prepare: Callable[[ChatServer], None] = lambda _: None
 
     def server(self, database_url: str) -> ChatServer:
         """The server to attack, not yet started."""
@@ -43,6 +45,7 @@ def every_attack() -> list[Attack]:
             before=getattr(module, "BEFORE", ""),
             environment=getattr(module, "ENVIRONMENT", {}),
             files=getattr(module, "FILES", None),
+            prepare=getattr(module, "prepare", lambda _: None),
         )
         for module in modules
         if hasattr(module, "attack")

@@ -21,6 +21,7 @@ def measure(attack: Attack) -> Measured:
         server = attack.server(url)
         try:
             server.start()
+            attack.prepare(server)
             with Watch(server) as watch:
                 attack.run(server)
             return watch.measured

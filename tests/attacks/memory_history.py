@@ -2,16 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.attacks.writing import fill
-from tests.support.people import first_run, sign_in
+from tests.attacks.writing import author_of, fill, prepare
+from tests.support.people import sign_in
 from tests.support.server import ChatServer
 
-READERS, MESSAGES = 8, 1_000
+BEFORE = "the memory grows from 73 to 978 MB"
+READERS, MESSAGES = 8, 300
+
+__all__ = ["attack", "prepare"]
 
 
 def attack(server: ChatServer) -> None:
     """Eight readers at a time page through a history of the longest markup."""
-    alice = first_run(server)
+    alice = author_of(server)
     fill(alice, 1, MESSAGES)
     readers = [sign_in(server, alice) for _ in range(READERS)]
 

@@ -5,17 +5,19 @@ import threading
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.attacks.writing import fill, post
-from tests.support.people import Person, first_run
+from tests.attacks.writing import author_of, fill, post, prepare
+from tests.support.people import Person
 from tests.support.server import ChatServer
 
 BEFORE = "8 sockets that never read take the memory from 423 to 1,653 MB"
-SOCKETS, MISSED, POSTS = 8, 300, 60
+SOCKETS, MISSED, POSTS = 8, 300, 30
+
+__all__ = ["attack", "prepare"]
 
 
 def attack(server: ChatServer) -> None:
     """A member opens sockets that never read, far behind and live, while the longest markup is posted."""
-    alice = first_run(server)
+    alice = author_of(server)
     fill(alice, 1, MISSED)
     asyncio.run(_attack(alice))
 

@@ -17,6 +17,7 @@ def test_an_attack_costs_others_little(attack: Attack) -> None:
             server = attack.server(url)
             try:
                 server.start()
+                attack.prepare(server)
                 with Watch(server) as watch:
                     attack.run(server)
             finally:

@@ -101,13 +101,13 @@ def _weigh(pid: int, ended: threading.Event, sizes: list[int]) -> None:
 
 
 def _resident_bytes(pid: int) -> int:
-    """What a process and all its children occupy of the machine's memory."""
+    """What a process and all its children occupy of the machine's memory; what forked ones share counts once."""
     total = 0
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         for process in (parent, *parent.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
+                total += process.memory_full_info().pss
     return total
 
 

@@ -1,13 +1,17 @@
 """What attacks on memory have in common: the text that takes most of it, and rooms full of that."""
 
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
-from chat.messages.markdown import rendered
+from chat.messages.markdown import written
 from tests.support.databases import query
-from tests.support.people import Person
+from tests.support.people import Person, first_run
+from tests.support.server import ChatServer
 
-# An address is an eighth of its link, and with one emoji Python keeps four bytes for every character of the markup.
-WORST = ("👍 " + "http://a " * 1200)[:9_990]
+# The most markup that a text may have, and with one emoji Python keeps four bytes for every character of it.
+WORST = ("👍 " + "http://a xxxxxxxxxxxx " * 500)[:9_990]
+
+_authors: WeakKeyDictionary[ChatServer, Person] = WeakKeyDictionary()
 
 _FILL = """
     WITH room AS (
@@ -22,9 +26,20 @@ _FILL = """
 """
 
 
+def prepare(server: ChatServer) -> None:
+    """Sign an author up and let them post, which hashes a password and starts the processes that make markup."""
+    _authors[server] = first_run(server)
+    post(_authors[server], 1, 1)
+
+
+def author_of(server: ChatServer) -> Person:
+    """The author of a server that is prepared."""
+    return _authors[server]
+
+
 def fill(person: Person, room_id: int, number: int, body: str = WORST) -> None:
     """Somebody writes the same message so many times, in no time."""
-    query(person.server.database_url, _FILL, room_id, number, person.id, body, str(rendered(body)))
+    query(person.server.database_url, _FILL, room_id, number, person.id, body, str(written(body).html))
 
 
 def post(person: Person, room_id: int, number: int, body: str = WORST) -> int:

@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.attacks.writing import fill, post
+from tests.attacks.writing import WORST, fill, post
 from tests.support.databases import execute, run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 
-LONG = "http://a " * 1100
 MOST_BYTES = 2_000_000  # of a page: a quarter of a megabyte of markup, the last message, and what stands around them
 
 
@@ -23,7 +22,7 @@ def numbers(page: str) -> list[int]:
 
 
 def test_a_reader_pages_back_through_long_messages_without_a_gap(alice: Person) -> None:
-    fill(alice, 1, 60, LONG)
+    fill(alice, 1, 60, WORST)
     page = alice.get("/rooms/1").text
     seen = numbers(page)
     assert 0 < len(seen) < 50
@@ -39,7 +38,7 @@ def test_a_reader_pages_back_through_long_messages_without_a_gap(alice: Person) 
 
 
 def test_a_permalink_to_a_long_message_shows_it_among_others(alice: Person) -> None:
-    fill(alice, 1, 60, LONG)
+    fill(alice, 1, 60, WORST)
     seen = numbers(alice.get("/rooms/1/messages/30").text)
     assert seen[0] < 30 < seen[-1]
     assert len(seen) < 50
@@ -52,7 +51,7 @@ def test_a_page_of_ordinary_messages_has_fifty(alice: Person) -> None:
 
 
 def test_a_reader_pages_through_long_mentions(alice: Person) -> None:
-    fill(alice, 1, 12, LONG)
+    fill(alice, 1, 12, WORST)
     everything = (
         "INSERT INTO mentions (user_id, message_id, room_id, position) SELECT $1, id, room_id, position FROM messages"
     )
@@ -68,7 +67,7 @@ def test_a_reader_pages_through_long_mentions(alice: Person) -> None:
 
 
 def test_a_reader_pages_through_long_pinned_messages(alice: Person) -> None:
-    fill(alice, 1, 12, LONG)
+    fill(alice, 1, 12, WORST)
     pin = "UPDATE messages SET pinned_at = now() + id * interval '1 second', pinned_by = $1"
     run(execute(alice.server.database_url, pin, alice.id))
     seen: list[int] = []
@@ -85,7 +84,7 @@ def test_a_reader_pages_through_long_pinned_messages(alice: Person) -> None:
 async def test_a_reader_who_missed_many_long_messages_loads_the_page_anew(alice: Person) -> None:
     async with LiveClient(alice, 1) as reader:
         reader.abort()
-        fill(alice, 1, 100, LONG)
+        fill(alice, 1, 100, WORST)
         await reader.until(lambda: len(reader.view) > 0 and max(reader.view) == 100)
         assert max(map(len, reader.frames), default=0) < MOST_BYTES
 
@@ -108,5 +107,5 @@ async def test_messages_too_long_for_a_hint_arrive_on_another_process(
     alice = first_run(first)
     async with LiveClient(alice, 1, urls=[second.url]) as reader:
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda number: post(alice, 1, 1, f"{number} {LONG}"), range(8)))
+            list(pool.map(lambda number: post(alice, 1, 1, f"{number} {WORST}"), range(8)))
         await reader.until(lambda: len(reader.view) == 8, within=30)
