@@ -38,6 +38,15 @@ class Registration:
     password_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What somebody has signed in with, as it was when it was looked at."""
+
+    user_id: UserId
+    email: str
+    password_hash: str
+
+
 def check_registration(name: str, email: str, password: str, chat_name: str) -> None:
     """Check what somebody typed; raises `InvalidInput` for all fields at once."""
     errors: dict[str, str] = {}
@@ -76,7 +85,7 @@ async def create_person(connection: AsyncConnection, new: Registration, role: Ro
         raise _email_taken() from None
 
 
-async def authenticate(database: AsyncEngine, email: str, password: str, asker: Asker = ANYBODY) -> UserId:
+async def authenticate(database: AsyncEngine, email: str, password: str, asker: Asker = ANYBODY) -> Credentials:
     """Who signs in; raises the same `InvalidInput`, after about the same time, for unknown people and wrong passwords.
 
     Raises `TooManyRequests` when too many are at the door.
@@ -87,8 +96,21 @@ async def authenticate(database: AsyncEngine, email: str, password: str, asker: 
     async with reading(database) as connection:
         row = (await connection.execute(statement)).one_or_none() if is_storable(email) else None
     if not await verify_password(password, row.password_hash if row else None, asker) or row is None:
-        raise InvalidInput(form="E-mail and password do not match. Check both and try again.")
-    return UserId(row.id)
+        raise _no_match()
+    return Credentials(row.id, email, row.password_hash)
+
+
+async def confirm(connection: AsyncConnection, credentials: Credentials) -> UserId:
+    """Whose credentials these still are; raises `InvalidInput` where they were changed since.
+
+    Whoever changes them waits until the transaction ends, and then ends the session that it opens.
+    """
+    mine = (users.c.id == credentials.user_id) & (func.lower(users.c.email) == credentials.email)
+    unchanged = mine & (users.c.password_hash == credentials.password_hash)
+    row = (await connection.execute(select(users.c.id).where(unchanged).with_for_update(read=True))).one_or_none()
+    if row is None:
+        raise _no_match()
+    return credentials.user_id
 
 
 async def rename_person(connection: AsyncConnection, user_id: UserId, name: str) -> None:
@@ -176,6 +198,10 @@ async def _check_own_password(database: AsyncEngine, user_id: UserId, password: 
         kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
     if not await verify_password(password, kept, asker):
         raise InvalidInput(**{field: "This is not your current password."})
+
+
+def _no_match() -> InvalidInput:
+    return InvalidInput(form="E-mail and password do not match. Check both and try again.")
 
 
 def _email_taken() -> InvalidInput:

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chat import audit
-from chat.accounts.people import authenticate, check_registration, create_person, registration
+from chat.accounts.people import authenticate, check_registration, confirm, create_person, registration
 from chat.accounts.sessions import revoke_session
 from chat.database import reading
 from chat.errors import InvalidInput, TooManyRequests
@@ -75,15 +75,16 @@ async def sign_in(request: Request) -> Response:
     email, wanted = form.get("email", ""), form.get("next", "")
     try:
         await throttle_sign_in(request, email)
-        user_id = await authenticate(request.app.state.database, email, form.get("password", ""), asker(request, email))
+        password, database = form.get("password", ""), request.app.state.database
+        credentials = await authenticate(database, email, password, asker(request, email))
+        async with database.begin() as connection:
+            tokens = await begin_session(request, connection, await confirm(connection, credentials))
     except InvalidInput as invalid:
         if not isinstance(invalid, TooManyRequests):
             # Not what is no address: people type a password into the wrong field.
             audit.record("sign_in_failed", account=email[:254] if "@" in email else "")
         return refused(_sign_in_page(request, form, invalid.errors, wanted), invalid)
-    async with request.app.state.database.begin() as connection:
-        tokens = await begin_session(request, connection, user_id)
-    audit.record("signed_in", user_id=user_id)
+    audit.record("signed_in", user_id=credentials.user_id)
     return await signed_in(request, tokens, email, wanted if _is_own_path(wanted) else "/")
 
 

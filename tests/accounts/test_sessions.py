@@ -1,9 +1,12 @@
 """Sessions: how they end, and what is left of them."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
+import asyncpg
+import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.databases import execute, query, run
@@ -152,3 +155,25 @@ def test_sessions_that_ended_long_ago_are_deleted_and_the_others_are_not(alice: 
     kept = query(database, "SELECT user_agent, count(*) FROM sessions WHERE user_agent LIKE '%lately' GROUP BY 1")
     assert {row[0]: row[1] for row in kept} == {"signed out lately": 1200, "unused lately": 1200}
     assert is_in(alice)
+
+
+def test_a_sign_in_that_a_new_password_overtakes_opens_no_session(alice: Person) -> None:
+    database, other = alice.server.database_url, browser(alice.server)
+    waits = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+
+    async def overtake() -> httpx.Response:
+        connection = await asyncpg.connect(database)
+        async with connection.transaction():
+            await connection.execute("UPDATE users SET password_hash = 'another'")
+            sign_in = asyncio.create_task(
+                asyncio.to_thread(other.post, "/sign-in", data={"email": alice.email, "password": PASSWORD})
+            )
+            while not sign_in.done() and not await connection.fetchval(waits):
+                await asyncio.sleep(0.05)
+        await connection.close()
+        return await sign_in
+
+    assert run(overtake()).status_code == 422
+    assert query(database, "SELECT count(*) FROM sessions")[0][0] == 1

@@ -18,7 +18,7 @@ SETUP_CODE = "a code that only the tests use"
 SECRET_KEY = "a secret key that only the tests use, nobody else"
 
 
-def until_ready(url: str, patience: float = 30) -> None:
+def until_ready(url: str, patience: float = 90) -> None:
     """Wait until whatever serves at an address says that it can."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -78,7 +78,7 @@ class ChatServer:
             assert time.monotonic() < deadline, f"“{text}” was not logged:\n{self.log}"
             time.sleep(0.05)
 
-    def start(self, patience: float = 30) -> None:
+    def start(self, patience: float = 90) -> None:
         """Start it, or start it again on the same port, and wait until it serves."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
