@@ -1,9 +1,9 @@
 """Attacks on a real server, one module each, and what they cost the others: `make attacks`.
 
 A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
-in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, and
-`ENVIRONMENT`, settings that its server starts with, and `FILES`, how many files its server may have open.
-A function `prepare(server)` of the module runs before anything is measured.
+in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, `ENVIRONMENT`,
+settings that its server starts with, and `FILES`, how many files its server may have open. Its `prepare(server)` does
+what is no part of the attack, and is not measured.
 """
 
 import importlib
@@ -11,6 +11,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tests.attacks.measuring import Measured, Watch
 from tests.support.server import ChatServer
 
 
@@ -24,7 +25,20 @@ class Attack:
     before: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     files: int | None = None
-    prepare: Callable[[ChatServer], None] = lambda _: None
+    prepare: Callable[[ChatServer], None] | None = None
+
+    def measure(self, database_url: str) -> Measured:
+        """Attack a fresh server and say what it cost."""
+        server = self.server(database_url)
+        try:
+            server.start()
+            if self.prepare is not None:
+                self.prepare(server)
+            with Watch(server) as watch:
+                self.run(server)
+            return watch.measured
+        finally:
+            server.remove()
 
     def server(self, database_url: str) -> ChatServer:
         """The server to attack, not yet started."""
@@ -45,7 +59,7 @@ def every_attack() -> list[Attack]:
             before=getattr(module, "BEFORE", ""),
             environment=getattr(module, "ENVIRONMENT", {}),
             files=getattr(module, "FILES", None),
-            prepare=getattr(module, "prepare", lambda _: None),
+            prepare=getattr(module, "prepare", None),
         )
         for module in modules
         if hasattr(module, "attack")

@@ -4,7 +4,7 @@ import argparse
 import re
 
 from tests.attacks import Attack, every_attack
-from tests.attacks.measuring import Measured, Watch
+from tests.attacks.measuring import Measured
 from tests.support.databases import fresh_database, start_cluster
 from tests.support.server import ROOT
 
@@ -13,20 +13,6 @@ BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 HEADER = (
     "| Attack | Before the defence | Longest silence | Memory before | Peak | After |\n|---|---|---:|---:|---:|---:|\n"
 )
-
-
-def measure(attack: Attack) -> Measured:
-    """Run one attack against a server of its own."""
-    with fresh_database() as url:
-        server = attack.server(url)
-        try:
-            server.start()
-            attack.prepare(server)
-            with Watch(server) as watch:
-                attack.run(server)
-            return watch.measured
-        finally:
-            server.remove()
 
 
 def row(attack: Attack, measured: Measured) -> str:
@@ -54,7 +40,8 @@ def main() -> None:
     with start_cluster():
         for attack in attacks:
             if not arguments.names or attack.name in arguments.names:
-                line = row(attack, measure(attack))
+                with fresh_database() as url:
+                    line = row(attack, attack.measure(url))
                 print(line, end="", flush=True)
                 table += line
     if arguments.write:

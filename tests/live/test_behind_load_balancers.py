@@ -3,9 +3,10 @@
 import asyncio
 import os
 import random
+import socket
 import statistics
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.support.databases import query
 from tests.support.live_client import LiveClient
 from tests.support.load_balancer import LoadBalancer, find_load_balancer
 from tests.support.people import first_run, sign_up
+from tests.support.raw import has_ended
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 from tests.torture.writers import Writer
@@ -108,3 +110,24 @@ async def test_idle_connections_outlive_the_silence_that_proxies_allow(
             await asyncio.to_thread(alice.post, reader.room_id, "still here")
             await reader.until_shows("still here")
         assert [reader.connections for reader in readers] == [1, 1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_half_requests_end_at_the_balancer_and_keep_nobody_out(
+    kind: str, servers: list[ChatServer], start_balancer: Callable[[str], LoadBalancer]
+) -> None:
+    balancer = start_balancer(kind)
+    alice = first_run(servers[0])
+    address = ("127.0.0.1", balancer.port)
+    with ExitStack() as stack:
+        half_requests = [stack.enter_context(socket.create_connection(address)) for _ in range(300)]
+        for number, connection in enumerate(half_requests):
+            form = b"POST /sign-in HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nemail="
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: " if number % 2 else form)
+        async with LiveClient(alice, 1, urls=[balancer.url]) as reader:
+            await asyncio.to_thread(alice.post, 1, "Hello")
+            await reader.until(lambda: list(reader.view.values()) == ["Hello"])
+            async with asyncio.timeout(60):
+                while not all(has_ended(connection) for connection in half_requests):
+                    await asyncio.sleep(0.5)
+            assert reader.connections == 1

@@ -1,13 +1,16 @@
 """Who finds room, and who makes way, when there are too many connections."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 
+import anyio
 import pytest
 
 from chat.addresses import TrustedProxies
 from chat.live.socket import TOO_MANY_PAGES
+from chat.serving import connections as serving
 from chat.serving.connections import MOST_HELD_BYTES, Connection, Connections
 from chat.serving.files import backlog, most_connections
 from tests.support.live_client import LiveClient
@@ -258,3 +261,39 @@ async def test_the_oldest_of_too_many_pages_gives_way_and_says_so(
         for page in (newest, other):
             await page.until(lambda page=page: "Hello" in page.view.values())
         assert all(page.closed_with is None and page.connections == 1 for page in pages[1:])
+
+
+@pytest.mark.anyio
+async def test_the_log_says_how_many_connections_were_ended_and_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(serving, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(serving, "REPORT_SECONDS", 0.02)
+    crowd = Crowd(most_per_address=10)
+    for _ in range(12):
+        crowd.open("192.0.2.1")
+    crowd.connections.note("slow_header")
+    with caplog.at_level("INFO", logger="chat.audit"):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(crowd.connections.run)
+            with anyio.fail_after(30):
+                while not caplog.records:
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+    (record,) = caplog.records
+    assert record.message == "connections_dropped"
+    assert vars(record)["fields"] == {"open": 10, "made_way": 2, "slow_header": 1}
+
+
+@pytest.mark.anyio
+async def test_no_client_is_late_while_the_process_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "TICK_SECONDS", 0.01)
+    crowd = Crowd()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(crowd.connections.run)
+        await anyio.sleep(0.05)
+        before = crowd.connections.clock
+        time.sleep(1)  # noqa: ASYNC251  as the process would
+        await anyio.sleep(0.005)
+        assert crowd.connections.clock - before < 0.1
+        tasks.cancel_scope.cancel()
