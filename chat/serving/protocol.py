@@ -11,6 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from chat.serving.connections import Connection, Connections
+from chat.web.headers import HTTP_HEADERS
 
 MOST_HEADER_BYTES = 32 * 1024  # the request line and all headers, or all trailers
 MOST_HEADERS = 100
@@ -260,8 +261,9 @@ class BoundedProtocol(HttpToolsProtocol):
             *self.server_state.default_headers,
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", str(len(text)).encode()),
-            (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
             (b"connection", b"close"),
+            *HTTP_HEADERS,
         ]
         if status == 503:
             headers.append((b"retry-after", str(RETRY_SECONDS).encode()))

@@ -1,5 +1,7 @@
 """Security headers on every response."""
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -39,15 +41,27 @@ class SecurityHeadersMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
 
-        added = HTTPS_HEADERS if scope["scheme"] == "https" else HTTP_HEADERS
+        added = HTTPS_HEADERS if scope["scheme"] in ("https", "wss") else HTTP_HEADERS
+        is_open = scope["type"] == "http"
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *added]
+            nonlocal is_open
+            if message["type"] == "websocket.close" and not is_open:
+                # The server would refuse the handshake with a bare 403.
+                await send_with_headers({"type": "websocket.http.response.start", "status": 403, "headers": []})
+                message = {"type": "websocket.http.response.body", "body": b""}
+            elif message["type"] in ("http.response.start", "websocket.http.response.start"):
+                message["headers"] = [*message["headers"], *added, *_unless_it_may_be_kept(message["headers"])]
+            is_open = is_open or message["type"] == "websocket.accept"
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _unless_it_may_be_kept(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What says that nobody keeps an answer which does not say itself how long it holds."""
+    return [] if any(name.lower() == b"cache-control" for name, _ in headers) else [(b"cache-control", b"no-store")]

@@ -1,0 +1,98 @@
+"""A chat in which every route leads somewhere, and four kinds of visitors."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+
+from chat.accounts.tokens import Signer
+from chat.ids import SessionId
+from tests.support.databases import fresh_database
+from tests.support.people import browser, first_run, sign_up
+from tests.support.server import SECRET_KEY, ChatServer
+from tests.support.tables import Tables, tables_of
+
+# Carol is in the chat but not in the room; Bob is in it and wrote the message; Alice owns it and administers the chat.
+VISITORS = ("nobody", "carol", "bob", "alice")
+
+
+@dataclass
+class World:
+    """The server, its tables, and who the visitors are."""
+
+    server: ChatServer
+    tables: Tables
+    people: dict[str, int]
+
+    def place(self) -> dict[str, int | str]:
+        """A new closed room of Alice's with a message of Bob's: the values of the parameters in paths."""
+        alice, bob = self.people["alice"], self.people["bob"]
+        room_id = self.tables.value(
+            "INSERT INTO rooms (kind, name, revision, message_count) VALUES ('closed', $1, 1, 1) RETURNING id",
+            f"Board {secrets.token_hex(4)}",
+        )
+        self.tables.execute(
+            f"INSERT INTO memberships (room_id, user_id, role)"
+            f" VALUES ({room_id}, {alice}, 'owner'), ({room_id}, {bob}, 'member')"
+        )
+        message_id = self.tables.value(
+            "INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,"
+            " posted_revision, revision, created_at)"
+            " VALUES ($1, $2, gen_random_uuid(), 'hello', '<p>hello</p>', false, true, 1, 1, 1, now()) RETURNING id",
+            room_id,
+            bob,
+        )
+        token = secrets.token_urlsafe(18)
+        invite_id = self.tables.value(
+            "INSERT INTO invites (token, room_id, made_by) VALUES ($1, $2, $3) RETURNING id", token, room_id, alice
+        )
+        return {
+            "room_id": room_id,
+            "message_id": message_id,
+            "position": 1,
+            "user_id": bob,
+            "session_id": self.session_of("bob"),
+            "token": token,
+            "invite_id": invite_id,
+            "name": str(self.tables.value("SELECT name FROM rooms WHERE id = $1", room_id)),
+        }
+
+    def session_of(self, visitor: str) -> int:
+        """A new sign-in of somebody."""
+        return self.tables.value(
+            "INSERT INTO sessions (user_id, refresh_hash, expires_at)"
+            " VALUES ($1, $2, now() + interval '1 day') RETURNING id",
+            self.people[visitor],
+            hashlib.sha256(secrets.token_bytes(16)).digest(),
+        )
+
+    def cookies_of(self, visitor: str) -> dict[str, str]:
+        """The cookies of a new sign-in; none of nobody's."""
+        if visitor == "nobody":
+            return {}
+        token = Signer(SECRET_KEY).access_token(SessionId(self.session_of(visitor)), datetime.now(UTC))
+        return {"simplechat-access": token}
+
+    def client(self, visitor: str) -> httpx.Client:
+        """A browser of a visitor, signed in anew."""
+        client = browser(self.server)
+        client.cookies.update(self.cookies_of(visitor))
+        return client
+
+
+@contextmanager
+def world(**environment: str) -> Iterator[World]:
+    """A chat that is set up, with three people in it."""
+    with fresh_database() as url, tables_of(url) as tables:
+        server = ChatServer(url, **environment)
+        try:
+            server.start()
+            alice = first_run(server)
+            people = {"alice": alice, "bob": sign_up(server, "Bob Brown"), "carol": sign_up(server, "Carol Clark")}
+            yield World(server, tables, {name: person.id for name, person in people.items()})
+        finally:
+            server.remove()
