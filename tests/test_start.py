@@ -27,7 +27,7 @@ from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import Person, browser, first_run, sign_in
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.server import ROOT, SECRET_KEY, ChatServer, until_ready
+from tests.support.server import ROOT, SECRET_KEY, SETUP_CODE, ChatServer, until_ready
 
 DATABASE, REDIS = "postgres://localhost/chat", "redis://localhost:6379/0"
 CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
@@ -273,6 +273,7 @@ def test_the_procfile_runs_unchanged_with_two_processes(database_url: str, redis
         "REDIS_URL": redis_server.url,
         "SECRET_KEY": SECRET_KEY,
         "PORT": str(port),
+        "SETUP_CODE": SETUP_CODE,
         "WEB_CONCURRENCY": "2",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }

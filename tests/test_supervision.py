@@ -23,7 +23,7 @@ from tests.support.databases import run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
-from tests.support.server import SECRET_KEY, ChatServer, until_ready
+from tests.support.server import SECRET_KEY, SETUP_CODE, ChatServer, until_ready
 
 TASKS = [
     "hub resync",
@@ -40,6 +40,9 @@ TASKS = [
     "activity check",
     "online lists",
     "search indexing",
+    "deletion of ended sessions",
+    "connections",
+    "throttling",
     "broker listener",
 ]
 BROKER_TASKS = ["broker receiver", "broker sender"]
@@ -50,7 +53,12 @@ class ServerHere(ChatServer):
 
     def __init__(self, database_url: str, redis_url: str | None = None) -> None:
         super().__init__(database_url, redis_url)
-        environment = {"DATABASE_URL": database_url, "REDIS_URL": redis_url or "", "SECRET_KEY": SECRET_KEY}
+        environment = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url or "",
+            "SECRET_KEY": SECRET_KEY,
+            "SETUP_CODE": SETUP_CODE,
+        }
         self.app = create_app(Settings.from_environment(environment))
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -114,6 +114,14 @@ def test_a_database_that_is_made_while_the_chat_runs_has_its_link_in_the_log_whe
     assert other.log.count("/first-run?code=") == 1, "visitors cannot fill the log"
 
 
+def test_an_administrators_password_must_be_one_that_can_be_kept_and_typed(server: ChatServer) -> None:
+    for password in ("x" * 7, "x" * 257, "x" * 4097, "nothing\0else"):
+        answer = browser(server).post("/first-run", data={**TYPED, "code": SETUP_CODE, "password": password})
+        assert answer.status_code == 422
+        assert 'id="password-help" class="field-error"' in answer.text
+    assert query(server.database_url, "SELECT 1 FROM installation UNION SELECT 1 FROM users") == []
+
+
 def test_first_run_reports_every_wrong_field_and_keeps_what_was_typed(server: ChatServer) -> None:
     typed = {"installation_name": " ", "room_name": "", "name": "", "email": "not an address", "password": "short"}
     answer = browser(server).post("/first-run", data={**typed, "code": SETUP_CODE})

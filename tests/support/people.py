@@ -72,13 +72,13 @@ def browser(server: ChatServer) -> httpx.Client:
     return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30, limits=limits))
 
 
-def first_run(server: ChatServer, name: str = "Alice Adams") -> Person:
+def first_run(server: ChatServer, name: str = "Alice Adams", code: str = SETUP_CODE) -> Person:
     """Set the chat up as its first administrator."""
     person = Person(name, email_of(name), browser(server), server)
     answer = person.submit(
         "/first-run",
         {
-            "code": SETUP_CODE,
+            "code": code,
             "installation_name": "Willow Street School",
             "room_name": "Lobby",
             "name": name,
