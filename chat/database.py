@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
@@ -12,13 +11,10 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chat.connection import CONNECT_TIMEOUT, Connection, connect
 from chat.errors import DatabaseUnavailable
 from chat.pool import PatientPool
 from chat.text import single_line
-
-CONNECT_TIMEOUT = 5.0
-COMMAND_TIMEOUT = 30.0
-IDLE_IN_TRANSACTION = "5s"
 
 # SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
 # resources, not in prerequisite state, operator intervention.
@@ -34,27 +30,24 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else does, and
     it is the only error that pages are kind about.
     """
-    dsn = normalise_url(database_url)
 
-    async def connect() -> asyncpg.Connection:
+    async def connect_once() -> Connection:
         try:
-            connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT)
-            # A process that hangs within a transaction must not hold a room's lock for ever.
-            await connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'")
+            return await connect(database_url)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseUnavailable(str(error) or repr(error), _sqlstate(error)) from error
-        return connection
 
     kept = (connections + 1) // 2
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect,
+        async_creator=connect_once,
         poolclass=PatientPool,
         pool_size=kept,
         max_overflow=connections - kept,
         pool_timeout=CONNECT_TIMEOUT,
         hide_parameters=True,  # else an error in the log shows what people typed, and hashes of passwords
     )
+    event.listen(engine.sync_engine, "connect", _keep_no_statements_behind_a_pooler)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "handle_error", _hide_values)
     event.listen(engine.sync_engine, "handle_error", _tell_unavailable)
@@ -86,17 +79,15 @@ def _sqlstate(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
+def _keep_no_statements_behind_a_pooler(connection: Any, _record: object) -> None:
+    if connection.driver_connection.is_pooled:
+        connection._prepared_statement_cache = None
+
+
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
     """Let the pool replace a connection that was closed while it was idle, without asking the server each time."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
-
-
-def normalise_url(database_url: str) -> str:
-    """`database_url` with the scheme asyncpg expects and without `channel_binding`, which it does not know."""
-    parts = urlsplit(database_url)
-    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "channel_binding"]
-    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
 
 
 @asynccontextmanager
@@ -111,9 +102,18 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection for single questions: each sees its own moment, and none pays the round trips of a transaction."""
+    """A connection for single questions: each sees its own moment, and none pays the round trips of a transaction.
+
+    Behind a pooler it is one transaction: there a question alone might be understood by one server process and
+    answered by another.
+    """
     async with database.connect() as connection:
-        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        pooled = connection.sync_connection
+        if pooled is not None and getattr(pooled.connection.driver_connection, "is_pooled", False):
+            yield connection
+            await connection.commit()
+        else:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool]:

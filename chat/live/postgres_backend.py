@@ -9,7 +9,7 @@ import anyio
 import asyncpg
 from broadcaster import Event
 
-from chat.database import CONNECT_TIMEOUT, normalise_url
+from chat.connection import Connection, connect, pooling_of
 from chat.live.incoming import CAPACITY
 from chat.live.outgoing import Batch
 from chat.live.remote_backend import RemoteBackend
@@ -19,10 +19,20 @@ from chat.live.remote_backend import RemoteBackend
 LARGEST = 7_900
 ANSWER_SECONDS = 2.0  # for a single statement
 
-_NOTIFY = "SELECT pg_notify(channel, message) FROM unnest($1::text[], $2::text[]) AS parts (channel, message)"
+POOLED = (
+    "a pooler in transaction mode has no LISTEN: set REDIS_URL, or BROADCAST_URL to the database itself, "
+    "or let one process serve (WEB_CONCURRENCY=1 and no BROADCAST_URL)"
+)
+
+# NOTIFY commits one after the other in the whole server, and a hint need not outlive a crash. The setting is for this
+# statement's transaction only: set for the session, it would hold for the next client of a pooler, too.
+_NOTIFY = """
+    SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, message)
+    FROM unnest($1::text[], $2::text[]) AS parts (channel, message)
+"""
 
 
-class PostgresBackend(RemoteBackend[asyncpg.Connection]):
+class PostgresBackend(RemoteBackend[Connection]):
     """Publishes and subscribes through PostgreSQL, over connections of its own, at the database itself."""
 
     server = "PostgreSQL"
@@ -30,21 +40,20 @@ class PostgresBackend(RemoteBackend[asyncpg.Connection]):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
-        self._url = normalise_url(url)
+        self._url = url
         self._begun: list[str] = []
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(self._url, timeout=CONNECT_TIMEOUT)
+    async def _open(self) -> AsyncIterator[Connection]:
+        connection = await connect(self._url)
         try:
-            # NOTIFY commits one after the other in the whole server, and a hint need not outlive a crash.
-            with anyio.fail_after(ANSWER_SECONDS):
-                await connection.execute("SET synchronous_commit = off")
+            if connection.is_pooled and await pooling_of(self._url) == "transaction":
+                raise ConnectionError(POOLED)
             yield connection
         finally:
             connection.terminate()
 
-    async def _receive(self, connection: asyncpg.Connection) -> None:
+    async def _receive(self, connection: Connection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         self._begun.clear()
@@ -69,7 +78,7 @@ class PostgresBackend(RemoteBackend[asyncpg.Connection]):
             await lost.wait()
             raise ConnectionError("the connection was lost")
 
-    async def _send(self, connection: asyncpg.Connection, batch: Batch) -> None:
+    async def _send(self, connection: Connection, batch: Batch) -> None:
         parts = [(channel, payload) for channel, message in batch for payload in _payloads(message)]
         # Numbered, because PostgreSQL delivers equal ones only once.
         payloads = [f"{number}{payload}" for number, (_, payload) in enumerate(parts)]

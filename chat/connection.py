@@ -1,0 +1,98 @@
+"""A connection to PostgreSQL that changes nothing in its session, and knows whether a pooler stands before the server.
+
+A pooler in transaction mode (PgBouncer, Supavisor, PgCat, RDS Proxy) gives each transaction whichever server connection
+is free. What a session sets there, listens to, or keeps prepared is somebody else's in the next moment. So nothing here
+outlives a transaction but prepared statements, and those only where no pooler was found.
+"""
+
+import asyncio
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+CONNECT_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 30.0
+PROBE_SECONDS = 5.0
+PROBES = "ABAABBAB"  # which of two clients asks: also a pooler that takes its connections in turn shows itself
+
+# A process that hangs within a transaction must not hold a room's lock for ever. It goes with BEGIN, in one message.
+_LIMIT = " SET LOCAL idle_in_transaction_session_timeout = '5s'"
+
+Pooling = Literal["none", "session", "transaction"]
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """asyncpg's, for a server or for a pooler. Behind a pooler every statement must be in a transaction."""
+
+    is_pooled = False
+
+    async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
+        """As asyncpg's; a transaction that begins may not idle for long."""
+        if not arguments and query.startswith("BEGIN"):
+            query += _LIMIT
+        return str(await super().execute(query, *arguments, timeout=timeout))
+
+    async def prepare(self, query: str, *, name: object = None, **options: Any) -> Any:
+        """Prepare a statement: by a name, so that it can be kept, or without one behind a pooler."""
+        return await super().prepare(query, name="" if self.is_pooled else True, **options)
+
+
+async def connect(database_url: str) -> Connection:
+    """Connect to a URL as hosting platforms give it, and find out whether a pooler answers."""
+    dsn = normalise_url(database_url)
+    connection: Connection = await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
+        statement_cache_size=0,  # SQLAlchemy keeps them
+        connection_class=Connection,
+    )
+    try:
+        # Until that is known, nothing is left behind on a connection that may be anybody's.
+        connection.is_pooled = True
+        connection.is_pooled = await _backend(connection) != connection.get_server_pid()
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def _backend(connection: Connection) -> int:
+    """The server process that serves this transaction. A pooler tells its clients a number of its own at first."""
+    async with connection.transaction():
+        statement = await connection.prepare("SELECT pg_backend_pid()")
+        return int(await statement.fetchval())
+
+
+async def pooling_of(database_url: str) -> Pooling:
+    """How the server at a URL shares its connections; raises what asyncpg raises when it cannot be reached.
+
+    In session mode a client keeps its server process, and no other client has the same.
+    """
+    first = await connect(database_url)
+    try:
+        if not first.is_pooled:
+            return "none"
+        second = await connect(database_url)
+        try:
+            clients = {"A": first, "B": second}
+            seen: dict[str, set[int]] = {"A": set(), "B": set()}
+            async with asyncio.timeout(PROBE_SECONDS):
+                for name in PROBES:
+                    seen[name].add(await _backend(clients[name]))
+        finally:
+            second.terminate()
+    except TimeoutError:
+        return "session"  # of one connection, which the first client keeps
+    finally:
+        first.terminate()
+    is_kept = all(len(processes) == 1 for processes in seen.values()) and not seen["A"] & seen["B"]
+    return "session" if is_kept else "transaction"
+
+
+def normalise_url(database_url: str) -> str:
+    """`database_url` with the scheme asyncpg expects and without `channel_binding`, which it does not know."""
+    parts = urlsplit(database_url)
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "channel_binding"]
+    return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))
