@@ -17,8 +17,10 @@ import uvicorn
 from chat import embedded, logs, schema
 from chat.accounts.set_up import invitation_at_start
 from chat.app import create_app
+from chat.connection import pooling_of
 from chat.errors import CannotRun, DatabaseUnavailable
 from chat.live.broker import create_broadcast
+from chat.live.postgres_backend import POOLED
 from chat.live.wire import LiveProtocol
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
@@ -43,9 +45,12 @@ settings, all taken from the environment and all optional:
   DATABASE_URL         postgres://user:password@host/database?sslmode=require
   DATABASE_POOL        how many connections to PostgreSQL a process has at most (20)
   REDIS_URL            redis://host:6379/0 or rediss://…: the broker between processes
+  REDIS_TLS_VERIFY     no: believe a rediss:// server's certificate unseen, as Heroku's are self-signed (yes)
   BROADCAST_URL        another broker: postgresql://…, by itself when WEB_CONCURRENCY is over 1 without REDIS_URL
   SECRET_KEY           signs the sign-in tokens, at least 32 bytes; required with DATABASE_URL
-  PUBLIC_URL           the address people use, such as https://chat.example.org
+  PUBLIC_URL           the address people use, such as https://chat.example.org: cookies and links follow from it
+  ALLOWED_HOSTS        other names the chat answers to, such as chat.lan,*.example.org; * for any
+  HSTS_INCLUDE_SUBDOMAINS  yes: browsers are told to use https for all names under this one, too (no)
   HOST, PORT           where to listen (0.0.0.0, 8000)
   WEB_CONCURRENCY      how many processes serve (1)
   GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
@@ -112,10 +117,8 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         _check_tables(database_url)
     elif schema.present_revision(database_url) != schema.NEWEST:
         _migrate(database_url)
-    if settings.public_url is None or settings.public_url.startswith("http://"):
-        logging.getLogger("chat").warning(
-            "Unless a proxy adds https, passwords and messages cross the network readable. Set PUBLIC_URL=https://…"
-        )
+    _check_pooler(database_url, settings.broadcast_url)
+    _warn_about_address(settings.public_url)
     print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
     _invite_to_set_up(database_url, settings)
     uvicorn.run(
@@ -128,6 +131,8 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         proxy_headers=False,
         http=BoundedProtocol,
         backlog=backlog(raise_file_limit()),
+        # Loading all modules takes this long on a busy machine: given up earlier, a process would never be ready.
+        timeout_worker_healthcheck=30,
         ws=LiveProtocol,
         ws_per_message_deflate=False,
         ws_max_size=4096,
@@ -138,6 +143,32 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         timeout_graceful_shutdown=settings.grace - FAREWELL_SECONDS,
         server_header=False,
     )
+
+
+def _check_pooler(database_url: str, broadcast_url: str | None) -> None:
+    """Refuse a broker that a pooler makes deaf, and tell of one that costs time."""
+    log = logging.getLogger("chat")
+    try:
+        is_postgres = broadcast_url is not None and broadcast_url.startswith("postgres")
+        if is_postgres and asyncio.run(pooling_of(str(broadcast_url))) == "transaction":
+            name = "BROADCAST_URL" if os.environ.get("BROADCAST_URL") else "DATABASE_URL"
+            raise CannotRun(f"{name} cannot be the broker between processes: {POOLED}")
+        if asyncio.run(pooling_of(database_url)) != "none":
+            log.info("DATABASE_URL leads through a pooler: no statement is kept prepared. Without it pages are quicker")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        log.warning("Whether a pooler stands before the database is not known yet: %s", error)
+
+
+def _warn_about_address(public_url: str | None) -> None:
+    if public_url is None:
+        logging.getLogger("chat").warning(
+            "PUBLIC_URL is not set: the chat answers to this machine's names and addresses and to ALLOWED_HOSTS only. "
+            "Behind a proxy that adds https set PUBLIC_URL=https://…; without https others on the network read along"
+        )
+    elif public_url.startswith("http://"):
+        logging.getLogger("chat").warning(
+            "PUBLIC_URL is not https: passwords and messages cross the network readable. Set PUBLIC_URL=https://…"
+        )
 
 
 def application():  # type: ignore[no-untyped-def]

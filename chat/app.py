@@ -32,6 +32,7 @@ from chat.accounts.tidying import Tidying
 from chat.accounts.tokens import Signer
 from chat.database import create_engine
 from chat.feed import DatabaseFeed
+from chat.hosts import AllowedHosts
 from chat.live.activity import Activity
 from chat.live.broker import create_broadcast
 from chat.live.departure import Departure
@@ -66,9 +67,11 @@ from chat.web.errors import (
 )
 from chat.web.forms import MOST_BYTES
 from chat.web.headers import SecurityHeadersMiddleware
+from chat.web.host import HostMiddleware
 from chat.web.origin import OriginMiddleware
 from chat.web.requests import RequestMiddleware
 from chat.web.session import SessionMiddleware
+from chat.web.slashes import WithoutTrailingSlash
 from chat.web.static import VersionedStaticFiles
 from chat.web.throttling import ThrottleMiddleware
 from chat.web.wellformed import WellFormedMiddleware
@@ -77,11 +80,12 @@ DISPOSE_SECONDS = 1.0
 
 
 class Chat(Starlette):
-    """A Starlette application whose own page for an unexpected error has an id and a line in the log, too."""
+    """A Starlette application whose own page for an unexpected error has its headers, id and line in the log, too."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        within = RequestMiddleware(super().build_middleware_stack())
-        return ClientMiddleware(within, self.state.settings.forwarded_allow_ips)
+        settings = self.state.settings
+        within = SecurityHeadersMiddleware(super().build_middleware_stack(), settings.hsts_include_subdomains)
+        return ClientMiddleware(RequestMiddleware(within), settings.forwarded_allow_ips, settings.public_url)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -111,9 +115,13 @@ def create_app(settings: Settings) -> Starlette:
             Mount("/static", VersionedStaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(SecurityHeadersMiddleware),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(WellFormedMiddleware, refuse=refuse_malformed),
+            Middleware(
+                HostMiddleware,
+                hosts=AllowedHosts(settings.allowed_hosts, settings.public_url),
+                public_url=settings.public_url,
+            ),
             Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
             Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
             Middleware(
@@ -130,6 +138,8 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
     )
+    app.router.redirect_slashes = False
+    app.router.default = WithoutTrailingSlash(app.router)
     app.state.settings = settings
     app.state.database = database
     app.state.signer = signer
@@ -151,7 +161,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[dict[str, Connections]]:
     broadcast = create_broadcast(state.settings.broadcast_url)
     hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
     presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())  # noqa: PLW0108  made below
-    state.hub, state.presence = hub, presence
+    state.broadcast, state.hub, state.presence = broadcast, hub, presence
     state.activity = Activity(broadcast, feed, hub)
     state.online_lists = OnlineLists(hub, presence, feed)
     state.notices = Notices(

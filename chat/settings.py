@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from chat.addresses import TrustedProxies
 from chat.errors import CannotRun
+from chat.hosts import host_name, read_patterns
 from chat.logs import LogFormat
 
 SECRET_KEY_BYTES = 32
@@ -39,6 +40,8 @@ class Settings:
     setup_code: str | None
     has_private_database: bool
     public_url: str | None
+    allowed_hosts: tuple[str, ...]
+    hsts_include_subdomains: bool
     log_format: LogFormat
     forwarded_allow_ips: TrustedProxies
     rate_limits: int
@@ -65,6 +68,8 @@ class Settings:
             setup_code=_setup_code(environment),
             has_private_database=database_url is None or environment.get(PRIVATE_DATABASE) == database_url,
             public_url=_public_url(environment),
+            allowed_hosts=_allowed_hosts(environment),
+            hsts_include_subdomains=_yes_or_no(environment, "HSTS_INCLUDE_SUBDOMAINS", default=False),
             log_format=_log_format(environment),
             forwarded_allow_ips=_trusted_proxies(environment),
             rate_limits=_whole_number(environment, "RATE_LIMITS", 1, 1, 1_000_000),
@@ -77,10 +82,14 @@ class Settings:
 
 def _broadcast_url(environment: Mapping[str, str]) -> str | None:
     """The broker between processes; None is the process itself."""
+    verifies = _yes_or_no(environment, "REDIS_TLS_VERIFY", default=True)
     redis = _url(environment, "REDIS_URL", ("redis", "rediss"), "redis://host:6379/0")
     schemes = ("redis", "rediss", "postgres", "postgresql", "memory")
     chosen = _url(environment, "BROADCAST_URL", schemes, "redis://host:6379/0 or postgresql://user@host/database")
     chosen = chosen or redis
+    if chosen is not None and chosen.startswith("rediss:") and not verifies:
+        # In the URL, so that it holds for whatever connects to it.
+        chosen = f"{chosen}{'&' if '?' in chosen else '?'}ssl_cert_reqs=none"
     if _whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256) == 1:
         return chosen
     if chosen is not None and chosen.startswith("memory:"):
@@ -105,13 +114,38 @@ def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], ex
 
 
 def _public_url(environment: Mapping[str, str]) -> str | None:
+    """The origin as browsers spell it: in lower case, in Punycode, without the scheme's own port."""
     value = environment.get("PUBLIC_URL", "").strip().rstrip("/")
     if not value:
         return None
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
-        raise SettingsError("PUBLIC_URL must be the chat's address without a path, such as https://chat.example.org")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    wrong = SettingsError("PUBLIC_URL must be the chat's address without a path, such as https://chat.example.org")
+    try:
+        parts = urlsplit(value)
+        own_port = {"http": 80, "https": 443}[parts.scheme]
+        host, port = (parts.hostname or "").encode("idna").decode().rstrip("."), parts.port or own_port
+    except (KeyError, ValueError):
+        raise wrong from None
+    origin = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if port == own_port else f':{port}'}"
+    has_more = parts.path or parts.query or parts.fragment or "@" in parts.netloc
+    if has_more or host_name(origin.partition("://")[2]) is None:
+        raise wrong
+    return origin
+
+
+def _allowed_hosts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        return read_patterns(environment.get("ALLOWED_HOSTS", ""))
+    except ValueError as error:
+        raise SettingsError(
+            f"ALLOWED_HOSTS must be names such as chat.example.org or *.example.org, separated by commas: {error}"
+        ) from None
+
+
+def _yes_or_no(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = environment.get(name, "").strip().lower()
+    if value not in ("", "yes", "no"):
+        raise SettingsError(f"{name} must be yes or no, not {value!r}")
+    return value == "yes" if value else default
 
 
 def _trusted_proxies(environment: Mapping[str, str]) -> TrustedProxies:

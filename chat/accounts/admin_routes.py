@@ -96,6 +96,7 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
         "values": {"days": USUAL_DAYS, "uses": USUAL_USES} | values,
         "errors": errors,
         "insecure": not is_secure(request),
+        "broker_trouble": request.app.state.broadcast.trouble,
         "saved": request.query_params.get("saved", ""),
     }
     return await shell_page(request, "accounts/admin.html", context)

@@ -27,6 +27,7 @@ class MemoryBackend(BroadcastBackend):
         self._incoming = Incoming(capacity)
         self._channels: set[str] = set()
         self.is_connected = False
+        self.trouble: str | None = None  # never
 
     @property
     def dropped(self) -> int:
@@ -73,6 +74,11 @@ class Broker(Broadcast):
         self.failures = failures
         if isinstance(self.backend, RemoteBackend):
             self.backend.failures = failures
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps messages from coming at once, in words; None when nothing does."""
+        return self.backend.trouble
 
     @property
     def dropped(self) -> int:

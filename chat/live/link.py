@@ -2,12 +2,15 @@
 
 import logging
 import random
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from time import monotonic
 from typing import Generic, NoReturn, TypeVar
 
 import anyio
+
+from chat.seldom import Seldom
 
 logger = logging.getLogger("chat.live.broker")
 
@@ -20,7 +23,8 @@ Connection = TypeVar("Connection")
 class Link(Generic[Connection]):
     """Opens a connection again and again. Each is given to `use`, which ends by raising.
 
-    The log has a line for each loss and each return. An error that was not `foreseen` comes with its traceback.
+    The log has a line for each loss and each return, and one a minute in between, for which links may share `reminder`.
+    An error that was not `foreseen` comes with its traceback.
     """
 
     def __init__(
@@ -30,10 +34,14 @@ class Link(Generic[Connection]):
         open_connection: Callable[[], AbstractAsyncContextManager[Connection]],
         use: Callable[[Connection], Awaitable[None]],
         foreseen: tuple[type[Exception], ...],
+        *,
+        reminder: Seldom,
     ) -> None:
         self._server, self._purpose = server, purpose
         self._open, self._use, self._foreseen = open_connection, use, foreseen
         self._up_since: float | None = None
+        self._reminder = reminder
+        self.failure = ""  # why it is away
         self.is_away = False  # known by a failure: neither at the start nor before the loss is noticed
 
     @property
@@ -66,8 +74,26 @@ class Link(Generic[Connection]):
     def _note_failure(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
+        self.failure = _explain(error)
         if not self.is_away:
             self.is_away = True
+            self._reminder.is_due()
             unforeseen = None if isinstance(error, (*self._foreseen, OSError)) else error
-            text = str(error) or repr(error)
-            logger.warning("%s is away for %s: %s", self._server, self._purpose, text, exc_info=unforeseen)
+            logger.warning("%s is away for %s: %s", self._server, self._purpose, self.failure, exc_info=unforeseen)
+        elif self._reminder.is_due():
+            logger.warning(
+                "%s is still away: %s. Messages arrive about a second late. Check REDIS_URL or BROADCAST_URL",
+                self._server,
+                self.failure,
+            )
+
+
+def _explain(error: Exception) -> str:
+    """What went wrong, and what to set where that is known."""
+    text = " ".join(str(error).split()) or repr(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"{text} (if that is as it should be, as on Heroku, set REDIS_TLS_VERIFY=no)"
+        cause = cause.__cause__ or cause.__context__
+    return text

@@ -13,6 +13,7 @@ from chat.live.channels import Ask, Channels
 from chat.live.incoming import RESYNC, Incoming
 from chat.live.link import Connection, Link
 from chat.live.outgoing import Batch, Outgoing
+from chat.seldom import Seldom
 from chat.supervision import Failures, keep
 
 CONFIRM_SECONDS = 1.0  # how long a subscriber waits for the server to confirm
@@ -34,8 +35,9 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
         self._incoming = Incoming(capacity)
         self._channels = Channels()
         self._outgoing = Outgoing()
-        self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen)
-        self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen)
+        reminder = Seldom()
+        self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen, reminder=reminder)
+        self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen, reminder=reminder)
         self._tasks: list[asyncio.Task[None]] = []
         self.failures = Failures()
 
@@ -55,6 +57,14 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
     def is_connected(self) -> bool:
         """Whether hints come and go. The silent death of the server shows after 5 s at most."""
         return self._receiving.is_up and self._sending.is_up
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the server is away; None while it is there, or nothing is known yet."""
+        for link in (self._receiving, self._sending):
+            if link.is_away:
+                return f"{self.server} cannot be reached: {link.failure}"
+        return None
 
     @property
     def dropped(self) -> int:

@@ -31,12 +31,13 @@ class ClientMiddleware:
     """Puts the client's address and scheme into the scope, for http and websockets.
 
     It must be the outermost, as the log of requests needs both. The address that really connected stays in
-    `state.peer`.
+    `state.peer`. The scheme of `PUBLIC_URL`, where that is set, is everybody's: a router need not be trusted for it.
     """
 
-    def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies, public_url: str | None = None) -> None:
         self.app = app
         self._proxies = proxies
+        self._public_scheme = public_url.partition("://")[0] if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
@@ -45,13 +46,15 @@ class ClientMiddleware:
 
     def _look(self, scope: Scope) -> None:
         peer, port = scope.get("client") or ("", 0)
-        scope.setdefault("state", {})["peer"] = peer
-        client = str(parse_address(peer) or peer)
-        if self._proxies.trusts(peer):
+        is_trusted = self._proxies.trusts(peer)
+        scope.setdefault("state", {}).update(peer=peer, peer_is_trusted=is_trusted)
+        client, scheme = str(parse_address(peer) or peer), self._public_scheme
+        if is_trusted:
             headers = Headers(scope=scope)
             client = self._proxies.client_of(peer, headers.getlist("x-forwarded-for"))
-            if scheme := forwarded_scheme(headers):
-                scope["scheme"] = scheme.replace("http", "ws") if scope["type"] == "websocket" else scheme
+            scheme = scheme or forwarded_scheme(headers)
+        if scheme:
+            scope["scheme"] = scheme.replace("http", "ws") if scope["type"] == "websocket" else scheme
         scope["client"] = (client, port if client == peer else 0) if client else None
 
 

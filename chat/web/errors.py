@@ -11,7 +11,7 @@ from chat import audit
 from chat.audit import request_context
 from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
 from chat.templating import is_htmx, page
-from chat.web.headers import HEADERS
+from chat.web.origin import explain_refusal
 from chat.web.requests import loggable_path
 from chat.web.session import SignInNeeded
 
@@ -52,7 +52,7 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
 def refuse_origin(request: Request) -> Response:
     """The answer to an unsafe request that another site made."""
     audit.record("cross_site_refused", method=request.method, path=loggable_path(request.scope))
-    return error_page(request, 403, "This request did not come from one of our own pages.")
+    return error_page(request, 403, explain_refusal(request, request.app.state.settings.public_url))
 
 
 def refuse_malformed(request: Request) -> Response:
@@ -139,10 +139,8 @@ async def on_database_error(request: Request, error: Exception) -> Response:
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """The last resort. It is outside the middlewares, so it sets the security headers itself."""
-    response = error_page(request, 500)
-    response.headers.update(HEADERS)
-    return response
+    """The last resort."""
+    return error_page(request, 500)
 
 
 HANDLERS = {

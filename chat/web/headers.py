@@ -30,22 +30,22 @@ HEADERS = {
 ONE_YEAR = 365 * 24 * 3600
 
 HTTP_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-# RFC 6797
-HTTPS_HEADERS = [*HTTP_HEADERS, (b"strict-transport-security", f"max-age={ONE_YEAR}".encode())]
 
 
 class SecurityHeadersMiddleware:
-    """Adds `HEADERS`, and Strict-Transport-Security where the visitor came over https."""
+    """Adds `HEADERS`, and Strict-Transport-Security (RFC 6797) where the visitor came over https."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, include_subdomains: bool) -> None:
         self.app = app
+        hsts = f"max-age={ONE_YEAR}{'; includeSubDomains' if include_subdomains else ''}"
+        self._https_headers = [*HTTP_HEADERS, (b"strict-transport-security", hsts.encode())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
 
-        added = HTTPS_HEADERS if scope["scheme"] in ("https", "wss") else HTTP_HEADERS
+        added = self._https_headers if scope["scheme"] in ("https", "wss") else HTTP_HEADERS
         is_open = scope["type"] == "http"
 
         async def send_with_headers(message: Message) -> None:

@@ -14,7 +14,7 @@ from chat.live.socket import TRY_AGAIN_LATER
 from chat.live.wire import Reader
 from chat.templating import fragment
 from chat.web.forms import whole_number
-from chat.web.origin import has_own_origin
+from chat.web.origin import explain_refusal, has_own_origin
 from chat.web.requests import loggable_path
 
 
@@ -26,6 +26,7 @@ async def connect(websocket: WebSocket) -> None:
     """
     if not has_own_origin(websocket, websocket.app.state.settings.public_url):
         audit.record("cross_site_refused", method="WEBSOCKET", path=loggable_path(websocket.scope))
+        explain_refusal(websocket, websocket.app.state.settings.public_url)
         await websocket.close()
         return
     if websocket.app.state.departure.under_way:

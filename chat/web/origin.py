@@ -4,12 +4,17 @@ Every unsafe request must prove by `Sec-Fetch-Site` or `Origin` that one of our 
 sheet on CSRF, "Fetch Metadata" and "Verifying Origin"); a websocket must have exactly our `Origin` (RFC 6455, 10.2).
 """
 
+import logging
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat.seldom import Seldom
+
+logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -18,14 +23,43 @@ def own_origin(connection: HTTPConnection, public_url: str | None) -> str:
     """The origin our pages have: `PUBLIC_URL` when set, else the scheme and host this request was made to."""
     if public_url is not None:
         return public_url
-    secure = connection.url.scheme in ("https", "wss")
-    host = connection.headers.get("host", "").lower()
-    return f"{'https' if secure else 'http'}://{host.removesuffix(':443' if secure else ':80')}"
+    scheme = "https" if connection.url.scheme in ("https", "wss") else "http"
+    return origin_at(scheme, connection.headers.get("host", ""))
+
+
+def origin_at(scheme: str, host: str) -> str:
+    """The origin of pages at a host, as browsers spell it: without the scheme's own port."""
+    return f"{scheme}://{host.lower().removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
 def has_own_origin(connection: HTTPConnection, public_url: str | None) -> bool:
     """Whether the `Origin` header is exactly ours."""
     return connection.headers.get("origin", "").lower() == own_origin(connection, public_url)
+
+
+def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
+    """Why a request is not ours, for the person who made it; what is set wrong is logged, once a minute."""
+    origin, host = connection.headers.get("origin", "").lower(), connection.headers.get("host", "")
+    if connection.headers.get("sec-fetch-site", "same-origin") == "same-origin":
+        if public_url is None and origin == origin_at("https", host):
+            if _log_line.is_due():
+                logger.warning(
+                    "A request for %s was refused: the chat does not know that it is reached by https. %s",
+                    origin,
+                    f"Set PUBLIC_URL={origin}",
+                )
+            return (
+                "This chat does not know that it is reached by https, so it takes nothing that is sent from here. "
+                f"Whoever runs it must set PUBLIC_URL={origin}."
+            )
+        if public_url is not None and origin in (origin_at("https", host), origin_at("http", host)):
+            if _log_line.is_due():
+                logger.warning("A request from %s was refused, as PUBLIC_URL is %s", origin, public_url)
+            return f"What is sent must come from this chat's own address. Open {public_url} and try again there."
+    return "This request did not come from one of our own pages."
+
+
+_log_line = Seldom()
 
 
 class OriginMiddleware:

@@ -5,9 +5,11 @@ import os
 import random
 import socket
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 
+import httpx
 import pytest
 
 from tests.support.databases import query
@@ -131,3 +133,31 @@ async def test_half_requests_end_at_the_balancer_and_keep_nobody_out(
                 while not all(has_ended(connection) for connection in half_requests):
                     await asyncio.sleep(0.5)
             assert reader.connections == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_visitor_says_about_proxies_is_overwritten(
+    kind: str, start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    if find_load_balancer(kind) is None and "CI" not in os.environ:
+        pytest.skip(f"{kind} is not installed")
+    server = start_server(database_url)
+    balancer = LoadBalancer(kind, [server] * 3)
+    try:
+        made_up = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.99"}
+        answer = httpx.get(f"{balancer.url}/sign-in", headers=made_up)
+        assert answer.status_code == 303
+        assert "strict-transport-security" not in answer.headers
+        until(lambda: "GET /sign-in" in server.log)
+        assert "address=127.0.0.1" in server.log
+        assert "203.0.113.99" not in server.log
+    finally:
+        balancer.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what comes a moment later."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

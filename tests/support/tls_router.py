@@ -1,0 +1,94 @@
+"""A platform's router: it ends TLS, and comes to the chat from an address of its own."""
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+
+import httpcore
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from tests.support.tls import Certificate
+
+ADDRESS = "127.0.0.2"
+
+
+class TlsRouter:
+    """Adds X-Forwarded-For, -Proto and -Port to each request as Heroku's does, and passes websockets through."""
+
+    def __init__(self, target: int, certificate: Certificate) -> None:
+        self._target, self._certificate = target, certificate
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        listening = asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=certificate.for_server, ssl_shutdown_timeout=1
+        )
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(20)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            head = await client.readuntil(b"\r\n\r\n")
+            chat, to_chat = await asyncio.open_connection("127.0.0.1", self._target, local_addr=(ADDRESS, 0))
+            to_chat.write(_with_headers(head, to_client.get_extra_info("peername")[0]))
+            await asyncio.gather(_pump(client, to_chat), _pump(chat, to_client), return_exceptions=True)
+
+    def transport(self) -> httpx.HTTPTransport:
+        """For a client to whom every name leads here."""
+        transport = httpx.HTTPTransport()
+        transport.close()
+        transport._pool = httpcore.ConnectionPool(
+            ssl_context=self._certificate.for_client, network_backend=_Here(self.port), max_keepalive_connections=0
+        )
+        return transport
+
+    def connect(self, host: str, path: str, headers: dict[str, str], origin: str) -> ClientConnection:
+        """Open a websocket through here."""
+        return connect(
+            f"wss://{host}{path}",
+            sock=socket.create_connection(("127.0.0.1", self.port)),
+            ssl=self._certificate.for_client,
+            server_hostname=host,
+            origin=origin,  # type: ignore[arg-type]
+            additional_headers=headers,
+        )
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+
+class _Here(httpcore.NetworkBackend):
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._backend = httpcore.SyncBackend()
+
+    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):  # type: ignore[no-untyped-def]
+        return self._backend.connect_tcp("127.0.0.1", self._port, timeout=timeout)
+
+
+def _with_headers(head: bytes, client: str) -> bytes:
+    lines, _, rest = head.partition(b"\r\n\r\n")
+    first, *headers = lines.split(b"\r\n")
+    before = [header.partition(b":")[2].strip() for header in headers if header.lower().startswith(b"x-forwarded-for:")]
+    kept = [header for header in headers if not header.lower().startswith(b"x-forwarded-")]
+    if not any(header.lower().startswith(b"upgrade:") for header in kept):
+        kept = [*(header for header in kept if not header.lower().startswith(b"connection:")), b"Connection: close"]
+    added = [
+        b"X-Forwarded-For: " + b", ".join([*before, client.encode()]),
+        b"X-Forwarded-Proto: https",
+        b"X-Forwarded-Port: 443",
+    ]
+    return b"\r\n".join([first, *kept, *added]) + b"\r\n\r\n" + rest
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
