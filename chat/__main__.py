@@ -5,6 +5,7 @@ import asyncio
 import gc
 import logging
 import os
+import secrets
 import signal
 import sys
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ from chat.live.postgres_backend import POOLED
 from chat.live.wire import LiveProtocol
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
-from chat.settings import PRIVATE_DATABASE, Settings, SettingsError
+from chat.settings import PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
 
 # What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
 FAREWELL_SECONDS = 6
@@ -81,12 +82,16 @@ def main(arguments: list[str] | None = None) -> None:
     restoring.add_argument("--replace", action="store_true", help="lose what is in the database now")
     restoring.add_argument("--any-size", action="store_true", help="unpack much more than people usually write")
     for command in (backing_up, restoring):
-        command.add_argument("file", type=Path)
+        command.add_argument("file", type=Path, help="or - for standard output or input")
     chosen = parser.parse_args(arguments)
     # uvicorn hands a signal on after it has shut down; unhandled, SIGTERM would leave the database running.
     signal.signal(signal.SIGTERM, _exit)
     try:
-        settings = Settings.from_environment(os.environ)
+        environment = dict(os.environ)
+        if chosen.command in ("migrate", "backup", "restore"):
+            # They sign nothing.
+            environment["SECRET_KEY"] = secrets.token_hex(SECRET_KEY_BYTES)
+        settings = Settings.from_environment(environment)
         logs.set_up(settings.log_format)
         with ExitStack() as stack:
             match chosen.command:
@@ -207,7 +212,12 @@ def _check_tables(database_url: str) -> None:
         schema.check(database_url)
     except DatabaseUnavailable as error:
         # It may come later; until then the pages say that it is away.
-        logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
+        if error.sqlstate == schema.MISSING_DATABASE:
+            logging.getLogger("chat").warning(
+                "The database of DATABASE_URL does not exist: create it and run `python -m chat migrate`. (%s)", error
+            )
+        else:
+            logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)
 
 
 def _invite_to_set_up(database_url: str, settings: Settings) -> None:

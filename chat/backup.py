@@ -8,6 +8,8 @@ transaction under running servers, bring an older version's tables up to date, a
 import errno
 import json
 import os
+import shutil
+import sys
 import tempfile
 import zipfile
 from contextlib import closing
@@ -33,6 +35,7 @@ LOCK_SECONDS = 10
 ATTEMPTS = 5
 UNLIMITED = 7 * 24 * 3600.0  # seconds for one table
 DEADLOCK, LOCKED = "40P01", "55P03"
+STANDARD_STREAM = "-"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
 # Sessions made after the backup are gone, but their signed tokens still name them for some minutes: nobody else must
 # get their numbers meanwhile. After a restore on a new machine even the highest of them is unknown.
@@ -42,8 +45,11 @@ SKIPPED = {"sessions": 1_000_000}
 async def write(database_url: str, file: Path) -> None:
     """Write everything, as it is at one moment, into `file`, which is replaced only when the backup is complete.
 
-    Raises `BackupError` when the file cannot be written, and `DatabaseUnavailable`.
+    "-" is standard output. Raises `BackupError` when the file cannot be written, and `DatabaseUnavailable`.
     """
+    if str(file) == STANDARD_STREAM:
+        await _write_to_standard_output(database_url)
+        return
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         # It holds password hashes.
@@ -65,12 +71,32 @@ async def write(database_url: str, file: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+async def _write_to_standard_output(database_url: str) -> None:
+    if sys.stdout.isatty():
+        raise BackupError("a backup is not for the screen: write `python -m chat backup - > file`")
+    try:
+        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+            await _write_tables(database_url, output)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, *DISK_ERRORS):
+            raise
+        raise BackupError(f"the backup is not complete, standard output took no more: {error.strerror}") from error
+    audit.record("backup_made", file="standard output")
+
+
 async def restore(database_url: str, file: Path, *, replace: bool, any_size: bool = False) -> None:
     """Put everything back as it was in a backup, in one transaction, under a new epoch. The chat may be running.
 
-    Raises `BackupError` when the file is none of ours, or damaged, or newer than this version, or unpacks to more than
-    is usual, or when there are people in the database and `replace` is not set; and `DatabaseUnavailable`.
+    "-" is standard input. Raises `BackupError` when the file is none of ours, or damaged, or newer than this version,
+    or unpacks to more than is usual, or when there are people in the database and `replace` is not set; and
+    `DatabaseUnavailable`.
     """
+    if str(file) == STANDARD_STREAM:
+        with tempfile.NamedTemporaryFile(prefix="backup-from-standard-input-") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            await restore(database_url, Path(copy.name), replace=replace, any_size=any_size)
+        return
     engine = create_engine(database_url)
     try:
         with closing(BackupFile(file, any_size=any_size)) as backup, tempfile.TemporaryFile() as checked:

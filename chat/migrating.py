@@ -4,16 +4,38 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from chat.errors import CannotRun
 from chat.schema import revision_of
 from chat.templating import ROOT
 
+_REFUSALS = {
+    # insufficient_privilege
+    "42501": "the user of DATABASE_URL may not make the tables. Let it own the database, or run "
+    "`CREATE EXTENSION pg_trgm` in it as an administrator if only that is refused; then try again.",
+    # feature_not_supported, undefined_file: CREATE EXTENSION knows no such one
+    "0A000": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",
+    "58P01": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",
+}
+
+
+class CannotMigrate(CannotRun):
+    """The tables cannot be made; the text is one line that says what to do."""
+
 
 def migrate(database_url: str) -> None:
-    """Bring the database to the newest revision of the tables."""
+    """Bring the database to the newest revision of the tables; raises `CannotMigrate` where its user may not."""
     alembic = _config()
     alembic.attributes["database_url"] = database_url
-    command.upgrade(alembic, "head")
+    try:
+        command.upgrade(alembic, "head")
+    except DBAPIError as error:
+        why = _REFUSALS.get(getattr(error.orig, "sqlstate", ""))
+        if why is None:
+            raise
+        told = str(error.orig).rpartition(">: ")[2].splitlines()[0]
+        raise CannotMigrate(f"{why} PostgreSQL says: {told}") from error
 
 
 def move_to(connection: Connection, revision: str) -> None:

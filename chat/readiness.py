@@ -10,7 +10,7 @@ from chat.database import reading, time_limit
 from chat.errors import DatabaseUnavailable
 from chat.live.departure import Departure
 from chat.models import metadata
-from chat.schema import NEWEST
+from chat.schema import INVALID_AUTHORIZATION, INVALID_PASSWORD, MISSING_DATABASE, NEWEST
 from chat.supervision import Failures
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,6 @@ ANSWER_SECONDS = 2.0
 # Whoever asks, and however often: the database is asked once in this time.
 KEPT_SECONDS = 1.0
 
-INVALID_PASSWORD, INVALID_AUTHORIZATION, MISSING_DATABASE = "28P01", "28000", "3D000"
 _REASONS = {
     INVALID_PASSWORD: "the database refuses the password",
     INVALID_AUTHORIZATION: "the database refuses the user",

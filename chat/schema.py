@@ -5,11 +5,18 @@ import asyncio
 from sqlalchemy import Connection, text
 
 from chat.database import create_engine
-from chat.errors import CannotRun
+from chat.errors import CannotRun, DatabaseUnavailable
 from chat.templating import ROOT
 
 # Revisions are numbered, 0001, 0002, …. To import Alembic takes longer than everything else a start does.
 NEWEST = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
+
+
+INVALID_PASSWORD, INVALID_AUTHORIZATION, MISSING_DATABASE = "28P01", "28000", "3D000"
+
+
+class DatabaseRefuses(CannotRun):
+    """The database will not let us in however long we wait; the text is one line that says why."""
 
 
 class SchemaError(CannotRun):
@@ -17,18 +24,26 @@ class SchemaError(CannotRun):
 
 
 def check(database_url: str) -> None:
-    """Raise `SchemaError` unless the database is at the newest revision; `DatabaseUnavailable` when it is away."""
+    """Raise `SchemaError` unless the database is at the newest revision; `DatabaseUnavailable` when it is away.
+
+    A wrong user or password is final, and raises `DatabaseRefuses`. A database that is missing may come later.
+    """
     present = present_revision(database_url)
     if present != NEWEST:
         raise SchemaError(
             f"the database is at revision {present or 'none'} of the tables, this version needs {NEWEST}: "
-            "run `alembic upgrade head` (or `python -m chat migrate`) first"
+            "run `python -m chat migrate` (or `alembic upgrade head`) first"
         )
 
 
 def present_revision(database_url: str) -> str | None:
     """The revision a database is at, None before the first; raises `DatabaseUnavailable` when it is away."""
-    return asyncio.run(_ask(database_url))
+    try:
+        return asyncio.run(_ask(database_url))
+    except DatabaseUnavailable as error:
+        if error.sqlstate not in (INVALID_PASSWORD, INVALID_AUTHORIZATION):
+            raise
+        raise DatabaseRefuses(f"the database refuses the user or password of DATABASE_URL: {error}") from error
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from chat.database import create_engine
 from chat.models import metadata
+from chat.schema import revision_of
 
 
 def run_on(connection: Connection) -> None:
@@ -20,10 +21,15 @@ def run_on(connection: Connection) -> None:
 
 async def run_online(database_url: str) -> None:
     engine = create_engine(database_url)
-    async with engine.connect() as connection:
-        await connection.run_sync(run_on)
-        await connection.commit()
-    await engine.dispose()
+    try:
+        async with engine.connect() as connection:
+            before = await connection.run_sync(revision_of)
+            await connection.run_sync(run_on)
+            await connection.commit()
+            after = await connection.run_sync(revision_of)
+    finally:
+        await engine.dispose()
+    print(f"The tables are at revision {after or 'none'} (were at {before or 'none'}).", flush=True)  # noqa: T201
 
 
 connection = context.config.attributes.get("connection")
