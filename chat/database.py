@@ -16,6 +16,9 @@ from chat.errors import DatabaseUnavailable
 from chat.pool import PatientPool
 from chat.text import single_line
 
+# Characters, more than any name has: PostgreSQL compares what is looked for with every one of them.
+LONGEST_QUERY = 200
+
 # SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
 # resources, not in prerequisite state, operator intervention.
 _UNAVAILABLE = ("08", "25006", "40", "53", "55", "57")
@@ -123,4 +126,4 @@ def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool
 
 def contains(column: Column[str], query: str) -> ColumnElement[bool]:
     """A condition: the column contains `query`, in either case, with `%` and `_` taken literally."""
-    return column.icontains(single_line(query), autoescape=True)
+    return column.icontains(single_line(query)[:LONGEST_QUERY], autoescape=True)

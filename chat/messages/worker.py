@@ -56,7 +56,6 @@ def main() -> None:
         # They come to the server process, too, which goes on for a while and needs its workers for that long.
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a worker has ended
-    os.nice(NICENESS)
     with_emoji(":tada:")
     load_languages()
     gc.freeze()
@@ -70,6 +69,7 @@ def main() -> None:
 
 
 def _work(server: socket.socket) -> None:
+    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     server.sendall(NUMBER.pack(os.getpid()))
