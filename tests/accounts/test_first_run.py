@@ -1,13 +1,20 @@
 """The first run: who may set a chat up, and what they fill in."""
 
 import re
-from collections.abc import Callable
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.databases import query
+from tests.support.load_balancer import NGINX, find_load_balancer
 from tests.support.people import PASSWORD, browser, first_run
-from tests.support.server import SETUP_CODE, ChatServer
+from tests.support.ports import free_port
+from tests.support.server import SETUP_CODE, ChatServer, until_ready
 
 TYPED = {
     "installation_name": "Willow Street School",
@@ -16,6 +23,25 @@ TYPED = {
     "email": "eve@example.org",
     "password": PASSWORD,
 }
+
+
+@contextmanager
+def behind_plain_nginx(server: ChatServer) -> Iterator[str]:
+    """The address of an nginx on this machine that is told nothing but where to pass requests on."""
+    program = find_load_balancer("nginx")
+    if program is None:
+        pytest.skip("nginx is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        example = f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {server.url}; }} }}"
+        (Path(folder) / "configuration").write_text(NGINX.format(folder=folder, example=example))
+        nginx = subprocess.Popen([program, "-p", folder, "-c", f"{folder}/configuration"])
+        try:
+            until_ready(f"http://127.0.0.1:{port}")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            nginx.terminate()
+            nginx.wait(20)
 
 
 def link_in_log(server: ChatServer) -> str:
@@ -55,6 +81,25 @@ def test_nobody_sets_the_chat_up_without_the_code(server: ChatServer) -> None:
 def test_sitting_at_the_machine_is_not_enough_behind_a_database_of_ones_own(server: ChatServer) -> None:
     with httpx.Client(base_url=server.url.replace("127.0.0.1", "localhost")) as client:
         assert client.get("/first-run").status_code == 403
+
+
+def test_whoever_sits_at_the_machine_of_a_private_database_needs_no_code(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    """Which a server process knows from the one that started the database; tests/test_start.py does that."""
+    server = start_server(database_url, SETUP_CODE="", PRIVATE_DATABASE_URL=database_url)
+    published = start_server(
+        database_url, SETUP_CODE="", PRIVATE_DATABASE_URL=database_url, PUBLIC_URL="http://127.0.0.1:1"
+    )
+    assert browser(published).get("/first-run").status_code == 403, "behind a proxy everybody looks like that"
+    with behind_plain_nginx(server) as address, httpx.Client(base_url=address) as outside:
+        assert outside.get("/first-run").status_code == 403
+        own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
+        assert outside.post("/first-run", data=TYPED, headers=own).status_code == 403
+        assert outside.get(link_in_log(server)).status_code == 200
+    assert browser(server).get("/first-run").status_code == 200
+    assert browser(server).post("/first-run", data={**TYPED, "name": ""}).status_code == 422
+    assert browser(server).post("/first-run", data=TYPED).status_code == 303
 
 
 def test_the_code_can_be_typed_and_goes_with_the_form(server: ChatServer) -> None:
