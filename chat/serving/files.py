@@ -27,7 +27,7 @@ def raise_file_limit() -> int:
 
 def backlog(files: int) -> int:
     """How many connections may wait to be accepted. All of them may be, before the first of them is looked at."""
-    return max(16, min(LARGEST_BACKLOG, files // 8))
+    return max(16, min(LARGEST_BACKLOG, files // 4))
 
 
 def most_connections(files: int) -> int:

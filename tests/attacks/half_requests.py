@@ -9,6 +9,7 @@ from tests.support.server import ChatServer
 BEFORE = "everybody disconnected"
 FILES = 1024
 SECONDS = 5
+PAUSE_SECONDS = 0.005  # a flood of requests is another attack
 
 
 def attack(server: ChatServer) -> None:
@@ -20,4 +21,5 @@ def attack(server: ChatServer) -> None:
                 connection = stack.enter_context(dial(server, address))
                 half = b"GET / HTTP/1.1\r\nHost: " if number % 2 else form(server, "/sign-in", 1_000) + b"email="
                 connection.sendall(half)
+            time.sleep(PAUSE_SECONDS)
         time.sleep(SECONDS)

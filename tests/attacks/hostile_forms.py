@@ -106,5 +106,5 @@ def attack(server: ChatServer) -> None:
     headers = {"Origin": server.url}
     with httpx.Client(base_url=server.url, headers=headers, timeout=60) as client:
         for kind, body in (*codecs(), *shapes()):
-            answer = client.post("/sign-in", content=body, headers={"Content-Type": kind})
+            answer = client.post("/sign-up", content=body, headers={"Content-Type": kind})
             assert answer.status_code < 500, (kind[:100], body[:100])

@@ -1,16 +1,20 @@
 """Watches a server from a process of its own until its input ends: `python -m tests.attacks.watcher PORT PID`.
 
-It asks `/healthz` on a new connection every 20 ms, and beside it a trivial process that has nothing else to do. While
-that does not answer either, the machine stands still, and the server is not to blame.
+It asks `/healthz` on a new connection every 20 ms. Others use the machine, too, so that two kinds of time are not the
+server's: that in which a trivial process does not answer either, as the machine stands still; and that in which the
+server could run and others had the processor.
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
 from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
 
 import psutil
 
@@ -27,7 +31,10 @@ while data := connection.recv(1):
 """
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
+TICKS = os.sysconf("SC_CLK_TCK")
+
 Span = tuple[float, float]
+Moment = tuple[float, bool, float]  # when, whether the server could run, and the processor's seconds it had until then
 
 
 def watch(port: int, pid: int) -> None:
@@ -35,10 +42,12 @@ def watch(port: int, pid: int) -> None:
     ended = threading.Event()
     silences: list[Span] = []
     standstills: list[Span] = []
+    moments: list[Moment] = []
     sizes: list[int] = [_resident_bytes(pid)]
     threads = [
         threading.Thread(target=_ask_health, args=(port, ended, silences)),
         threading.Thread(target=_ask_trivial_process, args=(ended, standstills)),
+        threading.Thread(target=_ask_kernel, args=(pid, ended, moments)),
         threading.Thread(target=_weigh, args=(pid, ended, sizes)),
     ]
     for thread in threads:
@@ -49,15 +58,28 @@ def watch(port: int, pid: int) -> None:
     for thread in threads:
         thread.join()
     sizes.append(_resident_bytes(pid))
-    longest = max((_of_its_own(silence, standstills) for silence in silences), default=0.0)
+    longest = max((_of_its_own(silence, standstills, moments) for silence in silences), default=0.0)
     print(json.dumps({"silence": longest, "before": sizes[0], "peak": max(sizes), "after": sizes[-1]}), flush=True)
 
 
-def _of_its_own(silence: Span, standstills: list[Span]) -> float:
-    """How long a silence was without the time in which the whole machine stood still."""
+def _of_its_own(silence: Span, standstills: list[Span], moments: list[Moment]) -> float:
+    """How long a silence was, without the time that others took."""
     start, end = silence
-    shared = sum(max(0.0, min(end, until) - max(start, since)) for since, until in standstills)
-    return end - start - shared
+    still = sum(max(0.0, min(end, until) - max(start, since)) for since, until in standstills)
+    runnable = had = 0.0
+    for (since, could_run, before), (until, _, after) in pairwise(moments):
+        if could_run and since < end and until > start:
+            runnable += min(end, until) - max(start, since)
+            had += after - before
+    return end - start - max(still, runnable - had)
+
+
+def _ask_kernel(pid: int, ended: threading.Event, moments: list[Moment]) -> None:
+    stat = Path(f"/proc/{pid}/task/{pid}/stat")
+    with suppress(OSError):
+        while not ended.wait(PAUSE_SECONDS / 2):
+            state, *fields = stat.read_text().rpartition(")")[2].split()
+            moments.append((time.monotonic(), state == "R", (int(fields[10]) + int(fields[11])) / TICKS))
 
 
 def _ask_health(port: int, ended: threading.Event, silences: list[Span]) -> None:
