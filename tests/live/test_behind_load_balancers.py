@@ -124,8 +124,8 @@ async def test_half_requests_end_at_the_balancer_and_keep_nobody_out(
     with ExitStack() as stack:
         half_requests = [stack.enter_context(socket.create_connection(address)) for _ in range(300)]
         for number, connection in enumerate(half_requests):
-            form = b"POST /sign-in HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nemail="
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: " if number % 2 else form)
+            form = b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nemail="
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " if number % 2 else form)
         async with LiveClient(alice, 1, urls=[balancer.url]) as reader:
             await asyncio.to_thread(alice.post, 1, "Hello")
             await reader.until(lambda: list(reader.view.values()) == ["Hello"])

@@ -1,7 +1,10 @@
 """A certificate that its own server has signed, as platforms give them."""
 
+import asyncio
 import ssl
 import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,3 +29,36 @@ class Certificate:
     def for_client(self) -> ssl.SSLContext:
         """What trusts this certificate and no other."""
         return ssl.create_default_context(cafile=str(self.file))
+
+
+class TlsFront:
+    """Ends TLS before a server that has none."""
+
+    def __init__(self, target: int, certificate: Certificate) -> None:
+        self._target = target
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        listening = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=certificate.for_server)
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(20)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+            await asyncio.gather(pump(client, to_server), pump(server, to_client), return_exceptions=True)
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+
+async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Pass on what comes until it ends."""
+    with suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()

@@ -9,7 +9,7 @@ import httpcore
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.tls import Certificate
+from tests.support.tls import Certificate, pump
 
 ADDRESS = "127.0.0.2"
 
@@ -33,7 +33,7 @@ class TlsRouter:
             head = await client.readuntil(b"\r\n\r\n")
             chat, to_chat = await asyncio.open_connection("127.0.0.1", self._target, local_addr=(ADDRESS, 0))
             to_chat.write(_with_headers(head, to_client.get_extra_info("peername")[0]))
-            await asyncio.gather(_pump(client, to_chat), _pump(chat, to_client), return_exceptions=True)
+            await asyncio.gather(pump(client, to_chat), pump(chat, to_client), return_exceptions=True)
 
     def transport(self) -> httpx.HTTPTransport:
         """For a client to whom every name leads here."""
@@ -84,11 +84,3 @@ def _with_headers(head: bytes, client: str) -> bytes:
         b"X-Forwarded-Port: 443",
     ]
     return b"\r\n".join([first, *kept, *added]) + b"\r\n\r\n" + rest
-
-
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    sink.close()

@@ -124,7 +124,7 @@ def test_no_secret_of_a_request_gets_into_the_log(json_server: ChatServer) -> No
 
 def test_a_client_cannot_write_a_line_of_the_log(json_server: ChatServer) -> None:
     with socket.create_connection(("127.0.0.1", json_server.port)) as raw:
-        raw.sendall(b"GET /a%0aINFO%0d%1b[31m%e2%80%a8 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        raw.sendall(b"GET /a%0aINFO%0d%1b[31m%e2%80%a8 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         while raw.recv(65536):
             pass
     json_server.stop()
