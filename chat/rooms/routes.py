@@ -137,6 +137,7 @@ async def add(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     me, room = visitor(request), await _my_room(request)
+    await throttle(request, CHANGE_ROOM)
     person = UserId(request.path_params["user_id"])
     async with request.app.state.database.begin() as connection:
         await remove_member(connection, me, room, person)
@@ -149,6 +150,7 @@ async def remove(request: Request) -> Response:
 async def share(request: Request) -> Response:
     """Somebody manages the room from now on, too."""
     me, room = visitor(request), await _my_room(request)
+    await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         await make_owner(connection, me, room, UserId(request.path_params["user_id"]))
     audit.record("owner_made", room_id=room.id, member_id=request.path_params["user_id"])
@@ -159,6 +161,7 @@ async def share(request: Request) -> Response:
 async def unshare(request: Request) -> Response:
     """Somebody, perhaps the visitor, is an owner no longer."""
     me, room = visitor(request), await _my_room(request)
+    await throttle(request, CHANGE_ROOM)
     async with request.app.state.database.begin() as connection:
         await end_ownership(connection, me, room, UserId(request.path_params["user_id"]))
     audit.record("owner_ended", room_id=room.id, member_id=request.path_params["user_id"])
