@@ -76,7 +76,14 @@ async def test_a_request_that_is_given_up_in_its_turn_passes_it_on() -> None:
     door = Door()
     first = await door.arrive("first", Asker("192.0.2.1"))
     second = await door.arrive("second", Asker("192.0.2.2"))
-    first.add_done_callback(lambda _: second.cancel())
+    give_turns = door.queue._next
+
+    def give_turns_and_cancel() -> None:
+        give_turns()
+        second.cancel()
+
+    # Its turn has come, and it has not heard of it yet.
+    door.queue._next = give_turns_and_cancel  # type: ignore[method-assign]
     door.open.set()
     await first
     assert await asyncio.wait_for(door.come("third", Asker()), 20) == "third"

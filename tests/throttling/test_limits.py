@@ -68,7 +68,7 @@ def test_a_refused_sign_in_says_how_long_to_wait_and_keeps_the_address(alice: Pe
 def test_throttling_does_not_tell_whether_there_is_such_an_account(alice: Person) -> None:
     stranger, ways = browser(alice.server), []
     for email, address in ((alice.email, "192.0.2.1"), ("nobody@example.org", "192.0.2.2")):
-        answers = [guess(stranger, email, address=address) for _ in range(9)]
+        answers = [guess(stranger, email, address=address) for _ in range(12)]
         ways.append([answer.status_code for answer in answers])
     for way in ways:
         assert way[:6] == [422] * 6
@@ -77,11 +77,14 @@ def test_throttling_does_not_tell_whether_there_is_such_an_account(alice: Person
 
 def test_guesses_made_elsewhere_do_not_delay_a_browser_the_account_knows(alice: Person) -> None:
     alice.submit("/sign-out")
-    stranger, answers = browser(alice.server), []
-    for number in range(1, 8):
-        answers += [guess(stranger, alice.email, address=f"192.0.2.{number}").status_code for _ in range(5)]
+    stranger, answers, waits = browser(alice.server), [], 0
+    # Five from each address, until all together have to wait for a while.
+    while waits < 8:
+        answer = guess(stranger, alice.email, address=f"192.0.2.{len(answers) // 5}")
+        waits = int(answer.headers.get("Retry-After", 0))
+        answers.append(answer.status_code)
+        assert len(answers) < 200
     assert answers[:20] == [422] * 20
-    assert 429 in answers[20:]
     assert guess(browser(alice.server), alice.email, PASSWORD, address="198.51.100.1").status_code == 429
     assert guess(alice.client, alice.email, PASSWORD, address="198.51.100.1").status_code == 303
 
@@ -89,21 +92,17 @@ def test_guesses_made_elsewhere_do_not_delay_a_browser_the_account_knows(alice: 
 def test_a_forged_cookie_makes_no_browser_known(alice: Person) -> None:
     known = alice.client.cookies["simplechat-browser"]
     header, payload, signature = known.split(".")
-    stranger = browser(alice.server)
-    for forged in (
-        f"{header}.{payload}.{signature[::-1]}",
-        f"{header}.{payload}.",
-        alice.client.cookies["simplechat-access"],
-    ):
+    access = alice.client.cookies["simplechat-access"]
+    stranger, answers = browser(alice.server), []
+    for forged in (f"{header}.{payload}.{signature[::-1]}", f"{header}.{payload}.", access):
         stranger.cookies.set("simplechat-browser", forged)
-        for _ in range(8):
-            last = guess(stranger, alice.email)
-    assert last.status_code == 429
+        answers += [guess(stranger, alice.email).status_code for _ in range(4)]
+    assert 429 in answers
 
 
 def test_a_known_browser_has_no_more_guesses_than_others(alice: Person) -> None:
     alice.submit("/sign-out")
-    answers = [guess(alice.client, alice.email, address=f"192.0.2.{number}").status_code for number in range(10)]
+    answers = [guess(alice.client, alice.email, address=f"192.0.2.{number}").status_code for number in range(12)]
     assert 429 in answers
 
 
