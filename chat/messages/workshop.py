@@ -23,6 +23,7 @@ from weakref import WeakValueDictionary
 
 from markupsafe import Markup
 
+from chat import audit
 from chat.ids import UserId
 from chat.messages.highlighting import has_colours
 from chat.messages.markdown import NOBODY, Written, as_typed, is_brief, written
@@ -68,6 +69,7 @@ class Workshop:
                     made = await self._ask(_job(body, mentionable, in_colour=in_colour))
                     if made is not None:
                         return made
+                    audit.record("markup_given_up", author_id=author, characters=len(body), in_colour=in_colour)
         return Written(as_typed(body))
 
     async def _ask(self, job: bytes) -> Written | None:

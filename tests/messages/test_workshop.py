@@ -74,6 +74,7 @@ def test_a_text_that_takes_too_long_mentions_nobody_and_stands_as_it_was_typed(a
     body = "@Bob Brown <b> &amp; " + "http://[" * 1240
     assert bodies(alice.post(1, body).text) == [body]
     assert query(alice.server.database_url, "SELECT count(*) FROM mentions")[0][0] == 0
+    alice.server.until_logged("markup_given_up")
 
 
 def test_workers_end_with_a_server_that_is_killed_and_know_no_secret(alice: Person) -> None:
