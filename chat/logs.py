@@ -32,7 +32,8 @@ FLUSH_SECONDS = 1.0
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile(r"[^\s\"'=]+")
 # Password hashes, tokens (JWT), and what PostgreSQL quotes of a row. None should reach a log; an error's text may try.
-_SECRETS = re.compile(r"\$argon2\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=row contains )\(.*\)|\[parameters: .*\]")
+# Each is found in a time that grows with the text: to the end of the line rather than to the last bracket of it.
+_SECRETS = re.compile(r"\$argon2\S+|\beyJ[\w-]{1,500}\.[\w-]+\.[\w-]*|(?<=row contains )\(.*|\[parameters: .*")
 
 
 def set_up(log_format: LogFormat, descriptor: int = 2) -> None:

@@ -17,7 +17,9 @@ from chat.accounts.person import Person as Named
 from chat.accounts.status import status_in, valid_status
 from chat.database import LONGEST_QUERY, contains
 from chat.errors import InvalidInput
+from chat.hosts import host_name
 from chat.ids import UserId
+from chat.logs import safe
 from chat.messages.commands import _COMMAND
 from chat.messages.emoji import find_emoji, is_emoji, shortcodes, with_emoji
 from chat.messages.markdown import as_typed, escaped, is_brief, plain, unescaped, written
@@ -90,7 +92,17 @@ PARSERS: dict[str, tuple[Callable[[str], object], int, list[str]]] = {
         ["zone=", '"', "\\", '\\"', "\\101", "\\1", ";", "; ", "=", "a=b", "simplechat-access=", "a", ",", " "],
     ),
     "e-mail addresses": (refused_or(_valid_email), FIELD, ["a", "@", ".", "a@b", "a.", " ", "@b.", "\n", "é"]),
-    "passwords": (refused_or(check_password), FIELD, ["a", "1", " ", "é", "password", "\x00"]),
+    "passwords": (
+        refused_or(lambda text: check_password(text, ["Ada Lovelace", text[:200]])),
+        FIELD,
+        ["a", "1", " ", "é", "ada", "ﷺ", "\x00"],
+    ),
+    "lines of the log": (
+        safe,
+        LONGEST_BODY,
+        ["eyJ", "-eyJ", "a", ".", "-", "[parameters: ", "row contains (", ")", "]", "$argon2", " ", "\x00", "\n"],
+    ),
+    "hosts": (host_name, HEADER, ["a", ".", "-", "_", ":", "1", "[", "]", "::", "é"]),
     "names": (refused_or(lambda text: checked_name(text, 60)), FIELD, LETTERS),
     "lines": (single_line, FIELD, LETTERS),
     "paragraphs": (paragraphs, FIELD, LETTERS),
