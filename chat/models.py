@@ -237,6 +237,23 @@ searchable = Table(
     info={"derived": True},
 )
 
+# Messages that PostgreSQL refuses to make searchable, or that take it too long. They are tried again from time to time.
+unsearchable = Table(
+    "unsearchable",
+    metadata,
+    Column(
+        "message_id",
+        BigInteger,
+        ForeignKey("messages.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("tried_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    info={"derived": True},
+)
+
 # Up to which revision of each room `searchable` has been made.
 search_progress = Table(
     "search_progress",

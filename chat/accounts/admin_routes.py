@@ -22,6 +22,7 @@ from chat.rooms.inviting import (
     invite_of,
     make_invite,
 )
+from chat.search.lag import lag_of
 from chat.throttling.rules import MAKE_LINK
 from chat.web.cookies import is_secure
 from chat.web.errors import refused
@@ -86,6 +87,7 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
     installation = request.state.installation
     async with reading(request.app.state.database) as connection:
         invite = await invite_of(connection, None, datetime.now(UTC))
+        search_lag = await lag_of(connection)
     origin = own_origin(request, request.app.state.settings.public_url)
     context = {
         "installation": installation,
@@ -97,6 +99,7 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
         "errors": errors,
         "insecure": not is_secure(request),
         "broker_trouble": request.app.state.broadcast.trouble,
+        "search_lag": search_lag,
         "saved": request.query_params.get("saved", ""),
     }
     return await shell_page(request, "accounts/admin.html", context)

@@ -1,46 +1,55 @@
-"""Keeping what is searched in step with the messages, a moment after them."""
+"""Keeping what is searched in step with the messages, a moment after them.
+
+A message of ten thousand different letters takes as long as a thousand ordinary ones, and one that PostgreSQL refuses
+must not hold up the others. So rooms take turns, each step has a bounded number of bytes and takes about a second, a
+step that fails or is slow is halved, and a single message that fails is set aside and tried again later.
+"""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
 
 import anyio
-from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat.database import reading
 from chat.errors import DatabaseUnavailable
+from chat.ids import RoomId
+from chat.search.lag import lag_of
+from chat.search.stepping import (
+    LEAST_BYTES,
+    MOST_BYTES,
+    is_our_turn,
+    limit_time,
+    message_to_retry,
+    retry,
+    rooms_behind,
+    set_aside,
+    step,
+)
 
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
-_ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(7463921)")
+STEP_SECONDS = 0.5  # what a step should take; a slower one is halved, a much faster one doubled
+STATEMENT_SECONDS = 5.0  # when a step is given up, and halved
+# When a single message is given up: below that it is only slow. The connection's own limit is 30 seconds.
+LAST_TRY_SECONDS = 25.0
+TURN_SECONDS = 0.5  # how long rooms are served before it is asked again which are behind
+REPORT_SECONDS = 60.0
+LATE_SECONDS = 60.0  # a message that cannot be found for so long is worth a line in the log
 
-# A room's revisions have no gaps and are in commit order, so what has changed since the one that was reached last is
-# all there is to do, whoever did it and whatever was killed meanwhile. `chat.search.folding` folds what people type
-# in the same way.
-_CATCH_UP = text(r"""
-    WITH behind AS (
-        SELECT rooms.id, coalesce(search_progress.revision, 0) AS reached
-        FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
-        WHERE rooms.revision > coalesce(search_progress.revision, 0)
-        LIMIT 10
-    ), changed AS (
-        SELECT message.* FROM behind, LATERAL (
-            SELECT * FROM messages WHERE room_id = behind.id AND revision > reached ORDER BY revision LIMIT 1000
-        ) AS message
-    ), gone AS (
-        DELETE FROM searchable USING changed WHERE message_id = changed.id AND deleted_at IS NOT NULL
-    ), kept AS (
-        INSERT INTO searchable (message_id, room_id, author_id, posted_at, has_link, text)
-        SELECT id, room_id, author_id, created_at,
-            coalesce(body_html LIKE '%<a href="http%', body ~ 'https?://'),
-            normalize(regexp_replace(normalize(lower(body), NFKD), '[\u0300-\u036f]', '', 'g'), NFKC)
-        FROM changed WHERE deleted_at IS NULL
-        ON CONFLICT (message_id) DO UPDATE SET text = excluded.text, has_link = excluded.has_link
-        WHERE searchable.text <> excluded.text OR searchable.has_link <> excluded.has_link
-    )
-    INSERT INTO search_progress (room_id, revision)
-    SELECT room_id, max(revision) FROM changed GROUP BY room_id
-    ON CONFLICT (room_id) DO UPDATE SET revision = excluded.revision
-""")
+_CANCELED = "57014"
+
+
+@dataclass(slots=True)
+class _Turn:
+    """How a room is served: when last, and how many bytes at a time."""
+
+    most_bytes: int = MOST_BYTES
+    served_at: float = 0.0
 
 
 class Indexing:
@@ -48,20 +57,106 @@ class Indexing:
 
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
+        self._turns: dict[RoomId, _Turn] = {}
+        self._reported_at = monotonic()
 
     async def run(self) -> None:
         """Catch up again and again until cancelled."""
         while True:
             try:
-                while await self._catch_up():
+                while await self._serve_rooms():
                     pass
+                await self._retry_one()
+                await self._report()
             except DatabaseUnavailable as error:
                 logger.warning("Could not make new messages searchable: %s", error)
             await anyio.sleep(PAUSE_SECONDS)
 
-    async def _catch_up(self) -> bool:
-        """Take a step; whether there was one to take."""
-        async with self._database.begin() as connection:
-            if not (await connection.execute(_ONE_AT_A_TIME)).scalar_one():
+    async def _serve_rooms(self) -> bool:
+        """Take a step in each room that is behind, for as long as a turn lasts; whether there is more to do."""
+        async with reading(self._database) as connection:
+            behind = await rooms_behind(connection)
+        # Rooms that are in step need no memory of how they were served.
+        self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
+        ends_at = monotonic() + TURN_SECONDS
+        for room_id in self._by_turn(behind):
+            if not await self._serve(room_id):
                 return False
-            return (await connection.execute(_CATCH_UP)).rowcount > 0
+            if monotonic() > ends_at:
+                break
+        return bool(behind)
+
+    def _by_turn(self, room_ids: Sequence[RoomId]) -> list[RoomId]:
+        """The room first that has waited longest, however much there is to do in the others."""
+        return sorted(room_ids, key=lambda room_id: self._turns[room_id].served_at)
+
+    async def _serve(self, room_id: RoomId) -> bool:
+        """Take a step in a room; False when another process is at work."""
+        turn = self._turns[room_id]
+        started = monotonic()
+        try:
+            is_ours = await self._step(room_id, turn.most_bytes)
+        except (DBAPIError, DatabaseUnavailable) as error:
+            if not _is_about_the_messages(error):
+                raise
+            if turn.most_bytes > LEAST_BYTES:
+                turn.most_bytes //= 2
+            else:
+                await self._set_aside(room_id, error)
+        else:
+            if not is_ours:
+                return False
+            took = monotonic() - started
+            if took > STEP_SECONDS:
+                turn.most_bytes = max(LEAST_BYTES, turn.most_bytes // 2)
+            elif took < STEP_SECONDS / 4:
+                turn.most_bytes = min(MOST_BYTES, turn.most_bytes * 2)
+        turn.served_at = monotonic()
+        return True
+
+    async def _step(self, room_id: RoomId, most_bytes: int) -> bool:
+        async with self._database.begin() as connection:
+            await limit_time(connection, STATEMENT_SECONDS if most_bytes > LEAST_BYTES else LAST_TRY_SECONDS)
+            if not await is_our_turn(connection):
+                return False
+            await step(connection, room_id, most_bytes)
+            return True
+
+    async def _set_aside(self, room_id: RoomId, error: Exception) -> None:
+        async with self._database.begin() as connection:
+            message_id = await set_aside(connection, room_id, _reason(error)) if await is_our_turn(connection) else None
+        if message_id is not None:
+            logger.warning("Message %d cannot be made searchable: %s", message_id, _reason(error))
+
+    async def _retry_one(self) -> None:
+        async with self._database.begin() as connection:
+            message_id = await message_to_retry(connection)
+        if message_id is None:
+            return
+        try:
+            async with self._database.begin() as connection:
+                await limit_time(connection, LAST_TRY_SECONDS)
+                await retry(connection, message_id)
+        except (DBAPIError, DatabaseUnavailable) as error:
+            if not _is_about_the_messages(error):
+                raise
+            logger.warning("Message %d still cannot be made searchable: %s", message_id, _reason(error))
+
+    async def _report(self) -> None:
+        """Say now and then how far search is behind, when it is."""
+        if monotonic() - self._reported_at < REPORT_SECONDS:
+            return
+        self._reported_at = monotonic()
+        async with reading(self._database) as connection:
+            lag = await lag_of(connection)
+        if lag.seconds > LATE_SECONDS:
+            logger.warning("Search is behind by %d changes; the oldest is %d s old", lag.changes, lag.seconds)
+
+
+def _is_about_the_messages(error: Exception) -> bool:
+    """Whether a step failed because of what is in it, or because it took too long: the database is there."""
+    return not isinstance(error, DatabaseUnavailable) or error.sqlstate == _CANCELED
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).partition("\n")[0][:200]

@@ -1,0 +1,42 @@
+"""How far search is behind the messages."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# A room's revisions have no gaps: what is between them is how many changes there are.
+_LAG = text("""
+    WITH behind AS (
+        SELECT rooms.id, rooms.revision AS head, coalesce(search_progress.revision, 0) AS reached
+        FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
+        WHERE rooms.revision > coalesce(search_progress.revision, 0)
+    )
+    SELECT coalesce(sum(head - reached), 0)::bigint AS changes,
+        coalesce(extract(epoch FROM now() - min(oldest.created_at)), 0)::bigint AS seconds,
+        (SELECT count(*) FROM unsearchable) AS set_aside
+    FROM behind LEFT JOIN LATERAL (
+        SELECT created_at FROM messages
+        WHERE room_id = behind.id AND revision > reached AND posted_revision > reached
+        ORDER BY revision LIMIT 1
+    ) AS oldest ON true
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What cannot be found yet.
+
+    `changes` are those to messages that search does not know of, `seconds` the age of the oldest message that it does
+    not know at all, `set_aside` how many messages could not be made searchable.
+    """
+
+    changes: int
+    seconds: int
+    set_aside: int
+
+
+async def lag_of(connection: AsyncConnection) -> Lag:
+    """How far search is behind now."""
+    row = (await connection.execute(_LAG)).one()
+    return Lag(row.changes, max(0, row.seconds), row.set_aside)

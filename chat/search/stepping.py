@@ -1,0 +1,136 @@
+"""The statements by which messages become searchable, a bounded step at a time."""
+
+from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.ids import MessageId, RoomId
+from chat.memory import KILOBYTE
+
+MOST_ROOMS, MOST_MESSAGES = 1000, 1000
+# Of text in a step, and one message more: nine of the slowest messages there are, or some hundred ordinary ones.
+MOST_BYTES = 256 * KILOBYTE
+LEAST_BYTES = 256  # what even an empty message counts as: with so many, a step is one message
+
+_OUR_TURN = text("SELECT pg_try_advisory_xact_lock(7463921)")
+_LIMIT_TIME = text("SELECT set_config('statement_timeout', :limit, true)")
+_BEHIND = text("""
+    SELECT rooms.id FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
+    WHERE rooms.revision > coalesce(search_progress.revision, 0)
+    ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most
+""")
+
+# How messages are put into `searchable`. `chat.search.folding` folds what people type in the same way.
+_KEEP = r"""
+    gone AS (
+        DELETE FROM searchable USING changed WHERE message_id = changed.id AND deleted_at IS NOT NULL
+    ), mended AS (
+        DELETE FROM unsearchable USING changed WHERE message_id = changed.id
+    ), kept AS (
+        INSERT INTO searchable (message_id, room_id, author_id, posted_at, has_link, text)
+        SELECT id, room_id, author_id, created_at,
+            coalesce(body_html LIKE '%<a href="http%', body ~ 'https?://'),
+            normalize(regexp_replace(normalize(lower(body), NFKD), '[\u0300-\u036f]', '', 'g'), NFKC)
+        FROM changed WHERE deleted_at IS NULL
+        ON CONFLICT (message_id) DO UPDATE SET text = excluded.text, has_link = excluded.has_link
+        WHERE searchable.text <> excluded.text OR searchable.has_link <> excluded.has_link
+    )
+"""
+
+# A room's revisions have no gaps and are in commit order, so what has changed since the one that was reached last is
+# all there is to do, whoever did it and whatever was killed meanwhile.
+_NEXT = """
+    WITH room AS (
+        SELECT rooms.id AS room, rooms.revision AS head, coalesce(search_progress.revision, 0) AS reached
+        FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
+        WHERE rooms.id = :room_id
+    ), near AS (
+        SELECT messages.id, octet_length(body) + :least_bytes AS size, messages.revision
+        FROM room, messages WHERE room_id = room AND messages.revision > reached
+        ORDER BY messages.revision LIMIT :most
+    ), measured AS (
+        SELECT id, coalesce(sum(size) OVER (ORDER BY revision ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+            AS bytes_before
+        FROM near
+    ), changed AS (
+        SELECT messages.* FROM measured JOIN messages USING (id) WHERE bytes_before < :most_bytes
+    ),
+"""
+_ADVANCE = """
+    INSERT INTO search_progress (room_id, revision)
+    SELECT room, coalesce((SELECT max(revision) FROM changed), head) FROM room
+    ON CONFLICT (room_id) DO UPDATE SET revision = excluded.revision
+"""
+_STEP = text(_NEXT + _KEEP + _ADVANCE).bindparams(
+    bindparam("room_id", type_=BigInteger),
+    bindparam("least_bytes", type_=BigInteger),
+    bindparam("most_bytes", type_=BigInteger),
+)
+
+_SET_ASIDE = text("""
+    WITH bad AS (
+        SELECT messages.id, room_id, messages.revision FROM messages
+        WHERE room_id = :room_id AND messages.revision > coalesce(
+            (SELECT revision FROM search_progress WHERE search_progress.room_id = :room_id), 0)
+        ORDER BY messages.revision LIMIT 1
+    ), gone AS (
+        DELETE FROM searchable USING bad WHERE message_id = bad.id
+    ), noted AS (
+        INSERT INTO unsearchable (message_id, reason) SELECT id, :reason FROM bad
+        ON CONFLICT (message_id) DO UPDATE SET reason = excluded.reason, attempts = unsearchable.attempts + 1,
+            tried_at = now()
+    )
+    INSERT INTO search_progress (room_id, revision) SELECT room_id, revision FROM bad
+    ON CONFLICT (room_id) DO UPDATE SET revision = excluded.revision
+    RETURNING (SELECT id FROM bad) AS message_id
+""").bindparams(bindparam("room_id", type_=BigInteger), bindparam("reason", type_=Text))
+
+# An hour after the first attempt, then later and later, up to a week. An edited message is tried at once, as any other.
+# What is tried is noted before the attempt, in a transaction of its own.
+_TO_RETRY = text("""
+    UPDATE unsearchable SET attempts = attempts + 1, tried_at = now()
+    WHERE message_id = (SELECT message_id FROM unsearchable
+        WHERE tried_at < now() - least(interval '1 hour' * 2 ^ least(attempts - 1, 10), interval '1 week')
+        ORDER BY tried_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING message_id
+""")
+_ONE = "WITH changed AS (SELECT * FROM messages WHERE id = :message_id),"
+_RETRY = text(_ONE + _KEEP + "SELECT 1").bindparams(bindparam("message_id", type_=BigInteger))
+
+
+async def is_our_turn(connection: AsyncConnection) -> bool:
+    """Whether no other process is at work; then none is until the transaction ends."""
+    return bool((await connection.execute(_OUR_TURN)).scalar_one())
+
+
+async def limit_time(connection: AsyncConnection, seconds: float) -> None:
+    """Cancel a statement of this transaction that takes longer."""
+    await connection.execute(_LIMIT_TIME, {"limit": f"{round(seconds * 1000)}ms"})
+
+
+async def rooms_behind(connection: AsyncConnection) -> list[RoomId]:
+    """The rooms with something to do, those with the least first."""
+    return [RoomId(room_id) for room_id in (await connection.execute(_BEHIND, {"most": MOST_ROOMS})).scalars()]
+
+
+async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> None:
+    """Make the next messages of a room searchable: so many bytes of them, or a single one."""
+    values = {"room_id": room_id, "most": MOST_MESSAGES, "most_bytes": most_bytes, "least_bytes": LEAST_BYTES}
+    await connection.execute(_STEP, values)
+
+
+async def set_aside(connection: AsyncConnection, room_id: RoomId, reason: str) -> MessageId | None:
+    """Go past the next message of a room, which cannot be made searchable, and note why; None when there is none."""
+    values = {"room_id": room_id, "reason": reason}
+    message_id: MessageId | None = (await connection.execute(_SET_ASIDE, values)).scalar_one_or_none()
+    return message_id
+
+
+async def message_to_retry(connection: AsyncConnection) -> MessageId | None:
+    """A message that was set aside long enough ago; it counts as tried from now on."""
+    message_id: MessageId | None = (await connection.execute(_TO_RETRY)).scalar_one_or_none()
+    return message_id
+
+
+async def retry(connection: AsyncConnection, message_id: MessageId) -> None:
+    """Try again to make a message searchable."""
+    await connection.execute(_RETRY, {"message_id": message_id})

@@ -1,0 +1,196 @@
+"""Messages become searchable a moment after they are posted, whatever stands in the others."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+import pytest
+
+from chat.database import create_engine
+from chat.search.indexing import Indexing
+from tests.support.databases import execute, query, run
+from tests.support.people import Person, first_run
+from tests.support.server import ChatServer
+
+HAN = [chr(number) for number in range(0x4E00, 0x9FFF)]
+
+ROOMS = """
+    WITH author AS (INSERT INTO users (email, name, password_hash, role) VALUES ('a', 'Ada', '', 'member') RETURNING id)
+    INSERT INTO rooms (name, kind, newest_author_id) SELECT name, 'open', id FROM author, unnest($1::text[]) AS name
+"""
+WRITE = """
+    WITH said AS (SELECT text, n FROM unnest($2::text[]) WITH ORDINALITY AS said (text, n)), room AS (
+        UPDATE rooms SET revision = revision + cardinality($2), message_count = message_count + cardinality($2)
+        WHERE id = $1 RETURNING id, revision - cardinality($2) AS before, message_count - cardinality($2) AS position
+    )
+    INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
+        revision, created_at)
+    SELECT id, (SELECT min(id) FROM users), gen_random_uuid(), text, false, false, position + n, before + n, before + n,
+        now()
+    FROM room, said ORDER BY n
+"""
+EDIT = """
+    WITH room AS (UPDATE rooms SET revision = revision + 1
+        WHERE id = (SELECT room_id FROM messages WHERE body = $1) RETURNING revision)
+    UPDATE messages SET body = $2, revision = room.revision FROM room WHERE body = $1
+"""
+# What PostgreSQL may have against a message, whatever it is; or what is slow beyond measure.
+REFUSE = "RAISE 'string is too long for tsvector'"
+DELAY = "PERFORM pg_sleep(1.5)"
+TRIGGER = """
+    CREATE FUNCTION hinder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF new.text LIKE '%poison%' THEN {}; END IF;
+        RETURN new;
+    END $$;
+    CREATE TRIGGER hinder BEFORE INSERT OR UPDATE ON searchable FOR EACH ROW EXECUTE FUNCTION hinder()
+"""
+BIG, SMALL = 1, 2
+
+
+def han() -> str:
+    """The message that takes longest: each letter is a word, and each three of them are looked for."""
+    return "".join(random.choices(HAN, k=9_990))
+
+
+@pytest.fixture
+def chat(database_url: str) -> str:
+    """The database of a chat with two rooms."""
+    run(execute(database_url, ROOMS, ["Big", "Small"]))
+    return database_url
+
+
+def write(url: str, room_id: int, *texts: str) -> None:
+    run(execute(url, WRITE, room_id, list(texts)))
+
+
+@contextmanager
+def indexing(url: str) -> Iterator[None]:
+    """Index as a process of the chat does, beside the test."""
+    ended = threading.Event()
+
+    async def work() -> None:
+        database = create_engine(url)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Indexing(database).run)
+            await anyio.to_thread.run_sync(ended.wait)
+            tasks.cancel_scope.cancel()
+        await database.dispose()
+
+    thread = threading.Thread(target=anyio.run, args=(work,))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def until(condition: Callable[[], bool], patience: float = 90) -> float:
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < patience, "it never comes"
+        time.sleep(0.1)
+    return time.monotonic() - started
+
+
+def finds(url: str, text: str) -> bool:
+    return query(url, "SELECT 1 FROM searchable WHERE text = $1", text) != []
+
+
+def aside(url: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in query(url, "SELECT message_id, reason, attempts FROM unsearchable")]
+
+
+def test_an_ordinary_message_is_found_while_the_slowest_wait(chat: str) -> None:
+    write(chat, BIG, *(han() for _ in range(150)))
+    with indexing(chat):
+        for number in range(3):
+            write(chat, SMALL, f"tomatoes{number}")
+            assert until(lambda number=number: finds(chat, f"tomatoes{number}")) < 20
+        until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] > 20)
+
+
+def test_a_message_that_is_refused_holds_up_no_other(chat: str, caplog: pytest.LogCaptureFixture) -> None:
+    run(execute(chat, TRIGGER.format(REFUSE)))
+    write(chat, BIG, *(f"before{number}" for number in range(40)), "poison", "afterwards")
+    write(chat, SMALL, "tomatoes")
+    with indexing(chat):
+        until(lambda: finds(chat, "tomatoes") and finds(chat, "afterwards"))
+    assert query(chat, "SELECT count(*) FROM searchable")[0][0] == 42
+    assert aside(chat) == [(41, aside(chat)[0][1], 1)]
+    assert "string is too long for tsvector" in str(aside(chat)[0][1])
+    assert "Message 41 cannot be made searchable" in caplog.text
+    assert "poison" not in caplog.text, "what people write does not stand in the log"
+
+
+def test_a_message_that_was_set_aside_is_tried_at_once_when_it_is_edited(chat: str) -> None:
+    run(execute(chat, TRIGGER.format(REFUSE)))
+    write(chat, BIG, "poison")
+    with indexing(chat):
+        until(lambda: aside(chat) != [])
+        run(execute(chat, EDIT, "poison", "antidote"))
+        until(lambda: finds(chat, "antidote"))
+        assert aside(chat) == []
+        run(execute(chat, EDIT, "antidote", "poison again"))
+        until(lambda: aside(chat) != [])
+        assert not finds(chat, "antidote"), "what was edited away is not found"
+
+
+def test_a_message_that_was_set_aside_is_tried_again_later_and_later(chat: str) -> None:
+    run(execute(chat, TRIGGER.format(REFUSE)))
+    write(chat, BIG, "poison")
+    earlier = "UPDATE unsearchable SET tried_at = now() - make_interval(mins => $1)"
+    with indexing(chat):
+        until(lambda: aside(chat) != [])
+        run(execute(chat, earlier, 61))
+        until(lambda: aside(chat)[0][2] == 2)
+        run(execute(chat, "DROP TRIGGER hinder ON searchable"))
+        run(execute(chat, earlier, 61))
+        time.sleep(3)
+        assert aside(chat)[0][2] == 2, "not before two hours are over"
+        run(execute(chat, earlier, 121))
+        until(lambda: finds(chat, "poison") and aside(chat) == [])
+
+
+def test_a_step_that_takes_too_long_is_halved_until_it_does_not(chat: str) -> None:
+    run(execute(chat, TRIGGER.format(DELAY)))
+    write(chat, BIG, *(f"poison{number}" for number in range(8)))
+    write(chat, SMALL, "tomatoes")
+    with indexing(chat):
+        assert until(lambda: finds(chat, "tomatoes")) < 30
+        until(lambda: finds(chat, "poison7"))
+    assert aside(chat) == [], "they are slow, and nothing else"
+
+
+def test_deleted_messages_are_forgotten(chat: str) -> None:
+    write(chat, BIG, *(f"tomatoes{number}" for number in range(200)))
+    with indexing(chat):
+        until(lambda: finds(chat, "tomatoes199"))
+        deleted = """
+            WITH room AS (UPDATE rooms SET revision = revision + 100 WHERE id = 1 RETURNING revision - 100 AS before)
+            UPDATE messages SET body = '', deleted_at = now(), revision = before + id FROM room WHERE id <= 100
+        """
+        run(execute(chat, deleted))
+        until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] == 100)
+
+
+def test_an_administrator_sees_how_far_search_is_behind(server: ChatServer, database_url: str) -> None:
+    alice: Person = first_run(server)
+    assert "Search is behind" not in alice.get("/admin").text
+    # Another process that is at work, and does not get on.
+    hold = "SELECT pg_advisory_lock(7463921), pg_sleep(30)"
+    holding = threading.Thread(target=lambda: query(database_url, hold))
+    holding.start()
+    until(lambda: query(database_url, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 7463921") != [])
+    alice.post(1, "tomatoes")
+    run(execute(database_url, "UPDATE messages SET created_at = now() - interval '1 hour'"))
+    said = r"Search is behind.</strong> 1 message is not searchable yet; the oldest has waited for 3,6\d\d seconds"
+    assert re.search(said, alice.get("/admin").text)
+    holding.join()
+    until(lambda: "Search is behind" not in alice.get("/admin").text)
+    run(execute(database_url, "INSERT INTO unsearchable (message_id, reason) VALUES (1, 'a reason')"))
+    assert "1 message could not be made searchable" in alice.get("/admin").text
