@@ -44,6 +44,9 @@ TASKS = [
     "connections",
     "throttling",
     "broker listener",
+    "connections",
+    "throttling",
+    "deletion of ended sessions",
 ]
 BROKER_TASKS = ["broker receiver", "broker sender"]
 

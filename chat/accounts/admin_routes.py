@@ -11,6 +11,7 @@ from chat.accounts.installation import open_sign_up
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import InviteId
+from chat.rooms.announcing import announce_pages
 from chat.rooms.inviting import (
     LIFETIMES,
     MOST_LISTED,
@@ -45,6 +46,7 @@ async def choose_sign_up(request: Request) -> Response:
         if await invite_of(connection, None, datetime.now(UTC)) is None:
             await make_invite(connection, me.id, None, days=USUAL_DAYS, uses=USUAL_USES, now=datetime.now(UTC))
     audit.record("sign_up_changed", is_open=is_open, rooms_admit_strangers=strangers)
+    await announce_pages(request.app.state, "/admin")
     return RedirectResponse("/admin?saved=sign-up", status_code=303)
 
 
@@ -58,6 +60,7 @@ async def make_chat_invite(request: Request) -> Response:
     except InvalidInput as invalid:
         return refused(await _admin_page(request, form, invalid.errors), invalid)
     audit.record("invite_made", days=days, most_uses=uses)
+    await announce_pages(request.app.state, "/admin", "/admin/invites")
     return RedirectResponse("/admin?saved=invite", status_code=303)
 
 
@@ -79,6 +82,7 @@ async def end_listed_invite(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room_id = await end_any_invite(connection, InviteId(request.path_params["invite_id"]))
     audit.record("invite_ended", room_id=room_id)
+    await announce_pages(request.app.state, "/admin", "/admin/invites")
     return RedirectResponse("/admin/invites?saved=ended", status_code=303)
 
 

@@ -7,12 +7,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from chat import audit
-from chat.accounts.people import change_email, change_password, rename_person
+from chat.accounts.people import change_email, change_password, person_by_id, rename_person
 from chat.accounts.preferences import choose_theme, choose_times, order_rooms
 from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, sessions_of
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import SessionId
+from chat.rooms.announcing import announce_name
+from chat.rooms.direct import directs_of
 from chat.rooms.levels import choose_first_levels, first_levels_of
 from chat.throttling.rules import OWN_PASSWORD, PROFILE
 from chat.times import zones
@@ -36,9 +38,11 @@ async def rename_myself(request: Request) -> Response:
         await throttle(request, PROFILE, "name")
         async with request.app.state.database.begin() as connection:
             await rename_person(connection, me.id, form.get("name", ""))
+            renamed, directs = await person_by_id(connection, me.id), await directs_of(connection, me.id)
     except InvalidInput as invalid:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
     audit.record("renamed")
+    await announce_name(request.app.state, renamed, directs)
     return _saved("name")
 
 
@@ -62,6 +66,7 @@ async def choose_my_theme(request: Request) -> Response:
             await choose_theme(connection, me.id, form.get("theme", ""))
     except InvalidInput as invalid:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
+    await request.app.state.notices.show_people([me.id], f'<hx-theme data-theme="{form["theme"]}"></hx-theme>')
     return _saved("theme")
 
 

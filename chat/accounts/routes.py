@@ -11,7 +11,7 @@ from chat.accounts.people import authenticate, check_registration, confirm, crea
 from chat.accounts.sessions import revoke_session
 from chat.database import reading
 from chat.errors import InvalidInput, TooManyRequests
-from chat.rooms.announcing import announce_arrival
+from chat.rooms.announcing import announce_arrival, announce_pages
 from chat.rooms.inviting import find_invite, follow_invite
 from chat.rooms.members import join_first_room
 from chat.templating import page
@@ -58,6 +58,7 @@ async def sign_up(request: Request) -> Response:
         return await _sign_up_page(request, form, {}, invite, status_code=403)
     room_id = followed.room_id if followed else None
     audit.record("signed_up", user_id=user_id, invited=followed is not None, room_id=room_id)
+    await announce_pages(request.app.state, "/people")
     for joined in {first_room, room_id}:
         if joined is not None:
             await announce_arrival(request.app.state, joined, [user_id])

@@ -39,15 +39,17 @@ MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
 
 class _Told(NamedTuple):
     at: float
-    audience: RoomId | Collection[UserId]
+    audience: RoomId | Collection[UserId] | None  # None is everybody
     frame: bytes
 
     @property
     def size(self) -> int:
         """About how many bytes it takes in memory; a set has some more than its members need."""
-        return 256 + len(self.frame) + (0 if isinstance(self.audience, int) else 100 * len(self.audience))
+        return 256 + len(self.frame) + (0 if isinstance(self.audience, int | None) else 100 * len(self.audience))
 
     def concerns(self, reader: Reader) -> bool:
+        if self.audience is None:
+            return True
         return self.audience == reader.room_id if isinstance(self.audience, int) else reader.user_id in self.audience
 
 
@@ -103,6 +105,14 @@ class Notices:
         """Send markup to everybody who has a room's page open. Who is away sees it when the page is loaded."""
         await self._tell({"show": [room_id, markup]})
 
+    async def show_everybody(self, markup: str) -> None:
+        """Send markup to every open page."""
+        await self._tell({"everybody": [markup]})
+
+    async def show_people(self, user_ids: Collection[UserId], markup: str) -> None:
+        """Send markup to these people's open pages."""
+        await self._tell({"people": [list(user_ids), markup]})
+
     async def show_typing(self, room_id: RoomId, markup: str) -> None:
         """The same for who is writing, where not so many read that it would be for ever somebody."""
         await self._tell({"typing": [room_id, markup]})
@@ -124,7 +134,7 @@ class Notices:
             reader.send(self._sidebar)
             reader.send(NEWS)
 
-    def _remember(self, audience: RoomId | Collection[UserId], frame: bytes) -> None:
+    def _remember(self, audience: RoomId | Collection[UserId] | None, frame: bytes) -> None:
         self._forget_old()
         self._recent.append(_Told(anyio.current_time(), audience, frame))
         self._recent_bytes += self._recent[-1].size
@@ -155,6 +165,14 @@ class Notices:
             self._hub.send_to_room(RoomId(room_id), markup)
             # What was shown may be of yesterday by then: a page that comes later looks for itself.
             self._remember(RoomId(room_id), NEWS)
+        if "everybody" in notice:
+            frame = encode_frame(notice["everybody"][0])
+            self._remember(None, frame)
+            for reader in self._hub.readers():
+                reader.send(frame)
+        if "people" in notice:
+            user_ids, markup = notice["people"]
+            self._send_to_people(user_ids, encode_frame(markup))
         if "typing" in notice:
             room_id, markup = notice["typing"]
             self._hub.send_to_room(RoomId(room_id), markup, most=MOST_TOLD_OF_TYPING)

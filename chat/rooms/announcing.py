@@ -1,14 +1,37 @@
 """What open pages are told when a room changes, or who is in it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from starlette.datastructures import State
 
+from chat.accounts.person import Person
 from chat.database import reading
 from chat.ids import RoomId, UserId
-from chat.rooms.members import count_members
+from chat.rooms.members import count_members, member_ids
 from chat.rooms.room import Room
 from chat.templating import fragment
+
+MOST_LISTED = 500  # members of a room
+
+
+async def announce_pages(state: State, *paths: str) -> None:
+    """What the pages at these paths list has changed: where they are open they are loaded anew."""
+    await state.notices.show_everybody(_pages(paths))
+
+
+async def announce_room(state: State, user_id: UserId) -> None:
+    """Somebody has opened a room."""
+    await state.notices.refresh_sidebars([user_id])
+    await announce_pages(state, "/rooms")
+
+
+async def announce_name(state: State, person: Person, directs: Mapping[RoomId, Collection[UserId]]) -> None:
+    """Somebody is called otherwise: pages show names in messages and lists, and in what direct rooms are called."""
+    await state.notices.show_everybody(fragment("accounts/_renamed.html", person=person))
+    await state.presence.announce_status()
+    await state.notices.refresh_sidebars({person.id}.union(*directs.values()))
+    for room_id in directs:
+        await announce_news(state, room_id)
 
 
 async def announce_arrival(state: State, room_id: RoomId, user_ids: Collection[UserId]) -> None:
@@ -34,6 +57,14 @@ async def announce_change(state: State, room_id: RoomId, member_ids: Collection[
     """A room is called otherwise, or is another kind of room, or others may write in it."""
     await announce_news(state, room_id)
     await state.notices.refresh_sidebars(member_ids)
+    await announce_pages(state, "/rooms")
+
+
+async def announce_roles(state: State, room_id: RoomId) -> None:
+    """Others manage a room than before."""
+    await announce_news(state, room_id)
+    async with reading(state.database) as connection:
+        await _announce_list(state, room_id, await member_ids(connection, room_id))
 
 
 async def announce_news(state: State, room_id: RoomId) -> None:
@@ -44,6 +75,7 @@ async def announce_news(state: State, room_id: RoomId) -> None:
 async def announce_deletion(state: State, room: Room, member_ids: Collection[UserId]) -> None:
     """A room is no more."""
     await state.notices.refresh_sidebars(member_ids)
+    await announce_pages(state, "/rooms")
     await state.notices.close_room(room.id, fragment("rooms/_deleted.html", room=room))
 
 
@@ -51,4 +83,17 @@ async def _announce_members(state: State, room_id: RoomId) -> None:
     state.online_lists.changed()
     async with reading(state.database) as connection:
         count = await count_members(connection, room_id)
+        members = await member_ids(connection, room_id) if count <= MOST_LISTED else []
     await state.notices.show_in_room(room_id, fragment("rooms/_members_changed.html", count=count))
+    await announce_pages(state, "/rooms")
+    await _announce_list(state, room_id, members)
+
+
+async def _announce_list(state: State, room_id: RoomId, members: Collection[UserId]) -> None:
+    """Only to members: what rooms there are is not for everybody to know. In a crowd the page shows few of them."""
+    if len(members) <= MOST_LISTED:
+        await state.notices.show_people(members, _pages([f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"]))
+
+
+def _pages(paths: Iterable[str]) -> str:
+    return f'<hx-pages data-paths="{" ".join(paths)}"></hx-pages>'

@@ -38,6 +38,18 @@ async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iter
     return RoomId(room_id)
 
 
+async def directs_of(connection: AsyncConnection, user_id: UserId) -> dict[RoomId, list[UserId]]:
+    """The direct rooms somebody is in, and the people in each."""
+    mine = select(memberships.c.room_id).where(memberships.c.user_id == user_id)
+    statement = (
+        select(memberships.c.room_id, func.array_agg(memberships.c.user_id))
+        .join(rooms, rooms.c.id == memberships.c.room_id)
+        .where(rooms.c.kind == "direct", memberships.c.room_id.in_(mine))
+        .group_by(memberships.c.room_id)
+    )
+    return {RoomId(room_id): people for room_id, people in await connection.execute(statement)}
+
+
 def direct_key(people: Iterable[UserId]) -> bytes:
     """What identifies a set of people: the digest of their sorted ids."""
     return hashlib.sha256(",".join(map(str, sorted(people))).encode()).digest()

@@ -12,7 +12,7 @@ from chat.accounts.people import find_people, people_by_ids, person_by_id, time_
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
-from chat.rooms.announcing import announce_arrival, announce_news, announce_removal
+from chat.rooms.announcing import announce_arrival, announce_removal, announce_roles, announce_room
 from chat.rooms.direct import direct_room
 from chat.rooms.inviting import renew_invite
 from chat.rooms.members import (
@@ -92,6 +92,7 @@ async def open_room(request: Request) -> Response:
         context = {"values": {"kind": "open"} | form, "errors": invalid.errors}
         return refused(await shell_page(request, "rooms/new.html", context), invalid)
     audit.record("room_opened", room_id=room_id, kind=form.get("kind"))
+    await announce_room(request.app.state, me.id)
     return _to_room(room_id)
 
 
@@ -155,7 +156,7 @@ async def share(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         await make_owner(connection, me, room, UserId(request.path_params["user_id"]))
     audit.record("owner_made", room_id=room.id, member_id=request.path_params["user_id"])
-    await announce_news(request.app.state, room.id)
+    await announce_roles(request.app.state, room.id)
     return _to_members(request, room)
 
 
@@ -166,7 +167,7 @@ async def unshare(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         await end_ownership(connection, me, room, UserId(request.path_params["user_id"]))
     audit.record("owner_ended", room_id=room.id, member_id=request.path_params["user_id"])
-    await announce_news(request.app.state, room.id)
+    await announce_roles(request.app.state, room.id)
     return _to_members(request, room)
 
 
@@ -204,6 +205,7 @@ async def open_direct(request: Request) -> Response:
             room_id = await direct_room(connection, me.id, people)
     except InvalidInput as invalid:
         return refused(await _new_direct_page(request, chosen, invalid.errors), invalid)
+    await request.app.state.notices.refresh_sidebars([me.id, *people])
     return _to_room(room_id)
 
 

@@ -1,0 +1,43 @@
+// What others, or one's own other pages, have changed and this page shows: a name, a list, a setting, how the chat looks.
+"use strict";
+
+function showName({ dataset: { person, name, initials, hue } }) {
+  for (const author of document.querySelectorAll(`a.author[href="/people/${person}"]`)) author.textContent = name;
+  for (const link of document.querySelectorAll(`a.list-name[href="/people/${person}"]`)) {
+    const you = link.firstChild.textContent.endsWith(" (you)") ? " (you)" : "";
+    link.firstChild.textContent = name + you;
+  }
+  const faces = `.avatar[data-person="${person}"], .message[data-author="${person}"] > .byline > .avatar`;
+  for (const face of document.querySelectorAll(faces)) {
+    face.textContent = initials;
+    face.className = face.className.replace(/hue-\d+/, `hue-${hue}`);
+  }
+}
+
+function showTheme({ dataset: { theme } }) {
+  const root = document.documentElement;
+  if (theme === "system") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  document.querySelector("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
+}
+
+// Not while something is typed or chosen here and not sent yet; and not all pages of a crowd at the same moment.
+let stale;
+const isChanged = (field) =>
+  field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+function showPage({ dataset: { paths } }) {
+  if (!paths.split(" ").includes(location.pathname)) return;
+  clearTimeout(stale);
+  stale = setTimeout(() => {
+    if ([...document.querySelectorAll("#main :is(input:not([type=hidden]), textarea)")].some(isChanged)) return;
+    const url = location.pathname + location.search, headers = { "X-Unasked": "yes" };
+    htmx.ajax("GET", url, { target: "#main", select: "#main", swap: "outerMorph", headers });
+  }, 300 + 700 * Math.random());
+}
+
+const SHOWN = { "hx-name": showName, "hx-theme": showTheme, "hx-pages": showPage };
+document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
+  if (!/<hx-(name|theme|pages) /.test(message.data)) return;
+  const news = new DOMParser().parseFromString(message.data, "text/html");
+  for (const element of news.querySelectorAll(Object.keys(SHOWN).join())) SHOWN[element.localName](element);
+});

@@ -1,0 +1,40 @@
+"""What others change shows on open pages, without loading them anew."""
+
+from playwright.sync_api import expect
+
+from tests.support.browsers import Windows
+from tests.support.people import Person, sign_up
+
+
+def test_a_new_name_shows_on_open_pages_at_once(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "from her")
+    direct = alice.open_direct(bob)
+    alice.post(direct, "only to him")
+    room, people, direct_page = (windows.open_as(bob, path) for path in ("/rooms/1", "/people", f"/rooms/{direct}"))
+    expect(room.locator(".message .author")).to_have_text("Alice Adams")
+    alice.submit("/profile/name", {"name": "Zoë <b>Zander</b>"})
+    expect(room.locator(".message .author")).to_have_text("Zoë <b>Zander</b>")
+    expect(room.locator(".sidebar [data-with] .one-line")).to_have_text("Zoë <b>Zander</b>")
+    expect(people.locator('a.list-name[href="/people/1"]')).to_contain_text("Zoë <b>Zander</b>")
+    expect(direct_page.locator("#room-header h1")).to_contain_text("Zoë <b>Zander</b>")
+
+
+def test_rooms_and_people_appear_in_open_lists_and_what_is_typed_there_stays(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    rooms, people = windows.open_as(bob, "/rooms"), windows.open_as(bob, "/people")
+    alice.create_room("Kitchen")
+    expect(rooms.locator(".list")).to_contain_text("Kitchen")
+    rooms.locator("#main input[type=search], #main input[name=q]").first.fill("kit")
+    alice.create_room("Cellar")
+    sign_up(alice.server, "Carol Clark")
+    expect(people.locator(".list")).to_contain_text("Carol Clark")
+    expect(rooms.locator("#main input[name=q]").first).to_have_value("kit")
+
+
+def test_a_theme_shows_on_other_open_pages(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", color_scheme="light")
+    alice.submit("/profile/theme", {"theme": "dark"})
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    alice.submit("/profile/theme", {"theme": "system"})
+    expect(page.locator("html:not([data-theme])")).to_have_count(1)

@@ -1,0 +1,108 @@
+"""What a page shows, and somebody changes elsewhere, reaches it: on another process, too."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.databases import run
+from tests.support.live_client import LiveClient
+from tests.support.people import Person, first_run, sign_up
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+
+ACTS = {
+    "opening a room shows on the maker's other pages": (
+        lambda alice, _bob: alice.submit("/rooms", {"name": "Kitchen", "kind": "closed"}),
+        "alice",
+        "<hx-sidebar>",
+    ),
+    "opening a room shows where people look for rooms": (
+        lambda alice, _bob: alice.submit("/rooms", {"name": "Kitchen", "kind": "open"}),
+        "bob",
+        '<hx-pages data-paths="/rooms">',
+    ),
+    "renaming a room shows where people look for rooms": (
+        lambda alice, _bob: alice.submit("/rooms/1/settings", {"name": "Hall"}),
+        "bob",
+        '<hx-pages data-paths="/rooms">',
+    ),
+    "a new name shows wherever the old one stood": (
+        lambda alice, _bob: alice.submit("/profile/name", {"name": 'Alicia "Al" <b>'}),
+        "bob",
+        'data-person="1" data-name="Alicia &#34;Al&#34; &lt;b&gt;" data-initials="',
+    ),
+    "a new name shows in the list of direct conversations": (
+        lambda alice, _bob: alice.submit("/profile/name", {"name": "Alicia"}),
+        "bob",
+        "<hx-sidebar>",
+    ),
+    "a new name shows in the list of who is online": (
+        lambda alice, _bob: alice.submit("/profile/name", {"name": "Alicia"}),
+        "bob in the room",
+        '<span class="one-line phone-unseen">Alicia</span>',
+    ),
+    "a theme shows on one's other pages": (
+        lambda alice, _bob: alice.submit("/profile/theme", {"theme": "dark"}),
+        "alice",
+        '<hx-theme data-theme="dark">',
+    ),
+    "a new member shows in the list of people": (
+        lambda alice, _bob: sign_up(alice.server, "Carol Clark"),
+        "bob",
+        '<hx-pages data-paths="/people">',
+    ),
+    "a new owner shows in the list of members": (
+        lambda alice, _bob: alice.submit("/rooms/1/members/2/owner"),
+        "bob",
+        '<hx-pages data-paths="/rooms/1/members /rooms/1/settings">',
+    ),
+    "a direct conversation shows on the other person's pages": (
+        lambda alice, bob: alice.open_direct(bob),
+        "bob",
+        "<hx-sidebar>",
+    ),
+    "who may sign up shows on another administrator's page": (
+        lambda alice, _bob: alice.submit("/admin/sign-up", {"open": "no"}),
+        "alice",
+        '<hx-pages data-paths="/admin">',
+    ),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_open_page_on_another_process_is_told(
+    act: str, start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
+) -> None:
+    first, second = (start_server(database_url, redis_server.url) for _ in range(2))
+    alice = first_run(first)
+    bob = sign_up(first, "Bob Brown")
+    if "direct conversations" in act:
+        alice.open_direct(bob)
+    do, reader, expected = ACTS[act]
+    person = {"alice": alice, "bob": bob}[reader.split()[0]]
+    room_id = 1 if "room" in reader else None
+
+    async def look() -> None:
+        async with LiveClient(alice, None), LiveClient(person, room_id, urls=[second.url]) as page:
+            if room_id:
+                await page.until(lambda: any("Alice Adams</span>" in frame for frame in page.frames), 20)
+            seen = len(page.frames)
+            await page.until(lambda: len(page.frames) >= seen)
+            await asyncio.to_thread(do, alice, bob)
+            await page.until(lambda: any(expected in frame for frame in page.frames[seen:]), 20)
+
+    run(look())
+
+
+def test_what_changes_in_a_closed_room_is_told_to_its_members_only(alice: Person, bob: Person) -> None:
+    closed = alice.create_room("Staff", "closed")
+
+    async def look() -> list[str]:
+        carol = await asyncio.to_thread(sign_up, alice.server, "Carol Clark")
+        async with LiveClient(bob, None) as his, LiveClient(alice, None) as hers:
+            await asyncio.to_thread(alice.submit, f"/rooms/{closed}/members", {"person": str(carol.id)})
+            await hers.until(lambda: any(f"/rooms/{closed}/members" in frame for frame in hers.frames), 20)
+            return his.frames
+
+    assert not any(f"/rooms/{closed}" in frame for frame in run(look()))
