@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock torture mutants outages attacks bench screenshots clean
+.PHONY: help run test lint audit secrets format lock torture mutants outages attacks bench screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -25,6 +25,12 @@ lint: $(VENV)/dev.stamp ## Check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+
+audit: $(VENV)/dev.stamp ## Look for known vulnerabilities in the pinned versions
+	@$(PY) .ci/audit.py
+
+secrets: $(VENV)/dev.stamp ## Look for secrets in the tracked files
+	@$(PY) .ci/find_secrets.py
 
 format: $(VENV)/dev.stamp ## Mend style
 	@$(PY) -m ruff check --fix .

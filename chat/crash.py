@@ -18,5 +18,5 @@ def arm(points: Mapping[str, float]) -> None:
 
 def crash_point(name: str) -> None:
     """Perhaps end the process at once, as a power cut would."""
-    if _armed and random.random() < _armed.get(name, 0.0):  # noqa: S311
+    if _armed and random.random() < _armed.get(name, 0.0):  # noqa: S311  no secret
         os.kill(os.getpid(), signal.SIGKILL)

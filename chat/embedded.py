@@ -174,14 +174,14 @@ class Server:
 
     def _create_database(self) -> None:
         host = ("-h", str(self._sockets), "-p", self._options.get("port", "5432"), "-U", "postgres")
-        if not self._run("psql", *host, "-Atc", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", "postgres"):  # noqa: S608
+        if not self._run("psql", *host, "-Atc", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'", "postgres"):  # noqa: S608  ours
             self._run("createdb", *host, DATABASE)
 
     def _run(self, program: str, *arguments: object) -> str:
         account = self._account
         # pg_ctl leaves the server behind with its output files: a pipe would never reach its end.
         with tempfile.TemporaryFile("w+") as output:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(  # noqa: S603  our own arguments
                 [str(self._binaries / program), *map(str, arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -210,6 +210,6 @@ def _account_for(data: Path) -> pwd.struct_passwd:
         return pwd.getpwnam(ACCOUNT)
     with suppress(OSError, subprocess.CalledProcessError):
         command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  our own arguments
         return pwd.getpwnam(ACCOUNT)
     return pwd.getpwnam("nobody")

@@ -76,7 +76,7 @@ class PatientPool(AsyncAdaptedQueuePool):
 
     def _note_refusal(self) -> None:
         now = monotonic()
-        self._not_before = now + random.uniform(*PAUSES)  # noqa: S311
+        self._not_before = now + random.uniform(*PAUSES)  # noqa: S311  no secret
         self._refused_at = now
         self._most = max(1, int(self._open() * KEPT_SHARE))
 

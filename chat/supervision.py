@@ -89,7 +89,7 @@ async def keep(work: Callable[[], Awaitable[None]], name: str, failures: Failure
             logger.exception("The task %s failed; it starts again in %g s", name, pause)
         finally:
             recovery.cancel()
-        await anyio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311
+        await anyio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  no secret
         pause = min(pause * 2, LONGEST_PAUSE)
 
 

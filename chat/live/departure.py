@@ -47,7 +47,7 @@ class Departure:
         readers = list(self._readers())
         seconds = min(LEAVE_SECONDS, len(readers) / LEAVE_RATE)
         for reader in readers:
-            asyncio.get_running_loop().call_later(random.uniform(0, seconds), reader.leave)  # noqa: S311
+            asyncio.get_running_loop().call_later(random.uniform(0, seconds), reader.leave)  # noqa: S311  no secret
         return seconds
 
 

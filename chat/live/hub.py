@@ -241,10 +241,10 @@ class Hub:
 
     async def _repair(self) -> None:
         while True:
-            with anyio.move_on_after(REPAIR_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311
+            with anyio.move_on_after(REPAIR_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311  no secret
                 await self._repair_now.wait()
                 # A broker that comes back must not make all processes ask at the same moment.
-                await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311
+                await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311  no secret
             self._repair_now = anyio.Event()
             try:
                 await self._compare_with_database()

@@ -69,7 +69,7 @@ class Link(Generic[Connection]):
                     failures = 0
                 self._up_since = None
             failures = min(failures + 1, 10)
-            await anyio.sleep(random.uniform(FIRST_PAUSE, min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)))  # noqa: S311
+            await anyio.sleep(random.uniform(FIRST_PAUSE, min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)))  # noqa: S311  no secret
 
     def _note_failure(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):

@@ -27,6 +27,7 @@ class World:
     server: ChatServer
     tables: Tables
     people: dict[str, int]
+    stranger: httpx.Client  # that sends nothing by itself
 
     def place(self) -> dict[str, int | str]:
         """A new closed room of Alice's with a message of Bob's: the values of the parameters in paths."""
@@ -93,6 +94,8 @@ def world(**environment: str) -> Iterator[World]:
             server.start()
             alice = first_run(server)
             people = {"alice": alice, "bob": sign_up(server, "Bob Brown"), "carol": sign_up(server, "Carol Clark")}
-            yield World(server, tables, {name: person.id for name, person in people.items()})
+            ids = {name: person.id for name, person in people.items()}
+            with httpx.Client(base_url=server.url, timeout=60) as stranger:
+                yield World(server, tables, ids, stranger)
         finally:
             server.remove()
