@@ -84,6 +84,8 @@ def assert_has_headers(answer: httpx.Response) -> None:
         assert len(answer.headers.get_list(name)) == 1, f"{name}: {answer.headers.get_list(name)}"
         assert re.fullmatch(pattern, answer.headers[name]), f"{name}: {answer.headers[name]}"
     assert "server" not in answer.headers
+    if answer.headers.get("content-type", "").startswith("text/"):
+        assert answer.headers["content-type"].endswith("; charset=utf-8")
 
 
 def test_no_route_is_missing_in_the_table() -> None:
@@ -154,6 +156,7 @@ def test_files_and_answers_that_are_no_pages_carry_the_headers(here: World) -> N
         for answer in asked:
             assert_has_headers(answer)
         statuses = [answer.status_code for answer in asked]
+        assert client.request("TRACE", "/").status_code == 405
         assert statuses[:6] == [200, 304, 404, 404, 206, 200]
         assert {400, 404, 405, 413, 415} <= set(statuses)
         assert all(answer.headers["cache-control"] == "no-store" for answer in asked if answer.status_code >= 400)
