@@ -13,7 +13,7 @@ import asyncpg
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
-PROBE_SECONDS = 5.0
+PROBE_SECONDS = 10.0
 PROBES = "ABAABBAB"  # which of two clients asks: also a pooler that takes its connections in turn shows itself
 
 # A process that hangs within a transaction must not hold a room's lock for ever. It goes with BEGIN, in one message.
@@ -72,21 +72,23 @@ async def pooling_of(database_url: str) -> Pooling:
     """
     first = await connect(database_url)
     try:
-        if not first.is_pooled:
-            return "none"
-        second = await connect(database_url)
-        try:
-            clients = {"A": first, "B": second}
-            seen: dict[str, set[int]] = {"A": set(), "B": set()}
-            async with asyncio.timeout(PROBE_SECONDS):
-                for name in PROBES:
-                    seen[name].add(await _backend(clients[name]))
-        finally:
-            second.terminate()
-    except TimeoutError:
-        return "session"  # of one connection, which the first client keeps
+        return await _compare(first, database_url) if first.is_pooled else "none"
     finally:
         first.terminate()
+
+
+async def _compare(first: Connection, database_url: str) -> Pooling:
+    seen: dict[str, set[int]] = {"A": set(), "B": set()}
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            second = await connect(database_url)
+            try:
+                for name in PROBES:
+                    seen[name].add(await _backend(first if name == "A" else second))
+            finally:
+                second.terminate()
+    except TimeoutError:
+        return "session"  # with one server process, which the first client keeps
     is_kept = all(len(processes) == 1 for processes in seen.values()) and not seen["A"] & seen["B"]
     return "session" if is_kept else "transaction"
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_its_data_may_be_below_a_closed_folder(home: Path, servers: list[Server]
 
 
 def test_its_programs_may_be_below_a_closed_folder(
-    home: Path, servers: list[Server], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    home: Path, servers: list[Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = embedded.BINARIES.parent.parent
     for folder in (package, package.with_name(f"{package.name}.libs")):
@@ -63,7 +64,8 @@ def test_its_programs_may_be_below_a_closed_folder(
             path = Path(folder, file)
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o700)
-    copies = Path("/var/cache/simplechat-tests") / tmp_path_factory.getbasetemp().name
+    copies = Path(tempfile.mkdtemp(prefix="simplechat-copies-", dir="/tmp"))
+    copies.chmod(0o755)
     monkeypatch.setattr(closed_folders, "COPIES", copies)
     monkeypatch.setattr(embedded, "BINARIES", home / "venv" / embedded.BINARIES.relative_to(package.parent))
     before = modes(embedded.BINARIES / "postgres")

@@ -31,34 +31,55 @@ class Certificate:
         return ssl.create_default_context(cafile=str(self.file))
 
 
-class TlsFront:
-    """Ends TLS before a server that has none."""
+class TlsServer:
+    """Listens with TLS, on a thread of its own; `serve` takes each connection."""
 
-    def __init__(self, target: int, certificate: Certificate) -> None:
-        self._target = target
+    def __init__(self, certificate: Certificate) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        listening = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=certificate.for_server)
+        listening = asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=certificate.for_server, ssl_shutdown_timeout=1)
         self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(20)
         self.port: int = self._server.sockets[0].getsockname()[1]
 
-    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
-            await asyncio.gather(pump(client, to_server), pump(server, to_client), return_exceptions=True)
+    async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """Answer a client."""
+        raise NotImplementedError
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
+        """End it with every connection."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
         self._loop.close()
 
+    async def _end(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class TlsFront(TlsServer):
+    """Ends TLS before a server that has none."""
+
+    def __init__(self, target: int, certificate: Certificate) -> None:
+        self._target = target
+        super().__init__(certificate)
+
+    async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+            await asyncio.gather(pump(client, to_server), pump(server, to_client), return_exceptions=True)
+
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Pass on what comes until it ends."""
-    with suppress(OSError):
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-    sink.close()
+    try:
+        with suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+    finally:
+        sink.close()

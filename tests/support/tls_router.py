@@ -2,33 +2,25 @@
 
 import asyncio
 import socket
-import threading
 from contextlib import suppress
 
 import httpcore
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.tls import Certificate, pump
+from tests.support.tls import Certificate, TlsServer, pump
 
 ADDRESS = "127.0.0.2"
 
 
-class TlsRouter:
+class TlsRouter(TlsServer):
     """Adds X-Forwarded-For, -Proto and -Port to each request as Heroku's does, and passes websockets through."""
 
     def __init__(self, target: int, certificate: Certificate) -> None:
         self._target, self._certificate = target, certificate
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        listening = asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=certificate.for_server, ssl_shutdown_timeout=1
-        )
-        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(20)
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        super().__init__(certificate)
 
-    async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
             head = await client.readuntil(b"\r\n\r\n")
             chat, to_chat = await asyncio.open_connection("127.0.0.1", self._target, local_addr=(ADDRESS, 0))
@@ -54,12 +46,6 @@ class TlsRouter:
             origin=origin,  # type: ignore[arg-type]
             additional_headers=headers,
         )
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-        self._loop.close()
 
 
 class _Here(httpcore.NetworkBackend):
