@@ -21,11 +21,15 @@ def row(attack: Attack, measured: Measured) -> str:
     return f"| {attack.title} | {attack.before} | {measured.silence * 1000:.0f} ms | {sizes} |\n"
 
 
-def write(table: str) -> None:
-    """Put the table into the document, in the place of the last one."""
+def write(rows: dict[str, str]) -> None:
+    """Put rows into the document's table, each in the place of the one with its name."""
     text = DOCUMENT.read_text()
-    changed = re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{table}{END}", text, flags=re.DOTALL)
-    DOCUMENT.write_text(changed)
+    _, _, table = text.partition(f"{BEGIN}\n{HEADER}")
+    old = table.partition(END)[0].splitlines(keepends=True)
+    known = {attack.title for attack in every_attack()}
+    kept = {title: line for line in old if (title := line.split(" | ")[0].removeprefix("| ")) in known}
+    lines = "".join((kept | rows).values())
+    DOCUMENT.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: f"{BEGIN}\n{HEADER}{lines}{END}", text, flags=re.DOTALL))
 
 
 def main() -> None:
@@ -35,7 +39,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *(attack.name for attack in attacks)])
     parser.add_argument("--write", action="store_true", help="put the table into docs/security.md")
     arguments = parser.parse_args()
-    table = HEADER
+    rows: dict[str, str] = {}
     print(HEADER, end="")
     with start_cluster():
         for attack in attacks:
@@ -43,9 +47,9 @@ def main() -> None:
                 with fresh_database() as url:
                     line = row(attack, attack.measure(url))
                 print(line, end="", flush=True)
-                table += line
+                rows[attack.title] = line
     if arguments.write:
-        write(table)
+        write(rows)
 
 
 if __name__ == "__main__":

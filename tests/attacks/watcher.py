@@ -68,7 +68,8 @@ def _of_its_own(silence: Span, standstills: list[Span], moments: list[Moment]) -
     still = sum(max(0.0, min(end, until) - max(start, since)) for since, until in standstills)
     runnable = had = 0.0
     for (since, could_run, before), (until, _, after) in pairwise(moments):
-        if could_run and since < end and until > start:
+        # A long pause between two looks means that this process did not get the processor either.
+        if (could_run or until - since > STANDSTILL_SECONDS) and since < end and until > start:
             runnable += min(end, until) - max(start, since)
             had += after - before
     return end - start - max(still, runnable - had)
