@@ -61,8 +61,10 @@ class Readiness:
         """Say in one line why pages do not work now, or "" when they do."""
         if self._departure.under_way:
             return "this process is leaving"
-        down = ", ".join(self._failures)
-        answer = f"a background task is down: {down}" if down else await self._of_the_database()
+        # First the database: where its tables are gone, tasks are down because of that.
+        answer, down = await self._of_the_database(), ", ".join(self._failures)
+        if not answer and down:
+            answer = f"a background task is down: {down}"
         if answer != self._logged:
             self._logged = answer
             if answer:

@@ -14,7 +14,7 @@ from chat.audit import request_context
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a task starts again
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a task starts again
 STEADY_SECONDS = 1.0  # a task that has run for so long since its last start is up
 CALM_SECONDS = 60.0  # and one that has run for so long begins with the first pause again
 
