@@ -19,6 +19,22 @@ from tests.support.tables import Tables, tables_of
 # Carol is in the chat but not in the room; Bob is in it and wrote the message; Alice owns it and administers the chat.
 VISITORS = ("nobody", "carol", "bob", "alice")
 
+_PLACE = """
+    WITH room AS (
+        INSERT INTO rooms (kind, name, revision, message_count) VALUES ('closed', $1, 1, 1) RETURNING id
+    ), seats AS (
+        INSERT INTO memberships (room_id, user_id, role)
+        SELECT id, unnest(ARRAY[$3, $4]::bigint[]), unnest(ARRAY['owner', 'member']) FROM room
+    ), message AS (
+        INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+            posted_revision, revision, created_at)
+        SELECT id, $4, gen_random_uuid(), 'hello', '<p>hello</p>', false, true, 1, 1, 1, now() FROM room RETURNING id
+    ), invite AS (
+        INSERT INTO invites (token, room_id, made_by) SELECT $2, id, $3 FROM room RETURNING id
+    )
+    SELECT room.id AS room_id, message.id AS message_id, invite.id AS invite_id FROM room, message, invite
+"""
+
 
 @dataclass
 class World:
@@ -32,34 +48,17 @@ class World:
     def place(self) -> dict[str, int | str]:
         """A new closed room of Alice's with a message of Bob's: the values of the parameters in paths."""
         alice, bob = self.people["alice"], self.people["bob"]
-        room_id = self.tables.value(
-            "INSERT INTO rooms (kind, name, revision, message_count) VALUES ('closed', $1, 1, 1) RETURNING id",
-            f"Board {secrets.token_hex(4)}",
-        )
-        self.tables.execute(
-            f"INSERT INTO memberships (room_id, user_id, role)"
-            f" VALUES ({room_id}, {alice}, 'owner'), ({room_id}, {bob}, 'member')"
-        )
-        message_id = self.tables.value(
-            "INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,"
-            " posted_revision, revision, created_at)"
-            " VALUES ($1, $2, gen_random_uuid(), 'hello', '<p>hello</p>', false, true, 1, 1, 1, now()) RETURNING id",
-            room_id,
-            bob,
-        )
-        token = secrets.token_urlsafe(18)
-        invite_id = self.tables.value(
-            "INSERT INTO invites (token, room_id, made_by) VALUES ($1, $2, $3) RETURNING id", token, room_id, alice
-        )
+        name, token = f"Board {secrets.token_hex(4)}", secrets.token_urlsafe(18)
+        made = self.tables.row(_PLACE, name, token, alice, bob)
         return {
-            "room_id": room_id,
-            "message_id": message_id,
+            "room_id": made["room_id"],
+            "message_id": made["message_id"],
             "position": 1,
             "user_id": bob,
             "session_id": self.session_of("bob"),
             "token": token,
-            "invite_id": invite_id,
-            "name": str(self.tables.value("SELECT name FROM rooms WHERE id = $1", room_id)),
+            "invite_id": made["invite_id"],
+            "name": name,
         }
 
     def session_of(self, visitor: str) -> int:

@@ -27,6 +27,10 @@ class Tables:
         """The digest of each table that holds what people have made."""
         return {row["name"]: row["digest"] for row in self._runner.run(self._connection.fetch(_DIGEST))}
 
+    def row(self, statement: str, *arguments: object) -> asyncpg.Record:
+        """The one row that a statement returns."""
+        return self._runner.run(self._connection.fetchrow(statement, *arguments))
+
     def value(self, statement: str, *arguments: object) -> int:
         """What a statement returns in its first column."""
         return self._runner.run(self._connection.fetchval(statement, *arguments))
