@@ -99,6 +99,13 @@ async def find(database: AsyncEngine, visitor: Visitor, question: Question, part
         raise InvalidInput(q="That takes too long to find. Add a word, or say in: or from:.") from error
 
 
+async def check_names(connection: AsyncConnection, visitor: Visitor, question: Question) -> None:
+    """Raise `InvalidInput` for the field `q` when a question names nobody or no room."""
+    await _rooms_meant(connection, visitor, question)
+    for authors in filter(None, (question.authors, question.unwanted_authors)):
+        await _authors_meant(connection, visitor, authors)
+
+
 async def _find(connection: AsyncConnection, visitor: Visitor, question: Question, part: Part) -> Found:
     conditions = await _conditions(connection, visitor, question)
     if part.before:

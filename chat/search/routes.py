@@ -11,7 +11,7 @@ from starlette.routing import Route
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import MessageId
-from chat.search.finding import WEIGHED, Order, Part, find
+from chat.search.finding import WEIGHED, Order, Part, check_names, find
 from chat.search.question import understood
 from chat.search.recent import forget, recent_searches, remember
 from chat.text import single_line
@@ -61,10 +61,10 @@ async def look_for(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     query, order = single_line(form.get("q", "")), form.get("order", "")
     with suppress(InvalidInput):  # which the page explains
-        understood(query, datetime.now(UTC))
-        if query:
-            async with request.app.state.database.begin() as connection:
-                await remember(connection, me.id, query)
+        question = understood(query, datetime.now(UTC))
+        async with request.app.state.database.begin() as connection:
+            await check_names(connection, me, question)
+            await remember(connection, me.id, query)
     shown = {"q": query} | ({"order": order} if order == "newest" else {})
     return RedirectResponse(f"/search?{urlencode(shown)}", status_code=303)
 
