@@ -111,13 +111,14 @@ class ServerHere(ChatServer):
 
 
 @pytest.fixture
-def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "FIRST_PAUSE", 1.0)
+def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for two seconds sees them, too."""
+    monkeypatch.setattr(supervision, "FIRST_PAUSE", 5.0)
     monkeypatch.setattr(supervision, "STEADY_SECONDS", 0.5)
 
 
 @pytest.fixture
-def server_here(database_url: str, request: pytest.FixtureRequest, quick_pauses: None) -> Iterator[ServerHere]:
+def server_here(database_url: str, request: pytest.FixtureRequest, long_pauses: None) -> Iterator[ServerHere]:
     redis_server: RedisServer | None = request.getfixturevalue("redis_server") if request.param else None
     server = ServerHere(database_url, redis_server.url if redis_server else None)
     server.start()
