@@ -65,11 +65,15 @@ def test_somebody_who_has_mistyped_a_password_too_often_is_told_how_long_to_wait
     while waits < 7:
         answer = stranger.post("/sign-in", data={"email": alice.email, "password": "a wrong guess"})
         waits = int(answer.headers.get("Retry-After", 0))
+        # Without the pause the address would meet a limit of its own.
+        time.sleep(waits if waits < 7 else 0)
     page.fill("#email", alice.email)
     page.fill("#password", "another wrong guess")
     page.click("button")
     said = page.locator(".form-error")
-    expect(said).to_have_text(re.compile(r"There were too many attempts to sign in\. Try again in \d+ seconds?\."))
+    expect(said).to_have_text(
+        re.compile(r"There were too many attempts to sign in\. Try again in \d+ (second|minute)s?\.")
+    )
     expect(page.locator("#email")).to_have_value(alice.email)
     page.screenshot(path=SCREENSHOTS / "throttled-sign-in-phone.png")
     assert accessibility_violations(page) == []
