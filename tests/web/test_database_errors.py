@@ -34,7 +34,7 @@ async def answer_of(database_url: str, handler: Handler) -> httpx.Response:
     app = create_app(Settings.from_environment({"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY}))
     app.routes.insert(0, Route("/tried", handler))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://chat.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/tried")
     await app.state.database.dispose()
     return answer
