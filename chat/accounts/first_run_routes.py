@@ -38,6 +38,8 @@ async def show_first_run(request: Request) -> Response:
     if code:
         await throttle(request, FIRST_RUN)
     if not await _may_set_up(request, code):
+        if code:
+            audit.record("set_up_refused")
         return await _turn_away(request, {"code": WRONG_CODE} if code else {})
     return _form(request, {**FIELDS, "code": code}, {})
 

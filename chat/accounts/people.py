@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat import audit
 from chat.accounts.hashing import Asker
 from chat.accounts.passwords import ANYBODY, check_password, hash_password, verify_password
 from chat.accounts.person import Person, Visitor
@@ -197,6 +198,7 @@ async def _check_own_password(database: AsyncEngine, user_id: UserId, password: 
     async with database.connect() as connection:
         kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
     if not await verify_password(password, kept, asker):
+        audit.record("own_password_failed")
         raise InvalidInput(**{field: "This is not your current password."})
 
 

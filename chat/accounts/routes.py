@@ -55,6 +55,7 @@ async def sign_up(request: Request) -> Response:
     except InvalidInput as invalid:
         return refused(await _sign_up_page(request, form, invalid.errors, invite), invalid)
     except _InviteUsedUp:
+        audit.record("sign_up_refused")
         return await _sign_up_page(request, form, {}, invite, status_code=403)
     room_id = followed.room_id if followed else None
     audit.record("signed_up", user_id=user_id, invited=followed is not None, room_id=room_id)

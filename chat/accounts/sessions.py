@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat import audit
 from chat.accounts.agents import Agent, agent_of
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
@@ -125,6 +126,7 @@ async def refresh_session(
     if presented == row.previous_refresh_hash and now - row.refreshed_at < SAME_MOMENT:
         return _visitor(row), None
     if presented not in (row.refresh_hash, row.previous_refresh_hash):
+        audit.record("session_copied", user_id=row.id, session_id=session_id)
         await revoke_session(connection, session_id, now)
         return None
     return _visitor(row), await _rotate(connection, signer, session_id, now, longest, previous=presented)

@@ -6,6 +6,7 @@ from markupsafe import Markup
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat import audit
 from chat.accounts.person import Visitor
 from chat.database import reading
 from chat.errors import Forbidden, NotFound
@@ -121,6 +122,8 @@ async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: Me
         await require_unarchived(connection, message.room_id)
         deleted = await _change(connection, message, None, None)
         _, unmentioned = await change_mentions(connection, message, ())
+    if message.author.id != visitor.id:
+        audit.record("message_deleted", message_id=message.id, room_id=message.room_id, author_id=message.author.id)
     return Outcome(deleted, was_pinned=message.is_pinned, unmentioned=unmentioned)
 
 

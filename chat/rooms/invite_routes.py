@@ -104,6 +104,7 @@ async def accept_invitation(request: Request) -> Response:
 
 
 def _ended(request: Request, status_code: int) -> Response:
+    audit.record("invite_refused")
     return page(request, "rooms/invitation_ended.html", status_code=status_code)
 
 
