@@ -44,24 +44,24 @@ http://localhost:8000. With DATABASE_URL (and perhaps REDIS_URL) it uses those s
 SETTINGS_HELP = """\
 settings, all taken from the environment and all optional:
   DATABASE_URL         postgres://user:password@host/database?sslmode=require
-  DATABASE_POOL        how many connections to PostgreSQL a process has at most (20)
+  DATABASE_POOL        most connections a process opens to PostgreSQL (20)
   REDIS_URL            redis://host:6379/0 or rediss://…: the broker between processes
-  REDIS_TLS_VERIFY     no: believe a rediss:// server's certificate unseen, as Heroku's are self-signed (yes)
-  BROADCAST_URL        another broker: postgresql://…, by itself when WEB_CONCURRENCY is over 1 without REDIS_URL
+  REDIS_TLS_VERIFY     no: accept any certificate of a rediss:// server, such as Heroku's self-signed ones (yes)
+  BROADCAST_URL        another broker: postgresql://…; DATABASE_URL if WEB_CONCURRENCY is over 1 without REDIS_URL
   SECRET_KEY           signs the sign-in tokens, at least 32 bytes; required with DATABASE_URL
   PUBLIC_URL           the address people use, such as https://chat.example.org: cookies and links follow from it
   ALLOWED_HOSTS        other names the chat answers to, such as chat.lan,*.example.org; * for any
-  HSTS_INCLUDE_SUBDOMAINS  yes: browsers are told to use https for all names under this one, too (no)
+  HSTS_INCLUDE_SUBDOMAINS  yes: tell browsers to use https for all subdomains, too (no)
   HOST, PORT           where to listen (0.0.0.0, 8000)
   WEB_CONCURRENCY      how many processes serve (1)
-  GRACE                seconds a process may take to end: 8 or more, and less than what ends it by force (20)
-  SETUP_CODE           opens the first run, at least 16 characters; otherwise a link in the log does
-  SESSION_DAYS         days after which everybody signs in again, however often they come (90)
-  LOG_FORMAT           text, or json for one JSON object a line on standard error (text)
-  FORWARDED_ALLOW_IPS  proxies, as addresses or networks or *, whose X-Forwarded-* to believe (127.0.0.1,::1)
-  CONNECTIONS_PER_ADDRESS  for people who are not signed in, from one address at the same time (500)
-  PAGES_PER_PERSON     open pages of one person in one process, the oldest of which give way (50)
-  RATE_LIMITS          how many times the usual limits people may do things; above 1 only for load tests (1)
+  GRACE                seconds a process may take to shut down: 8 or more, less than the platform's limit (20)
+  SETUP_CODE           code that opens the first run, at least 16 characters (a link in the log)
+  SESSION_DAYS         days after which everybody must sign in again (90)
+  LOG_FORMAT           text, or json for one JSON object a line (text)
+  FORWARDED_ALLOW_IPS  proxies whose X-Forwarded-* to trust: addresses, networks or * (127.0.0.1,::1)
+  CONNECTIONS_PER_ADDRESS  most connections from one address of people who are not signed in (500)
+  PAGES_PER_PERSON     most open pages of one person in one process; the oldest is disconnected (50)
+  RATE_LIMITS          multiplies all rate limits; above 1 only for load tests (1)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
 
@@ -79,8 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
     commands.add_parser("migrate", help="bring the database to this version's tables")
     backing_up = commands.add_parser("backup", help="write everything into one file; the chat may be running")
     restoring = commands.add_parser("restore", help="put everything back from such a file; the chat may be running")
-    restoring.add_argument("--replace", action="store_true", help="lose what is in the database now")
-    restoring.add_argument("--any-size", action="store_true", help="unpack much more than people usually write")
+    restoring.add_argument("--replace", action="store_true", help="discard what is in the database now")
+    restoring.add_argument("--any-size", action="store_true", help="accept a file that unpacks to an unusual size")
     for command in (backing_up, restoring):
         command.add_argument("file", type=Path, help="or - for standard output or input")
     chosen = parser.parse_args(arguments)
@@ -159,20 +159,20 @@ def _check_pooler(database_url: str, broadcast_url: str | None) -> None:
             name = "BROADCAST_URL" if os.environ.get("BROADCAST_URL") else "DATABASE_URL"
             raise CannotRun(f"{name} cannot be the broker between processes: {POOLED}")
         if asyncio.run(pooling_of(database_url)) != "none":
-            log.info("DATABASE_URL leads through a pooler: no statement is kept prepared. Without it pages are quicker")
+            log.info("DATABASE_URL leads through a pooler, so no statements are prepared. Pages are faster without it")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("Whether a pooler stands before the database is not known yet: %s", error)
+        log.warning("It is not known yet whether DATABASE_URL leads through a pooler: %s", error)
 
 
 def _warn_about_address(public_url: str | None) -> None:
     if public_url is None:
         logging.getLogger("chat").warning(
             "PUBLIC_URL is not set: the chat answers to this machine's names and addresses and to ALLOWED_HOSTS only. "
-            "Behind a proxy that adds https set PUBLIC_URL=https://…; without https others on the network read along"
+            "Behind a proxy that adds https set PUBLIC_URL=https://…. Without https others on the network can listen"
         )
     elif public_url.startswith("http://"):
         logging.getLogger("chat").warning(
-            "PUBLIC_URL is not https: passwords and messages cross the network readable. Set PUBLIC_URL=https://…"
+            "PUBLIC_URL is not https: others on the network can read passwords and messages. Set PUBLIC_URL=https://…"
         )
 
 

@@ -80,7 +80,7 @@ async def _write_to_standard_output(database_url: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EPIPE, *DISK_ERRORS):
             raise
-        raise BackupError(f"the backup is not complete, standard output took no more: {error.strerror}") from error
+        raise BackupError(f"the backup is not complete, standard output failed: {error.strerror}") from error
     audit.record("backup_made", file="standard output")
 
 
@@ -120,7 +120,7 @@ async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
                         async for line in lines:
                             part.write(line + b"\n")
     except ValueError as error:
-        raise BackupError(f"{backup.name} is not as we write backups: {error}") from error
+        raise BackupError(f"{backup.name} is not a valid backup: {error}") from error
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
@@ -194,7 +194,7 @@ async def _replace_everything(
     await connection.run_sync(move_to, "head")
     for check, complaint in _CHECKS.items():
         if (await connection.execute(text(check))).scalar_one():
-            raise BackupError(f"{backup.name} is not as we write backups: {complaint}")
+            raise BackupError(f"{backup.name} is not a valid backup: {complaint}")
     for table in metadata.sorted_tables:
         if "id" in table.columns and table.columns["id"].identity:
             await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
@@ -204,7 +204,7 @@ async def _replace_everything(
 
 async def _refuse_people(connection: AsyncConnection, *, replace: bool) -> None:
     if not replace and await _has_people(connection):
-        raise BackupError("there are people in this database already: say --replace to lose what is in it now")
+        raise BackupError("there are people in this database already: use --replace to discard what is in it now")
 
 
 async def _has_people(connection: AsyncConnection) -> bool:
@@ -220,7 +220,7 @@ def _check_columns(connection: Connection, backup: BackupFile) -> None:
     for name, contents in backup.tables.items():
         ours = {column["name"] for column in inspector.get_columns(name)} if name in present else set()
         if unknown := sorted(set(contents.columns) - ours):
-            raise BackupError(f"{backup.name} is not as we write backups: {name} has no {unknown[0][:63]!r}")
+            raise BackupError(f"{backup.name} is not a valid backup: {name} has no {unknown[0][:63]!r}")
 
 
 async def _bring_sessions_back(connection: AsyncConnection) -> None:

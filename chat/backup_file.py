@@ -77,7 +77,7 @@ class BackupFile:
                 self._check_parts(any_size=any_size)
                 self.revision, self.tables = _manifest(self._archive, self.name)
                 if {part.filename for part in self._archive.infolist()} - {MANIFEST, *self.tables}:
-                    raise ValueError("there is something in it that is no table")
+                    raise ValueError("it holds something that is no table")
             except OSError as error:
                 raise BackupError(f"{file} cannot be read: {error.strerror}") from error
             except _UNREADABLE as error:
@@ -121,7 +121,7 @@ class BackupFile:
         if unpacked > allowed and not any_size:
             raise BackupError(
                 f"{self.name} would unpack to {unpacked // MEGABYTE:,} MB, which is too much for its size: "
-                "say --any-size if you know who made it"
+                "use --any-size if you know who made it"
             )
 
 
@@ -146,4 +146,4 @@ def _contents(table: str, said: object) -> Contents:
         case {"columns": [_, *_] as columns, "rows": int(rows)} if rows >= 0:
             if all(isinstance(column, str) for column in columns) and len(set(columns)) == len(columns):
                 return Contents(columns, rows)
-    raise ValueError(f"its manifest says nothing that can be read of {table}")
+    raise ValueError(f"its manifest does not describe {table}")

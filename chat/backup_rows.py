@@ -105,7 +105,7 @@ def _look_at_person(row: Row, known: _Known) -> None:
     cost = _HASH.fullmatch(password_hash)
     # A hash says itself how much memory and time it takes to verify.
     if cost is None or any(int(cost[name]) > most for name, most in DEAREST_HASH.items()):
-        raise ValueError("the password's hash is none of ours")
+        raise ValueError("a password's hash is not one of ours")
     user_id, name = int(row["id"]), _text(row["name"])
     known.names[user_id] = name
     known.by_name.setdefault(name.lower(), []).append(user_id)
@@ -173,7 +173,7 @@ def _mentionable(said: str, row: Row, known: _Known) -> Mentionable:
 def _reactions(said: object) -> list[dict[str, object]]:
     """Reactions of the form that `messages.reactions` has; what is no emoji falls out."""
     if not isinstance(said, list) or len(said) > MOST_KINDS:
-        raise ValueError("its reactions are none of ours")
+        raise ValueError("its reactions are not valid")
     reactions: list[dict[str, object]] = []
     for each in said:
         match each:
@@ -181,7 +181,7 @@ def _reactions(said: object) -> list[dict[str, object]]:
                 if is_emoji(emoji):
                     reactions.append({"emoji": emoji, "by": by})
             case _:
-                raise ValueError("its reactions are none of ours")
+                raise ValueError("its reactions are not valid")
     return reactions
 
 

@@ -35,7 +35,7 @@ class DatabaseUnavailable(Exception):
 _EXPLANATIONS = {
     "53100": "The disk of the chat's database is full. Reading still works. "
     "What you typed is not lost: keep it, and tell an administrator.",
-    "25006": "The chat's database takes no changes at the moment. Reading still works. "
+    "25006": "The chat's database accepts no changes at the moment. Reading still works. "
     "What you typed is not lost: try again in a moment.",
 }
 
@@ -59,7 +59,7 @@ class TooManyRequests(InvalidInput):
         self.seconds = max(1, math.ceil(seconds))
         # A page that sends again by itself says so; for how long it waits stands in static/js/sending.js.
         self.promise = (
-            f"{why} This one goes by itself in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
+            f"{why} This one is sent automatically in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
         )
         super().__init__(**{field: f"{why} Try again in {_duration(self.seconds)}."})
 

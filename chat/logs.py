@@ -164,7 +164,7 @@ class _Writer(logging.Handler):
                 lines, self._waiting, lost, self._lost = self._waiting, [], self._lost, 0
                 self._is_writing = True
             if lost:
-                lines.append(self._own_line("%d lines were lost, as nobody read them in time", lost))
+                lines.append(self._own_line("%d lines were lost, as standard error was not read in time", lost))
             _write(self._descriptor, b"".join(lines))
             with self._change:
                 # What is being written still counts, so that the bound holds for both together.

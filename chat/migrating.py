@@ -12,7 +12,7 @@ from chat.templating import ROOT
 
 _REFUSALS = {
     # insufficient_privilege
-    "42501": "the user of DATABASE_URL may not make the tables. Let it own the database, or run "
+    "42501": "the user of DATABASE_URL may not create the tables. Make it the owner of the database, or run "
     "`CREATE EXTENSION pg_trgm` in it as an administrator if only that is refused; then try again.",
     # feature_not_supported, undefined_file: CREATE EXTENSION knows no such one
     "0A000": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",

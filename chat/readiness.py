@@ -60,7 +60,7 @@ class Readiness:
     async def obstacle(self) -> str:
         """Say in one line why pages do not work now, or "" when they do."""
         if self._departure.under_way:
-            return "this process is leaving"
+            return "this process is shutting down"
         # First the database: where its tables are gone, tasks are down because of that.
         answer, down = await self._of_the_database(), ", ".join(self._failures)
         if not answer and down:

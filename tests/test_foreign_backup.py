@@ -333,7 +333,7 @@ def test_a_small_file_that_unpacks_to_much_is_refused_before_it_is_unpacked(
     assert file.stat().st_size < 3 * MEGABYTE
     with fresh_database() as target:
         said, memory = restore_with_its_memory(file, target)
-        assert "too much for its size: say --any-size" in said
+        assert "too much for its size: use --any-size" in said
         assert memory < 200
         # Told to, it looks; still nothing of it is held as a whole.
         said, memory = restore_with_its_memory(file, target, "--any-size")

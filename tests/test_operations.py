@@ -78,7 +78,7 @@ def test_readyz_tells_why_pages_do_not_work_and_when_they_work_again(alice: Pers
     until_not_ready(server, "the database is read-only")
     refused = alice.post(1, "not now")
     assert refused.status_code == 503
-    assert "takes no changes" in refused.text
+    assert "accepts no changes" in refused.text
     assert alice.get("/rooms/1").status_code == 200, "reading works"
     run(execute(admin_url(), f"ALTER DATABASE {name_of(url)} RESET default_transaction_read_only"))
     run(

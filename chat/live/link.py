@@ -94,6 +94,6 @@ def _explain(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"{text} (if that is as it should be, as on Heroku, set REDIS_TLS_VERIFY=no)"
+            return f"{text} (if that is expected, as on Heroku, set REDIS_TLS_VERIFY=no)"
         cause = cause.__cause__ or cause.__context__
     return text

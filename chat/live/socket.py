@@ -85,7 +85,7 @@ class LiveSocket:
         self._presence.depart(reader.user_id)
         known = {"user_id": reader.user_id, "room_id": reader.room_id, "request_id": request_id}
         fields = {name: value for name, value in known.items() if value}
-        logger.info("A page's socket has ended", extra={"fields": fields})
+        logger.info("A page's websocket has closed", extra={"fields": fields})
 
     async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
         if reader.room_id is not None:

@@ -60,7 +60,7 @@ SIGN_IN = Rule(
 SIGN_IN_KNOWN_BROWSER = Rule("sign_in", SIGN_IN.why, (Budget("browser", 5, DAY, longest_delay=15 * MINUTE),))
 OWN_PASSWORD = Rule(
     "own_password",
-    "There were too many attempts with another password.",
+    "There were too many attempts with a wrong password.",
     (Budget("person", 5, DAY, longest_delay=15 * MINUTE),),
 )
 SIGN_UP = Rule(
@@ -84,15 +84,15 @@ OPEN_DIRECT = Rule(
 CHANGE_ROOM = Rule("change_room", "You are changing rooms very fast.", (Budget("person", 30, MINUTE),))
 INVITE = Rule("invite", "You added many people.", (Budget("person", 60, MINUTE), Budget("person", 300, HOUR)))
 MAKE_LINK = Rule("make_link", "You made many links.", (Budget("person", 10, MINUTE), Budget("person", 60, HOUR)))
-FOLLOW_LINK = Rule("follow_link", "Too many links were followed.", (Budget("address", 240, MINUTE),))
+FOLLOW_LINK = Rule("follow_link", "Too many invite links were opened.", (Budget("address", 240, MINUTE),))
 SEARCH = Rule("search", "You are searching very fast.", (Budget("person", 40, MINUTE),))
-FIND = Rule("find", "You are looking for very much at once.", (_here("person", 300, MINUTE),))
+FIND = Rule("find", "You are looking up names very fast.", (_here("person", 300, MINUTE),))
 PROFILE = Rule("profile", "You changed your profile many times.", (Budget("person", 30, MINUTE),))
 
 # What stands behind all others: every request draws from one of these, whatever its route.
-CONNECT = Rule("connect", "Too many pages connect.", (_here("person", 240, MINUTE),))
-WRITE = Rule("write", "You are doing very much at once.", (_here("person", 600, MINUTE),))
+CONNECT = Rule("connect", "Your pages connect too often.", (_here("person", 240, MINUTE),))
+WRITE = Rule("write", "You are changing things very fast.", (_here("person", 600, MINUTE),))
 READ = Rule("read", "You are opening pages very fast.", (_here("person", 1200, MINUTE),))
-ANONYMOUS = Rule("anonymous", "Too many pages were opened.", (_here("address", 1200, MINUTE),))
+ANONYMOUS = Rule("anonymous", "Too many pages were opened in a short time.", (_here("address", 1200, MINUTE),))
 # A page has about forty files; a browser asks for them once.
-STATIC_FILE = Rule("static_file", "Too many files were fetched.", (_here("address", 12_000, MINUTE),))
+STATIC_FILE = Rule("static_file", "Too many files were requested in a short time.", (_here("address", 12_000, MINUTE),))

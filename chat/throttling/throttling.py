@@ -103,11 +103,11 @@ class Throttling:
             self._asks_again_at = time.monotonic() + PAUSE_SECONDS
             if not self._is_away:
                 self._is_away = True
-                logger.warning("Limits hold for each process by itself: what counts them for all is away: %r", error)
+                logger.warning("Rate limits hold for each process by itself: the shared counters are away: %r", error)
             return None
         if self._is_away:
             self._is_away = False
-            logger.warning("Limits hold for all processes together again")
+            logger.warning("Rate limits hold for all processes together again")
         return answer
 
 

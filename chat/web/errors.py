@@ -23,9 +23,9 @@ EXPLANATIONS = {
     404: ("There is nothing here", "It may have been removed, or you may not be allowed to see it."),
     405: ("That cannot be done here", "Go back and try again."),
     413: ("That is too much at once", "Send less at a time."),
-    415: ("That is not a form of ours", "Go back and try again."),
-    429: ("Too many at once", "Wait a moment, then try again."),
-    500: ("Something went wrong on our side", "What is still in its box is not lost. Try again in a moment."),
+    415: ("This form cannot be read", "Go back and try again."),
+    429: ("Too many requests", "Wait a moment, then try again."),
+    500: ("Something went wrong on our side", "Text still in its box is not lost. Try again in a moment."),
     503: (
         "The chat is having a short break",
         "Its database does not answer. Nothing sent is lost. This page tries again soon.",
@@ -57,7 +57,7 @@ def refuse_origin(request: Request) -> Response:
 
 def refuse_malformed(request: Request) -> Response:
     """The answer to an address that is not text."""
-    return error_page(request, 400, "Its address is not valid UTF-8.")
+    return error_page(request, 400, "The page's address is not valid UTF-8.")
 
 
 def refuse_crowd(request: Request) -> Response:

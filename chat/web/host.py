@@ -52,13 +52,14 @@ class HostMiddleware:
             return
         request = Request(scope, receive)
         if host is None:
-            explanation = "It does not say which site it is for, or not in a way that can be understood."
+            explanation = "The request does not name a valid host."
         elif self._public_url is not None:
             explanation = (
-                f"This chat is not at {host}. Its address is {self._public_url}. Whoever runs it can add others."
+                f"This chat is not at {host}. Its address is {self._public_url}. "
+                "The person who runs it can add other names."
             )
         else:
-            explanation = f"This chat does not know the name {host}. Whoever runs it: {self._advice(scope, host)}."
+            explanation = f"This chat does not answer to the name {host}. If you run it, {self._advice(scope, host)}."
         await error_page(request, 400, explanation)(scope, receive, send)
 
     def _advice(self, scope: Scope, host: str) -> str:

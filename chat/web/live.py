@@ -30,7 +30,7 @@ async def connect(websocket: WebSocket) -> None:
         await websocket.close()
         return
     if websocket.app.state.departure.under_way:
-        await websocket.send_denial_response(PlainTextResponse("this process is leaving", status_code=503))
+        await websocket.send_denial_response(PlainTextResponse("this process is shutting down", status_code=503))
         return
     visitor: Visitor | None = websocket.state.visitor
     if visitor is None:

@@ -49,14 +49,14 @@ def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
                     f"Set PUBLIC_URL={origin}",
                 )
             return (
-                "This chat does not know that it is reached by https, so it takes nothing that is sent from here. "
-                f"Whoever runs it must set PUBLIC_URL={origin}."
+                "This chat does not know that it is reached by https, so it refuses every form from here. "
+                f"The person who runs it must set PUBLIC_URL={origin}."
             )
         if public_url is not None and origin in (origin_at("https", host), origin_at("http", host)):
             if _log_line.is_due():
-                logger.warning("A request from %s was refused, as PUBLIC_URL is %s", origin, public_url)
-            return f"What is sent must come from this chat's own address. Open {public_url} and try again there."
-    return "This request did not come from one of our own pages."
+                logger.warning("A form from %s was refused, as PUBLIC_URL is %s", origin, public_url)
+            return f"This chat takes forms only from its own pages. Open {public_url} and try again there."
+    return "This request did not come from one of this chat's own pages."
 
 
 _log_line = Seldom()

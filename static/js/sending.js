@@ -47,7 +47,7 @@ function sendAgainLater({ ctx }, reason) {
   if (ctx?.sourceElement?.id !== "composer" || !(composer()?.dataset.submitted || toGo.length)) return;
   // Whoever writes very fast is told how long to wait; the server says so beside the box.
   const seconds = Number(ctx.response?.headers.get("Retry-After")) || 1.5 + 1.5 * Math.random();
-  if (reason) document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It goes as soon as possible.`;
+  if (reason) document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It is sent as soon as possible.`;
   clearTimeout(retry);
   retry = setTimeout(sendAgain, 1000 * seconds);
 }

@@ -28,7 +28,7 @@ def test_a_message_that_is_too_fast_stays_in_its_box_and_goes_by_itself(alice: P
     page.click(".send")
     error, box = page.locator("#composer-error"), page.locator("#body")
     expect(error).to_have_text(
-        re.compile(r"You are sending messages very fast\. This one goes by itself in \d+ seconds?\.")
+        re.compile(r"You are sending messages very fast\. This one is sent automatically in \d+ seconds?\.")
     )
     expect(box).to_have_value("Is somebody there?")
     page.screenshot(path=SCREENSHOTS / "throttled-composer-phone.png")
@@ -44,7 +44,7 @@ def test_what_is_typed_behind_a_message_that_waits_goes_after_it(alice: Person, 
     be_too_fast(alice)
     page.fill("#body", "first")
     page.click(".send")
-    expect(page.locator("#composer-error")).to_have_text(re.compile("This one goes by itself"))
+    expect(page.locator("#composer-error")).to_have_text(re.compile("This one is sent automatically"))
     page.fill("#body", "changed")
     expect(page.locator("#composer-error")).to_have_text("")
     time.sleep(11)

@@ -94,7 +94,7 @@ def test_a_link_ends_with_its_time_its_successor_or_its_switch(
     first = link(bob, board, "1")
     second = link(bob, board, "30")
     assert carol.get(first).status_code == 404
-    assert "works no longer" in carol.get(first).text
+    assert "no longer works" in carol.get(first).text
     assert carol.submit(first).status_code == 410
     assert carol.get(second).status_code == 200
     database = alice.server.database_url
@@ -215,7 +215,7 @@ def test_each_person_uses_a_link_once_and_it_ends_with_its_last_use(
     assert dora.get(path).status_code == 410
     assert dora.submit(path).status_code == 410
     assert dora.get(f"/rooms/{board}").status_code == 404
-    assert "used as often as it may be" in bob.get(f"/rooms/{board}/invite").text
+    assert "is used up" in bob.get(f"/rooms/{board}/invite").text
     assert bob.get(f"/rooms/{board}/invite.svg").status_code == 404
     carol.submit(f"/rooms/{board}/leave")
     assert carol.submit(path).status_code == 410, "leaving gives no use back"
@@ -243,7 +243,7 @@ def test_of_two_strangers_at_the_last_use_one_gets_in_and_the_other_leaves_nothi
     database = alice.server.database_url
     assert query(database, "SELECT count(*) FROM users")[0][0] == 2
     assert query(database, "SELECT count(*) FROM sessions")[0][0] == 2
-    assert "used as often as it may be" in alice.get("/admin").text
+    assert "is used up" in alice.get("/admin").text
 
 
 def test_an_administrator_sees_every_link_and_ends_any(alice: Person, bob: Person, carol: Person, board: int) -> None:

@@ -96,7 +96,7 @@ def test_a_pages_socket_has_a_line_at_its_beginning_and_at_its_end(json_server: 
     (accepted,) = [line for line in sockets if line["status"] == 101]
     assert accepted["user_id"] == 1
     assert [line["status"] for line in sockets if line is not accepted] == [403]
-    (ended,) = [line for line in lines if line["message"] == "A page's socket has ended"]
+    (ended,) = [line for line in lines if line["message"] == "A page's websocket has closed"]
     assert ended["request_id"] == accepted["request_id"]
     assert ended["user_id"] == 1
 
