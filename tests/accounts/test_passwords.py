@@ -2,7 +2,8 @@
 
 import pytest
 
-from chat.accounts.passwords import is_made_of
+from chat.accounts.passwords import check_password, is_made_of
+from tests.support.linear import cpu_time
 from tests.support.people import PASSWORD, Person, browser
 from tests.support.server import SETUP_CODE, ChatServer
 
@@ -46,6 +47,13 @@ def test_a_password_with_anything_else_in_it_is_not(password: str) -> None:
 @pytest.mark.parametrize("name", ["12345678", "東京タワー展望台入口", "X Æ 12345678"])
 def test_names_of_any_kind_are_no_passwords(name: str) -> None:
     assert is_made_of(name, (name, "", "..."))
+
+
+def test_a_name_of_a_hundred_thousand_characters_is_not_looked_through() -> None:
+    check_password(PASSWORD, ())  # reads the list of common passwords
+    # Compared, this one character becomes eighteen.
+    took = min(cpu_time(lambda name: check_password(PASSWORD, (name, name)), "ﷺ" * 80_000) for _ in range(3))
+    assert took < 0.1
 
 
 def test_obvious_passwords_are_refused_wherever_one_is_chosen(server: ChatServer) -> None:
