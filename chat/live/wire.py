@@ -24,6 +24,9 @@ EXTENSION = "simplechat.wire"
 STALLED_SECONDS = 5.0
 # A socket that is closed has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
+# What a page may send from one ping to the next. It answers the ping, in some ten bytes. asyncio hands over 256 kB in
+# one go, and 43,000 empty frames in these would keep everybody else waiting for half a second.
+MOST_RECEIVED_BYTES = 1024
 
 
 def encode_frame(text: str) -> bytes:
@@ -72,6 +75,17 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     reader: "Reader | None" = None
     unsent_since: float | None = None
     on_gone: Callable[[], None] | None = None
+    received = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self.handshake_initiated:
+            self.received += len(data)
+            if self.received > MOST_RECEIVED_BYTES:
+                if self.place is not None:
+                    self.place.note("sends_too_much")
+                self.transport.abort()
+                return
+        super().data_received(data)
 
     async def run_asgi(self) -> None:
         extensions: dict[str, Any] = self.scope["extensions"]
@@ -142,6 +156,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     def send_keepalive_ping(self) -> None:
         super().send_keepalive_ping()
+        self.received = 0
         if self.reader is not None:
             self.reader.send(HEARTBEAT)
 

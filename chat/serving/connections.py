@@ -73,6 +73,10 @@ class Connection:
             self._connections.strangers -= 1
             self.network.strangers -= 1
 
+    def note(self, reason: str) -> None:
+        """Count it among those that were ended for a reason, for the log."""
+        self._connections.note(reason)
+
     def close(self) -> None:
         """Give up the place."""
         if not self.is_open:

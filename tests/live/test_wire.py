@@ -80,6 +80,25 @@ async def test_many_stalled_readers_cost_little_and_are_dropped(alice: Person) -
     assert result.left_in < 25
 
 
+async def test_a_page_that_sends_a_flood_of_frames_is_ended_at_once_and_delays_nobody(alice: Person) -> None:
+    address = f"{alice.server.url.replace('http', 'ws')}/live"
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+    process = psutil.Process(alice.server.process.pid)
+
+    def seconds() -> float:
+        return sum(process.cpu_times()[:2])
+
+    empty = b"\x81\x80" + bytes(4)  # masked
+    async with connect(address, origin=alice.server.url, additional_headers={"Cookie": cookie}) as socket:
+        for _ in range(50):
+            await socket.send("")
+        await asyncio.wait_for(await socket.ping(), 30)
+        before = seconds()
+        socket.transport.write(empty * 43_000)
+        await asyncio.wait_for(socket.wait_closed(), 30)
+    assert seconds() - before < 0.2
+
+
 async def test_under_another_websocket_protocol_frames_go_through_queues(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
