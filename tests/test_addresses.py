@@ -114,7 +114,7 @@ def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
         ("*", ["1.1.1.1 203.0.113.7"], "10.0.0.1"),
     ],
 )
-def test_the_client_is_the_last_address_that_no_trusted_proxy_has(
+def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
     proxies: str, forwarded_for: list[str], client: str
 ) -> None:
     assert TrustedProxies(proxies).client_of("10.0.0.1", forwarded_for) == client

@@ -103,7 +103,7 @@ class Walk:
         assert [secret for secret in self.secrets if secret in log] == []
 
 
-def test_each_act_that_matters_is_one_line_with_who_from_where_and_in_which_request(
+def test_each_security_event_is_one_line_with_person_address_and_request(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     walk = Walk(start_server(database_url, LOG_FORMAT="json", RATE_LIMITS="1"))
@@ -229,7 +229,7 @@ def refusals(walk: Walk, alice: Person, bob: Person) -> None:
     walk.done("cross_site_refused", 1)
 
 
-def test_who_comes_too_late_for_the_last_use_of_a_link_is_recorded(alice: Person) -> None:
+def test_using_a_link_after_its_last_use_is_recorded(alice: Person) -> None:
     alice.submit("/admin/sign-up", {"open": "no"})
     alice.submit("/admin/invite", {"days": "7", "uses": "1"})
     token = re.findall(r"/invite/([\w-]{16,})", alice.get("/admin").text)[0]

@@ -44,7 +44,7 @@ def test_a_planted_secret_is_found(tmp_path: Path, planted: str) -> None:
     assert f"{file}:2: " in done.stdout
 
 
-def test_every_known_secret_says_why_it_is_none() -> None:
+def test_every_known_false_alarm_says_why_it_is_no_secret() -> None:
     known = json.loads((ROOT / ".ci" / "known_secrets.json").read_text())
     assert all(len(each["why"]) > 5 and (ROOT / each["file"]).is_file() for each in known)
 
@@ -79,10 +79,10 @@ def test_a_vulnerability_is_told_apart_from_a_service_that_is_away(
         assert "\n" not in words
 
 
-def test_the_lock_file_is_asked_about_and_the_answer_is_understood() -> None:
+def test_the_audit_checks_the_lock_file_and_understands_the_answer() -> None:
     is_good, words = script("audit").ask(ROOT / "requirements.txt")
     assert is_good, words
 
 
-def test_continuous_integration_runs_all_of_it() -> None:
+def test_continuous_integration_runs_the_tests_the_audit_and_the_secret_scan() -> None:
     assert "make secrets audit test" in (ROOT / ".ci" / "run").read_text()

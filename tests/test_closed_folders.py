@@ -37,7 +37,7 @@ def modes(path: Path) -> dict[str, int]:
     return {str(folder): stat.S_IMODE(folder.stat().st_mode) for folder in path.parents}
 
 
-def test_its_data_may_be_below_a_closed_folder(home: Path, servers: list[Server]) -> None:
+def test_the_data_may_be_below_a_folder_closed_to_the_account(home: Path, servers: list[Server]) -> None:
     data = home / "chat" / "var" / "postgres"
     data.parent.mkdir(parents=True, mode=0o700)
     before = modes(data)
@@ -52,7 +52,7 @@ def test_its_data_may_be_below_a_closed_folder(home: Path, servers: list[Server]
     assert modes(data) == before
 
 
-def test_its_programs_may_be_below_a_closed_folder(
+def test_the_programs_may_be_below_a_folder_closed_to_the_account(
     home: Path, servers: list[Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = embedded.BINARIES.parent.parent
@@ -84,7 +84,9 @@ def test_its_programs_may_be_below_a_closed_folder(
         shutil.rmtree(copies)
 
 
-def test_where_there_is_no_way_one_line_says_what_to_set(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_cannot_reach_its_files_gets_one_line_of_advice(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(embedded, "HERE", Path("/nonexistent"))
     data = home / "postgres"
     before = modes(data)

@@ -95,7 +95,7 @@ def refusal(file: Path, **options: bool) -> str:
     return str(refused.value)
 
 
-def test_markup_comes_back_as_it_was_when_people_have_other_names_since(source: tuple[str, Path, ChatServer]) -> None:
+def test_restored_mentions_survive_a_change_of_names(source: tuple[str, Path, ChatServer]) -> None:
     url, file, _ = source
     with fresh_database() as target:
         restored(file, target)
@@ -107,9 +107,7 @@ def test_markup_comes_back_as_it_was_when_people_have_other_names_since(source: 
 
 
 @pytest.mark.parametrize("forged", [FORGED, "", "\\N", "<p>something else</p>"])
-def test_markup_is_made_of_the_text_whatever_the_backup_says(
-    parts: dict[str, bytes], tmp_path: Path, forged: str
-) -> None:
+def test_a_restore_renders_messages_from_their_text(parts: dict[str, bytes], tmp_path: Path, forged: str) -> None:
     for number in range(1, 6):
         with_field(parts, "messages", number, "body_html", forged)
     with_field(parts, "messages", 1, "body", "hello @Robert Brown, @Nobody, @Bob Brown, @room and <b>you</b>")
@@ -124,7 +122,7 @@ def test_markup_is_made_of_the_text_whatever_the_backup_says(
     assert [row["body_html"] is None for row in rows] == [row["body"] == "" for row in rows]
 
 
-def test_a_forged_mention_leads_to_nobody_who_is_not_there(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_forged_mention_names_no_missing_person(parts: dict[str, bytes], tmp_path: Path) -> None:
     with_field(parts, "messages", 1, "body", "hello @Bob Brown")
     with_field(parts, "messages", 1, "body_html", '<p>hello <a class="mention" href="/people/99">@Bob Brown</a></p>')
     with fresh_database() as target:
@@ -150,12 +148,12 @@ def test_a_forged_mention_leads_to_nobody_who_is_not_there(parts: dict[str, byte
     ],
     ids=lambda text: text[:30],
 )
-def test_reactions_of_another_form_are_refused(parts: dict[str, bytes], tmp_path: Path, reactions: str) -> None:
+def test_malformed_reactions_are_refused(parts: dict[str, bytes], tmp_path: Path, reactions: str) -> None:
     with_field(parts, "messages", 1, "reactions", reactions)
     assert "messages, row " in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_a_reaction_that_is_no_emoji_falls_out(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_reaction_that_is_no_emoji_is_not_restored(parts: dict[str, bytes], tmp_path: Path) -> None:
     kept = [{"emoji": "<script>", "by": [1]}, {"emoji": "👍", "by": [1, 2]}]
     with_field(parts, "messages", 1, "reactions", json.dumps(kept, ensure_ascii=False))
     with fresh_database() as target:
@@ -253,7 +251,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(parts: dict[str, bytes], tmp_
     assert "is not a complete backup" in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_something_beside_the_tables_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_backup_with_anything_but_tables_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
     assert "no table" in refusal(made_of(parts | {"extra": b"x"}, tmp_path / "forged"))
 
 
@@ -268,7 +266,7 @@ def test_a_table_that_is_missing_or_there_twice_is_refused(parts: dict[str, byte
 
 
 @pytest.mark.parametrize(("place", "value", "expected"), [(8, 0x1, "encrypted"), (10, 14, "not packed as our backups")])
-def test_parts_that_are_encrypted_or_packed_otherwise_are_refused(
+def test_encrypted_parts_and_unknown_compression_are_refused(
     parts: dict[str, bytes], tmp_path: Path, place: int, value: int, expected: str
 ) -> None:
     data = bytearray(made_of(parts, tmp_path / "forged").read_bytes())
@@ -326,7 +324,7 @@ def restore_with_its_memory(file: Path, url: str, *options: str) -> tuple[str, f
 
 
 @pytest.mark.parametrize("line", [b"x" * 1000, b"1\t" * 499 + b"1\n"], ids=["one line", "many lines"])
-def test_a_small_file_that_unpacks_to_much_is_refused_before_it_is_unpacked(
+def test_a_small_file_with_huge_contents_is_refused_before_unpacking(
     parts: dict[str, bytes], tmp_path: Path, line: bytes
 ) -> None:
     file = unpacks_to(parts, tmp_path / "bomb", 400 * MEGABYTE, line)
@@ -347,7 +345,7 @@ def test_more_parts_than_tables_cost_no_memory(parts: dict[str, bytes], tmp_path
     assert "is not a complete backup" in refusal(file)
 
 
-def test_a_large_chat_is_restored_without_being_told(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_large_chat_is_restored_without_the_option_any_size(parts: dict[str, bytes], tmp_path: Path) -> None:
     rows = parts["messages"].splitlines(keepends=True)
     columns = manifest_of(parts)["tables"]["messages"]["columns"]
     many = []
@@ -386,7 +384,7 @@ def test_a_password_hash_that_costs_much_to_verify_is_refused(
     assert "users, row " in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_people_without_a_chat_would_belong_to_the_first_visitor(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_backup_with_people_but_without_an_installation_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
     manifest = manifest_of(parts)
     manifest["tables"]["installation"]["rows"] = 0
     parts |= {"manifest.json": json.dumps(manifest).encode(), "installation": b""}
@@ -398,9 +396,7 @@ def test_nobody_is_put_into_a_conversation_of_others(parts: dict[str, bytes], tm
     assert "a direct conversation" in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_the_numbers_of_sessions_in_another_chats_backup_let_nobody_in(
-    source: tuple[str, Path, ChatServer], tmp_path: Path
-) -> None:
+def test_sessions_of_another_chats_backup_sign_nobody_in(source: tuple[str, Path, ChatServer], tmp_path: Path) -> None:
     """A browser's token names a session by its number, and every chat counts from 1."""
     _, foreign, _ = source
     with fresh_database() as target:
@@ -418,7 +414,7 @@ def test_the_numbers_of_sessions_in_another_chats_backup_let_nobody_in(
             here.remove()
 
 
-def test_who_is_signed_in_stays_so_and_who_signed_out_does_too(alice: Person, bob: Person, tmp_path: Path) -> None:
+def test_a_restore_changes_no_sign_ins(alice: Person, bob: Person, tmp_path: Path) -> None:
     url = alice.server.database_url
     run(backup.write(url, tmp_path / "own"))
     tokens = httpx.Cookies(bob.client.cookies)

@@ -49,7 +49,7 @@ def test_a_text_line_has_time_level_logger_fields_and_request(in_a_request: None
     assert line.split(" ")[0].endswith("Z")
 
 
-def test_a_json_line_is_one_object_with_the_same(in_a_request: None) -> None:
+def test_a_json_line_is_one_object_with_time_level_logger_fields_and_request(in_a_request: None) -> None:
     line = JsonFormatter().format(record("signed_in", event="signed_in", fields={"user_id": 7, "level": "forged"}))
     assert {name: value for name, value in json.loads(line).items() if name != "time"} == {
         "level": "INFO",
@@ -72,7 +72,7 @@ def test_nothing_a_client_sends_begins_a_line_or_commands_a_terminal(formatter: 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
 @pytest.mark.parametrize("secret", [HASH, JWT, "(1, ann@example.org, the hash of it)"])
-def test_an_errors_text_does_not_tell_secrets(formatter: logging.Formatter, secret: str) -> None:
+def test_an_errors_text_in_the_log_shows_no_secrets(formatter: logging.Formatter, secret: str) -> None:
     error = raised(ValueError(f"DETAIL: Failing row contains {secret}"))
     line = formatter.format(record("failed %s", error, error=error))
     assert secret not in line
@@ -111,7 +111,7 @@ def run_logging(descriptor: int, lines: int, then: str = "", **options: object) 
     )
 
 
-def test_a_pipe_that_nobody_reads_stops_nothing_and_the_loss_is_counted() -> None:
+def test_a_log_that_nobody_reads_blocks_nothing_and_lost_lines_are_counted() -> None:
     then = "import psutil; print(psutil.Process().memory_info().rss // 2**20, flush=True); input()"
     then += "\nlogs.flush(); logging.getLogger('chat').info('after')"
     process = run_logging(2, 50_000, then, stderr=subprocess.PIPE, stdin=subprocess.PIPE)
@@ -127,7 +127,7 @@ def test_a_pipe_that_nobody_reads_stops_nothing_and_the_loss_is_counted() -> Non
     assert "chat: after" in lines[-1]
 
 
-def test_a_process_ends_though_nobody_reads_its_log() -> None:
+def test_a_process_ends_even_if_nobody_reads_its_log() -> None:
     process = run_logging(2, 5_000, stderr=subprocess.PIPE)
     assert process.wait(30) == 0
     process.communicate()
@@ -159,7 +159,7 @@ def test_the_last_lines_before_the_end_are_written_with_what_ended_it() -> None:
     assert process.returncode == 1
 
 
-def test_setting_it_up_twice_writes_each_line_once() -> None:
+def test_setting_the_log_up_twice_writes_each_line_once() -> None:
     process = run_logging(
         2, 0, "logs.set_up('json', 2)\nlogging.getLogger('chat').info('once')", stderr=subprocess.PIPE
     )
@@ -167,7 +167,7 @@ def test_setting_it_up_twice_writes_each_line_once() -> None:
     assert [json.loads(line)["message"] for line in log.splitlines()] == ["once"]
 
 
-def test_a_record_that_cannot_be_formatted_is_named_and_ends_nothing() -> None:
+def test_a_log_record_that_cannot_be_formatted_is_named_and_raises_nothing() -> None:
     process = run_logging(2, 0, "logging.getLogger('chat.bad').info('%d', 'no number')", stderr=subprocess.PIPE)
     _, log = process.communicate(timeout=60)
     assert "A record of chat.bad could not be written" in log

@@ -56,7 +56,7 @@ def name_of(database_url: str) -> str:
     return database_url.split("?", maxsplit=1)[0].rsplit("/", maxsplit=1)[1]
 
 
-def test_readyz_tells_why_pages_do_not_work_and_when_they_work_again(alice: Person) -> None:
+def test_readyz_says_why_pages_fail_and_when_they_work_again(alice: Person) -> None:
     server, url = alice.server, alice.server.database_url
     until_ready(server.url)
     alembic = [sys.executable, "-m", "alembic"]
@@ -94,7 +94,7 @@ def test_readyz_tells_why_pages_do_not_work_and_when_they_work_again(alice: Pers
     assert any("INFO chat.readiness: This process is ready again" in line for line in told)
 
 
-def test_asking_whether_it_is_ready_asks_the_database_once_a_second_at_most(alice: Person) -> None:
+def test_readyz_asks_the_database_once_a_second_at_most(alice: Person) -> None:
     url = alice.server.database_url
     count = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
     before = query(url, count)[0][0]
@@ -106,7 +106,7 @@ def test_asking_whether_it_is_ready_asks_the_database_once_a_second_at_most(alic
     assert query(url, count)[0][0] - before < 100 + 20 * (time.monotonic() - started)
 
 
-def test_a_database_that_is_made_after_the_start_is_served_once_it_has_its_tables(
+def test_a_database_created_after_the_start_is_used_once_it_has_its_tables(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     name = f"late_{secrets.token_hex(6)}"
@@ -143,7 +143,7 @@ def test_a_wrong_password_ends_the_start_with_one_clear_line(postgres_server: Po
         assert "wrong" not in line
 
 
-def test_migrating_without_the_right_to_make_an_extension_says_that(database_url: str) -> None:
+def test_migrating_without_the_right_to_create_an_extension_says_so(database_url: str) -> None:
     name, role = f"bare_{secrets.token_hex(6)}", f"role_{secrets.token_hex(6)}"
     run(execute(admin_url(), f"CREATE ROLE {role} LOGIN"))
     run(execute(admin_url(), f"CREATE DATABASE {name}"))
@@ -175,7 +175,7 @@ def test_a_backup_goes_to_standard_output_and_comes_back_from_standard_input_wit
     assert alice.reads(1) == ["to be kept"]
 
 
-def test_a_backup_whose_reader_goes_away_is_told_to_be_incomplete(alice: Person) -> None:
+def test_a_backup_to_a_closed_pipe_says_that_it_is_incomplete(alice: Person) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATABASE_URL": alice.server.database_url}
@@ -217,7 +217,7 @@ def small_disk(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
             shutil.rmtree(disk)
 
 
-def test_a_full_disk_is_told_as_such_reading_works_and_so_does_posting_once_there_is_room(
+def test_a_full_disk_is_named_and_allows_reading_and_posting_resumes_with_space(
     small_disk: PostgresServer, start_server: Callable[..., ChatServer]
 ) -> None:
     server = start_server(small_disk.url, RATE_LIMITS="1000")

@@ -176,12 +176,12 @@ PARSERS: dict[str, tuple[Callable[[str], object], int, list[str]]] = {
 @pytest.mark.parametrize("parser", PARSERS)
 @settings(max_examples=15)
 @given(data=st.data())
-def test_reading_takes_a_time_that_grows_with_the_length(parser: str, data: st.DataObject) -> None:
+def test_parsing_takes_time_linear_in_the_length(parser: str, data: st.DataObject) -> None:
     work, longest, pieces = PARSERS[parser]
     assert_linear(work, data.draw(repeated(pieces)), longest)
 
 
-def test_a_name_to_find_is_compared_with_no_more_than_a_name_can_have() -> None:
+def test_a_search_for_names_uses_at_most_the_length_of_a_name() -> None:
     parameters = contains(users.c.name, "a" * HEADER).compile().params
     assert [len(text) for text in parameters.values() if isinstance(text, str)] == [LONGEST_QUERY]
 
@@ -280,7 +280,7 @@ AT_ONCE = 0.1  # seconds of CPU time; on an ordinary machine it is a fifth of th
 
 @settings(max_examples=60)
 @given(repeated(MARKDOWN))
-def test_markup_that_is_made_in_the_server_process_is_made_at_once(text: Repeated) -> None:
+def test_a_text_rendered_in_the_server_process_is_rendered_fast(text: Repeated) -> None:
     body = next((body for body in map(text.text, range(999, 0, -50)) if is_brief(body)), "")
     assert any(cpu_time(lambda it: written(it, NOBODY_AND_ALL), body) < AT_ONCE for _ in range(5)), body
 

@@ -121,7 +121,7 @@ def test_the_public_address_alone_makes_the_chat_work_behind_a_platforms_router(
     assert "PUBLIC_URL" not in platform.log, "nothing is missing"
 
 
-def test_without_its_public_address_the_chat_says_what_is_missing(start_platform: Callable[..., Platform]) -> None:
+def test_without_public_url_a_refused_form_says_to_set_it(start_platform: Callable[..., Platform]) -> None:
     platform = start_platform()
     assert "PUBLIC_URL is not set" in platform.log
     page = platform.browser().get("/first-run")
@@ -137,7 +137,7 @@ def test_without_its_public_address_the_chat_says_what_is_missing(start_platform
     assert f"set PUBLIC_URL={PUBLIC_URL}" in refusals[0]
 
 
-def test_an_allowed_host_that_is_not_believed_to_be_https_says_so_when_a_form_is_refused(
+def test_a_refused_form_says_that_the_chat_does_not_know_about_https(
     start_platform: Callable[..., Platform],
 ) -> None:
     platform = start_platform(ALLOWED_HOSTS="*.example.org")
@@ -169,7 +169,7 @@ def test_a_trusted_router_makes_every_allowed_host_an_address_of_its_own(
     assert other.post("/sign-in", data=fields, headers={"Origin": PUBLIC_URL}).status_code == 403
 
 
-def test_the_routers_address_for_the_client_is_believed_and_what_a_client_makes_up_is_not(
+def test_the_router_decides_the_clients_address_and_a_forged_one_is_ignored(
     start_platform: Callable[..., Platform],
 ) -> None:
     platform = start_platform(PUBLIC_URL=PUBLIC_URL, FORWARDED_ALLOW_IPS="*", LOG_FORMAT="json")
@@ -181,7 +181,7 @@ def test_the_routers_address_for_the_client_is_believed_and_what_a_client_makes_
     assert "203.0.113.99" not in platform.log
 
 
-def test_who_comes_to_the_server_itself_is_led_to_the_public_address(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+def test_visitors_of_the_servers_own_address_are_redirected_to_the_public_one(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
     server: ChatServer = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
 
     def get(path: str, local: str = "127.0.0.2", **headers: str) -> httpx.Response:

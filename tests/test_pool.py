@@ -54,7 +54,7 @@ async def many(clients: int, requests: int, urls: list[str], cookies: httpx.Cook
     return statuses
 
 
-def test_requests_wait_their_turn_where_two_processes_may_have_few_connections(
+def test_requests_of_two_processes_queue_for_few_connections(
     limited_url: Callable[[int], str], start_server: Callable[..., ChatServer]
 ) -> None:
     """With `CONNECTION LIMIT 20`, 107 of 480 requests were 503."""
@@ -66,7 +66,7 @@ def test_requests_wait_their_turn_where_two_processes_may_have_few_connections(
     assert alice.post(1, "and posting works").status_code == 200
 
 
-def test_two_servers_come_to_share_what_one_had_taken(
+def test_two_servers_share_the_connections_that_one_had_used(
     limited_url: Callable[[int], str], start_server: Callable[..., ChatServer]
 ) -> None:
     url = limited_url(8)
@@ -104,7 +104,7 @@ async def test_a_pool_gives_connections_back_when_the_server_refuses_more(
 
 
 @pytest.mark.anyio
-async def test_a_pool_gives_up_after_its_patience_when_the_server_never_has_room(
+async def test_a_pool_times_out_when_the_server_never_has_a_free_connection(
     limited_url: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = create_engine(limited_url(0))
@@ -118,7 +118,7 @@ async def test_a_pool_gives_up_after_its_patience_when_the_server_never_has_room
 
 
 @pytest.mark.anyio
-async def test_a_pool_never_has_more_connections_than_it_was_told(database_url: str) -> None:
+async def test_a_pool_never_exceeds_its_number_of_connections(database_url: str) -> None:
     engine = create_engine(database_url, connections=3)
     most = 0
 

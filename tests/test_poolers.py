@@ -117,7 +117,7 @@ def test_pages_forms_sockets_and_search_work_through_a_pooler_that_takes_turns(
     assert "ERROR" not in server.log
 
 
-def test_a_pooler_that_is_restarted_or_put_in_later_heals(
+def test_the_chat_recovers_when_a_pooler_is_restarted_or_added(
     start_server: Callable[..., ChatServer], start_pooler: Callable[..., PgBouncer], database_url: str
 ) -> None:
     pooler = start_pooler(mode="session", size=40)
@@ -221,7 +221,7 @@ def test_a_transaction_that_idles_is_ended(database_url: str) -> None:
     assert asyncio.run(idle()) == "5s"
 
 
-def test_a_pooler_needs_no_more_than_its_address(
+def test_a_pooler_works_with_its_address_alone(
     start_server: Callable[..., ChatServer], start_pooler: Callable[..., PgBouncer]
 ) -> None:
     server = start_server(start_pooler(size=2).url)

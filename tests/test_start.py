@@ -188,7 +188,7 @@ def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_c
     server.remove()
 
 
-def test_the_console_has_the_link_that_sets_the_chat_up_and_who_sits_there_needs_none(one_command: OneCommand) -> None:
+def test_the_console_shows_the_set_up_link_and_a_visitor_at_the_machine_needs_none(one_command: OneCommand) -> None:
     one_command.start()
     link = re.findall(
         rf"http://localhost:{one_command.port}(/first-run\?code=[a-z2-7]+)\n", one_command.output.read_text()

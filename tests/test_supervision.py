@@ -146,7 +146,7 @@ async def pages_are_live(author: Person, reader: Person, text: str, to_break: Ca
     [*((False, name) for name in TASKS), *((True, name) for name in [*BROKER_TASKS, "broker listener", "presence"])],
     indirect=["server_here"],
 )
-def test_a_task_that_fails_is_named_by_readyz_and_pages_are_live_again(server_here: ServerHere, name: str) -> None:
+def test_readyz_names_a_task_that_failed_and_pages_become_live_again(server_here: ServerHere, name: str) -> None:
     alice = first_run(server_here)
     bob = sign_up(server_here, "Bob Brown")
 
@@ -166,7 +166,7 @@ def test_a_task_that_fails_is_named_by_readyz_and_pages_are_live_again(server_he
 
 
 @pytest.mark.parametrize("server_here", [True], indirect=True)
-def test_every_background_task_has_a_name_that_is_tried_here(server_here: ServerHere) -> None:
+def test_every_background_task_is_covered_by_these_tests(server_here: ServerHere) -> None:
     alice = first_run(server_here)
 
     async def look() -> set[str]:
@@ -183,7 +183,7 @@ def test_every_background_task_has_a_name_that_is_tried_here(server_here: Server
 
 
 @pytest.mark.anyio
-async def test_the_pause_grows_and_a_calm_time_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_pause_before_a_restart_grows_until_a_task_runs_long_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(supervision, "LONGEST_PAUSE", 0.04)
     pauses: list[float] = []

@@ -50,7 +50,7 @@ def link_in_log(server: ChatServer) -> str:
     return re.findall(r"(/first-run\?code=[a-z2-7]{26})\b", server.log)[-1]
 
 
-def test_whoever_has_the_code_sets_the_chat_up_and_nobody_does_so_again(server: ChatServer) -> None:
+def test_the_set_up_code_sets_the_chat_up_once(server: ChatServer) -> None:
     visitor = browser(server)
     for path in ("/", "/sign-in", "/sign-up", "/rooms/1", "/join/anything"):
         assert visitor.get(path).headers["location"] == "/first-run"
@@ -78,12 +78,12 @@ def test_nobody_sets_the_chat_up_without_the_code(server: ChatServer) -> None:
         assert SETUP_CODE not in server.log
 
 
-def test_sitting_at_the_machine_is_not_enough_behind_a_database_of_ones_own(server: ChatServer) -> None:
+def test_with_database_url_a_visitor_at_the_machine_needs_the_code(server: ChatServer) -> None:
     with httpx.Client(base_url=server.url.replace("127.0.0.1", "localhost")) as client:
         assert client.get("/first-run").status_code == 403
 
 
-def test_whoever_sits_at_the_machine_of_a_private_database_needs_no_code(
+def test_with_the_private_database_a_visitor_at_the_machine_needs_no_code(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     """Which a server process knows from the one that started the database; tests/test_start.py does that."""
@@ -102,7 +102,7 @@ def test_whoever_sits_at_the_machine_of_a_private_database_needs_no_code(
     assert browser(server).post("/first-run", data=TYPED).status_code == 303
 
 
-def test_the_code_can_be_typed_and_goes_with_the_form(server: ChatServer) -> None:
+def test_the_set_up_code_can_be_typed_and_is_kept_in_the_form(server: ChatServer) -> None:
     visitor = browser(server)
     wrong = visitor.post("/first-run", data={"code": "a wrong one, mistyped"})
     assert wrong.status_code == 403
@@ -134,7 +134,7 @@ def test_without_setup_code_the_log_has_a_link_the_same_for_every_process_and_ma
     assert one.log.count("not set up yet") == offered, "and is not offered again"
 
 
-def test_the_link_of_an_earlier_database_opens_nothing(
+def test_the_set_up_link_of_another_database_does_not_work(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     server = start_server(database_url, SETUP_CODE="")
@@ -146,7 +146,7 @@ def test_the_link_of_an_earlier_database_opens_nothing(
     assert link_in_log(server) != link
 
 
-def test_a_database_that_is_made_while_the_chat_runs_has_its_link_in_the_log_when_somebody_comes(
+def test_a_visit_logs_the_set_up_link_of_a_database_created_while_the_chat_runs(
     server: ChatServer, start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     alice = first_run(server)
@@ -160,7 +160,7 @@ def test_a_database_that_is_made_while_the_chat_runs_has_its_link_in_the_log_whe
     assert other.log.count("/first-run?code=") == 1, "visitors cannot fill the log"
 
 
-def test_an_administrators_password_must_be_one_that_can_be_kept_and_typed(server: ChatServer) -> None:
+def test_an_administrators_password_must_be_one_that_can_be_stored_and_typed(server: ChatServer) -> None:
     for password in ("x" * 7, "x" * 257, "x" * 4097, "nothing\0else"):
         answer = browser(server).post("/first-run", data={**TYPED, "code": SETUP_CODE, "password": password})
         assert answer.status_code == 422

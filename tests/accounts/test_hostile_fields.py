@@ -57,7 +57,7 @@ def test_an_impossible_password_is_refused_beside_its_field(alice: Person) -> No
         assert [row["email"] for row in query(alice.server.database_url, "SELECT email FROM users")] == [alice.email]
 
 
-def test_an_address_that_cannot_be_kept_is_no_address(alice: Person) -> None:
+def test_an_address_too_long_to_store_is_no_address(alice: Person) -> None:
     for email in ["a%00b@x.org", "%00", "a%C2%85b@x.org", "a%E2%80%AEb@x.org", "%EF%BB%BFa@x.org"]:
         stranger = Person("Eve", "", browser(alice.server), alice.server)
         password = quote_plus(PASSWORD)
@@ -70,14 +70,14 @@ def test_an_address_that_cannot_be_kept_is_no_address(alice: Person) -> None:
         assert len(query(alice.server.database_url, "SELECT id FROM users")) == 1
 
 
-def test_the_sidebar_is_shown_whatever_page_says_that_it_asks(alice: Person) -> None:
+def test_the_sidebar_is_shown_whatever_the_current_url_header_says(alice: Person) -> None:
     for address in ["http://[", "//[::1", "http://[::1]evil/", "http://]", "\\", "\xff", "http://a:x/"]:
         answer = alice.client.get("/sidebar", headers={"HX-Current-URL": address.encode("latin-1")})
         assert answer.status_code == 200
         assert "Lobby" in answer.text
 
 
-def test_a_status_that_cannot_be_is_refused_beside_its_field_and_kept(alice: Person) -> None:
+def test_an_invalid_status_is_refused_beside_its_field_and_kept(alice: Person) -> None:
     for typed in [{"emoji": ":nonsense:"}, {"emoji": "x"}, {"emoji": "\0"}, {"text": "x" * 81}, {"until": "never"}]:
         answer = alice.submit("/status", typed)
         assert answer.status_code == 422
@@ -85,7 +85,7 @@ def test_a_status_that_cannot_be_is_refused_beside_its_field_and_kept(alice: Per
         assert alice.submit("/status", {"usual": "99"}).status_code == 303, "no emoji and no words are no status"
 
 
-def test_a_cookie_that_is_no_token_is_nobody(alice: Person) -> None:
+def test_a_cookie_that_is_no_token_signs_nobody_in(alice: Person) -> None:
     for cookie in ['"\\000"', "x" * 9000, "a.b.c", "\xff", "W10.e30.aa", "eyJhbGciOiJub25lIn0.e30."]:
         for name in ("simplechat-access", "simplechat-refresh"):
             with httpx.Client(base_url=alice.server.url) as client:

@@ -40,12 +40,12 @@ def test_a_password_made_of_what_everybody_here_knows_is_refused(password: str) 
 
 
 @pytest.mark.parametrize("password", TAKEN)
-def test_a_password_with_anything_else_in_it_is_not(password: str) -> None:
+def test_a_password_with_more_than_obvious_words_is_accepted(password: str) -> None:
     assert not is_made_of(password, OBVIOUS)
 
 
 @pytest.mark.parametrize("name", ["12345678", "東京タワー展望台入口", "X Æ 12345678"])
-def test_names_of_any_kind_are_no_passwords(name: str) -> None:
+def test_names_of_people_and_of_the_chat_are_no_passwords(name: str) -> None:
     assert is_made_of(name, (name, "", "..."))
 
 

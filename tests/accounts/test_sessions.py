@@ -95,7 +95,7 @@ def test_signing_up_on_a_browser_that_is_signed_in_ends_its_session(alice: Perso
     assert "Dora" in alice.get("/profile").text
 
 
-def test_a_session_ends_some_days_after_the_sign_in_however_much_it_is_used(
+def test_a_session_in_use_still_ends_a_number_of_days_after_its_sign_in(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     server = start_server(database_url, SESSION_DAYS="40")
@@ -157,7 +157,7 @@ def test_sessions_that_ended_long_ago_are_deleted_and_the_others_are_not(alice: 
     assert is_in(alice)
 
 
-def test_a_sign_in_that_a_new_password_overtakes_opens_no_session(alice: Person) -> None:
+def test_a_sign_in_opens_no_session_if_the_password_changes_meanwhile(alice: Person) -> None:
     database, other = alice.server.database_url, browser(alice.server)
     waits = (
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"

@@ -10,7 +10,7 @@ ATTEMPTS = 3  # others may use the machine at the same time; what the attack its
 
 
 @pytest.mark.parametrize("attack", every_attack(), ids=lambda attack: attack.name)
-def test_an_attack_costs_others_little(attack: Attack) -> None:
+def test_an_attack_hardly_slows_others_down(attack: Attack) -> None:
     seen: list[Measured] = []
     for _ in range(ATTEMPTS):
         with fresh_database() as url:

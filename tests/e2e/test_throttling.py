@@ -21,7 +21,7 @@ def server(start_server: Callable[..., ChatServer], database_url: str) -> ChatSe
     return start_server(database_url, RATE_LIMITS="1")
 
 
-def test_a_message_that_is_too_fast_stays_in_its_box_and_goes_by_itself(alice: Person, windows: Windows) -> None:
+def test_a_message_sent_too_fast_stays_in_its_box_and_is_sent_later(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", viewport=PHONE, expected=("429",))
     be_too_fast(alice)
     page.fill("#body", "Is somebody there?")
@@ -39,7 +39,7 @@ def test_a_message_that_is_too_fast_stays_in_its_box_and_goes_by_itself(alice: P
     assert alice.reads(1).count("Is somebody there?") == 1
 
 
-def test_what_is_typed_behind_a_message_that_waits_goes_after_it(alice: Person, windows: Windows) -> None:
+def test_text_typed_after_a_delayed_message_is_sent_after_it(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", viewport=PHONE, expected=("429",))
     be_too_fast(alice)
     page.fill("#body", "first")
@@ -54,9 +54,7 @@ def test_what_is_typed_behind_a_message_that_waits_goes_after_it(alice: Person, 
     expect(page.locator("#messages .body").last).to_have_text("changed")
 
 
-def test_somebody_who_has_mistyped_a_password_too_often_is_told_how_long_to_wait(
-    alice: Person, windows: Windows
-) -> None:
+def test_somebody_who_mistypes_a_password_too_often_sees_how_long_to_wait(alice: Person, windows: Windows) -> None:
     stranger = browser(alice.server)
     page = windows.open(viewport=PHONE, expected=("429", "422"))
     page.goto(f"{alice.server.url}/sign-in")

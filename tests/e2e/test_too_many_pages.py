@@ -9,7 +9,7 @@ from tests.support.people import first_run
 from tests.support.server import ChatServer
 
 
-def test_the_oldest_page_says_that_it_stands_still_keeps_its_draft_and_can_be_loaded_again(
+def test_the_oldest_page_says_it_is_disconnected_and_keeps_its_draft(
     start_server: Callable[..., ChatServer], database_url: str, windows: Windows
 ) -> None:
     alice = first_run(start_server(database_url, PAGES_PER_PERSON="2"))

@@ -115,7 +115,7 @@ async def test_idle_connections_outlive_the_silence_that_proxies_allow(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_half_requests_end_at_the_balancer_and_keep_nobody_out(
+async def test_half_requests_end_at_the_load_balancer_and_lock_nobody_out(
     kind: str, servers: list[ChatServer], start_balancer: Callable[[str], LoadBalancer]
 ) -> None:
     balancer = start_balancer(kind)
@@ -136,7 +136,7 @@ async def test_half_requests_end_at_the_balancer_and_keep_nobody_out(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_visitor_says_about_proxies_is_overwritten(
+def test_a_visitors_forwarded_headers_are_overwritten(
     kind: str, start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     if find_load_balancer(kind) is None and "CI" not in os.environ:

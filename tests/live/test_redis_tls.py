@@ -36,7 +36,7 @@ def redis_with_tls(redis_server: RedisServer, certificate: Certificate) -> Itera
     front.stop()
 
 
-async def test_two_servers_meet_at_a_redis_with_a_self_signed_certificate(
+async def test_two_servers_share_a_redis_with_a_self_signed_certificate(
     start_server: Callable[..., ChatServer], database_url: str, redis_with_tls: str
 ) -> None:
     one, two = (start_server(database_url, redis_with_tls, REDIS_TLS_VERIFY="no") for _ in range(2))
@@ -48,7 +48,7 @@ async def test_two_servers_meet_at_a_redis_with_a_self_signed_certificate(
     assert "REDIS_TLS_VERIFY" not in one.log + two.log
 
 
-async def test_a_certificate_that_is_not_trusted_is_told_with_what_to_set(
+async def test_an_untrusted_certificate_is_logged_with_the_setting_that_accepts_it(
     start_server: Callable[..., ChatServer], database_url: str, redis_with_tls: str
 ) -> None:
     server = start_server(database_url, redis_with_tls)
@@ -64,7 +64,7 @@ async def test_a_certificate_that_is_not_trusted_is_told_with_what_to_set(
         await reader.until_shows("hello")
 
 
-async def test_a_certificate_can_be_checked_against_an_authority_of_ones_own(
+async def test_a_certificate_can_be_checked_against_a_private_authority(
     redis_with_tls: str, certificate: Certificate
 ) -> None:
     url = redis_with_tls.replace("127.0.0.1", "localhost") + f"?ssl_ca_certs={certificate.file}"
@@ -84,7 +84,7 @@ async def test_a_certificate_can_be_checked_against_an_authority_of_ones_own(
         ("redis://h:6379/0", "no", "redis://h:6379/0"),
     ],
 )
-async def test_only_the_setting_lets_a_certificate_pass_unseen(url: str, verify: str, chosen: str) -> None:
+async def test_a_certificate_is_checked_unless_the_setting_says_no(url: str, verify: str, chosen: str) -> None:
     environment = {"REDIS_URL": url, "REDIS_TLS_VERIFY": verify, "SECRET_KEY": SECRET_KEY}
     assert Settings.from_environment(environment).broadcast_url == chosen
     create_broadcast(chosen)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 LONG = "x" * MEGABYTE
 
 
-async def test_long_hints_that_wait_give_way_to_a_resync() -> None:
+async def test_too_many_long_hints_are_replaced_by_a_resync() -> None:
     incoming = Incoming()
     for _ in range(10):
         incoming.put(Event("room:1", LONG))
@@ -32,7 +32,7 @@ async def test_long_hints_that_wait_give_way_to_a_resync() -> None:
     assert incoming.dropped > 0
 
 
-async def test_short_hints_wait_in_any_number_up_to_the_capacity() -> None:
+async def test_short_hints_are_queued_up_to_the_capacity() -> None:
     incoming = Incoming()
     for number in range(4_000):
         incoming.put(Event("room:1", str(number)))
@@ -64,7 +64,7 @@ async def test_the_oldest_of_long_hints_to_be_sent_are_dropped() -> None:
     assert outgoing.dropped == 20 - len(sent)
 
 
-async def test_what_could_not_be_sent_still_counts() -> None:
+async def test_frames_that_could_not_be_sent_still_count() -> None:
     outgoing = Outgoing()
     for _ in range(3):
         outgoing.put("room:1", LONG)
@@ -80,7 +80,7 @@ async def test_what_could_not_be_sent_still_counts() -> None:
     assert outgoing.dropped >= 19
 
 
-async def test_frames_for_a_reader_without_a_direct_way_are_bounded() -> None:
+async def test_frames_queued_for_a_reader_are_bounded() -> None:
     queue = FrameQueue(256)
     number = 0
     while not queue.is_full():
@@ -97,7 +97,7 @@ def changed(room: LiveRoom, html: str) -> Changes:
     return Changes((Change(MessageId(revision), revision, revision, html),), revision)
 
 
-async def test_a_room_keeps_few_long_changes_and_many_short_ones_at_hand() -> None:
+async def test_a_room_caches_few_long_changes_and_many_short_ones() -> None:
     room = LiveRoom(RoomId(1))
     for _ in range(64):
         room.advance(changed(room, "short"))
@@ -108,7 +108,7 @@ async def test_a_room_keeps_few_long_changes_and_many_short_ones_at_hand() -> No
     assert room.recent_from == room.recent[0].revision - 1
 
 
-async def test_of_many_rooms_those_written_in_last_keep_changes_at_hand() -> None:
+async def test_only_the_rooms_last_written_in_keep_cached_changes() -> None:
     at_hand = AtHand(1_000_000)
     rooms = [LiveRoom(RoomId(number)) for number in range(50)]
     for room in rooms:
@@ -144,7 +144,7 @@ async def test_work_waits_in_turn_until_the_budget_has_room() -> None:
     assert order == ["a", "b", "c", "larger than all", "d"]
 
 
-async def test_giving_up_while_waiting_for_the_budget_leaves_it_whole() -> None:
+async def test_cancelling_a_wait_for_the_budget_leaves_it_unchanged() -> None:
     budget = Budget(10)
     async with budget.of(10):
         with anyio.move_on_after(0.01):

@@ -37,7 +37,7 @@ def test_a_reader_pages_back_through_long_messages_without_a_gap(alice: Person) 
     assert pages > 2
 
 
-def test_a_permalink_to_a_long_message_shows_it_among_others(alice: Person) -> None:
+def test_a_permalink_to_a_long_message_shows_its_neighbours_too(alice: Person) -> None:
     fill(alice, 1, 60, WORST)
     seen = numbers(alice.get("/rooms/1/messages/30").text)
     assert seen[0] < 30 < seen[-1]
@@ -81,7 +81,7 @@ def test_a_reader_pages_through_long_pinned_messages(alice: Person) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_reader_who_missed_many_long_messages_loads_the_page_anew(alice: Person) -> None:
+async def test_a_reader_who_missed_many_long_messages_reloads_the_page(alice: Person) -> None:
     async with LiveClient(alice, 1) as reader:
         reader.abort()
         fill(alice, 1, 100, WORST)

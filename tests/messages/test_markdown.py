@@ -127,7 +127,7 @@ def test_a_text_whose_markup_would_be_too_large_still_mentions_people() -> None:
 
 
 @given(st.one_of(st.text(max_size=30), st.lists(PIECES, max_size=20).map("".join)))
-def test_a_text_as_it_was_typed_says_the_same_to_a_browser(text: str) -> None:
+def test_plain_text_looks_the_same_in_a_browser(text: str) -> None:
     markup = as_typed(text)
     assert html.unescape(markup.removeprefix('<p class="typed">').removesuffix("</p>")) == text
     assert nh3.clean(markup, tags={"p"}, attributes={"p": {"class"}}) == nh3.clean(

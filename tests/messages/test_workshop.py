@@ -70,7 +70,7 @@ def test_no_markup_is_many_times_its_text(alice: Person) -> None:
         assert markup <= MARKUP_PER_BYTE * text + MARKUP_ALLOWANCE
 
 
-def test_a_text_that_takes_too_long_mentions_nobody_and_stands_as_it_was_typed(alice: Person, bob: Person) -> None:
+def test_a_text_that_takes_too_long_stays_plain_and_mentions_nobody(alice: Person, bob: Person) -> None:
     body = "@Bob Brown <b> &amp; " + "http://[" * 1240
     assert bodies(alice.post(1, body).text) == [body]
     assert query(alice.server.database_url, "SELECT count(*) FROM mentions")[0][0] == 0
@@ -116,7 +116,7 @@ async def test_workers_that_are_killed_are_replaced_and_no_text_loses_its_colour
 
 
 @pytest.mark.anyio
-async def test_somebody_who_sends_many_slow_texts_waits_for_themselves() -> None:
+async def test_a_person_who_sends_many_slow_texts_delays_only_themselves() -> None:
     done: list[str] = []
 
     async def write(body: str, author: UserId, name: str) -> None:
@@ -134,7 +134,7 @@ async def test_somebody_who_sends_many_slow_texts_waits_for_themselves() -> None
 
 
 @pytest.mark.anyio
-async def test_texts_beyond_those_that_may_wait_stand_as_they_were_typed() -> None:
+async def test_texts_beyond_the_queue_stay_plain() -> None:
     async with Workshop() as workshop:
         texts = [f"{PROGRAM}\n{number}" for number in range(MOST_WAITING + 5)]
         made = await asyncio.gather(*(workshop.written(text, ALICE) for text in texts))
@@ -144,7 +144,7 @@ async def test_texts_beyond_those_that_may_wait_stand_as_they_were_typed() -> No
 
 
 @pytest.mark.anyio
-async def test_an_answer_nobody_waits_for_any_more_is_not_taken_for_the_next() -> None:
+async def test_an_abandoned_answer_is_not_mistaken_for_the_next() -> None:
     async with Workshop() as workshop:
         await workshop.written(PROGRAM, ALICE)
         for pause in (0, 0.001, 0.002, 0.005, 0.05):
@@ -156,7 +156,7 @@ async def test_an_answer_nobody_waits_for_any_more_is_not_taken_for_the_next() -
 
 
 @pytest.mark.anyio
-async def test_without_worker_processes_a_text_stands_as_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_worker_processes_a_text_stays_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere")
     async with Workshop() as workshop:
         assert (await workshop.written(PROGRAM, ALICE)).html == f'<p class="typed">{PROGRAM}</p>'

@@ -116,9 +116,7 @@ def test_a_link_ends_with_its_time_its_successor_or_its_switch(
         assert carol.get(f"/join/{odd}").status_code == 404
 
 
-def test_somebody_without_an_account_signs_up_with_it_where_an_administrator_allows_it(
-    alice: Person, bob: Person, board: int
-) -> None:
+def test_a_rooms_link_signs_people_up_if_an_administrator_allows_it(alice: Person, bob: Person, board: int) -> None:
     alice.submit("/admin/sign-up", {"open": "no", "strangers": "yes"})
     path = link(bob, board)
     dora, status, where = sign_up_by(alice.server, path, "Dora")
@@ -158,7 +156,7 @@ def chat_link(alice: Person, **choice: str) -> str:
     return re.findall(rf'value="{alice.server.url}(/invite/[\w-]+)"', alice.get("/admin").text)[0]
 
 
-def test_a_rooms_link_brings_in_nobody_without_an_account_unless_an_administrator_allows_it(
+def test_a_rooms_link_signs_nobody_up_unless_an_administrator_allows_it(
     alice: Person, bob: Person, carol: Person, board: int
 ) -> None:
     alice.submit("/admin/sign-up", {"open": "no"})
@@ -182,9 +180,7 @@ def test_a_rooms_link_brings_in_nobody_without_an_account_unless_an_administrato
     assert status == 403
 
 
-def test_links_have_an_end_and_a_number_of_uses_unless_somebody_chooses_otherwise(
-    alice: Person, bob: Person, board: int
-) -> None:
+def test_links_expire_and_have_a_number_of_uses_by_default(alice: Person, bob: Person, board: int) -> None:
     assert bob.submit(f"/rooms/{board}/invite").status_code == 303
     alice.submit("/admin/sign-up", {"open": "no"})
     usual = (
@@ -221,7 +217,7 @@ def test_each_person_uses_a_link_once_and_it_ends_with_its_last_use(
     assert carol.submit(path).status_code == 410, "leaving gives no use back"
 
 
-def test_of_many_at_once_as_many_get_in_as_the_link_has_uses(alice: Person, bob: Person, board: int) -> None:
+def test_simultaneous_joins_do_not_exceed_the_links_uses(alice: Person, bob: Person, board: int) -> None:
     path = link(bob, board, uses="5")
     people = [sign_up(alice.server, f"Person {number}") for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -232,7 +228,7 @@ def test_of_many_at_once_as_many_get_in_as_the_link_has_uses(alice: Person, bob:
     assert (answers.count(303), answers.count(410)) == (10, 6)
 
 
-def test_of_two_strangers_at_the_last_use_one_gets_in_and_the_other_leaves_nothing(alice: Person) -> None:
+def test_only_one_of_two_sign_ups_gets_the_last_use_of_a_link(alice: Person) -> None:
     alice.submit("/admin/sign-up", {"open": "no"})
     path = chat_link(alice, uses="1")
     with ThreadPoolExecutor(4) as pool:
@@ -294,16 +290,14 @@ def test_removing_somebody_renews_the_link_and_leaving_does_not(
     assert "invite link" not in bob.get(removed.headers["location"]).text.split("Add people")[0]
 
 
-def test_a_link_to_the_chat_leads_to_no_room_and_a_rooms_link_not_past_it(
-    alice: Person, bob: Person, board: int
-) -> None:
+def test_the_chats_link_opens_no_room_and_a_rooms_link_no_other_room(alice: Person, bob: Person, board: int) -> None:
     token = chat_link(alice).split("/")[2]
     assert bob.get(f"/join/{token}").status_code == 404
     assert bob.submit(f"/join/{token}").status_code == 410
     assert query(alice.server.database_url, "SELECT uses FROM invites")[0][0] == 0
 
 
-def test_links_made_before_they_were_rows_of_their_own_go_on_working_and_get_an_end() -> None:
+def test_links_of_older_versions_still_work_and_get_an_expiry() -> None:
     with fresh_database() as url:
         run(move(url, "0021"))
         run(

@@ -71,7 +71,7 @@ ACTS = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_an_open_page_on_another_process_is_told(
+def test_a_page_on_another_process_shows_the_new_name(
     act: str, start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     first, second = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -95,7 +95,7 @@ def test_an_open_page_on_another_process_is_told(
     run(look())
 
 
-def test_what_changes_in_a_closed_room_is_told_to_its_members_only(alice: Person, bob: Person) -> None:
+def test_changes_of_a_closed_room_reach_only_its_members(alice: Person, bob: Person) -> None:
     closed = alice.create_room("Staff", "closed")
 
     async def look() -> list[str]:

@@ -49,7 +49,7 @@ def test_history_before_joining_counts_as_read(alice: Person, bob: Person) -> No
     assert "<title>Willow Street School</title>" in bob.get("/").text
 
 
-def test_looking_marks_nothing_read_and_a_button_does_so_without_javascript(alice: Person, bob: Person) -> None:
+def test_a_button_marks_a_room_as_read_without_javascript(alice: Person, bob: Person) -> None:
     alice.post(1, "news")
     statement = "SELECT read_position FROM memberships WHERE user_id = $1"
     for path in ("/rooms/1", "/rooms/1/messages/1", "/rooms/1/messages", "/rooms/1/head", "/rooms/1/read?position=1"):

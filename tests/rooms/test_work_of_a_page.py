@@ -54,7 +54,7 @@ WORKS: dict[str, Work] = {
 }
 
 
-def test_a_page_looks_at_no_more_rows_when_its_rooms_have_ten_times_as_many_members() -> None:
+def test_a_page_reads_no_more_rows_with_ten_times_as_many_members() -> None:
     visited = []
     for sizes in (SMALL, LARGE):
         with fresh_database() as url:

@@ -95,7 +95,7 @@ def test_no_route_is_missing_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_each_visitor_is_answered_as_the_table_says(here: World, route: str) -> None:
+def test_each_visitor_gets_the_answer_in_the_table(here: World, route: str) -> None:
     for visitor, expected in zip(VISITORS, ROUTES[route], strict=True):
         answer, has_written = ask(here, visitor, route)
         assert answer.status_code in ANSWERS[expected], f"{visitor}: {answer.status_code} {answer.text}"
@@ -111,9 +111,7 @@ def test_each_visitor_is_answered_as_the_table_says(here: World, route: str) -> 
 
 
 @pytest.mark.parametrize("route", [route for route in SIGNED_IN if route != "POST /sign-out"])
-def test_a_page_that_asks_by_itself_for_somebody_signed_out_is_told_so_without_a_redirect(
-    here: World, route: str
-) -> None:
+def test_a_background_request_after_signing_out_gets_no_redirect(here: World, route: str) -> None:
     asked_by_htmx, _ = ask(
         here, "nobody", route, {"HX-Request": "true", "Origin": here.server.url, "Sec-Fetch-Site": "same-origin"}
     )
@@ -132,7 +130,7 @@ def test_no_other_site_can_make_a_visitor_do_anything(here: World, path: str) ->
             assert_has_headers(answer)
 
 
-def test_files_and_answers_that_are_no_pages_carry_the_headers(here: World) -> None:
+def test_files_and_other_answers_carry_the_security_headers_too(here: World) -> None:
     with here.client("alice") as client:
         page = client.get("/").text
         style = re.findall(r'href="(/static/css/[^"]+)"', page)[0]
@@ -162,7 +160,7 @@ def test_files_and_answers_that_are_no_pages_carry_the_headers(here: World) -> N
         assert all(answer.headers["cache-control"] == "no-store" for answer in asked if answer.status_code >= 400)
 
 
-def test_over_https_every_answer_says_to_come_back_over_https(here: World) -> None:
+def test_over_https_every_answer_carries_strict_transport_security(here: World) -> None:
     with here.client("nobody") as client:
         client.headers["X-Forwarded-Proto"] = "https"
         for path in ("/", "/sign-in", "/nothing", "/static/js/live.js", "/static/nothing", "/healthz", "/%ff"):
@@ -203,13 +201,13 @@ HANDSHAKE = (
     ],
     ids=["a handshake", "no request", "no length", "no header"],
 )
-def test_answers_of_the_server_itself_carry_the_headers(here: World, request_: bytes, status: int) -> None:
+def test_answers_of_the_server_itself_carry_the_security_headers(here: World, request_: bytes, status: int) -> None:
     answer = raw(here, request_)
     assert answer.status_code == status
     assert_has_headers(answer)
 
 
-def test_the_page_of_a_failure_carries_the_headers_and_is_kept_nowhere(here: World) -> None:
+def test_an_error_page_carries_the_security_headers_and_is_not_cached(here: World) -> None:
     with here.client("alice") as client:
         here.tables.execute("ALTER TABLE rooms RENAME COLUMN topic TO gone")
         try:

@@ -197,7 +197,7 @@ def send(here: World, visitor: str, route: str, hostile: dict[str, object]) -> t
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_hostile_values_are_refused_or_taken_as_text(here: World, route: str) -> None:
+def test_hostile_values_are_refused_or_treated_as_text(here: World, route: str) -> None:
     logged = len(here.server.log)
 
     @settings(
@@ -219,7 +219,7 @@ def test_hostile_values_are_refused_or_taken_as_text(here: World, route: str) ->
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_hostile_values_in_the_fields_a_route_knows_are_refused_or_taken_as_text(here: World, route: str) -> None:
+def test_hostile_values_in_known_fields_are_refused_or_treated_as_text(here: World, route: str) -> None:
     """One after the other: a hostile form has several, of which the first that is refused hides the others."""
     own = [*FIELDS.get(route, {}), *re.findall(r"(\w+)=", QUERIES.get(route, ""))]
     if not own:

@@ -114,7 +114,7 @@ def test_an_ordinary_message_is_found_while_the_slowest_wait(chat: str) -> None:
         until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] > 20)
 
 
-def test_a_message_that_is_refused_holds_up_no_other(chat: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_that_cannot_be_indexed_delays_no_other(chat: str, caplog: pytest.LogCaptureFixture) -> None:
     run(execute(chat, TRIGGER.format(REFUSE)))
     write(chat, BIG, *(f"before{number}" for number in range(40)), "poison", "afterwards")
     write(chat, SMALL, "tomatoes")
@@ -127,7 +127,7 @@ def test_a_message_that_is_refused_holds_up_no_other(chat: str, caplog: pytest.L
     assert "poison" not in caplog.text, "what people write does not stand in the log"
 
 
-def test_a_message_that_was_set_aside_is_tried_at_once_when_it_is_edited(chat: str) -> None:
+def test_editing_a_message_that_was_set_aside_retries_it_at_once(chat: str) -> None:
     run(execute(chat, TRIGGER.format(REFUSE)))
     write(chat, BIG, "poison")
     with indexing(chat):
@@ -140,7 +140,7 @@ def test_a_message_that_was_set_aside_is_tried_at_once_when_it_is_edited(chat: s
         assert not finds(chat, "antidote"), "what was edited away is not found"
 
 
-def test_a_message_that_was_set_aside_is_tried_again_later_and_later(chat: str) -> None:
+def test_a_message_set_aside_is_retried_with_growing_pauses(chat: str) -> None:
     run(execute(chat, TRIGGER.format(REFUSE)))
     write(chat, BIG, "poison")
     earlier = "UPDATE unsearchable SET tried_at = now() - make_interval(mins => $1)"
@@ -156,7 +156,7 @@ def test_a_message_that_was_set_aside_is_tried_again_later_and_later(chat: str) 
         until(lambda: finds(chat, "poison") and aside(chat) == [])
 
 
-def test_a_step_that_takes_too_long_is_halved_until_it_does_not(chat: str) -> None:
+def test_a_slow_step_is_halved_until_it_is_fast_enough(chat: str) -> None:
     run(execute(chat, TRIGGER.format(DELAY)))
     write(chat, BIG, *(f"poison{number}" for number in range(8)))
     write(chat, SMALL, "tomatoes")

@@ -43,7 +43,7 @@ class Crowd:
         return place
 
 
-def test_the_oldest_that_waits_makes_way_for_others_from_its_address() -> None:
+def test_the_oldest_idle_connection_is_closed_for_others_of_its_address() -> None:
     crowd = Crowd()
     for number in range(12):
         assert crowd.open("192.0.2.1", f"{number}") is not None
@@ -76,19 +76,19 @@ def test_members_do_not_count_for_their_address() -> None:
     ("192.0.2.1", "::ffff:192.0.2.1", True),
     ("192.0.2.1", "192.0.2.2", False),
 ])  # fmt: skip
-def test_an_address_is_what_one_client_can_use_freely(first: str, second: str, same: bool) -> None:
+def test_a_client_is_counted_by_the_network_it_can_use_freely(first: str, second: str, same: bool) -> None:
     crowd = Crowd()
     for _ in range(10):
         crowd.working(first)
     assert (crowd.open(second) is None) == same
 
 
-def test_a_proxy_that_is_trusted_has_no_limit_of_an_address() -> None:
+def test_a_trusted_proxy_has_no_limit_per_address() -> None:
     crowd = Crowd()
     assert all(crowd.working(PROXY) for _ in range(100))
 
 
-def test_half_of_the_room_is_for_members() -> None:
+def test_half_of_all_connections_are_for_members() -> None:
     crowd = Crowd(most=100)
     for number in range(5):
         for _ in range(10):
@@ -96,7 +96,7 @@ def test_half_of_the_room_is_for_members() -> None:
     assert crowd.open("198.51.100.1") is None, "strangers have taken their half"
 
 
-def test_the_most_crowded_address_makes_way_when_strangers_fill_their_half() -> None:
+def test_the_most_crowded_address_loses_connections_when_half_are_used() -> None:
     crowd = Crowd(most=100)
     for number in range(10):
         crowd.open("192.0.2.1", f"crowded {number}")
@@ -107,7 +107,7 @@ def test_the_most_crowded_address_makes_way_when_strangers_fill_their_half() -> 
     assert crowd.made_way == ["crowded 0", "crowded 1", "crowded 2"]
 
 
-def test_a_member_that_only_waits_makes_way_when_there_is_no_room_at_all() -> None:
+def test_a_members_idle_connection_is_closed_when_all_connections_are_used() -> None:
     crowd = Crowd(most=20)
     places = [crowd.open(f"192.0.2.{number}", f"member {number}") for number in range(10)]
     for place in places:
@@ -121,7 +121,7 @@ def test_a_member_that_only_waits_makes_way_when_there_is_no_room_at_all() -> No
     assert crowd.made_way == ["member 0"]
 
 
-def test_nothing_is_left_of_connections_that_have_closed() -> None:
+def test_closed_connections_leave_nothing_in_memory() -> None:
     crowd = Crowd()
     places = [crowd.working(f"192.0.2.{number % 7}") for number in range(50)]
     for number, place in enumerate(places):
@@ -149,7 +149,7 @@ class Holder:
         self.is_aborted = True
 
 
-def test_the_largest_are_dropped_when_connections_hold_too_much() -> None:
+def test_the_largest_connections_are_dropped_when_memory_is_used_up() -> None:
     connections = Connections(100, 10, TrustedProxies(PROXY))
     holders = [Holder() for _ in range(10)]
     for number, holder in enumerate(holders):
@@ -177,7 +177,7 @@ def small_server(database_url: str) -> Iterator[ChatServer]:
 
 
 @pytest.mark.anyio
-async def test_half_requests_keep_nobody_out(small_server: ChatServer) -> None:
+async def test_half_requests_lock_nobody_out(small_server: ChatServer) -> None:
     alice = first_run(small_server)
     with ExitStack() as stack:
 
@@ -205,7 +205,7 @@ def narrow_server(start_server: Callable[..., ChatServer], database_url: str) ->
     return start_server(database_url, CONNECTIONS_PER_ADDRESS="10")
 
 
-def test_idle_connections_of_an_address_make_way_and_members_keep_theirs(narrow_server: ChatServer) -> None:
+def test_idle_connections_are_closed_for_new_ones_and_members_keep_theirs(narrow_server: ChatServer) -> None:
     alice = first_run(narrow_server)
     with ExitStack() as stack:
         mine = stack.enter_context(dial(narrow_server))
@@ -243,7 +243,7 @@ def test_strangers_behind_a_proxy_are_limited_by_their_own_address(narrow_server
 
 
 @pytest.mark.anyio
-async def test_the_oldest_of_too_many_pages_gives_way_and_says_so(
+async def test_the_oldest_of_too_many_pages_is_disconnected_and_says_so(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     alice = first_run(start_server(database_url, PAGES_PER_PERSON="5"))

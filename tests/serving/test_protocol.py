@@ -41,11 +41,11 @@ def seconds_until_ended(connections: list[socket.socket], patience: float) -> fl
     return time.monotonic() - started
 
 
-def test_uvicorn_is_the_one_the_protocol_was_written_for() -> None:
+def test_uvicorn_has_the_version_the_protocol_was_written_for() -> None:
     assert uvicorn.__version__ == "0.54.0"
 
 
-def test_a_header_is_limited_however_it_is_cut(server: ChatServer) -> None:
+def test_a_header_is_limited_however_it_is_split(server: ChatServer) -> None:
     start, end = request(server).removesuffix(b"\r\n"), b"Connection: close\r\n\r\n"
     fits = b"X: " + b"x" * (MOST_HEADER_BYTES - 200) + b"\r\n"
     assert status(answer(server, start, fits, end)) == 200
@@ -78,7 +78,7 @@ def test_trailers_change_nothing(alice: Person) -> None:
     assert status(received) == 303
 
 
-def test_nonsense_is_answered_in_a_word_and_not_logged_as_an_error(server: ChatServer) -> None:
+def test_a_malformed_request_gets_a_short_answer_and_no_error_in_the_log(server: ChatServer) -> None:
     upgrade = ("Upgrade: websocket", "Connection: upgrade", "Sec-WebSocket-Version: 13")
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
     for sent in (
@@ -134,7 +134,7 @@ def everything_within(connection: socket.socket) -> bytes:
     return everything(connection)
 
 
-def test_a_slow_client_is_told(server: ChatServer) -> None:
+def test_a_slow_client_gets_an_error(server: ChatServer) -> None:
     with dial(server) as half, dial(server) as body, dial(server) as silent:
         half.sendall(b"GET / HT")
         body.sendall(form(server, "/sign-in", 1_000) + b"email=")
@@ -144,13 +144,13 @@ def test_a_slow_client_is_told(server: ChatServer) -> None:
     assert "Traceback" not in server.log
 
 
-def test_few_requests_may_wait_for_the_answers_before_them(server: ChatServer) -> None:
+def test_few_requests_are_queued_on_a_connection(server: ChatServer) -> None:
     received = answer(server, request(server) * (MOST_PIPELINED - 1) + request(server, "/healthz", "Connection: close"))
     assert received.count(b"200 OK") == MOST_PIPELINED
     assert answer(server, request(server, "/sign-in") * 10_000).count(b"200 OK") < MOST_PIPELINED
 
 
-def test_a_client_that_takes_no_answer_is_dropped(alice: Person) -> None:
+def test_a_client_that_reads_no_answer_is_dropped(alice: Person) -> None:
     server = alice.server
     for number in range(30):
         alice.post(1, f"{number} " + "words " * 1_500)

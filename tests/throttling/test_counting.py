@@ -45,9 +45,7 @@ each_storage = pytest.mark.parametrize("kind", ["memory", "redis", "postgres"])
 
 
 @each_storage
-async def test_a_budget_is_refused_when_it_is_spent_and_says_when_it_is_there_again(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
+async def test_a_used_up_budget_refuses_and_says_how_long_to_wait(kind: str, request: pytest.FixtureRequest) -> None:
     async with storage_of(kind, request) as storage:
         counting = Counting(storage, 1)
         budget = THREE.budgets[0]
@@ -58,7 +56,7 @@ async def test_a_budget_is_refused_when_it_is_spent_and_says_when_it_is_there_ag
 
 
 @each_storage
-async def test_a_budget_is_there_again_after_its_time(kind: str, request: pytest.FixtureRequest) -> None:
+async def test_a_budget_is_full_again_after_its_time(kind: str, request: pytest.FixtureRequest) -> None:
     async with storage_of(kind, request) as storage:
         counting, budget = Counting(storage, 1), BRIEF.budgets[0]
         assert await counting.draw(BRIEF, budget, "alice") == 0
@@ -68,9 +66,7 @@ async def test_a_budget_is_there_again_after_its_time(kind: str, request: pytest
 
 
 @each_storage
-async def test_of_attempts_at_the_same_moment_as_many_pass_as_the_budget_has(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
+async def test_simultaneous_attempts_do_not_exceed_the_budget(kind: str, request: pytest.FixtureRequest) -> None:
     async with storage_of(kind, request) as storage:
         counting, budget = Counting(storage, 1), GUESS.budgets[0]
         answers = await asyncio.gather(*(counting.draw(GUESS, budget, "alice") for _ in range(40)))
@@ -176,7 +172,7 @@ async def test_while_redis_is_away_each_process_keeps_the_limits_and_says_so_onc
     await storage.close()
 
 
-async def test_a_redis_that_hangs_is_waited_for_once_and_not_by_every_request(redis_server: RedisServer) -> None:
+async def test_only_one_request_waits_for_a_redis_that_hangs(redis_server: RedisServer) -> None:
     storage = RedisCounters(redis_server.url)
     throttling = Throttling(storage, 1)
     await throttling.check(THREE, {"person": "alice"})

@@ -76,7 +76,7 @@ async def test_addresses_within_one_ipv6_network_count_as_one() -> None:
     assert found.count(429) == 100
 
 
-async def test_load_balancers_may_always_ask_whether_a_process_lives() -> None:
+async def test_load_balancers_may_check_health_under_any_host() -> None:
     assert set(await statuses(13_000, path="/healthz")) == {200}
 
 

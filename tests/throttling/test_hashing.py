@@ -45,7 +45,7 @@ async def test_known_browsers_come_first_and_addresses_take_turns() -> None:
     assert door.through == ["crowd 0", "known", "crowd 1", "neighbour", "crowd 2", "crowd 3", "crowd 4"]
 
 
-async def test_a_full_queue_refuses_the_last_of_the_address_that_has_most() -> None:
+async def test_a_full_queue_refuses_the_last_request_of_the_most_frequent_address() -> None:
     door = Door(most_waiting=4)
     tasks = [await door.arrive(f"crowd {number}", Asker("192.0.2.1")) for number in range(150)]
     neighbour = await door.arrive("neighbour", Asker("192.0.2.2"))
@@ -59,7 +59,7 @@ async def test_a_full_queue_refuses_the_last_of_the_address_that_has_most() -> N
     assert len(door.through) == 5
 
 
-async def test_a_request_that_is_given_up_leaves_its_place_to_the_next() -> None:
+async def test_a_cancelled_request_leaves_its_place_in_the_queue_to_the_next() -> None:
     door = Door()
     first = await door.arrive("first", Asker("192.0.2.1"))
     second = await door.arrive("second", Asker("192.0.2.2"))
@@ -72,7 +72,7 @@ async def test_a_request_that_is_given_up_leaves_its_place_to_the_next() -> None
     assert await door.come("fourth", Asker()) == "fourth"
 
 
-async def test_a_request_that_is_given_up_in_its_turn_passes_it_on() -> None:
+async def test_a_request_cancelled_in_its_turn_passes_the_turn_on() -> None:
     door = Door()
     first = await door.arrive("first", Asker("192.0.2.1"))
     second = await door.arrive("second", Asker("192.0.2.2"))

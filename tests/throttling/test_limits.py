@@ -40,7 +40,7 @@ def guess_when_allowed(client: httpx.Client, email: str, **options: str) -> tupl
     return answer, waits
 
 
-def test_guesses_at_an_account_wait_longer_and_longer_and_then_the_right_password_is_taken(alice: Person) -> None:
+def test_guesses_are_delayed_longer_and_longer_and_the_right_password_still_works(alice: Person) -> None:
     stranger = browser(alice.server)
     started = time.monotonic()
     waits = [guess_when_allowed(stranger, alice.email)[1] for _ in range(9)]
@@ -65,7 +65,7 @@ def test_a_refused_sign_in_says_how_long_to_wait_and_keeps_the_address(alice: Pe
     assert "a wrong guess" not in page
 
 
-def test_throttling_does_not_tell_whether_there_is_such_an_account(alice: Person) -> None:
+def test_rate_limits_do_not_reveal_whether_an_account_exists(alice: Person) -> None:
     stranger, ways = browser(alice.server), []
     for email, address in ((alice.email, "192.0.2.1"), ("nobody@example.org", "192.0.2.2")):
         answers = [guess(stranger, email, address=address) for _ in range(12)]
@@ -75,7 +75,7 @@ def test_throttling_does_not_tell_whether_there_is_such_an_account(alice: Person
         assert 429 in way
 
 
-def test_guesses_made_elsewhere_do_not_delay_a_browser_the_account_knows(alice: Person) -> None:
+def test_guesses_from_elsewhere_do_not_delay_a_known_browser(alice: Person) -> None:
     alice.submit("/sign-out")
     stranger, answers, waits = browser(alice.server), [], 0
     # Five from each address, until all together have to wait for a while.
@@ -113,7 +113,7 @@ def test_a_forged_x_forwarded_for_changes_nothing(start_server: StartServer, dat
     assert 429 in answers
 
 
-def test_a_crowd_of_wrong_passwords_does_not_keep_others_waiting(alice: Person) -> None:
+def test_many_wrong_passwords_at_once_do_not_delay_other_sign_ins(alice: Person) -> None:
     """From three addresses come 150 guesses at as many accounts, then somebody from another, and somebody known."""
     alice.submit("/sign-out")
     answers: list[int] = []
@@ -139,7 +139,7 @@ def test_a_crowd_of_wrong_passwords_does_not_keep_others_waiting(alice: Person) 
     assert min(overtaken_by) <= 8
 
 
-def test_sign_ups_from_one_address_are_limited_and_a_class_still_finds_room(alice: Person) -> None:
+def test_sign_ups_from_one_address_are_limited_but_a_class_can_sign_up(alice: Person) -> None:
     def one(number: int) -> httpx.Response:
         fields = {"name": f"Pupil {number}", "email": f"pupil{number}@example.org", "password": PASSWORD}
         return browser(alice.server).post("/sign-up", data=fields, headers={"X-Forwarded-For": "192.0.2.1"})
@@ -174,7 +174,7 @@ def test_posting_very_fast_is_refused_and_nothing_is_lost(alice: Person) -> None
     assert "typed" not in " ".join(alice.reads(1))
 
 
-def test_a_flood_of_messages_becomes_two_a_second(alice: Person) -> None:
+def test_a_flood_of_messages_is_limited_to_two_a_second(alice: Person) -> None:
     started = time.monotonic()
     with ThreadPoolExecutor(8) as crowd:
         answers = list(crowd.map(lambda number: alice.post(1, f"message {number}").status_code, range(100)))
@@ -201,7 +201,7 @@ FLOODS = {
 }
 
 
-def test_every_flood_of_a_person_meets_a_limit_that_says_how_long_to_wait(alice: Person, bob: Person) -> None:
+def test_every_action_has_a_rate_limit_that_says_how_long_to_wait(alice: Person, bob: Person) -> None:
     for name, (path, fields, most, words) in FLOODS.items():
         started, number = time.monotonic(), 0
         while (answer := alice.submit(path, fields(number))).status_code != 429:

@@ -75,7 +75,7 @@ SPOOF = ("X-Forwarded-For", "1.1.1.1")
 HTTPS = ("X-Forwarded-Proto", "https")
 
 
-def test_who_connects_by_themselves_cannot_make_up_an_address() -> None:
+def test_a_client_without_a_proxy_cannot_forge_its_address() -> None:
     with serving("10.0.0.1") as address:
         answer = ask(address, SPOOF, HTTPS, ("X-Real-IP", "1.1.1.1"), ("Forwarded", "for=1.1.1.1;proto=https"))
     assert answer == {"address": "127.0.0.1", "peer": "127.0.0.1", "scheme": "http", "here": False, "forwarded": True}
@@ -102,7 +102,7 @@ def test_a_trusted_proxy_names_the_client_and_a_made_up_header_changes_nothing()
         ([""], "http"),
     ],
 )
-def test_the_nearest_proxy_says_the_scheme(schemes: list[str], scheme: str) -> None:
+def test_the_nearest_proxy_decides_the_scheme(schemes: list[str], scheme: str) -> None:
     with serving("*") as address:
         assert ask(address, *(("X-Forwarded-Proto", value) for value in schemes))["scheme"] == scheme
 
@@ -115,7 +115,7 @@ def test_a_websocket_has_the_same_client() -> None:
     assert '"scheme":"wss"' in answer
 
 
-def test_only_a_visitor_whom_no_proxy_forwarded_sits_at_this_machine() -> None:
+def test_a_forwarded_visitor_does_not_count_as_sitting_at_this_machine() -> None:
     with serving("127.0.0.1,::1") as address:
         assert ask(address)["here"] is True
         for header in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Forwarded", "X-Real-IP"):

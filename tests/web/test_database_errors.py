@@ -87,7 +87,7 @@ async def ask_wrongly(request: Request) -> Response:
     ],
     ids=lambda handler: handler.__name__,
 )
-async def test_an_error_of_ours_is_a_500_with_a_number_for_the_administrator(
+async def test_an_unexpected_error_is_a_500_with_a_number_for_the_administrator(
     database_url: str, handler: Handler
 ) -> None:
     answer = await answer_of(database_url, handler)
@@ -147,13 +147,13 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     await made.dispose()
 
 
-async def test_a_mistake_in_a_statement_stays_what_it_is(engine: AsyncEngine) -> None:
+async def test_an_error_in_a_statement_is_not_a_database_failure(engine: AsyncEngine) -> None:
     with pytest.raises(DBAPIError):
         async with reading(engine) as connection:
             await connection.execute(text("SELECT nonsense"))
 
 
-async def test_a_pool_without_a_free_connection_is_a_database_that_cannot_answer(
+async def test_a_pool_without_a_free_connection_answers_503(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine.pool, "_timeout", 0.2)
@@ -166,7 +166,7 @@ async def test_a_pool_without_a_free_connection_is_a_database_that_cannot_answer
         pass
 
 
-async def test_a_server_that_is_down_is_a_database_that_cannot_answer(postgres_server: PostgresServer) -> None:
+async def test_a_database_server_that_is_down_answers_503(postgres_server: PostgresServer) -> None:
     engine = create_engine(postgres_server.url)
     async with engine.connect() as connection:
         postgres_server.kill()

@@ -72,7 +72,7 @@ def test_an_address_with_malformed_utf_8_is_refused(alice: Person) -> None:
             pass
 
 
-def test_a_nul_is_shown_as_a_sign_instead_of_breaking_anything(alice: Person) -> None:
+def test_a_nul_in_a_form_is_replaced_by_a_visible_sign(alice: Person) -> None:
     assert send(alice, (URLENCODED, b"body=a%00b")).status_code < 400
     assert send(alice, multipart(field(b"body", b"c\0d"))).status_code < 400
     assert alice.reads(1) == ["a\ufffdb", "c\ufffdd"]
@@ -83,7 +83,7 @@ def test_a_nul_is_shown_as_a_sign_instead_of_breaking_anything(alice: Person) ->
     assert alice.submit("/sign-in", fields).status_code == 422
 
 
-def test_no_shape_of_a_form_breaks_the_server(alice: Person) -> None:
+def test_no_malformed_form_breaks_the_server(alice: Person) -> None:
     for form in shapes():
         assert send(alice, form, "/sign-in").status_code in (400, 422), (form[0][:80], form[1][:80])
     assert "Traceback" not in alice.server.log
@@ -96,7 +96,7 @@ def test_a_form_that_is_cut_off_is_refused(alice: Person) -> None:
     assert alice.reads(1) == []
 
 
-def test_files_are_refused_as_long_as_there_is_no_place_for_them(alice: Person) -> None:
+def test_forms_with_files_are_refused(alice: Person) -> None:
     for name in (b'"a.txt"', b'""'):
         part = b'Content-Disposition: form-data; name="body"; filename=' + name + b"\r\n\r\nwords"
         assert send(alice, multipart(part)).status_code == 400
@@ -107,7 +107,7 @@ def test_files_are_refused_as_long_as_there_is_no_place_for_them(alice: Person) 
     assert alice.reads(1) == []
 
 
-def test_what_is_not_a_form_is_refused(alice: Person) -> None:
+def test_a_body_that_is_no_form_is_refused(alice: Person) -> None:
     for kind in ("application/json", "text/plain", "application/octet-stream", "multipart/mixed; boundary=x"):
         answer = send(alice, (kind, b'{"body": "a"}'))
         assert answer.status_code == 415
@@ -122,6 +122,6 @@ def test_a_form_too_large_in_pieces_is_refused(alice: Person) -> None:
     assert answer.status_code == 413
 
 
-def test_two_kinds_for_one_form_are_refused(server: ChatServer) -> None:
+def test_two_content_types_for_one_form_are_refused(server: ChatServer) -> None:
     kinds = [("Origin", server.url), ("Content-Type", URLENCODED), ("Content-Type", "multipart/form-data; boundary=x")]
     assert httpx.post(f"{server.url}/sign-in", content=b"email=a", headers=kinds).status_code == 400

@@ -80,7 +80,7 @@ def test_this_machine_answers_to_its_names_and_addresses_only() -> None:
     assert not hosts.allow("192.0.2.5", "192.0.2.4")
 
 
-def test_an_address_of_an_interface_is_ours_behind_a_proxy_too() -> None:
+def test_an_interfaces_address_is_allowed_behind_a_proxy_too() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # sends nothing
@@ -109,7 +109,7 @@ def test_an_address_of_an_interface_is_ours_behind_a_proxy_too() -> None:
         ("", "anything.example", False),
     ],
 )
-def test_named_hosts_are_answered(patterns: str, name: str, allowed: bool) -> None:
+def test_hosts_in_allowed_hosts_are_answered(patterns: str, name: str, allowed: bool) -> None:
     assert AllowedHosts(read_patterns(patterns), None).allow(name, "127.0.0.1") is allowed
 
 
@@ -147,7 +147,7 @@ def test_the_public_address_is_spelt_as_browsers_spell_an_origin(value: str, ori
     ["https://a@chat.example.org", "https://", "https://chat:x", "https://chat:99999", "https://a#b", "https://a?b",
      "https://a b", "ftp://chat", "https://[::1", "https://a..b", "https://chat.example.org, https://b"],
 )  # fmt: skip
-def test_a_public_address_that_is_none_is_refused(value: str) -> None:
+def test_a_malformed_public_address_is_refused(value: str) -> None:
     with pytest.raises(Exception, match="PUBLIC_URL must be"):
         Settings.from_environment({"PUBLIC_URL": value, "SECRET_KEY": SECRET_KEY})
 
@@ -159,7 +159,7 @@ def raw(server: ChatServer, request: str) -> str:
         return connection.makefile("rb").readline().decode()
 
 
-def test_a_strange_host_is_refused_everywhere_but_for_health_checks(alice: Person) -> None:
+def test_an_unknown_host_is_refused_everywhere_but_in_health_checks(alice: Person) -> None:
     server = alice.server
     evil = {"Host": f"rebound.example:{server.port}"}
     for path in ("/", "/sign-in", "/static/css/base.css", "/rooms/1", "/nothing", "/invite/x", "/sign-in/"):
@@ -214,7 +214,7 @@ def test_a_malformed_host_is_refused(server: ChatServer) -> None:
         assert " 303 " in raw(server, f"GET /sign-in HTTP/1.1\nHost: {host}\nConnection: close\n\n"), host
 
 
-def test_a_slash_too_many_leads_on_without_naming_a_host(alice: Person) -> None:
+def test_the_redirect_without_a_trailing_slash_names_no_host(alice: Person) -> None:
     client = alice.client
     assert client.get("/rooms/").headers["location"] == "/rooms"
     assert client.get("/rooms/1/?before=2").headers["location"] == "/rooms/1?before=2"

@@ -46,14 +46,14 @@ def test_each_request_is_one_line_with_route_status_time_size_address_and_person
     assert "secret-code" not in json_server.log
 
 
-def test_in_text_a_request_is_one_line_too(alice: Person) -> None:
+def test_a_request_is_one_line_in_the_text_format_too(alice: Person) -> None:
     answer = alice.get("/rooms/1")
     alice.server.stop()
     (line,) = [line for line in alice.server.log.splitlines() if answer.headers["x-request-id"] in line]
     assert re.search(r"Z INFO chat\.requests: GET /rooms/1 status=200 milliseconds=[\d.]+ bytes=\d+ address=127", line)
 
 
-def test_a_request_keeps_the_id_it_came_with_when_that_is_a_plain_word(alice: Person) -> None:
+def test_a_request_keeps_a_plain_id_of_its_client(alice: Person) -> None:
     assert alice.get("/rooms/1", **{"X-Request-ID": "given-0123.abc"}).headers["x-request-id"] == "given-0123.abc"
     for bad in ("", "short", "with blank 12", "x" * 65, "semi;colon;;", "-starts-so", '"quoted-word"', "ünicode-1234"):
         given = alice.client.get("/", headers={b"X-Request-ID": bad.encode("latin-1")})  # type: ignore[dict-item]
@@ -73,7 +73,7 @@ def test_health_checks_and_static_files_are_not_logged(json_server: ChatServer) 
     assert requests_in(json_server) == []
 
 
-def test_a_pages_socket_has_a_line_at_its_beginning_and_at_its_end(json_server: ChatServer) -> None:
+def test_a_websocket_is_logged_when_it_opens_and_when_it_closes(json_server: ChatServer) -> None:
     alice = first_run(json_server)
 
     async def look() -> None:
@@ -122,7 +122,7 @@ def test_no_secret_of_a_request_gets_into_the_log(json_server: ChatServer) -> No
         assert secret not in log
 
 
-def test_a_client_cannot_write_a_line_of_the_log(json_server: ChatServer) -> None:
+def test_a_client_cannot_forge_a_line_of_the_log(json_server: ChatServer) -> None:
     with socket.create_connection(("127.0.0.1", json_server.port)) as raw:
         raw.sendall(b"GET /a%0aINFO%0d%1b[31m%e2%80%a8 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         while raw.recv(65536):
