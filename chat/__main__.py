@@ -132,11 +132,11 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.web_concurrency,
-        # Ours (web/client.py) takes the last address that is no proxy's; uvicorn's believes the first one, after *.
+        # web/client.py takes the last address that is no proxy's. uvicorn takes the first one if `*` is set.
         proxy_headers=False,
         http=BoundedProtocol,
         backlog=backlog(raise_file_limit()),
-        # Loading all modules takes this long on a busy machine: given up earlier, a process would never be ready.
+        # Loading all modules takes this long on a busy machine; with a shorter timeout a process would never be ready.
         timeout_worker_healthcheck=30,
         ws=LiveProtocol,
         ws_per_message_deflate=False,
@@ -151,7 +151,7 @@ def serve(settings: Settings, stack: ExitStack) -> None:
 
 
 def _check_pooler(database_url: str, broadcast_url: str | None) -> None:
-    """Refuse a broker that a pooler makes deaf, and tell of one that costs time."""
+    """Refuse a broker behind a pooler in transaction mode; log a database behind one."""
     log = logging.getLogger("chat")
     try:
         is_postgres = broadcast_url is not None and broadcast_url.startswith("postgres")
@@ -180,7 +180,7 @@ def application():  # type: ignore[no-untyped-def]
     """The application of one server process, which finds its settings in the environment."""
     settings = Settings.from_environment(os.environ)
     logs.set_up(settings.log_format)
-    # It would log every socket with its whole address, and each start and end.
+    # uvicorn's log shows every websocket with its full URL, and each start and end.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     app = create_app(settings)
     # Ten thousand pages are millions of objects that stay: to look through them as often as Python does by itself takes
@@ -224,7 +224,7 @@ def _invite_to_set_up(database_url: str, settings: Settings) -> None:
     try:
         invitation = asyncio.run(invitation_at_start(database_url, settings))
     except DatabaseUnavailable:
-        return  # the first visitor will bring the line into the log
+        return  # the first visitor makes the chat log the line
     if invitation is None:
         return
     if settings.database_url is None:

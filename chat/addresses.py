@@ -1,4 +1,4 @@
-"""Network addresses: one spelling for each, the network each belongs to, and the proxies that are trusted."""
+"""Network addresses: a canonical spelling, the network they belong to, and the trusted proxies."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,12 +7,12 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 
 LONGEST = 64  # characters: no address with a port and a zone is longer
-LOCAL_PREFIX = 64  # a household or a server rents at least this much of IPv6, and may use all of it
+LOCAL_PREFIX = 64  # a household or server has at least this much of IPv6, and may use all of it
 
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
-    """The address that `text` spells, without its port, zone and brackets; None for anything else."""
+    """Parse an address, without its port, zone and brackets; None for anything else."""
     text = text.strip()
     if len(text) > LONGEST:
         return None
@@ -36,7 +36,7 @@ def _is_port(text: str) -> bool:
 
 
 def network_of(address: str) -> str:
-    """The network that one client can use freely, for counting: an IPv4 address, or the /64 of an IPv6 address.
+    """Return the network by which a client is counted: its IPv4 address, or the /64 of its IPv6 address.
 
     What is no address comes back as it is.
     """
@@ -47,7 +47,7 @@ def network_of(address: str) -> str:
 
 
 class TrustedProxies:
-    """The proxies whose X-Forwarded-* headers are believed: addresses, networks, or `*` for whoever connects."""
+    """The proxies whose X-Forwarded-* headers are trusted: addresses, networks, or `*` for every client."""
 
     def __init__(self, text: str) -> None:
         """Read addresses and networks separated by commas; raises `ValueError` for anything else."""
@@ -57,14 +57,14 @@ class TrustedProxies:
         self.trusts_everybody = "*" in parts or len(self._networks) < len(networks)
 
     def trusts(self, address: str | None) -> bool:
-        """Whether the connection comes from such a proxy. `address` is None for a Unix socket."""
+        """Whether a trusted proxy has this address. `address` is None for a Unix socket."""
         if self.trusts_everybody:
             return True
         parsed = parse_address(address) if address else None
         return parsed is not None and self._names(parsed)
 
     def client_of(self, peer: str, forwarded_for: Sequence[str]) -> str:
-        """The address of the client behind a trusted `peer`, from the lines of X-Forwarded-For.
+        """Return the address of the client behind a trusted `peer`, from the lines of X-Forwarded-For.
 
         Each proxy appends the address that connected to it. So the list is read from its end, and the first address
         that is not named as a proxy is the client: whatever stands before it may have been made up. `*` names no

@@ -80,7 +80,7 @@ DISPOSE_SECONDS = 1.0
 
 
 class Chat(Starlette):
-    """A Starlette application whose own page for an unexpected error has its headers, id and line in the log, too."""
+    """A Starlette application whose page for an unexpected error also gets headers, a request id and a log line."""
 
     def build_middleware_stack(self) -> ASGIApp:
         settings = self.state.settings
@@ -211,9 +211,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[dict[str, Connections]]:
         await presence.leave()
         kept.end()
         tasks.cancel_scope.cancel()
-    # A server that does not answer must not keep the process from ending.
+    # A server that does not answer must not delay the shutdown.
     with anyio.move_on_after(DISPOSE_SECONDS):
         await state.throttling.close()
         await state.database.dispose()
-    # uvicorn ends a worker by the signal itself, and then nothing is written any more.
+    # uvicorn then ends a worker by the signal itself, and nothing more is written.
     await anyio.to_thread.run_sync(logs.flush)

@@ -1,4 +1,4 @@
-"""The audit log: one line for each event that matters for security, with who, from where, and in which request.
+"""The audit log: one line for each security event, with the person, the address and the request.
 
 OWASP ASVS 5.0, chapter 16, says which events these are. A value given here is written to the log: never a secret.
 """
@@ -14,7 +14,7 @@ logger = logging.getLogger("chat.audit")
 
 @dataclass(slots=True)
 class RequestContext:
-    """The request that is being answered: its id, the client's address, and the person once that is known."""
+    """The current request: its id, the client's address, and the person once known."""
 
     request_id: str = ""
     address: str = ""
@@ -25,7 +25,7 @@ request_context: ContextVar[RequestContext | None] = ContextVar("request_context
 
 
 def record(event: str, **details: object) -> None:
-    """Log `event`, a name such as `sign_in_failed`, with its details and the present request's context."""
+    """Log `event`, a name such as `sign_in_failed`, with its details and the current request's context."""
     context = request_context.get() or RequestContext()
     known = {"address": context.address, "user_id": context.user_id, "request_id": context.request_id}
     fields = {name: value for name, value in {**known, **details}.items() if value not in ("", None)}

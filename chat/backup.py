@@ -111,7 +111,7 @@ async def restore(database_url: str, file: Path, *, replace: bool, any_size: boo
 
 
 async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
-    """Write the rows of a backup that may come into the database; before anything is locked, as it takes a while."""
+    """Write the allowed rows of a backup to files, before anything is locked, as it takes a while."""
     try:
         async with Workshop() as workshop:
             with zipfile.ZipFile(checked, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -224,7 +224,7 @@ def _check_columns(connection: Connection, backup: BackupFile) -> None:
 
 
 async def _bring_sessions_back(connection: AsyncConnection) -> None:
-    """Leave the people who are in this chat signed in, by the sessions of now.
+    """Keep the people of this chat signed in, by their current sessions.
 
     Those of the backup would let people in who signed out since, and in a backup of another chat they have the numbers
     that the tokens of people here name. A chat that was empty had nobody to mix up: there they stay.
@@ -246,11 +246,11 @@ _SESSIONS_BACK = """
         JOIN users ON users.id = kept_sessions.user_id AND users.created_at = kept_sessions.person_since
     ) AS kept
 """
-# What no constraint of the tables can say.
+# Rules that no constraint of the tables expresses.
 _CHECKS = {
-    # Whoever came first could set the chat up, and be its administrator.
+    # Otherwise the first visitor could set the chat up, and become its administrator.
     "SELECT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM installation)": "it has people, but no chat",
-    # Two people who wrote to each other would write to others, too.
+    # Otherwise other people could read what two people write to each other.
     """
     SELECT EXISTS (
         SELECT FROM rooms WHERE kind = 'direct' AND direct_key <> sha256(convert_to(

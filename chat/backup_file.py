@@ -1,4 +1,4 @@
-"""A backup as a file that anybody may have made: what it says about itself, and its tables line by line.
+"""A backup file, which may be forged: its manifest, and its tables line by line.
 
 Nothing in it is believed, and nothing of it is held in memory that could be large: a zip of 400 kB can unpack to a
 gigabyte, name tables of the database's own, or list a million parts.
@@ -21,20 +21,20 @@ from chat.models import metadata
 FORMAT = 1
 MANIFEST = "manifest.json"
 MEGABYTE = 1024 * 1024
-# What people write unpacks to five or ten times its size.
+# Texts of people unpack to five or ten times their packed size.
 PACKED_AT_MOST = 30
 ALWAYS_ALLOWED = 100 * MEGABYTE
 LONGEST_LINE = 4 * MEGABYTE
 
-# What the chat makes of the rest by itself is in no backup.
+# Tables that the chat can rebuild are in no backup.
 TABLES = {table.name: table for table in metadata.sorted_tables if not table.info.get("derived")}
 
 _ENCRYPTED = 0x1  # PKWARE's APPNOTE, 4.4.4
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
-    NotImplementedError,  # a way to pack that Python does not know
-    RecursionError,  # brackets within brackets
+    NotImplementedError,  # a compression that Python does not know
+    RecursionError,  # deeply nested JSON
     EOFError,
     KeyError,
     ValueError,
@@ -47,14 +47,14 @@ class BackupError(CannotRun):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the manifest says of a table."""
+    """A table's entry in the manifest."""
 
     columns: list[str]
     rows: int
 
 
 class _Sparing(io.FileIO):
-    """A file that is never read into memory as a whole: zipfile reads a list of contents at once, however long."""
+    """A file whose list of contents has a limit: zipfile reads it at once, however long."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
@@ -65,10 +65,10 @@ class _Sparing(io.FileIO):
 
 
 class BackupFile:
-    """An open backup: the revision of its tables, which these are, and their lines."""
+    """An open backup: the revision of its tables, their names, and their lines."""
 
     def __init__(self, file: Path, *, any_size: bool = False) -> None:
-        """Raises `BackupError` when it is no backup, is damaged, is newer than this version, or unpacks to too much."""
+        """Raises `BackupError` for a file that is no backup, damaged, newer than this version, or too large."""
         self.name = str(file)
         with ExitStack() as unfinished:
             try:
@@ -85,7 +85,7 @@ class BackupFile:
             unfinished.pop_all()
 
     def lines(self, table: str) -> Iterator[bytes]:
-        """The lines of a table, as many as the manifest says; raises `BackupError` where it is damaged."""
+        """Yield the lines of a table, as many as the manifest says; raises `BackupError` if it is damaged."""
         found = 0
         try:
             with self._archive.open(table) as part:
@@ -126,7 +126,7 @@ class BackupFile:
 
 
 def _manifest(archive: zipfile.ZipFile, name: str) -> tuple[str, dict[str, Contents]]:
-    """The revision of the tables in a backup, and what it says of each; the messages last."""
+    """Return the revision of the tables in a backup, and the entry of each; the messages last."""
     if archive.getinfo(MANIFEST).file_size > MEGABYTE:
         raise ValueError("its manifest is too long")
     manifest = json.loads(archive.read(MANIFEST))

@@ -1,4 +1,4 @@
-"""The rows of a backup that anybody may have made, before they come into the database.
+"""Checks the rows of a backup, which may be forged, before they enter the database.
 
 Fields that a page believes are made anew or checked here: a message's markup, its reactions, and what a password's hash
 costs to verify. Fields are as PostgreSQL's COPY writes them.
@@ -51,7 +51,7 @@ Row = dict[str, bytes]
 
 @dataclass(slots=True)
 class _Known:
-    """What mentions are made of: people, and who is where."""
+    """The people that mentions may name, and the members of each room."""
 
     names: dict[int, str] = field(default_factory=dict)
     by_name: dict[str, list[int]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class _Known:
 
 
 async def safe_rows(backup: BackupFile, workshop: Workshop) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
-    """The tables of a backup and their lines, to be read in this order, each once.
+    """Yield the tables of a backup with their lines, to be read in this order, each once.
 
     The lines raise `ValueError` for a field that none of our versions writes, and `BackupError`.
     """
@@ -103,7 +103,7 @@ def _row(line: bytes, columns: Sequence[str]) -> Row:
 def _look_at_person(row: Row, known: _Known) -> None:
     password_hash = _text(row["password_hash"])
     cost = _HASH.fullmatch(password_hash)
-    # A hash says itself how much memory and time it takes to verify.
+    # A hash contains the memory and time that it takes to verify.
     if cost is None or any(int(cost[name]) > most for name, most in DEAREST_HASH.items()):
         raise ValueError("a password's hash is not one of ours")
     user_id, name = int(row["id"]), _text(row["name"])
@@ -138,7 +138,7 @@ async def _make_message(row: Row, known: _Known, workshop: Workshop) -> None:
 
 
 async def _markup(body: str, kept: str, row: Row, known: _Known, workshop: Workshop) -> str:
-    """The markup of a message made of its text.
+    """Render a message's markup from its text.
 
     The kept markup says only which name meant which person, who may be called otherwise now. Where that does not lead
     to the same markup, names mean those who bear them now.
@@ -161,7 +161,7 @@ async def _markup(body: str, kept: str, row: Row, known: _Known, workshop: Works
 
 
 def _mentionable(said: str, row: Row, known: _Known) -> Mentionable:
-    """Who can be meant by a text in its room, as when it is posted."""
+    """Return the people a text in this room can mention, as when it is posted."""
     room_id, author_id = int(row["room_id"]), int(row["author_id"])
     heads = {begin[:length] for begin in said.split("@")[1:] for length in range(1, min(len(begin), LONGEST_NAME) + 1)}
     named = (user_id for head in heads for user_id in known.by_name.get(head, ()))
@@ -171,7 +171,7 @@ def _mentionable(said: str, row: Row, known: _Known) -> Mentionable:
 
 
 def _reactions(said: object) -> list[dict[str, object]]:
-    """Reactions of the form that `messages.reactions` has; what is no emoji falls out."""
+    """Check reactions as stored in `messages.reactions`; drops those that are no emoji."""
     if not isinstance(said, list) or len(said) > MOST_KINDS:
         raise ValueError("its reactions are not valid")
     reactions: list[dict[str, object]] = []

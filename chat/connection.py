@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that changes nothing in its session, and knows whether a pooler stands before the server.
+"""A connection to PostgreSQL that changes nothing in its session and recognises a pooler in front of the server.
 
 A pooler in transaction mode (PgBouncer, Supavisor, PgCat, RDS Proxy) gives each transaction whichever server connection
 is free. What a session sets there, listens to, or keeps prepared is somebody else's in the next moment. So nothing here
@@ -14,27 +14,27 @@ import asyncpg
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
 PROBE_SECONDS = 10.0
-PROBES = "ABAABBAB"  # which of two clients asks: also a pooler that takes its connections in turn shows itself
+PROBES = "ABAABBAB"  # the order in which two clients ask; it also reveals a pooler that rotates its connections
 
-# A process that hangs within a transaction must not hold a room's lock for ever. It goes with BEGIN, in one message.
+# A process that hangs in a transaction must not hold a room's lock for ever. This is sent with BEGIN, in one message.
 _LIMIT = " SET LOCAL idle_in_transaction_session_timeout = '5s'"
 
 Pooling = Literal["none", "session", "transaction"]
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """asyncpg's, for a server or for a pooler. Behind a pooler every statement must be in a transaction."""
+    """asyncpg's connection, to a server or a pooler. Behind a pooler every statement must be in a transaction."""
 
     is_pooled = False
 
     async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
-        """As asyncpg's; a transaction that begins may not idle for long."""
+        """Execute as asyncpg does; a transaction that begins may not idle for long."""
         if not arguments and query.startswith("BEGIN"):
             query += _LIMIT
         return str(await super().execute(query, *arguments, timeout=timeout))
 
     async def prepare(self, query: str, *, name: object = None, **options: Any) -> Any:
-        """Prepare a statement: by a name, so that it can be kept, or without one behind a pooler."""
+        """Prepare a statement: with a name, to reuse it, or without one behind a pooler."""
         return await super().prepare(query, name="" if self.is_pooled else True, **options)
 
 
@@ -49,7 +49,7 @@ async def connect(database_url: str) -> Connection:
         connection_class=Connection,
     )
     try:
-        # Until that is known, nothing is left behind on a connection that may be anybody's.
+        # Until a pooler is ruled out, nothing is left on a connection that others may get.
         connection.is_pooled = True
         connection.is_pooled = await _backend(connection) != connection.get_server_pid()
     except BaseException:
@@ -59,14 +59,14 @@ async def connect(database_url: str) -> Connection:
 
 
 async def _backend(connection: Connection) -> int:
-    """The server process that serves this transaction. A pooler tells its clients a number of its own at first."""
+    """Return the id of the server process behind this transaction. A pooler first reports a number of its own."""
     async with connection.transaction():
         statement = await connection.prepare("SELECT pg_backend_pid()")
         return int(await statement.fetchval())
 
 
 async def pooling_of(database_url: str) -> Pooling:
-    """How the server at a URL shares its connections; raises what asyncpg raises when it cannot be reached.
+    """Return how the server at a URL shares its connections; raises asyncpg's errors if it cannot be reached.
 
     In session mode a client keeps its server process, and no other client has the same.
     """

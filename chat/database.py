@@ -16,7 +16,7 @@ from chat.errors import DatabaseUnavailable
 from chat.pool import PatientPool
 from chat.text import single_line
 
-# Characters, more than any name has: PostgreSQL compares what is looked for with every one of them.
+# Characters, more than any name has: PostgreSQL compares the query with every name.
 LONGEST_QUERY = 200
 
 # SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
@@ -48,7 +48,7 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
         pool_size=kept,
         max_overflow=connections - kept,
         pool_timeout=CONNECT_TIMEOUT,
-        hide_parameters=True,  # else an error in the log shows what people typed, and hashes of passwords
+        hide_parameters=True,  # otherwise an error in the log shows input and password hashes
     )
     event.listen(engine.sync_engine, "connect", _keep_no_statements_behind_a_pooler)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
@@ -58,7 +58,7 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    """Take PostgreSQL's DETAIL out of an error: it quotes the refused row, and so hashes and what people typed."""
+    """Remove PostgreSQL's DETAIL from an error: it quotes the refused row, with hashes and input."""
     for error in (context.sqlalchemy_exception, context.original_exception):
         if error is not None:
             error.args = tuple(part.partition("\nDETAIL:")[0] if isinstance(part, str) else part for part in error.args)
@@ -68,11 +68,11 @@ def _hide_values(context: ExceptionContext) -> None:
 
 
 def _tell_unavailable(context: ExceptionContext) -> DatabaseUnavailable | None:
-    """Tell that the database cannot answer from a mistake of ours."""
+    """Distinguish a database that cannot answer from an error in the code."""
     error = context.original_exception
     if not isinstance(error, Exception):
         return None  # a request that is cancelled
-    # OSError: the connection, or its time, is at an end; nothing else is opened or waited for in a statement.
+    # OSError: the connection has ended or timed out; a statement opens and awaits nothing else.
     if context.is_disconnect or isinstance(error, OSError) or _sqlstate(error).startswith(_UNAVAILABLE):
         return DatabaseUnavailable(str(error) or repr(error), _sqlstate(error))
     return None
@@ -95,7 +95,7 @@ def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 @asynccontextmanager
 async def time_limit(seconds: float) -> AsyncIterator[None]:
-    """Give a use of the database so long; a database that hangs is as good as away. Raises `DatabaseUnavailable`."""
+    """Limit the time of a use of the database; raises `DatabaseUnavailable`, also for one that hangs."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -105,7 +105,7 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection for single questions: each sees its own moment, and none pays the round trips of a transaction.
+    """A connection for single statements (AUTOCOMMIT): each sees its own moment, without a transaction's round trips.
 
     Behind a pooler it is one transaction: there a question alone might be understood by one server process and
     answered by another.

@@ -104,7 +104,7 @@ class Server:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self._sockets),
-            "log_error_verbosity": "terse",  # else its log quotes rows that were refused
+            "log_error_verbosity": "terse",  # otherwise its log quotes refused rows
             **self._options,
         }
         arguments = shlex.join(f"--{name}={value}" for name, value in settings.items())

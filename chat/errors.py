@@ -27,7 +27,7 @@ class DatabaseUnavailable(Exception):
 
     @property
     def explanation(self) -> str | None:
-        """What to tell people where there is more to tell than that the database does not answer."""
+        """The text for people if there is more to say than that the database does not answer."""
         return _EXPLANATIONS.get(self.sqlstate)
 
 
@@ -51,13 +51,13 @@ class InvalidInput(Exception):
 
 
 class TooManyRequests(InvalidInput):
-    """Somebody did something too often. The same is taken in `seconds`: what was typed is to be kept until then."""
+    """A rate limit refused something; it is allowed again in `seconds`. The form keeps its input until then."""
 
     status = 429
 
     def __init__(self, why: str, seconds: float, field: str = "form") -> None:
         self.seconds = max(1, math.ceil(seconds))
-        # A page that sends again by itself says so; for how long it waits stands in static/js/sending.js.
+        # A page that sends again automatically says so; its longest wait is in static/js/sending.js.
         self.promise = (
             f"{why} This one is sent automatically in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
         )

@@ -22,7 +22,7 @@ _PATTERN = re.compile(r"(\*?\.)?[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?", re.ASCII)
 
 
 def host_name(header: str) -> str | None:
-    """The name or address in a `Host` header, in lower case and without its port; None when it is malformed."""
+    """Return the name or address in a `Host` header, in lower case and without its port; None if malformed."""
     found = _HOST.fullmatch(header.lower()) if len(header) <= LONGEST else None
     if found is None or ".." in found["name"]:
         return None
@@ -31,7 +31,7 @@ def host_name(header: str) -> str | None:
 
 
 class AllowedHosts:
-    """Loopback, this machine's names and addresses, the public address, and those that are named."""
+    """The allowed hosts: loopback, this machine's names and addresses, `PUBLIC_URL`'s, and `ALLOWED_HOSTS`."""
 
     def __init__(self, patterns: Iterable[str], public_url: str | None) -> None:
         """`patterns` come from `read_patterns`."""
@@ -44,7 +44,7 @@ class AllowedHosts:
         threading.Thread(target=self._learn_full_name, name="name of this machine", daemon=True).start()
 
     def allow(self, name: str, connected_to: str | None) -> bool:
-        """Whether requests for a host's name are answered. `connected_to` is the address of ours they came to."""
+        """Whether a host is allowed. `connected_to` is the local address of the connection."""
         if self._allows_all or name in self._names or name.endswith(self._suffixes or ("\0",)):
             return True
         address = parse_address(name)
@@ -54,12 +54,12 @@ class AllowedHosts:
         return is_ours or address.is_loopback or str(address) in self._names or _is_this_machines(address)
 
     def _learn_full_name(self) -> None:
-        # The resolver may take seconds where there is no network.
+        # The resolver may take seconds without a network.
         self._machine |= {socket.getfqdn().lower().rstrip(".")} - {""}
 
 
 def read_patterns(text: str) -> tuple[str, ...]:
-    """Names, addresses, `*.example.org` and `*`, separated by commas; raises `ValueError` for anything else."""
+    """Read names, addresses, `*.example.org` and `*`, separated by commas; raises `ValueError` for anything else."""
     return tuple(_pattern(part) for part in text.split(",") if part.strip())
 
 
@@ -82,7 +82,7 @@ def _machine_names(hostname: str) -> set[str]:
 
 
 def _search_domains() -> list[str]:
-    """The domains in which this machine's network looks for short names."""
+    """Return the search domains of this machine's resolver."""
     with suppress(OSError):
         lines = [line.split() for line in Path("/etc/resolv.conf").read_text(errors="replace").splitlines()]
         words = [word for line in lines if line[:1] in (["search"], ["domain"]) for word in line[1:]]
@@ -91,7 +91,7 @@ def _search_domains() -> list[str]:
 
 
 def _is_this_machines(address: Address) -> bool:
-    """Whether an interface of this machine has the address now: the kernel lets nobody listen on another's."""
+    """Whether an interface of this machine has the address now: the kernel lets a process listen only on these."""
     if address.is_unspecified or address.is_multicast:
         return False
     try:

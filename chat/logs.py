@@ -1,4 +1,4 @@
-"""The log: set up in every process, one line a record, written by a thread of its own.
+"""The log: set up in every process, one line for each record, written by its own thread.
 
 A log is read by people and by programs that trust its lines. So what a client sends cannot begin a line of its own, and
 what looks like a secret does not get in. A pipe that nobody reads, or that is closed, neither stops the process nor
@@ -24,15 +24,15 @@ LogFormat = Literal["text", "json"]
 MOST_WAITING_BYTES = 1024 * 1024
 MOST_LINE_CHARACTERS = 8_000
 MOST_TRACEBACK_CHARACTERS = 32_000
-# What is logged within this time is written with one call.
+# Records within this time are written with one call.
 GATHER_SECONDS = 0.02
 FLUSH_SECONDS = 1.0
 
-# Everything that a terminal or a log reader could take for the end of a line, or for a command; and what turns text.
+# Characters that a terminal or log reader could take for a line's end or a command, or that change text direction.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PLAIN = re.compile(r"[^\s\"'=]+")
-# Password hashes, tokens (JWT), and what PostgreSQL quotes of a row. None should reach a log; an error's text may try.
-# Each is found in a time that grows with the text: to the end of the line rather than to the last bracket of it.
+# Password hashes, tokens (JWT), and rows quoted by PostgreSQL. None should be logged, but an error may hold them.
+# Each pattern takes linear time: it reads to the end of the line rather than to its last bracket.
 _SECRETS = re.compile(r"\$argon2\S+|\beyJ[\w-]{1,500}\.[\w-]+\.[\w-]*|(?<=row contains )\(.*|\[parameters: .*")
 
 
@@ -46,10 +46,10 @@ def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
         earlier.close()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    # They tell of every step, and SQLAlchemy calls a pool's log by the module of its class.
+    # These loggers report every step, and SQLAlchemy names a pool's logger by the module of its class.
     for name in ("alembic", "chat.pool"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # A failure to log must not print what was to be logged.
+    # A failure to log must not print the record.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread
@@ -67,7 +67,7 @@ def safe(text: str) -> str:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
-    """Return what a record tells beside its message, with the request it belongs to."""
+    """Return a record's fields, with the request it belongs to."""
     fields: Mapping[str, object] = getattr(record, "fields", {})
     context = request_context.get()
     return {**fields, "request_id": context.request_id} if context and context.request_id else dict(fields)
@@ -108,7 +108,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Writer(logging.Handler):
-    """Hands lines to a thread that writes them. Never waits for whoever reads them."""
+    """Hands lines to a thread that writes them. Never waits for the reader of the log."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -158,7 +158,7 @@ class _Writer(logging.Handler):
                 self._change.wait_for(lambda: self._waiting or self._lost or self._is_closed)
                 if not (self._waiting or self._lost):
                     return
-            # Not while the lock is held: more may come in this time.
+            # Not while the lock is held: more lines may arrive meanwhile.
             threading.Event().wait(GATHER_SECONDS)
             with self._change:
                 lines, self._waiting, lost, self._lost = self._waiting, [], self._lost, 0
@@ -167,7 +167,7 @@ class _Writer(logging.Handler):
                 lines.append(self._own_line("%d lines were lost, as standard error was not read in time", lost))
             _write(self._descriptor, b"".join(lines))
             with self._change:
-                # What is being written still counts, so that the bound holds for both together.
+                # Lines being written still count, so that the limit holds for both together.
                 self._waiting_bytes = sum(map(len, self._waiting))
                 self._is_writing = False
                 self._change.notify_all()

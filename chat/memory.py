@@ -1,4 +1,4 @@
-"""How much memory texts take, and a budget for what is held at the same time.
+"""The memory that texts take, and a budget for texts in memory at the same time.
 
 Every cache, queue and replay is bounded in bytes, because members choose how long their messages are. The constant that
 says how many stands beside each of them; `docs/architecture.md` lists them all.
@@ -14,12 +14,12 @@ KILOBYTE, MEGABYTE = 2**10, 2**20
 
 
 def size_of(text: str) -> int:
-    """The bytes that a text takes in memory: with a single emoji in it Python keeps four for every character."""
+    """Return the bytes of a text in memory: with a single emoji in it Python needs four for every character."""
     return sys.getsizeof(text)
 
 
 class Budget:
-    """Bytes that several tasks share. A task that finds too few left waits for its turn, in the order of arrival."""
+    """A budget of bytes that tasks share. A task that finds too few left waits, in the order of arrival."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -29,7 +29,7 @@ class Budget:
 
     @asynccontextmanager
     async def of(self, size: int) -> AsyncIterator[None]:
-        """Hold so many bytes; what is larger than the whole budget has it to itself."""
+        """Hold some bytes; a text larger than the whole budget has it to itself."""
         size = min(size, self._most)
         async with self._turn:
             while self._free < size:

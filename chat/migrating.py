@@ -14,18 +14,18 @@ _REFUSALS = {
     # insufficient_privilege
     "42501": "the user of DATABASE_URL may not create the tables. Make it the owner of the database, or run "
     "`CREATE EXTENSION pg_trgm` in it as an administrator if only that is refused; then try again.",
-    # feature_not_supported, undefined_file: CREATE EXTENSION knows no such one
+    # feature_not_supported, undefined_file: CREATE EXTENSION does not find the extension
     "0A000": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",
     "58P01": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",
 }
 
 
 class CannotMigrate(CannotRun):
-    """The tables cannot be made; the text is one line that says what to do."""
+    """The tables cannot be created; the text is one line that says what to do."""
 
 
 def migrate(database_url: str) -> None:
-    """Bring the database to the newest revision of the tables; raises `CannotMigrate` where its user may not."""
+    """Bring the database to the newest revision of the tables; raises `CannotMigrate` if its user may not."""
     alembic = _config()
     alembic.attributes["database_url"] = database_url
     try:

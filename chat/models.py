@@ -131,7 +131,7 @@ rooms = Table(
     Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
 )
 
-# Links by which people come in: one for the chat, without a room, and one for each room that has one.
+# Invite links: one for the chat, without a room, and at most one for each room.
 invites = Table(
     "invites",
     metadata,
@@ -237,7 +237,7 @@ searchable = Table(
     info={"derived": True},
 )
 
-# Messages that PostgreSQL refuses to make searchable, or that take it too long. They are tried again from time to time.
+# Messages that PostgreSQL cannot index, or not fast enough. They are tried again from time to time.
 unsearchable = Table(
     "unsearchable",
     metadata,

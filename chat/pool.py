@@ -1,4 +1,4 @@
-"""The pool of connections to PostgreSQL: requests wait their turn, and processes share what the server allows."""
+"""The pool of connections to PostgreSQL: requests queue, and processes share the connections the server allows."""
 
 import random
 from time import monotonic
@@ -10,18 +10,18 @@ from sqlalchemy.util.queue import Empty
 from chat.errors import DatabaseUnavailable
 
 TOO_MANY_CONNECTIONS = "53300"
-# After a refusal: how long nobody tries to open another connection, at random, so that processes do not try together.
+# The pause after a refusal before another connection is tried, at random, so that processes do not try together.
 PAUSES = (0.05, 0.25)
-# After so long without a refusal one connection more is tried.
+# After this long without a refusal the pool tries one more connection.
 GROW_SECONDS = 2.0
-# What a process with too many connections gives up at a refusal, for the others.
+# The share of its connections that a process keeps at a refusal, so that others get some.
 KEPT_SHARE = 0.75
 
 
 class PatientPool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's pool, which waits where the server has no connection left instead of failing.
+    """SQLAlchemy's pool, except that it waits instead of failing if the server has no connection left.
 
-    A role may have a limit (`CONNECTION LIMIT 20`), and a server has one in all. Whoever is refused waits until one of
+    A role may have a limit (`CONNECTION LIMIT 20`), and a server has one in all. A refused request waits until one of
     its own connections is free, or tries again after a moment. Its process uses fewer from then on, down to one, and
     then slowly more again: so processes that share a limit come to have as many connections as each other.
     """
@@ -81,7 +81,7 @@ class PatientPool(AsyncAdaptedQueuePool):
         self._most = max(1, int(self._open() * KEPT_SHARE))
 
     def _patience(self, deadline: float) -> float:
-        """How long to wait for a connection that is given back, before a look whether one may be opened."""
+        """How long to wait for a returned connection before trying to open a new one."""
         now = monotonic()
         has_all = self._overflow >= self._max_overflow or self._open() >= self._most
         return max(0.0, min(deadline - now, GROW_SECONDS / 2 if has_all else self._not_before - now))

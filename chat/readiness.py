@@ -1,4 +1,4 @@
-"""Whether this process can serve pages now, and if not, why."""
+"""Readiness: whether this process can serve pages now, and if not, why."""
 
 import logging
 from time import monotonic
@@ -16,7 +16,7 @@ from chat.supervision import Failures
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 2.0
-# Whoever asks, and however often: the database is asked once in this time.
+# The database is asked at most once in this time, however often `/readyz` is requested.
 KEPT_SECONDS = 1.0
 
 _REASONS = {
@@ -29,7 +29,7 @@ _REASONS = {
 
 _COLUMNS = [(table.name, column.name) for table in metadata.sorted_tables for column in table.columns]
 
-# One look at PostgreSQL's own tables, some hundred rows; it touches none of ours.
+# Reads some hundred rows of PostgreSQL's own tables, and none of the chat's.
 _LOOK = text("""
     SELECT
         pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS is_read_only,
@@ -47,7 +47,7 @@ _REVISION = text("SELECT version_num FROM alembic_version")
 
 
 class Readiness:
-    """What `/readyz` says. The answer is kept for a second, and each change of it is logged."""
+    """The answer of `/readyz`. It is cached for a second, and each change is logged."""
 
     def __init__(self, database: AsyncEngine, failures: Failures, departure: Departure) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class Readiness:
         """Say in one line why pages do not work now, or "" when they do."""
         if self._departure.under_way:
             return "this process is shutting down"
-        # First the database: where its tables are gone, tasks are down because of that.
+        # The database first: tasks may be down because its tables are missing.
         answer, down = await self._of_the_database(), ", ".join(self._failures)
         if not answer and down:
             answer = f"a background task is down: {down}"
@@ -74,7 +74,7 @@ class Readiness:
         return answer
 
     async def _of_the_database(self) -> str:
-        # Noted before the question, so that those who ask meanwhile do not ask, too.
+        # Noted before the query, so that concurrent requests do not query, too.
         if monotonic() - self._asked_at >= KEPT_SECONDS:
             self._asked_at = monotonic()
             self._answer = await self._look()
@@ -90,7 +90,7 @@ class Readiness:
             return _REASONS.get(error.sqlstate, "the database does not answer")
         if found.is_read_only:
             return "the database is read-only"
-        # A newer one is the next version's, which brings its tables before its processes.
+        # A newer revision belongs to the next version, which migrates before its processes start.
         if revision is None or revision < NEWEST:
             return f"the tables are at revision {revision or 'none'}, this version needs {NEWEST}"
         if found.missing:

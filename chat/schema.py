@@ -16,7 +16,7 @@ INVALID_PASSWORD, INVALID_AUTHORIZATION, MISSING_DATABASE = "28P01", "28000", "3
 
 
 class DatabaseRefuses(CannotRun):
-    """The database will not let us in however long we wait; the text is one line that says why."""
+    """The database refuses the connection for good; the text is one line that says why."""
 
 
 class SchemaError(CannotRun):
@@ -24,7 +24,7 @@ class SchemaError(CannotRun):
 
 
 def check(database_url: str) -> None:
-    """Raise `SchemaError` unless the database is at the newest revision; `DatabaseUnavailable` when it is away.
+    """Raise `SchemaError` unless the database is at the newest revision; `DatabaseUnavailable` if it is away.
 
     A wrong user or password is final, and raises `DatabaseRefuses`. A database that is missing may come later.
     """
@@ -37,7 +37,7 @@ def check(database_url: str) -> None:
 
 
 def present_revision(database_url: str) -> str | None:
-    """The revision a database is at, None before the first; raises `DatabaseUnavailable` when it is away."""
+    """Return a database's revision, None before the first; raises `DatabaseUnavailable` if it is away."""
     try:
         return asyncio.run(_ask(database_url))
     except DatabaseUnavailable as error:

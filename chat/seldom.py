@@ -1,4 +1,4 @@
-"""What would be said at every request is said once a minute."""
+"""Log lines that would repeat at every request, at most once a minute."""
 
 from time import monotonic
 
@@ -6,13 +6,13 @@ PAUSE_SECONDS = 60.0
 
 
 class Seldom:
-    """Tells whether it is time to say something again."""
+    """Tells whether a log line is due again."""
 
     def __init__(self) -> None:
         self._said_at: float | None = None
 
     def is_due(self) -> bool:
-        """Whether it was not said for a minute; if so, it is taken as said now."""
+        """Whether a minute has passed since the last line; if so, it counts as logged now."""
         now = monotonic()
         if self._said_at is not None and now - self._said_at < PAUSE_SECONDS:
             return False
@@ -20,5 +20,5 @@ class Seldom:
         return True
 
     def reset(self) -> None:
-        """Let it be said at once, should it happen again."""
+        """Make the next line due at once."""
         self._said_at = None

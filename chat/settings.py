@@ -15,7 +15,7 @@ from chat.logs import LogFormat
 
 SECRET_KEY_BYTES = 32
 SETUP_CODE_CHARACTERS = 16
-# How the process that starts the private PostgreSQL tells the server processes that it is theirs alone.
+# Tells the server processes that the private PostgreSQL is theirs alone.
 PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 KEY_HINT = "try: openssl rand -hex 32"
 
@@ -88,7 +88,7 @@ def _broadcast_url(environment: Mapping[str, str]) -> str | None:
     chosen = _url(environment, "BROADCAST_URL", schemes, "redis://host:6379/0 or postgresql://user@host/database")
     chosen = chosen or redis
     if chosen is not None and chosen.startswith("rediss:") and not verifies:
-        # In the URL, so that it holds for whatever connects to it.
+        # In the URL, so that it holds for every client of the broker.
         chosen = f"{chosen}{'&' if '?' in chosen else '?'}ssl_cert_reqs=none"
     if _whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256) == 1:
         return chosen

@@ -1,4 +1,4 @@
-"""Background tasks that are started again when they fail, and are known by name meanwhile."""
+"""Background tasks that are restarted when they fail, and named while they are down."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a task starts again
 STEADY_SECONDS = 1.0  # a task that has run for so long since its last start is up
-CALM_SECONDS = 60.0  # and one that has run for so long begins with the first pause again
+CALM_SECONDS = 60.0  # and one that has run for so long starts with the first pause again
 
 
 class Failures:
@@ -33,7 +33,7 @@ class Failures:
         self._names.add(name)
 
     def discard(self, name: str) -> None:
-        """Note that a task is up, or is wanted no more."""
+        """Note that a task is up, or no longer needed."""
         self._names.discard(name)
 
 
@@ -53,7 +53,7 @@ class Supervisor:
         self._group.cancel_scope.cancel()
 
     def once(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run something to its end; its failure is logged, and somebody else tries again."""
+        """Run something once; a failure is logged, and the caller tries again."""
         self._group.start_soon(_try, work, name, name=name)
 
 

@@ -23,11 +23,11 @@ def single_line(text: str) -> str:
     return line if line.strip(_JOINERS) else ""
 
 
-UNREADABLE = "\ufffd"  # what forms put for a NUL
+UNREADABLE = "\ufffd"  # replaces a NUL in forms
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can hold or compare a text: it knows no NUL, and UTF-8 no half of a surrogate pair."""
+    """Whether PostgreSQL can store or compare a text: it has no NUL, and UTF-8 no half of a surrogate pair."""
     return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 

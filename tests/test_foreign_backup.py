@@ -122,7 +122,7 @@ def test_a_restore_renders_messages_from_their_text(parts: dict[str, bytes], tmp
     assert [row["body_html"] is None for row in rows] == [row["body"] == "" for row in rows]
 
 
-def test_a_forged_mention_names_no_missing_person(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_forged_mention_is_not_restored(parts: dict[str, bytes], tmp_path: Path) -> None:
     with_field(parts, "messages", 1, "body", "hello @Bob Brown")
     with_field(parts, "messages", 1, "body_html", '<p>hello <a class="mention" href="/people/99">@Bob Brown</a></p>')
     with fresh_database() as target:

@@ -253,7 +253,7 @@ async def test_a_batch_that_gets_too_few_answers_leaves_nobody_waiting() -> None
             await asyncio.wait_for(batches.ask(1), 10)
 
 
-def test_a_worker_process_that_dies_is_replaced_and_told(
+def test_a_worker_process_that_dies_is_replaced_and_logged(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     server = start_server(database_url, WEB_CONCURRENCY="2")

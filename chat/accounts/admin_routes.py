@@ -1,4 +1,4 @@
-"""What administrators decide: who can sign up, and which invite links there are."""
+"""Pages for administrators: sign-up and invite links."""
 
 from datetime import UTC, datetime
 
@@ -65,7 +65,7 @@ async def make_chat_invite(request: Request) -> Response:
 
 
 async def show_invites(request: Request) -> Response:
-    """Every link, with what tells whether it should be there; not its address, which would open closed rooms."""
+    """List every link with its use and its end, but not its address, which would open closed rooms."""
     administrator(request)
     async with reading(request.app.state.database) as connection:
         found = await all_invites(connection, datetime.now(UTC))

@@ -32,7 +32,7 @@ REPEATED_AFTER_SECONDS = 60.0
 
 
 async def show_first_run(request: Request) -> Response:
-    """The form for somebody with the set-up link or at this machine; for anybody else, where to find the link."""
+    """Show the form with the set-up link or at this machine; to others, say where to find the link."""
     _require_no_installation(request)
     code = request.query_params.get("code", "")
     if code:
@@ -83,7 +83,7 @@ async def _may_set_up(request: Request, code: str) -> bool:
 
 
 async def _turn_away(request: Request, errors: dict[str, str], typed: dict[str, str] | None = None) -> Response:
-    """Say where the set-up link is, and put it into the log again: the database may have come after the start."""
+    """Say where the set-up link is, and log it again: the database may have been created after the start."""
     state, now = request.app.state, time.monotonic()
     if now >= getattr(state, "invitation_repeated_after", 0.0):
         state.invitation_repeated_after = now + REPEATED_AFTER_SECONDS
@@ -100,7 +100,7 @@ def _form(request: Request, values: dict[str, str], errors: dict[str, str], stat
 
 
 async def _checked(request: Request, form: dict[str, str]) -> Registration:
-    """The administrator's registration; raises `InvalidInput` for every field of the page that is wrong."""
+    """Return the administrator's registration; raises `InvalidInput` with every wrong field of the page."""
     errors: dict[str, str] = {}
     for field, check in (("installation_name", valid_name), ("room_name", valid_room_name)):
         try:

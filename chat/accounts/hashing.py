@@ -1,4 +1,4 @@
-"""The queue at the door: a few passwords are hashed at a time, and few may wait.
+"""The queue for password hashing: a few are hashed at a time, and few may wait.
 
 A hash takes about 170 ms of one core and 64 MB. Without a bound, 150 guesses make everybody else wait for a minute.
 """
@@ -22,7 +22,7 @@ BUSY_SECONDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Where a password comes from, and whether that is a browser which its account knows."""
+    """The address that sends a password, and whether its browser is known to the account."""
 
     address: str = ""
     is_known: bool = False
@@ -30,7 +30,7 @@ class Asker:
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """A place in the queue. Each further one of an address stands behind the first ones of all others."""
+    """A place in the queue. Addresses take turns: the second place of one comes after the first of all others."""
 
     rank: tuple[bool, int, int]
     address: str
@@ -38,7 +38,7 @@ class _Place:
 
 
 class HashQueue:
-    """Known browsers come first, then addresses take turns. When it is full, whoever is last has to come again."""
+    """Known browsers come first, then addresses take turns. When the queue is full, the last one is refused."""
 
     def __init__(self, at_a_time: int = AT_A_TIME, most_waiting: int = MOST_WAITING) -> None:
         self._free = at_a_time
@@ -49,11 +49,11 @@ class HashQueue:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiting requests."""
         return len(self._waiting)
 
     async def run(self, asker: Asker, work: Callable[..., T], *arguments: str) -> T:
-        """Do the work in a thread when it is its turn; raises `TooManyRequests` when there is no place in the queue."""
+        """Do the work in a thread when its turn comes; raises `TooManyRequests` if the queue is full."""
         await self._turn(asker)
         try:
             return await anyio.to_thread.run_sync(work, *arguments, limiter=self._threads)
@@ -96,5 +96,5 @@ class HashQueue:
         first.turn.set_result(None)
 
     def _forget_cancelled(self) -> None:
-        # A request that was cancelled in this very moment has not heard of it yet.
+        # A request may have been cancelled at this moment, without having seen it yet.
         self._waiting = [place for place in self._waiting if not place.turn.done()]

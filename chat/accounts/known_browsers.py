@@ -18,25 +18,25 @@ MOST_ACCOUNTS = 10  # of people who share a browser
 
 @dataclass(frozen=True, slots=True)
 class KnownBrowser:
-    """A browser and the accounts it knows, as `KnownBrowsers.account` names them, the latest last."""
+    """A browser and its known accounts, named by `KnownBrowsers.account`, the latest last."""
 
     id: str
     accounts: tuple[str, ...] = ()
 
 
 class KnownBrowsers:
-    """Makes and reads what such a browser keeps, with the installation's secret key (HS256)."""
+    """Makes and reads the tokens of known browsers, with the installation's secret key (HS256)."""
 
     def __init__(self, secret_key: str) -> None:
         self._key = secret_key
 
     def account(self, email: str) -> str:
-        """The name under which an account is counted and kept, which tells nobody its address."""
+        """Return the name under which an account is counted and stored; it does not reveal the e-mail address."""
         normal = email.strip().lower().encode(errors="replace")
         return hmac.new(self._key.encode(), b"account\0" + normal, hashlib.sha256).hexdigest()[:32]
 
     def read(self, token: str | None) -> KnownBrowser:
-        """The browser of a token; a new one that knows nobody when that is missing, forged or expired."""
+        """Return the browser of a token; a new one without accounts if the token is missing, forged or expired."""
         try:
             claims = jwt.decode(
                 token or "", self._key, algorithms=["HS256"], options={"require": ["exp", "sub", "use"]}
@@ -48,7 +48,7 @@ class KnownBrowsers:
         return KnownBrowser(secrets.token_urlsafe(16))
 
     def with_account(self, browser: KnownBrowser, account: str, now: datetime) -> str:
-        """The token of a browser that knows one more account."""
+        """Return a token for the browser with one more account."""
         others = [known for known in browser.accounts if known != account]
         claims = {"use": "browser", "sub": browser.id, "accounts": [*others, account][-MOST_ACCOUNTS:]}
         return jwt.encode({**claims, "exp": now + LIFETIME}, self._key, algorithm="HS256")

@@ -24,12 +24,12 @@ _queue = functools.cache(HashQueue)
 
 
 async def hash_password(password: str, asker: Asker = ANYBODY) -> str:
-    """The argon2id hash of `password`, computed in a worker thread; may raise `TooManyRequests`."""
+    """Return the argon2id hash of `password`, computed in a worker thread; may raise `TooManyRequests`."""
     return await _queue().run(asker, _hasher.hash, password)
 
 
 async def verify_password(password: str, password_hash: str | None, asker: Asker = ANYBODY) -> bool:
-    """Whether `password` is the one kept. An unknown account (None) costs a hash too, so that time tells nothing.
+    """Whether `password` matches the hash. An unknown account (None) costs a hash, too, so timing reveals nothing.
 
     What cannot be anybody's password costs no hash, whether the account is known or not. May raise `TooManyRequests`.
     """
@@ -66,7 +66,7 @@ def _can_be_typed(password: str) -> bool:
 
 
 def is_made_of(password: str, obvious: Collection[str]) -> bool:
-    """Whether a password is nothing but obvious texts, or words of them, with any digits and signs around.
+    """Whether a password is made only of obvious texts or their words, with any digits and signs around.
 
     Case, accents and widths make no difference.
     """

@@ -25,7 +25,7 @@ from chat.text import UNREADABLE, checked_name, is_storable
 LONGEST_NAME = 60
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3
 PAGE = 200
-PRODUCT = "simplechat"  # as obvious a password as the name of the chat itself
+PRODUCT = "simplechat"  # as obvious in a password as the chat's own name
 
 Role = Literal["administrator", "member"]
 
@@ -41,7 +41,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What somebody has signed in with, as it was when it was looked at."""
+    """An account's credentials at the time they were checked."""
 
     user_id: UserId
     email: str
@@ -49,7 +49,7 @@ class Credentials:
 
 
 def check_registration(name: str, email: str, password: str, chat_name: str) -> None:
-    """Check what somebody typed; raises `InvalidInput` for all fields at once."""
+    """Check a registration; raises `InvalidInput` with all wrong fields at once."""
     errors: dict[str, str] = {}
     for check in (
         lambda: valid_name(name),
@@ -65,7 +65,7 @@ def check_registration(name: str, email: str, password: str, chat_name: str) -> 
 
 
 async def registration(name: str, email: str, password: str, chat_name: str, asker: Asker = ANYBODY) -> Registration:
-    """What somebody signs up with. Needs no database connection.
+    """Make a registration from a form's values. Needs no database connection.
 
     Raises `InvalidInput` as `check_registration` does, and `TooManyRequests`.
     """
@@ -102,7 +102,7 @@ async def authenticate(database: AsyncEngine, email: str, password: str, asker: 
 
 
 async def confirm(connection: AsyncConnection, credentials: Credentials) -> UserId:
-    """Whose credentials these still are; raises `InvalidInput` where they were changed since.
+    """Return the account of these credentials; raises `InvalidInput` if they have changed since.
 
     Whoever changes them waits until the transaction ends, and then ends the session that it opens.
     """

@@ -24,7 +24,7 @@ from chat.web.throttling import asker, throttle, throttle_sign_in
 
 
 class _InviteUsedUp(Exception):
-    """Somebody else has used the link for the last time since it was looked at."""
+    """Somebody else has taken the link's last use since it was checked."""
 
 
 async def show_sign_up(request: Request) -> Response:
@@ -83,7 +83,7 @@ async def sign_in(request: Request) -> Response:
             tokens = await begin_session(request, connection, await confirm(connection, credentials))
     except InvalidInput as invalid:
         if not isinstance(invalid, TooManyRequests):
-            # Not what is no address: people type a password into the wrong field.
+            # Only an e-mail address: people type a password into the wrong field.
             audit.record("sign_in_failed", account=email[:254] if "@" in email else "")
         return refused(_sign_in_page(request, form, invalid.errors, wanted), invalid)
     audit.record("signed_in", user_id=credentials.user_id)

@@ -135,7 +135,7 @@ async def refresh_session(
 async def session_of_refresh_token(
     connection: AsyncConnection, signer: Signer, token: str, now: datetime
 ) -> Visitor | None:
-    """The visitor of a refresh token without rotating it: a websocket handshake cannot be relied on to set cookies.
+    """Return the visitor of a refresh token without rotating it: a websocket handshake may not set cookies.
 
     A token that was replaced counts only as long as the page that shows it may not have got the new one yet.
     """
@@ -193,10 +193,10 @@ async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: dateti
 
 
 async def delete_ended_sessions(connection: AsyncConnection, now: datetime) -> int:
-    """Forget some of the sessions that ended long ago; how many these were."""
+    """Delete some of the sessions that ended long ago; returns how many."""
     long_ago = now - KEPT_AFTER_END
     ended = (sessions.c.revoked_at < long_ago) | (sessions.c.expires_at < long_ago)
-    # Several processes tidy up at the same time: each takes what the others have not.
+    # Several processes tidy up at the same time: each skips rows that another has locked.
     some = select(sessions.c.id).where(ended).limit(DELETED_AT_ONCE).with_for_update(skip_locked=True)
     return (await connection.execute(delete(sessions).where(sessions.c.id.in_(some)))).rowcount
 

@@ -1,4 +1,4 @@
-"""The set-up code: only somebody who runs the chat, and so can read its console or its log, makes its first account."""
+"""The set-up code: only the person who runs the chat can read its console or log, and make the first account."""
 
 import base64
 import hmac
@@ -12,7 +12,7 @@ from chat.settings import Settings
 
 CODE_CHARACTERS = 26  # of 5 bits each
 
-# Tables that are made anew, in this database or in another, get another number; so an old link opens nothing there.
+# New tables, in this database or another, get another number, so an old link does not work there.
 _TABLES = text("SELECT 'installation'::regclass::oid::bigint")
 
 
@@ -26,13 +26,13 @@ async def set_up_code(connection: AsyncConnection, settings: Settings) -> str:
 
 
 async def is_set_up_code(connection: AsyncConnection, settings: Settings, code: str) -> bool:
-    """Whether somebody who shows this code may set the chat up."""
+    """Whether this code may set the chat up."""
     expected = await set_up_code(connection, settings)
     return hmac.compare_digest(code.strip().encode(errors="replace"), expected.encode())
 
 
 async def set_up_invitation(connection: AsyncConnection, settings: Settings) -> str:
-    """The line that tells whoever runs the chat how to set it up."""
+    """Return the log line that says how to set the chat up."""
     address = f"{settings.public_url or f'http://localhost:{settings.port}'}/first-run"
     if settings.setup_code is not None:
         return f"This chat is not set up yet. Open {address} and enter SETUP_CODE."
@@ -40,7 +40,7 @@ async def set_up_invitation(connection: AsyncConnection, settings: Settings) -> 
 
 
 async def invitation_at_start(database_url: str, settings: Settings) -> str | None:
-    """The same line for the console, None where the chat is set up; raises `DatabaseUnavailable`."""
+    """Return that line for the console, None if the chat is set up; raises `DatabaseUnavailable`."""
     engine = create_engine(database_url)
     try:
         async with engine.connect() as connection:

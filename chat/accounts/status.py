@@ -72,7 +72,7 @@ def status_in(text: str) -> Status:
 
 
 def _emoji(name: str) -> str:
-    # A form has room for as many colons as take a tenth of a second.
+    # A form can hold enough colons to take a tenth of a second.
     return emoji.emojize(name.strip(), language="alias") if len(name) <= LONGEST else name
 
 

@@ -1,4 +1,4 @@
-"""Sessions that ended long ago are of no use to anybody: they are deleted, now and then, by every process."""
+"""Deletes sessions that ended long ago. Every process does so from time to time."""
 
 import logging
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ EVERY_SECONDS = 3600.0
 
 
 class Tidying:
-    """Deletes ended sessions once an hour, some at a time, while `run` is running."""
+    """Deletes ended sessions once an hour, in batches, while `run` is running."""
 
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database

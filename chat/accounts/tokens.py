@@ -46,7 +46,7 @@ class Signer:
 
     def session_of(self, token: str, kind: Kind) -> SessionId | None:
         """The session a token names, or None when it is forged, expired or of another kind."""
-        # What is read is kept, and a header may be a hundred times as long as any token of ours.
+        # Tokens are cached, and a header may be a hundred times as long as any valid token.
         claims = self._read(token) if len(token) <= LONGEST else None
         if claims is None or claims["use"] != kind or claims["exp"] <= time.time():
             return None

@@ -1,19 +1,19 @@
-"""What readers that are behind have not taken yet, of all sockets of this process together."""
+"""The unsent frames of slow readers, over all websockets of this process."""
 
 import asyncio
 
 from chat.memory import KILOBYTE, MEGABYTE
 
-# A reader with more than this unsent is dropped; it comes back and resumes by revision.
+# A reader with more unsent bytes is disconnected; it reconnects and resumes by revision.
 MOST_UNSENT_BYTES = 256 * KILOBYTE
-# What all readers together may be behind. Beyond that the one is dropped that has been behind for longest.
+# Unsent bytes of all readers together. Beyond that, the reader that has been slow for longest is disconnected.
 MOST_UNSENT_IN_ALL = 16 * MEGABYTE
-# From where on a reader counts as behind: a thousand that are just below it have 16 MB.
+# Unsent bytes from which a reader counts as slow: a thousand readers just below have 16 MB.
 BEHIND_BYTES = 16 * KILOBYTE
 
 
 class Backlog:
-    """The connections of readers that are behind, the one that has been so for longest first."""
+    """The connections of slow readers, the one that has been slow for longest first."""
 
     def __init__(self, most: int = MOST_UNSENT_IN_ALL) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class Backlog:
         self.bytes = 0
 
     def note(self, transport: asyncio.Transport) -> None:
-        """A reader is behind, by what its connection holds now."""
+        """Note that a reader is slow, and the bytes its connection holds now."""
         unsent = transport.get_write_buffer_size()
         self.bytes += unsent - self._unsent.get(transport, 0)
         self._unsent[transport] = unsent
@@ -31,22 +31,22 @@ class Backlog:
             longest.abort()
 
     def forget(self, transport: asyncio.Transport) -> None:
-        """A reader is behind no longer, or has gone."""
+        """Note that a reader has caught up, or has gone."""
         self.bytes -= self._unsent.pop(transport, 0)
 
 
 class FrameQueue(asyncio.Queue[bytes]):
-    """Frames for one reader, where a server has no direct way to its connection."""
+    """Frames for one reader, for servers without direct access to its connection."""
 
     def __init__(self, most_frames: int) -> None:
         super().__init__(most_frames)
         self._bytes = 0
 
     def is_full(self) -> bool:
-        """Whether a reader is too far behind for a further frame."""
+        """Whether a reader is too slow for another frame."""
         return self.full() or self._bytes > MOST_UNSENT_BYTES
 
-    # These two are how `asyncio.Queue` is made to keep its items otherwise.
+    # `asyncio.Queue` lets subclasses override these two to store items differently.
 
     def _put(self, item: bytes) -> None:
         super()._put(item)

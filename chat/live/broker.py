@@ -70,14 +70,14 @@ class Broker(Broadcast):
         self.failures = Failures()
 
     def report_to(self, failures: Failures) -> None:
-        """Tell there which of the broker's own tasks are down."""
+        """Report the broker's failed tasks to `failures`."""
         self.failures = failures
         if isinstance(self.backend, RemoteBackend):
             self.backend.failures = failures
 
     @property
     def trouble(self) -> str | None:
-        """What keeps messages from coming at once, in words; None when nothing does."""
+        """The reason why messages arrive late, in words; None if they do not."""
         return self.backend.trouble
 
     @property

@@ -1,4 +1,4 @@
-"""What readers that are behind are sent: asked of the database once for all who ask the same at the same moment."""
+"""Replays for readers that are behind: readers who ask for the same at the same time share one query."""
 
 from functools import partial
 
@@ -9,21 +9,21 @@ from chat.live.feed import Changes, Feed, FeedUnavailable
 from chat.live.wire import frame_of_changes
 from chat.supervision import Supervisor
 
-REPLAY_LIMIT = 500  # messages a reader that is behind is sent; one further behind loads the page anew
+REPLAY_LIMIT = 500  # messages in a replay; a reader that is further behind reloads the page
 FEED_TIMEOUT = 10.0
 # Each of them is up to half a megabyte in the database and several in memory, until its frames are made.
 MOST_AT_ONCE = 4
 
 
 class Replay:
-    """A room's changes after a revision, None when they are too many, and the frames that are made of them."""
+    """A room's changes after a revision, None if they are too many, and the frames made of them."""
 
     def __init__(self, changes: Changes | None) -> None:
         self.changes = changes
         self._frames: dict[Revision, bytes] = {}
 
     def frame_from(self, cursor: Revision) -> bytes:
-        """The frame that takes a reader from a revision to the end; the same for all who are there."""
+        """Return the frame that takes a reader from a revision to the end; readers at the same revision share it."""
         assert self.changes is not None
         if cursor not in self._frames:
             missed = [change for change in self.changes.items if change.revision > cursor]
@@ -39,7 +39,7 @@ class _Question:
 
 
 class CatchingUp:
-    """Fetches what is missing. Whoever asks is told of every failure."""
+    """Fetches missing changes; every caller gets the failure of its question."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -47,13 +47,13 @@ class CatchingUp:
         self._turns = anyio.Semaphore(MOST_AT_ONCE)
 
     async def fetch(self, tasks: Supervisor, room_id: RoomId, after: Revision) -> tuple[Replay, bool]:
-        """A room's changes after a revision, and whether they were asked for only now; may raise `FeedUnavailable`."""
+        """Return a room's changes after a revision, and whether this call asked first; may raise `FeedUnavailable`."""
         key = room_id, after
         question = self._questions.get(key)
         is_new = question is None
         if question is None:
             question = self._questions[key] = _Question()
-            # In a task of its own: whoever asks first may go before the others have their answer.
+            # In a task of its own: the first caller may leave before the others have their answer.
             tasks.once(partial(self._ask, key, question), f"replay of room {room_id}")
         await question.answered.wait()
         if question.error is not None:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every hint of it is lost
 LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
-MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is something to fetch
+MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is a change to fetch
 
 
 class Hub:
@@ -68,7 +68,7 @@ class Hub:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
         if sum(len(change.html) for change in changes.items) > MOST_HINT_BYTES:
-            # Nobody is where it starts: whoever has readers there fetches it.
+            # No reader is at its start: a process with readers in the room fetches the change.
             base, items = changes.revision, []
         hint = {"from": self._name, "epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))

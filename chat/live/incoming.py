@@ -14,7 +14,7 @@ MOST_QUEUED_BYTES = 4 * MEGABYTE  # 3,000 ordinary hints, or a dozen of the larg
 
 
 class Events(asyncio.Queue[Event | None]):
-    """A queue of events that knows how much memory they take. Whoever puts one asks first whether it is full."""
+    """A queue of events with a limit of memory. Ask `is_full_for` before putting one."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         super().__init__()
@@ -22,10 +22,10 @@ class Events(asyncio.Queue[Event | None]):
         self._bytes = 0
 
     def is_full_for(self, event: Event) -> bool:
-        """Whether an event would be too much; never where none waits."""
+        """Whether an event would exceed the limits; never if the queue is empty."""
         return self.qsize() >= self._capacity or (self.qsize() > 0 and self._bytes + _size(event) > MOST_QUEUED_BYTES)
 
-    # These two are how `asyncio.Queue` is made to keep its items otherwise.
+    # `asyncio.Queue` lets subclasses override these two to store items differently.
 
     def _put(self, item: Event | None) -> None:
         super()._put(item)

@@ -89,7 +89,7 @@ class Link(Generic[Connection]):
 
 
 def _explain(error: Exception) -> str:
-    """What went wrong, and what to set where that is known."""
+    """Describe the failure, and the setting that helps if one is known."""
     text = " ".join(str(error).split()) or repr(error)
     cause: BaseException | None = error
     while cause is not None:

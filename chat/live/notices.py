@@ -33,7 +33,7 @@ NOT_FOUND = 4404
 CHECK_SECONDS = 5.0
 NEWS = encode_frame("<hx-news></hx-news>")
 RECENT_SECONDS = 10.0  # how long a page may be on its way to its connection and miss nothing
-MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # in that time; who may have missed more looks at everything again
+MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # in that time; a page that may have missed more reloads everything
 MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
 
 
@@ -44,7 +44,7 @@ class _Told(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in memory; a set has some more than its members need."""
+        """Estimate its bytes in memory; a set takes some more than its members."""
         return 256 + len(self.frame) + (0 if isinstance(self.audience, int | None) else 100 * len(self.audience))
 
     def concerns(self, reader: Reader) -> bool:

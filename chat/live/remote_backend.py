@@ -60,7 +60,7 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
 
     @property
     def trouble(self) -> str | None:
-        """Why the server is away; None while it is there, or nothing is known yet."""
+        """Why the server is away; None while it answers, or before the first attempt."""
         for link in (self._receiving, self._sending):
             if link.is_away:
                 return f"{self.server} cannot be reached: {link.failure}"

@@ -14,7 +14,7 @@ from chat.memory import KILOBYTE, MEGABYTE, size_of
 RECENT = 64  # changes a room keeps at hand for readers that are a little behind
 RECENT_BYTES = 128 * KILOBYTE  # of their markup
 MOST_AT_HAND_BYTES = 4 * MEGABYTE  # … in all rooms together
-MOST_GATHERED_BYTES = 128 * KILOBYTE  # of markup, then a frame is due at once
+MOST_GATHERED_BYTES = 128 * KILOBYTE  # of markup; then a frame is sent at once
 GATHER_SECONDS = 0.005  # between two frames to a room
 # A room where more is written than anybody can read: a page takes as long to show one message as ten.
 FRAMES_A_SECOND = 10
@@ -92,7 +92,7 @@ class LiveRoom:
         self.forget_recent()
 
     def forget_recent(self) -> None:
-        """Keep no changes at hand: who is behind is sent them from the database."""
+        """Drop the recent changes: readers that are behind get them from the database."""
         self.recent.clear()
         self.recent_bytes = 0
         self.recent_from = self.cursor
@@ -115,7 +115,7 @@ class LiveRoom:
 
 
 class AtHand:
-    """What all rooms together keep at hand. Where that is too much, those written in longest ago keep nothing."""
+    """The recent changes of all rooms. If they are too many, the least recently used rooms drop theirs."""
 
     def __init__(self, most: int = MOST_AT_HAND_BYTES) -> None:
         self._most = most
@@ -123,7 +123,7 @@ class AtHand:
         self.bytes = 0
 
     def note(self, room: LiveRoom) -> None:
-        """A room has just been written in."""
+        """Note that a room has just got a change."""
         self.forget(room)
         self._rooms[room] = room.recent_bytes
         self.bytes += room.recent_bytes
@@ -133,5 +133,5 @@ class AtHand:
             longest_ago.forget_recent()
 
     def forget(self, room: LiveRoom) -> None:
-        """A room is here no longer."""
+        """Forget a room."""
         self.bytes -= self._rooms.pop(room, 0)

@@ -74,13 +74,13 @@ class LiveSocket:
                 self._leave(reader)
 
     def _let_oldest_give_way(self, newest: Reader) -> None:
-        """Close the oldest pages of a person with too many: people look at the one they have just opened."""
+        """Close the oldest pages of a person with too many: people look at the page they have just opened."""
         pages = [page for page in self._hub.readers_of(newest.user_id) if page.farewell is None]
         for page in pages[: -self._most_pages]:
             page.dismiss(TOO_MANY_PAGES, self._give_way)
 
     def _leave(self, reader: Reader, request_id: str = "") -> None:
-        """Take a reader out. The id of the request that brought it ties the two lines in the log together."""
+        """Remove a reader. The log's two lines about it share the id of its request."""
         self._hub.leave(reader)
         self._presence.depart(reader.user_id)
         known = {"user_id": reader.user_id, "room_id": reader.room_id, "request_id": request_id}

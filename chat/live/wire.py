@@ -20,7 +20,7 @@ from chat.serving.connections import Connection
 
 EXTENSION = "simplechat.wire"
 
-# A reader that is behind and takes nothing for this long is dropped, too.
+# A slow reader that takes nothing for this long is disconnected, too.
 STALLED_SECONDS = 5.0
 # A socket that is closed has this long to take its last bytes.
 FLUSH_SECONDS = 2.0

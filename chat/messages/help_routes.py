@@ -1,4 +1,4 @@
-"""What one can write, and which keys do what."""
+"""The page of help: Markdown, commands and keys."""
 
 from starlette.requests import Request
 from starlette.responses import Response

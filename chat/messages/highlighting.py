@@ -1,4 +1,4 @@
-"""Colours for programs in messages, by Pygments.
+"""Syntax highlighting of code in messages, by Pygments.
 
 Some of its languages take a time that grows with the square of what they read, or worse, within a single regular
 expression that nothing but the end of the process interrupts. So texts by other people are coloured only in
@@ -24,7 +24,7 @@ _FENCE = re.compile(r"(?:```|~~~)[ \t]*(\w+)")
 
 
 def has_colours(body: str) -> bool:
-    """Whether a text holds a program in a language that is coloured."""
+    """Whether a text holds code in a language that is highlighted."""
     return any(language.lower() in LANGUAGES for language in _FENCE.findall(body))
 
 
@@ -36,7 +36,7 @@ def highlighted(code: str, language: str, _attributes: str) -> str:
     from pygments.lexers import get_lexer_by_name  # noqa: PLC0415
     from pygments.token import STANDARD_TYPES  # noqa: PLC0415
 
-    # Markdown and its like would choose further lexers, of all there are, by what stands in the text.
+    # Markdown and similar languages would choose further lexers, of all there are, by the text.
     lexer = get_lexer_by_name(language.lower(), stripnl=False, handlecodeblocks=False)
     parts = []
     for colour, tokens in groupby(lex(code, lexer), key=lambda token: _colour(STANDARD_TYPES.get(token[0], ""))):
@@ -46,7 +46,7 @@ def highlighted(code: str, language: str, _attributes: str) -> str:
 
 
 def load_languages() -> None:
-    """Make all languages ready: the first use of one takes up to 0.2 seconds, which are not to count as its text's."""
+    """Load all languages: the first use of one takes up to 0.2 seconds, which must not count for a text."""
     for language in LANGUAGES:
         highlighted("x", language, "")
 

@@ -15,7 +15,7 @@ from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, se
 from chat.models import installation, messages, rooms
 
 PAGE = 50
-# Who misses more loads the page anew, which costs less.
+# A reader who misses more reloads the page, which costs less.
 MOST_REPLAYED = 512 * KILOBYTE
 
 

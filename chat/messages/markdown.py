@@ -52,11 +52,11 @@ class Written:
 
 
 NOBODY = Mentionable()
-Colours = Callable[[str, str, str], str]  # the markup of a program in a language, or "" where that is not known
+Colours = Callable[[str, str, str], str]  # the markup of code in a language, or "" if the language is unknown
 
 
 def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | None = None) -> Written:
-    """What somebody has typed, as it is shown; names of those who can be meant lead to them.
+    """Render a text as markup; mentioned names link to their people.
 
     Markup that is many times its text loses its colours first, and then all else. Only what `is_brief` takes no time
     worth mentioning: `chat.messages.workshop` is for other texts.
@@ -68,19 +68,19 @@ def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | Non
 
 
 def is_brief(body: str) -> bool:
-    """Whether a text is plainly short and harmless: its markup is made within a few milliseconds."""
+    """Whether a text is short and harmless, so that it is rendered within a few milliseconds."""
     return len(body) < SHORT and sum(map(body.count, _SYNTAX)) < MOST_SYNTAX and not has_colours(body)
 
 
 def as_typed(body: str) -> Markup:
-    """A text without any markup, whose every sign takes at most four bytes: what remains when all else fails."""
+    """Render a text without any formatting, at most four bytes for each character: the fallback."""
     # An & before anything but a letter, a digit or a # is no character reference (HTML, 13.2.5.72).
     text = _REFERENCE.sub("&amp;", body).replace("<", "&lt;")
     return Markup(f'<p class="typed">{text}</p>')  # noqa: S704  escaped
 
 
 def unkept(body: str) -> Markup:
-    """The markup of a text for which none is kept, at once: of a long one, its words as they are."""
+    """Render a text without stored markup, at once: a long one as plain text."""
     return written(body).html if is_brief(body) else as_typed(body)
 
 

@@ -15,7 +15,7 @@ from chat.messages.markdown import unkept
 from chat.models import messages, users
 
 MOST_NAMES = 20
-# Bytes of markup, and one message more: a page of ordinary messages has a tenth of it, and one of the longest messages
+# Bytes of markup, and one more message: a page of ordinary messages has a tenth of it, and one of the longest messages
 # has fewer of them.
 MOST_ON_A_PAGE = 256 * KILOBYTE
 REACTIONS_WEIGH = 4  # times the bytes they have in the database: people there are numbers, here they have names
@@ -79,7 +79,7 @@ def select_messages() -> Select[Any]:
 
 
 def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
-    """The first rows of a `select_messages`, as far as their markup has so many bytes together; at least one.
+    """Return the first rows of a `select_messages` whose markup fits into so many bytes; at least one.
 
     `by` is the column that `asked` is ordered by. `bytes_in_all` and `asked_in_all` say how much of them there is, with
     the rows that are cut off. PostgreSQL knows how long a text is without reading it.

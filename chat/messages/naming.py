@@ -27,7 +27,7 @@ class Mentionable:
     everybody: bool = False
 
     def names_in(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where names stand in a text, the @ before them included: the longest behind each @ that begins a word.
+        """Find the names in a text, including the @: the longest name after each @ that begins a word.
 
         In writing without spaces a word begins and ends anywhere: `ねえ@田中さん`. Names are looked up rather than put
         into an expression, which takes its time for each of a thousand names at each of ten thousand signs.

@@ -34,7 +34,7 @@ from chat.rooms.room import Room, may_manage, may_post, room_of_member
 LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
 MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
-# However many post at once, and however long: a post takes about so many times its text while it is made and kept.
+# While it is rendered and stored, a post takes about so many times the memory of its text.
 MOST_BYTES_UNDER_WAY = 16 * MEGABYTE
 TIMES_ITS_BODY = 10
 # A connection that died without a word must not hold everybody's messages until the kernel gives it up.

@@ -94,7 +94,7 @@ async def reload_room(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """A page says how far it has shown the room; without JavaScript, its reader does so with a button."""
+    """Mark the room as read up to a position; without JavaScript the reader does so with a button."""
     room_id, form = _room_id(request), await read_form(request)
     await _mark_read(request, room_id, Position(whole_number(form.get("position")) or 0))
     if "from" in form:

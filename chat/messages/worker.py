@@ -1,4 +1,4 @@
-"""Where markup is made that may take too long: in processes that the kernel ends when their time is up.
+"""Renders texts that may take too long, in processes that the kernel kills when their time is up.
 
 `python -m chat.messages.worker <descriptor>` loads all languages once and then forks a worker for each socket that
 comes through the descriptor. A worker answers one job after another. Before each it sets a timer of its own CPU time,
@@ -25,7 +25,7 @@ from chat.messages.markdown import written
 from chat.messages.naming import Mentionable
 
 COLOURS_SECONDS = 0.1  # ten thousand characters of an ordinary program take 0.03
-MARKUP_SECONDS = 0.5  # ten thousand characters of whatever else there is take 0.1
+MARKUP_SECONDS = 0.5  # ten thousand characters of anything else take 0.1
 MOST_MEMORY = 256 * 1024 * 1024
 NICENESS = 5  # the server process goes first
 
@@ -33,7 +33,7 @@ NUMBER = struct.Struct("!I")  # first a worker's process id, then before each jo
 
 
 class Job(TypedDict):
-    """What the server process asks for, as JSON."""
+    """A job from the server process, as JSON."""
 
     body: str
     people: list[tuple[int, str]]
@@ -42,7 +42,7 @@ class Job(TypedDict):
 
 
 class Answer(TypedDict):
-    """What it gets, as JSON: the parts of a `Written`, or what went wrong."""
+    """The answer, as JSON: the parts of a `Written`, or the error."""
 
     html: str
     mentioned: list[int]
@@ -53,9 +53,9 @@ class Answer(TypedDict):
 def main() -> None:
     """Fork workers until the server process has gone."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # They come to the server process, too, which goes on for a while and needs its workers for that long.
+        # The server process gets these signals, too, and needs its workers until it has shut down.
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a worker has ended
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a worker's exit status is not used
     with_emoji(":tada:")
     load_languages()
     gc.freeze()
@@ -85,7 +85,7 @@ def _done(job: Job) -> Answer:
     mentionable = Mentionable(people, job["everybody"])
     try:
         made = written(job["body"], mentionable, allowance.highlighted if job["in_colour"] else None)
-    except Exception as error:  # a mistake in one of the parsers: the server process tells of it
+    except Exception as error:  # a bug in one of the parsers: the server process logs it
         return {"html": "", "mentioned": [], "calls_everybody": False, "error": repr(error)}
     finally:
         _end_after(0)
@@ -98,7 +98,7 @@ def _done(job: Job) -> Answer:
 
 
 class _Allowance:
-    """The CPU time that one job may take, and how much of it colours may."""
+    """The CPU time that one job may take, and the share of highlighting."""
 
     def __init__(self) -> None:
         self._end = time.process_time() + MARKUP_SECONDS + COLOURS_SECONDS
@@ -116,7 +116,7 @@ class _Allowance:
 
 
 def _end_after(seconds: float) -> None:
-    """End this process when it has used so much CPU time from now; never, when that is zero."""
+    """End this process after so much more CPU time; never, if that is zero."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 

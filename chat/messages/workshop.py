@@ -1,4 +1,4 @@
-"""The one door through which what people type becomes markup, without anybody else waiting for it.
+"""The one place where texts become markup, without delaying anybody else.
 
 What is plainly short and harmless is made at once. Anything else goes to a worker process (`chat.messages.worker`),
 which ends itself when that takes too long: then the text stands without colours, and if that takes too long as well, as
@@ -32,7 +32,7 @@ from chat.messages.worker import COLOURS_SECONDS, NUMBER, Answer, Job
 
 WORKERS = 2
 MOST_WAITING = 20  # texts of one person
-# By the clock, for a machine that stands still or a worker that was stopped; a worker's own limit is its CPU time.
+# Of wall time, for a machine that hangs or a worker that was stopped; a worker's own limit is its CPU time.
 START_SECONDS, JOB_SECONDS = 60, 20
 ATTEMPTS = 3
 END_SECONDS = 2
@@ -42,7 +42,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Workshop:
-    """Makes markup of texts. Workers are started when the first text needs them, and end with `close`."""
+    """Renders texts. Workers are started when the first text needs them, and end with `close`."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(WORKERS)
@@ -59,7 +59,7 @@ class Workshop:
         await self._forge.close()
 
     async def written(self, body: str, author: UserId, mentionable: Mentionable = NOBODY) -> Written:
-        """What `author` has typed, as it is kept and shown."""
+        """Render a text of `author`, as it is stored and shown."""
         if is_brief(body):
             return written(body, mentionable)
         line = self._lines.setdefault(author, _Line())
@@ -73,7 +73,7 @@ class Workshop:
         return Written(as_typed(body))
 
     async def _ask(self, job: bytes) -> Written | None:
-        """A worker's answer; None when the job has taken it too long."""
+        """Return a worker's answer; None if the job took too long."""
         async with self._free:
             for _ in range(ATTEMPTS):
                 try:
@@ -88,12 +88,12 @@ class Workshop:
                     return _made(answer)
                 if time.monotonic() - began >= COLOURS_SECONDS:
                     return None
-                # It cannot have used up its time: something else has ended it.
+                # It cannot have used up its time: something else has killed it.
         return None
 
     async def _living(self) -> "_Worker | None":
-        """A worker that is idle and alive; those that something has ended meanwhile are forgotten."""
-        await asyncio.sleep(0)  # hears of it
+        """Return a worker that is idle and alive; drops workers that have died."""
+        await asyncio.sleep(0)  # lets the end of a worker be noticed
         while self._idle:
             worker = self._idle.pop()
             if not worker.reader.at_eof():
@@ -103,7 +103,7 @@ class Workshop:
 
 
 class _Line:
-    """Where the texts of one person wait for each other."""
+    """The queue of one person's texts."""
 
     def __init__(self) -> None:
         self.waiting = 0
@@ -124,14 +124,14 @@ class _Line:
 
 @dataclass(slots=True)
 class _Worker:
-    """A process that makes markup, seen from here."""
+    """A worker process, seen from the server process."""
 
     process_id: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def answer(self, job: bytes) -> bytes | None:
-        """What comes of a job; None, and then the worker is gone, when nothing does."""
+        """Return the answer to a job; None if there is none, and then the worker is gone."""
         done = False
         try:
             async with asyncio.timeout(JOB_SECONDS):
@@ -141,7 +141,7 @@ class _Worker:
             done = True
             return answer
         except TimeoutError:
-            # It is there as long as its socket is open, so its number is nobody else's.
+            # The process exists as long as its socket is open, so no other process has its id.
             with suppress(ProcessLookupError):
                 os.kill(self.process_id, signal.SIGKILL)
             return None
@@ -156,14 +156,14 @@ class _Worker:
 
 
 class _Forge:
-    """The process that has loaded all there is to load, and forks workers within a millisecond or two."""
+    """The process that has loaded all languages, and forks workers within a millisecond or two."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._orders: socket.socket | None = None
 
     async def worker(self) -> _Worker:
-        """A new worker that is ready; raises `OSError`, `EOFError` or `TimeoutError` when there is none to be had."""
+        """Return a new worker that is ready; raises `OSError`, `EOFError` or `TimeoutError` if that fails."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -192,7 +192,7 @@ class _Forge:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                # It gets no setting of ours: what parses hostile texts is to know no secret.
+                # It gets no environment: a process that parses hostile texts must know no secret.
                 self._process = subprocess.Popen(  # noqa: S603  our own module, and a number
                     [sys.executable, "-m", "chat.messages.worker", str(theirs.fileno())],
                     pass_fds=[theirs.fileno()],

@@ -15,18 +15,18 @@ MOST_LISTED = 500  # members of a room
 
 
 async def announce_pages(state: State, *paths: str) -> None:
-    """What the pages at these paths list has changed: where they are open they are loaded anew."""
+    """Make open pages at these paths reload, because their lists have changed."""
     await state.notices.show_everybody(_pages(paths))
 
 
 async def announce_room(state: State, user_id: UserId) -> None:
-    """Somebody has opened a room."""
+    """Tell open pages of a new room."""
     await state.notices.refresh_sidebars([user_id])
     await announce_pages(state, "/rooms")
 
 
 async def announce_name(state: State, person: Person, directs: Mapping[RoomId, Collection[UserId]]) -> None:
-    """Somebody is called otherwise: pages show names in messages and lists, and in what direct rooms are called."""
+    """Tell open pages of a person's new name: in messages, lists and the names of direct rooms."""
     await state.notices.show_everybody(fragment("accounts/_renamed.html", person=person))
     await state.presence.announce_status()
     await state.notices.refresh_sidebars({person.id}.union(*directs.values()))
@@ -61,7 +61,7 @@ async def announce_change(state: State, room_id: RoomId, member_ids: Collection[
 
 
 async def announce_roles(state: State, room_id: RoomId) -> None:
-    """Others manage a room than before."""
+    """Tell open pages that a room's owners have changed."""
     await announce_news(state, room_id)
     async with reading(state.database) as connection:
         await _announce_list(state, room_id, await member_ids(connection, room_id))
@@ -90,7 +90,7 @@ async def _announce_members(state: State, room_id: RoomId) -> None:
 
 
 async def _announce_list(state: State, room_id: RoomId, members: Collection[UserId]) -> None:
-    """Only to members: what rooms there are is not for everybody to know. In a crowd the page shows few of them."""
+    """Tell members only: others may not know the room. A page of a large room lists few members anyway."""
     if len(members) <= MOST_LISTED:
         await state.notices.show_people(members, _pages([f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"]))
 

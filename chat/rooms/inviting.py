@@ -17,7 +17,7 @@ from chat.ids import InviteId, RoomId, UserId
 from chat.models import invites, rooms, users
 from chat.rooms.members import is_in_room, join_as_invited, one_at_a_time
 
-# What can be chosen, and how the form says it.
+# The choices of the form, with their labels.
 LIFETIMES = {"1": "1 day", "7": "7 days", "30": "30 days", "": "No end"}
 USES = {"1": "1 person", "5": "5 people", "25": "25 people", "100": "100 people", "": "Any number"}
 USUAL_DAYS, USUAL_USES = "7", "25"
@@ -26,7 +26,7 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A link. `room_id` is None for the chat's own; the maker is None for links of earlier versions."""
+    """An invite link. `room_id` is None for the chat's own; the maker is None for links of earlier versions."""
 
     id: InviteId
     token: str
@@ -52,7 +52,7 @@ class Invite:
         return f"/invite/{self.token}" if self.room_id is None else f"/join/{self.token}"
 
     def admits_strangers(self, installation: Installation) -> bool:
-        """Whether it lets people without an account sign up where not everybody may."""
+        """Whether people without an account can sign up with it while sign-up is closed."""
         return self.works and (self.room_id is None or installation.rooms_admit_strangers)
 
 
@@ -78,7 +78,7 @@ async def make_invite(
         "most_uses": int(uses) if uses else None,
     }
     await end_invite(connection, room_id)
-    # Of two people who make one at the same moment, one gets what the other has made.
+    # If two people make one at the same moment, one gets the other's link.
     await connection.execute(insert(invites).values(made).on_conflict_do_nothing())
 
 
@@ -88,7 +88,7 @@ async def end_invite(connection: AsyncConnection, room_id: RoomId | None) -> Non
 
 
 async def end_any_invite(connection: AsyncConnection, invite_id: InviteId) -> RoomId | None:
-    """Switch any link off and return its room; raises `NotFound` where that has been done."""
+    """Switch any link off and return its room; raises `NotFound` if it is off already."""
     statement = delete(invites).where(invites.c.id == invite_id).returning(invites.c.room_id)
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
@@ -98,7 +98,7 @@ async def end_any_invite(connection: AsyncConnection, invite_id: InviteId) -> Ro
 
 
 async def renew_invite(connection: AsyncConnection, room_id: RoomId) -> bool:
-    """Give a room's link another address; False where the room has none.
+    """Give a room's link another address; False if the room has none.
 
     Somebody who has been removed from the room knows the old one.
     """
@@ -107,19 +107,19 @@ async def renew_invite(connection: AsyncConnection, room_id: RoomId) -> bool:
 
 
 async def invite_of(connection: AsyncConnection, room_id: RoomId | None, now: datetime) -> Invite | None:
-    """A room's link, or, for None, the chat's own; None where there is none."""
+    """Return a room's link, or, for None, the chat's own; None if there is none."""
     return await _invite(connection, _of(room_id), now)
 
 
 async def find_invite(connection: AsyncConnection, token: str, now: datetime) -> Invite | None:
-    """The link with this token; None when it is not, or no longer, one of ours, or its room is archived."""
+    """Return the link with this token; None if there is none any more, or its room is archived."""
     if not token.isascii() or not token.isprintable():
         return None  # PostgreSQL keeps no NUL
     return await _invite(connection, (invites.c.token == token) & rooms.c.archived_at.is_(None), now)
 
 
 async def all_invites(connection: AsyncConnection, now: datetime) -> list[Invite]:
-    """Every link, the chat's own first, then the newest first; one page, and one more if there are further ones."""
+    """Return a page of all links, the chat's own first, then the newest; one more than a page if there are more."""
     order = (invites.c.room_id.is_not(None), invites.c.created_at.desc(), invites.c.id.desc())
     rows = await connection.execute(_select(now).order_by(*order).limit(MOST_LISTED + 1))
     return [Invite(*row) for row in rows]
@@ -134,7 +134,7 @@ async def follow_invite(connection: AsyncConnection, user_id: UserId, token: str
     if invite is None:
         return None
     if invite.room_id is not None:
-        # As when somebody is removed, which renews the link: whoever waited for that finds another token.
+        # Removing somebody renews the link under the same lock, so a join that waited finds another token.
         await one_at_a_time(connection, invite.room_id)
         if await is_in_room(connection, user_id, invite.room_id):
             return invite

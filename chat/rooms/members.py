@@ -179,7 +179,7 @@ async def members_among(
     statement = (
         select(users.c.id, users.c.name, func.count().over().label("total"))
         .join(memberships, memberships.c.user_id == users.c.id)
-        # Asked of the memberships, PostgreSQL looks these people up there, and not all who are in the room.
+        # The condition on memberships makes PostgreSQL look up only these people, not all members of the room.
         .where(memberships.c.room_id == room_id, is_one_of(memberships.c.user_id, user_ids))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(limit)
@@ -189,12 +189,12 @@ async def members_among(
 
 
 async def one_at_a_time(connection: AsyncConnection, room_id: RoomId) -> None:
-    """Wait, until the transaction ends, for others who change who is in a room or owns it.
+    """Lock a room's members and owners against other changes until the transaction ends.
 
-    Of two owners who go at the same moment each would take the other for the one who stays.
+    If two owners leave at the same moment, each would assume that the other stays.
     """
-    # Not the room's row: a post in slow mode locks its author's membership first and that row second, so that it and
-    # whoever removes its author would wait for each other.
+    # Not the room's row: a post in slow mode locks its author's membership first and that row second, so the post and
+    # the removal of its author would wait for each other.
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members of {room_id}", 0))))
 
 

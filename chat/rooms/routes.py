@@ -42,7 +42,7 @@ from chat.web.throttling import throttle
 
 # Members, among whom one needs no help to find somebody.
 SEEN_AT_ONCE = 20
-LONGEST_PATH = 100  # of pages of ours; it is kept with the sidebar
+LONGEST_PATH = 100  # of the chat's own pages; it is cached with the sidebar
 
 
 async def home(request: Request) -> Response:
@@ -210,7 +210,7 @@ async def open_direct(request: Request) -> Response:
 
 
 def _shown_on(request: Request) -> str:
-    """The path of the page that asks, "" where the header is no address of ours."""
+    """Return the path of the requesting page, "" if the header is no address of the chat."""
     try:
         return urlsplit(request.headers.get("HX-Current-URL", "")).path[:LONGEST_PATH]
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keeping what is searched in step with the messages, a moment after them.
+"""Keeps the search index in step with the messages, a moment after them.
 
 A message of ten thousand different letters takes as long as a thousand ordinary ones, and one that PostgreSQL refuses
 must not hold up the others. So rooms take turns, each step has a bounded number of bytes and takes about a second, a
@@ -33,11 +33,11 @@ from chat.search.stepping import (
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
-STEP_SECONDS = 0.5  # what a step should take; a slower one is halved, a much faster one doubled
-STATEMENT_SECONDS = 5.0  # when a step is given up, and halved
-# When a single message is given up: below that it is only slow. The connection's own limit is 30 seconds.
+STEP_SECONDS = 0.5  # the aim for a step; a slower one is halved, a much faster one doubled
+STATEMENT_SECONDS = 5.0  # a step's timeout; then it is halved
+# The timeout of a single message: a faster one is only slow. The connection's own limit is 30 seconds.
 LAST_TRY_SECONDS = 25.0
-TURN_SECONDS = 0.5  # how long rooms are served before it is asked again which are behind
+TURN_SECONDS = 0.5  # how long rooms are indexed before the list of rooms that are behind is read again
 REPORT_SECONDS = 60.0
 LATE_SECONDS = 60.0  # a message that cannot be found for so long is worth a line in the log
 
@@ -46,7 +46,7 @@ _CANCELED = "57014"
 
 @dataclass(slots=True)
 class _Turn:
-    """How a room is served: when last, and how many bytes at a time."""
+    """A room's last turn, and how many bytes a step has."""
 
     most_bytes: int = MOST_BYTES
     served_at: float = 0.0
@@ -73,10 +73,10 @@ class Indexing:
             await anyio.sleep(PAUSE_SECONDS)
 
     async def _serve_rooms(self) -> bool:
-        """Take a step in each room that is behind, for as long as a turn lasts; whether there is more to do."""
+        """Take a step in each room that is behind, for one turn; returns whether there is more to do."""
         async with reading(self._database) as connection:
             behind = await rooms_behind(connection)
-        # Rooms that are in step need no memory of how they were served.
+        # Rooms that are up to date need no entry.
         self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
         ends_at = monotonic() + TURN_SECONDS
         for room_id in self._by_turn(behind):
@@ -87,11 +87,11 @@ class Indexing:
         return bool(behind)
 
     def _by_turn(self, room_ids: Sequence[RoomId]) -> list[RoomId]:
-        """The room first that has waited longest, however much there is to do in the others."""
+        """Sort the rooms that are behind by their waiting time, the longest first."""
         return sorted(room_ids, key=lambda room_id: self._turns[room_id].served_at)
 
     async def _serve(self, room_id: RoomId) -> bool:
-        """Take a step in a room; False when another process is at work."""
+        """Take a step in a room; False if another process is indexing."""
         turn = self._turns[room_id]
         started = monotonic()
         try:
@@ -143,7 +143,7 @@ class Indexing:
             logger.warning("Message %d still cannot be made searchable: %s", message_id, _reason(error))
 
     async def _report(self) -> None:
-        """Say now and then how far search is behind, when it is."""
+        """Log from time to time how far search is behind, if it is."""
         if monotonic() - self._reported_at < REPORT_SECONDS:
             return
         self._reported_at = monotonic()
@@ -154,7 +154,7 @@ class Indexing:
 
 
 def _is_about_the_messages(error: Exception) -> bool:
-    """Whether a step failed because of what is in it, or because it took too long: the database is there."""
+    """Whether a step failed because of its messages or its time, not because the database is away."""
     return not isinstance(error, DatabaseUnavailable) or error.sqlstate == _CANCELED
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# A room's revisions have no gaps: what is between them is how many changes there are.
+# A room's revisions have no gaps, so their difference is the number of changes.
 _LAG = text("""
     WITH behind AS (
         SELECT rooms.id, rooms.revision AS head, coalesce(search_progress.revision, 0) AS reached
@@ -25,7 +25,7 @@ _LAG = text("""
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What cannot be found yet.
+    """The messages that cannot be found yet.
 
     `changes` are those to messages that search does not know of, `seconds` the age of the oldest message that it does
     not know at all, `set_aside` how many messages could not be made searchable.
@@ -37,6 +37,6 @@ class Lag:
 
 
 async def lag_of(connection: AsyncConnection) -> Lag:
-    """How far search is behind now."""
+    """Return how far search is behind now."""
     row = (await connection.execute(_LAG)).one()
     return Lag(row.changes, max(0, row.seconds), row.set_aside)

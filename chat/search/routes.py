@@ -57,7 +57,7 @@ async def search(request: Request) -> Response:
 
 
 async def look_for(request: Request) -> Response:
-    """Remember what somebody looks for, and show what there is: the page itself, as every GET, changes nothing."""
+    """Remember a search, and redirect to its results: the page itself, as every GET, changes nothing."""
     me, form = visitor(request), await read_form(request)
     query, order = single_line(form.get("q", "")), form.get("order", "")
     with suppress(InvalidInput):  # which the page explains

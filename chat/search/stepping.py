@@ -7,9 +7,9 @@ from chat.ids import MessageId, RoomId
 from chat.memory import KILOBYTE
 
 MOST_ROOMS, MOST_MESSAGES = 1000, 1000
-# Of text in a step, and one message more: nine of the slowest messages there are, or some hundred ordinary ones.
+# Of text in a step, and one more message: nine of the slowest messages, or some hundred ordinary ones.
 MOST_BYTES = 256 * KILOBYTE
-LEAST_BYTES = 256  # what even an empty message counts as: with so many, a step is one message
+LEAST_BYTES = 256  # the size of an empty message; with a limit this small a step is one message
 
 _OUR_TURN = text("SELECT pg_try_advisory_xact_lock(7463921)")
 _LIMIT_TIME = text("SELECT set_config('statement_timeout', :limit, true)")
@@ -37,7 +37,7 @@ _KEEP = r"""
 """
 
 # A room's revisions have no gaps and are in commit order, so what has changed since the one that was reached last is
-# all there is to do, whoever did it and whatever was killed meanwhile.
+# all there is to do, even after a process was killed.
 _NEXT = """
     WITH room AS (
         SELECT rooms.id AS room, rooms.revision AS head, coalesce(search_progress.revision, 0) AS reached
@@ -84,8 +84,8 @@ _SET_ASIDE = text("""
     RETURNING (SELECT id FROM bad) AS message_id
 """).bindparams(bindparam("room_id", type_=BigInteger), bindparam("reason", type_=Text))
 
-# An hour after the first attempt, then later and later, up to a week. An edited message is tried at once, as any other.
-# What is tried is noted before the attempt, in a transaction of its own.
+# An hour after the first attempt, then with growing pauses up to a week. An edited message is tried at once.
+# An attempt is noted before it is made, in a transaction of its own.
 _TO_RETRY = text("""
     UPDATE unsearchable SET attempts = attempts + 1, tried_at = now()
     WHERE message_id = (SELECT message_id FROM unsearchable
@@ -98,35 +98,35 @@ _RETRY = text(_ONE + _KEEP + "SELECT 1").bindparams(bindparam("message_id", type
 
 
 async def is_our_turn(connection: AsyncConnection) -> bool:
-    """Whether no other process is at work; then none is until the transaction ends."""
+    """Lock the index until the transaction ends; False if another process is indexing."""
     return bool((await connection.execute(_OUR_TURN)).scalar_one())
 
 
 async def limit_time(connection: AsyncConnection, seconds: float) -> None:
-    """Cancel a statement of this transaction that takes longer."""
+    """Set the timeout of this transaction's statements."""
     await connection.execute(_LIMIT_TIME, {"limit": f"{round(seconds * 1000)}ms"})
 
 
 async def rooms_behind(connection: AsyncConnection) -> list[RoomId]:
-    """The rooms with something to do, those with the least first."""
+    """Return the rooms that are behind, those with the least to do first."""
     return [RoomId(room_id) for room_id in (await connection.execute(_BEHIND, {"most": MOST_ROOMS})).scalars()]
 
 
 async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> None:
-    """Make the next messages of a room searchable: so many bytes of them, or a single one."""
+    """Index the next messages of a room: up to so many bytes, at least one message."""
     values = {"room_id": room_id, "most": MOST_MESSAGES, "most_bytes": most_bytes, "least_bytes": LEAST_BYTES}
     await connection.execute(_STEP, values)
 
 
 async def set_aside(connection: AsyncConnection, room_id: RoomId, reason: str) -> MessageId | None:
-    """Go past the next message of a room, which cannot be made searchable, and note why; None when there is none."""
+    """Set the next message of a room aside with the reason why it cannot be indexed; None if there is none."""
     values = {"room_id": room_id, "reason": reason}
     message_id: MessageId | None = (await connection.execute(_SET_ASIDE, values)).scalar_one_or_none()
     return message_id
 
 
 async def message_to_retry(connection: AsyncConnection) -> MessageId | None:
-    """A message that was set aside long enough ago; it counts as tried from now on."""
+    """Return a message that is due for a retry, and note the attempt."""
     message_id: MessageId | None = (await connection.execute(_TO_RETRY)).scalar_one_or_none()
     return message_id
 

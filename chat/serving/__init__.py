@@ -1,1 +1,1 @@
-"""The process as a server: its connections, and how much of them it bears."""
+"""The server process: its connections and their limits."""

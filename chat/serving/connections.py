@@ -1,4 +1,4 @@
-"""The connections of this process: how many there may be, and which of them give way when there is no room.
+"""The connections of this process: how many are allowed, and which are closed for new ones.
 
 A stranger is a connection on which no valid session was shown yet. Strangers have a limit for each address and one for
 all, so that members find room whatever strangers do. Within these limits the oldest connection that only waits for its
@@ -14,7 +14,7 @@ from chat import audit
 from chat.addresses import TrustedProxies, network_of
 
 MOST_STRANGERS = 4096
-# What all connections together may hold in memory: unfinished requests, and answers that nobody takes.
+# Memory of all connections together: unfinished requests, and answers that clients do not read.
 MOST_HELD_BYTES = 24 * 2**20
 TICK_SECONDS = 1.0
 REPORT_SECONDS = 60.0
@@ -45,7 +45,7 @@ class _Network:
 
 
 class Connection:
-    """The place that one connection takes."""
+    """The place of one connection."""
 
     __slots__ = ("_connections", "is_member", "is_open", "make_way", "network")
 
@@ -57,12 +57,12 @@ class Connection:
         self.is_open = True
 
     def rest(self) -> None:
-        """Note that it waits for its client, and may give way from now on."""
+        """Note that the connection is idle, and may be closed for another from now on."""
         if self.is_open:
             self._resting()[self] = None
 
     def work(self) -> None:
-        """Note that its client waits for us."""
+        """Note that the client waits for the server."""
         self._resting().pop(self, None)
 
     def prove(self) -> None:
@@ -109,7 +109,7 @@ class Connections:
         self._dropped: dict[str, int] = {}
 
     def open(self, peer: str, make_way: Callable[[], None]) -> Connection | None:
-        """A place for a new connection, for which others may have to make way; None when there is no room."""
+        """Return a place for a new connection, perhaps by closing an idle one; None if there is no room."""
         name = network_of(peer)
         network = self._networks.get(name) or _Network(name)
         if not self._has_room(network, is_proxy=self._proxies.trusts(peer)):
@@ -124,7 +124,7 @@ class Connections:
         return connection
 
     def forget(self, connection: Connection) -> None:
-        """Count a connection that has closed no more."""
+        """Forget a connection that has closed."""
         network = connection.network
         self.count -= 1
         network.connections -= 1
@@ -135,17 +135,17 @@ class Connections:
             self._networks.pop(network.name, None)
 
     def watch(self, watched: Watched) -> None:
-        """Look at the deadlines of a connection from now on."""
+        """Check a connection's deadlines from now on."""
         self._watched[watched] = None
 
     def unwatch(self, watched: Watched) -> None:
-        """Look at them no more."""
+        """Stop checking a connection's deadlines."""
         if watched in self._watched:
             del self._watched[watched]
             self.hold(watched, 0)
 
     def hold(self, watched: Watched, size: int) -> None:
-        """Note how many bytes a connection keeps in memory. When it is too much in all, the largest are dropped."""
+        """Note how many bytes a connection holds. If all hold too much, the largest are dropped."""
         self.held += size - watched.held
         watched.held = size
         while self.held > MOST_HELD_BYTES and self._watched:
@@ -159,7 +159,7 @@ class Connections:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
 
     async def run(self) -> None:
-        """End connections whose clients are too slow, until cancelled, and say so in the log once a minute."""
+        """End connections of slow clients, until cancelled, and log that once a minute."""
         last, reported = anyio.current_time(), 0.0
         while True:
             await anyio.sleep(TICK_SECONDS)
@@ -189,7 +189,7 @@ class Connections:
         return max(self._networks.values(), key=lambda network: len(network.resting), default=None)
 
     def _clear(self, network: _Network | None) -> bool:
-        """Let the stranger of a network that has waited longest for its client make way."""
+        """Close the longest idle connection of a network that is not signed in."""
         return network is not None and self._let_make_way(network.resting)
 
     def _let_make_way(self, resting: dict[Connection, None]) -> bool:

@@ -1,18 +1,18 @@
-"""How many files and sockets the process may have open, and how many of them connections may take."""
+"""The limit of open files and sockets, and the part of it for connections."""
 
 import resource
 from contextlib import suppress
 
-# Connections to the database and the broker, pipes to helping processes, static files that are being sent.
+# Connections to the database and the broker, pipes to worker processes, static files being sent.
 RESERVED = 100
 LARGEST_BACKLOG = 2048
 FEWEST = 50
-# What "no limit" is taken for; some systems refuse more than the second.
+# The values used for "no limit"; some systems refuse more than the second.
 ENOUGH = (1_048_576, 10_240)
 
 
 def raise_file_limit() -> int:
-    """Raise the limit of open files as far as the system lets us, and return it."""
+    """Raise the limit of open files as far as the system allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH if hard == resource.RLIM_INFINITY else (hard,)
     for number in wanted:
@@ -26,10 +26,10 @@ def raise_file_limit() -> int:
 
 
 def backlog(files: int) -> int:
-    """How many connections may wait to be accepted. All of them may be, before the first of them is looked at."""
+    """Return the listener's backlog. All of it may be accepted before the first connection is handled."""
     return max(16, min(LARGEST_BACKLOG, files // 4))
 
 
 def most_connections(files: int) -> int:
-    """How many connections may be open, so that none is ever accepted without a file for it."""
+    """Return how many connections may be open, so that each accepted one has a file."""
     return max(FEWEST, files - RESERVED - backlog(files))

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits: on headers, on time, on what waits in memory, on how many connections there are.
+"""uvicorn's HTTP protocol with limits on headers, time, memory and the number of connections.
 
 The subclass depends on the inside of uvicorn 0.54.0, which has no such limits; `tests/serving/test_protocol.py` checks
 each. A proxy that is trusted has limits of its own (docs/deploy/), and passes these, too.
@@ -15,13 +15,13 @@ from chat.web.headers import HTTP_HEADERS
 
 MOST_HEADER_BYTES = 32 * 1024  # the request line and all headers, or all trailers
 MOST_HEADERS = 100
-MOST_LINE_BYTES = 8190  # `websockets` takes no longer line in a handshake
+MOST_LINE_BYTES = 8190  # `websockets` accepts no longer line in a handshake
 MOST_PIPELINED = 16
 HEADER_SECONDS = 10.0  # from the connection, or from the first byte of a later request
-# A form, or an answer, may begin slowly. Then its client must take or give this much, as in Apache's mod_reqtimeout.
+# After a grace period the client must send or read this much, as in Apache's mod_reqtimeout.
 GRACE_SECONDS = 10.0
 SLOWEST_BYTES_A_SECOND = 500
-LINGER_SECONDS = 2.0  # for a client that still sends: a connection closed at once would take our answer with it
+LINGER_SECONDS = 2.0  # for a client that still sends: closing at once would discard the answer
 RETRY_SECONDS = 5
 SLICE_BYTES = 16 * 1024
 
@@ -34,14 +34,14 @@ EXPLANATIONS = {
 
 
 class _Refused(Exception):
-    """The request that is being read is refused; `status` says why."""
+    """The request being read is refused; `status` says why."""
 
     def __init__(self, status: int) -> None:
         self.status = status
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """An HTTP connection that ends when its client asks too much of it. `Connections` is in the lifespan's state."""
+    """An HTTP connection that enforces its client's limits. `Connections` is in the lifespan's state."""
 
     place: Connection | None = None
     held = 0
@@ -132,7 +132,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after the body are trailers, which nobody here has asked for.
+        # Fields after the body are trailers, which the chat does not use.
         if self._in_header:
             super().on_header(name, value)
 
@@ -208,13 +208,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._has_begun:
             self.refuse(408)
         else:
-            # Browsers open connections that they may never use, and would take this for the answer to a later request.
+            # Browsers open spare connections, and would take a 408 for the answer to a later request.
             self.transport.close()
 
     def _check_body(self) -> None:
         assert self.body_since is not None
         if self.flow.read_paused:
-            # It is we who keep the client waiting.
+            # The client waits for the server.
             self.body_since, self._body_bytes = self.all.clock, 0
         elif self._is_slow(self.body_since, self._body_bytes):
             self.all.note("slow_body")
@@ -232,7 +232,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def make_way(self) -> None:
-        """End a connection that waits for its client, for another that needs its place."""
+        """End an idle connection, for another that needs its place."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:

@@ -1,4 +1,4 @@
-"""Budgets in one storage, by the strategies of the `limits` library and our own."""
+"""Budgets in one storage, with the strategies of the `limits` library and `delays.py`."""
 
 import time
 from functools import cache
@@ -29,7 +29,7 @@ class Counting:
         return max(stats.reset_time - time.time(), 0.001)
 
     async def forget(self, rule: Rule, budget: Budget, subject: str) -> None:
-        """Begin anew with a budget."""
+        """Reset a budget."""
         strategy, item = self._strategy(rule, budget)
         await strategy.clear(item, subject)
 

@@ -1,4 +1,4 @@
-"""A strategy beside those of the `limits` library: above a budget, attempts pass one at a time, later and later."""
+"""A strategy for the `limits` library: above a budget, attempts pass one at a time, after growing delays."""
 
 import time
 
@@ -26,7 +26,7 @@ class GrowingDelay(RateLimiter):
         if await self.storage.incr(key, item.get_expiry(), cost) <= item.amount:
             return True
         doublings = min(await self.storage.get(late), MOST_DOUBLINGS)
-        # Of attempts that come at the same moment, the gate lets one pass.
+        # Of simultaneous attempts, the gate lets one pass.
         if await self.storage.incr(gate, min(2**doublings, self._longest)) > 1:
             return False
         await self.storage.incr(late, item.get_expiry())
@@ -38,13 +38,13 @@ class GrowingDelay(RateLimiter):
         return await self.storage.get(key) + cost <= item.amount or await self.storage.get(gate) == 0
 
     async def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
-        """When the next attempt passes, and how many do without a delay."""
+        """Return when the next attempt passes, and how many pass without a delay."""
         key, _, gate = _keys(item, *identifiers)
         left = max(0, item.amount - await self.storage.get(key))
         return WindowStats(time.time() if left else await self.storage.get_expiry(gate), left)
 
     async def clear(self, item: RateLimitItem, *identifiers: str) -> None:
-        """Begin anew, as after the right password."""
+        """Reset the delay, as after the right password."""
         for key in _keys(item, *identifiers):
             await self.storage.clear(key)
 

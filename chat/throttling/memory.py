@@ -13,7 +13,7 @@ MOST_COUNTERS = 100_000  # about 25 MB
 
 
 class MemoryStorage(Storage):
-    """Counters that end by themselves; the oldest give way when there are too many."""
+    """Counters that expire; the oldest are dropped if there are too many."""
 
     STORAGE_SCHEME = None
 
@@ -31,7 +31,7 @@ class MemoryStorage(Storage):
         return len(self._counters)
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Add to a counter, which begins anew where it has ended, and return it."""
+        """Add to a counter, which restarts if it has expired, and return it."""
         count, ends_at = self._current(key)
         if not ends_at:
             self._make_room()
@@ -60,7 +60,7 @@ class MemoryStorage(Storage):
         count, ends_at = self._counters.get(key, (0, 0.0))
         if ends_at > self._now():
             return count, ends_at
-        # Begun anew, it stands among the newest.
+        # A restarted counter is among the newest.
         self._counters.pop(key, None)
         return 0, 0.0
 
@@ -69,6 +69,6 @@ class MemoryStorage(Storage):
             return
         now = self._now()
         self._counters = {key: counter for key, counter in self._counters.items() if counter[1] > now}
-        # A tenth at once, so that this is seldom done.
+        # A tenth at once, so that this happens rarely.
         for key in list(self._counters)[: max(0, len(self._counters) - self._most * 9 // 10)]:
             del self._counters[key]

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 60.0
 DELETED_AT_ONCE = 5_000
 
-# The server's clock decides, as every process sees the same one.
+# By the database's clock, which is the same for every process.
 _INCREASE = text("""
     INSERT INTO throttles AS kept (key, count, ends_at)
     VALUES (:key, :amount, statement_timestamp() + make_interval(secs => :expiry))
@@ -48,7 +48,7 @@ class PostgresCounters(SharedStorage):
         return (DatabaseUnavailable,)
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add to a counter, which begins anew where it has ended, and return it."""
+        """Add to a counter, which restarts if it has expired, and return it."""
         values = {"key": key, "amount": amount, "expiry": float(expiry)}
         async with reading(self._database) as connection:
             count: int = (await connection.execute(_INCREASE, values)).scalar_one()
@@ -78,7 +78,7 @@ class PostgresCounters(SharedStorage):
             return (await connection.execute(delete(throttles))).rowcount
 
     async def run(self) -> None:
-        """Delete the counters that have ended, once a minute, until cancelled."""
+        """Delete expired counters, once a minute, until cancelled."""
         while True:
             await anyio.sleep(SWEEP_SECONDS)
             try:
@@ -88,7 +88,7 @@ class PostgresCounters(SharedStorage):
                 logger.warning("Could not delete counters that have ended: %s", error)
 
     async def delete_ended(self) -> int:
-        """Delete some of the counters that have ended; returns how many."""
+        """Delete some of the expired counters; returns how many."""
         ended = select(throttles.c.key).where(~_counts).limit(DELETED_AT_ONCE).with_for_update(skip_locked=True)
         async with self._database.begin() as connection:
             return (await connection.execute(delete(throttles).where(throttles.c.key.in_(ended)))).rowcount

@@ -1,4 +1,4 @@
-"""The limits: how often each person, address or account may do what. One table; everything else reads it.
+"""The rate limits: how often each person, address or account may do something. One table for all of them.
 
 A class behind one router is one address. So figures for addresses let forty pupils sign up, or sign in with a few
 mistakes each, within a lesson, and figures for persons let somebody type, click and read as fast as people can.
@@ -33,7 +33,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is limited: its name in the audit log, what a refused person reads, and the budgets it draws from."""
+    """A rate limit: its name in the audit log, the text for a refused person, and its budgets."""
 
     name: str
     why: str
@@ -74,7 +74,7 @@ FIRST_RUN = Rule(
 
 POST = Rule("post", "You are sending messages very fast.", (_here("person", 20, 10 * SECOND),))
 CHANGE = Rule("change", "You are changing messages very fast.", (_here("person", 30, 15 * SECOND),))
-# How often a room is told, rather than what is too much.
+# How often a room sees that somebody types; a refusal shows nothing.
 TYPING = Rule("typing", "", (Budget("room", 1, 2 * SECOND, shared=False, scales=False),))
 
 OPEN_ROOM = Rule("open_room", "You opened many rooms.", (Budget("person", 10, MINUTE), Budget("person", 40, HOUR)))
@@ -89,7 +89,7 @@ SEARCH = Rule("search", "You are searching very fast.", (Budget("person", 40, MI
 FIND = Rule("find", "You are looking up names very fast.", (_here("person", 300, MINUTE),))
 PROFILE = Rule("profile", "You changed your profile many times.", (Budget("person", 30, MINUTE),))
 
-# What stands behind all others: every request draws from one of these, whatever its route.
+# The outer limits: every request draws from one of these, whatever its route.
 CONNECT = Rule("connect", "Your pages connect too often.", (_here("person", 240, MINUTE),))
 WRITE = Rule("write", "You are changing things very fast.", (_here("person", 600, MINUTE),))
 READ = Rule("read", "You are opening pages very fast.", (_here("person", 1200, MINUTE),))

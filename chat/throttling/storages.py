@@ -1,4 +1,4 @@
-"""Where all processes count: in Redis if there is one, in PostgreSQL for several processes without, or nowhere."""
+"""The storage shared by all processes: Redis if there is one, PostgreSQL for several processes without, or none."""
 
 import anyio
 from limits.aio.storage import Storage
@@ -8,20 +8,20 @@ from chat.settings import Settings
 
 
 class SharedStorage(Storage):
-    """Counters that all processes have in common."""
+    """Counters shared by all processes."""
 
     STORAGE_SCHEME = None
 
     async def run(self) -> None:
-        """Do what is to be done meanwhile, until cancelled."""
+        """Run the storage's upkeep until cancelled."""
         await anyio.sleep_forever()
 
     async def close(self) -> None:
-        """Close connections of its own."""
+        """Close its own connections."""
 
 
 def shared_storage(settings: Settings, database: AsyncEngine) -> SharedStorage | None:
-    """The storage of this chat's processes; None for a chat that is one process."""
+    """Return the shared storage of this chat's processes; None for a single process."""
     # Each is imported where it is used: a chat of one process starts sooner without either.
     scheme = (settings.broadcast_url or "").split("://")[0]
     if scheme in ("redis", "rediss"):

@@ -1,4 +1,4 @@
-"""Throttling: every use counts in this process, and shared budgets in a storage that all processes have, too.
+"""Rate limiting: every use counts in this process, and shared budgets also in a storage of all processes.
 
 What this process counts is never more than what all count together. So what exceeds a budget here is refused without
 asking further, a flood costs the shared storage nothing, and while that is away each process keeps the limits alone.
@@ -27,7 +27,7 @@ PAUSE_SECONDS = 2.0
 
 
 class Throttling:
-    """Counts what people do, and refuses what is too much."""
+    """Counts uses, and refuses those above the limits."""
 
     def __init__(self, shared: SharedStorage | None, factor: int) -> None:
         self._memory = MemoryStorage()
@@ -62,11 +62,11 @@ class Throttling:
                 raise TooManyRequests(rule.why, seconds, field)
 
     async def allows(self, rule: Rule, subject: str) -> bool:
-        """Draw from the only budget of `rule`, where a refusal is told to nobody."""
+        """Draw from the only budget of `rule`; returns False instead of raising."""
         return not await self._draw(rule, rule.budgets[0], subject)
 
     async def forget(self, rule: Rule, subjects: Mapping[Per, str]) -> None:
-        """Begin anew with those budgets of `rule` whose subjects are given, as after the right password."""
+        """Reset the budgets of `rule` whose subjects are given, as after the right password."""
         for budget in rule.budgets:
             subject = subjects.get(budget.per)
             if subject is None:
@@ -93,7 +93,7 @@ class Throttling:
     async def _ask(
         self, look: Callable[[Rule, Budget, str], Awaitable[T]], rule: Rule, budget: Budget, subject: str
     ) -> T | None:
-        """What the shared storage says, or None while it is away: it is not waited for, nor asked every time."""
+        """Ask the shared storage; None while it is away, when it is neither waited for nor asked every time."""
         if self._storage is None or time.monotonic() < self._asks_again_at:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Where a request comes from: the client's address and scheme, as told by the proxies that are trusted.
+"""The origin of a request: the client's address and scheme, from the headers of trusted proxies.
 
 `X-Forwarded-Host` is never believed, and neither is `Forwarded` (RFC 7239): a proxy that sets X-Forwarded-For passes on
 whatever the client wrote into the others.
@@ -59,13 +59,13 @@ class ClientMiddleware:
 
 
 def forwarded_scheme(headers: Headers) -> str | None:
-    """The scheme that the nearest proxy says the client used."""
+    """Return the client's scheme by the header of the nearest proxy."""
     scheme = ",".join(headers.getlist("x-forwarded-proto")).rpartition(",")[2].strip().lower()
     return {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(scheme)
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """The client's address in its usual spelling; empty on a Unix socket."""
+    """Return the client's address in its canonical spelling; empty on a Unix socket."""
     return connection.client.host if connection.client else ""
 
 

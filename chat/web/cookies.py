@@ -1,4 +1,4 @@
-"""Cookies: those that carry the tokens, and what the browser says of itself."""
+"""Cookies: the tokens, and the browser's time zone."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -18,7 +18,7 @@ def is_secure(connection: HTTPConnection) -> bool:
 
 
 def cookie(connection: HTTPConnection, name: str) -> str | None:
-    """The value of a cookie as it was set; the last one, where there are several of this name.
+    """Return the value of a cookie as it was set; the last one if there are several of this name.
 
     None of ours needs quotes. Python's own reader takes them off, and until 3.11.10 and 3.12.6 that took it 2.5 seconds
     for one header of 31,000 backslashes (CVE-2024-7592).
@@ -41,7 +41,7 @@ def refresh_token(connection: HTTPConnection) -> str | None:
 
 
 def zone(connection: HTTPConnection) -> str | None:
-    """The time zone that the browser says it is in."""
+    """Return the browser's time zone."""
     return cookie(connection, "zone")
 
 
@@ -63,7 +63,7 @@ def browser_token(connection: HTTPConnection) -> str | None:
 
 
 def give_browser_token(connection: HTTPConnection, headers: MutableHeaders, token: str, max_age: int) -> None:
-    """Set the cookie by which a browser is known again, which outlives every sign-in."""
+    """Set the cookie that identifies a known browser, and outlives every sign-in."""
     _set(connection, headers, "browser", token, max_age)
 
 

@@ -1,4 +1,4 @@
-"""How many requests of strangers from one address are answered at the same time.
+"""Limits how many requests from one address are answered at the same time, for people who are not signed in.
 
 Behind a proxy all connections come from its address, so that they cannot be limited by address
 (serving/connections.py). Their requests can.
@@ -15,7 +15,7 @@ from chat.addresses import network_of
 
 
 class CrowdMiddleware:
-    """Refuses a stranger's request while `most` others from the same address are being answered.
+    """Refuses a request without a session while `most` others from the same address are being answered.
 
     It stands after the session middleware: people who are signed in pass.
     """

@@ -56,12 +56,12 @@ def refuse_origin(request: Request) -> Response:
 
 
 def refuse_malformed(request: Request) -> Response:
-    """The answer to an address that is not text."""
+    """The answer to a URL that is not valid UTF-8."""
     return error_page(request, 400, "The page's address is not valid UTF-8.")
 
 
 def refuse_crowd(request: Request) -> Response:
-    """The answer to a stranger of whose address too many are being answered."""
+    """The answer to a person who is not signed in, while their address has too many requests under way."""
     response = error_page(request, 503, "Too many people come from your network at once. Try again in a moment.")
     response.headers["Retry-After"] = "5"
     return response
@@ -96,7 +96,7 @@ async def on_invalid_input(request: Request, error: Exception) -> Response:
 
 
 async def on_too_many_requests(request: Request, error: Exception) -> Response:
-    # Handlers show a form again with what was typed; this is for pages, and for what has no field to say it beside.
+    # Handlers show a form again with its input; this is for pages, and for requests without a field for the error.
     assert isinstance(error, TooManyRequests)
     if "X-Unasked" in request.headers:
         return refused(Response(), error, status=204)
@@ -104,7 +104,7 @@ async def on_too_many_requests(request: Request, error: Exception) -> Response:
 
 
 def refused(response: Response, error: InvalidInput, status: int | None = None) -> Response:
-    """The page that says why something was refused, with the status of that, and when it may be tried again."""
+    """Answer with a page that says why something was refused, and when it may be tried again."""
     response.status_code = status or error.status
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.seconds)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 MOST_BYTES = 256 * 1024  # 10,000 characters of four bytes each, percent-encoded, and room for the rest
 MOST_FIELDS = 100
-PIECE_BYTES = 16 * 1024  # the parsers look at every byte; between two pieces others have their turn
+PIECE_BYTES = 16 * 1024  # the parsers read every byte; other requests run between two pieces
 
 _UTF_8 = frozenset({b"utf-8", b"utf8"})
 # `unquote_to_bytes` takes four times as long for a form of nothing but percent signs.
@@ -27,7 +27,7 @@ _PLAIN = frozenset({b"7bit", b"8bit", b"binary"})
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The text fields of a form, each once; files are left out.
+    """Return the text fields of a form, each once, without files.
 
     A form that is not UTF-8 or not well formed is answered with a 400, another kind of body with a 415.
     """
@@ -36,7 +36,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 async def read_choices(request: Request, name: str) -> list[str]:
-    """Every value of a field that may be there more than once. Refuses what `read_form` does."""
+    """Return every value of a field that may repeat. Raises as `read_form` does."""
     form = await _parsed(request)
     return [value for value in form.getlist(name) if isinstance(value, str)]
 
@@ -49,7 +49,7 @@ def whole_number(text: str | None) -> int | None:
 
 
 def decoded(text: bytes | bytearray) -> str:
-    """UTF-8 as text; raises a 400 for anything else.
+    """Decode UTF-8; raises a 400 for anything else.
 
     PostgreSQL holds no NUL. It becomes U+FFFD, as in HTML and in Markdown, so that nothing typed is lost or refused.
     """
@@ -60,7 +60,7 @@ def decoded(text: bytes | bytearray) -> str:
 
 
 async def _parsed(request: Request) -> FormData:
-    """The form, which is parsed once however often it is asked for."""
+    """Return the form, which is parsed only once for each request."""
     form: FormData | None = getattr(request.state, "form", None)
     if form is None:
         try:

@@ -63,5 +63,5 @@ class SecurityHeadersMiddleware:
 
 
 def _unless_it_may_be_kept(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """What says that nobody keeps an answer which does not say itself how long it holds."""
+    """Return the header that forbids caching, unless the answer has its own."""
     return [] if any(name.lower() == b"cache-control" for name, _ in headers) else [(b"cache-control", b"no-store")]

@@ -11,7 +11,7 @@ async def is_alive(request: Request) -> Response:
 
 
 async def is_ready(request: Request) -> Response:
-    """200 while pages work and the process is here to stay, 503 and one line otherwise, for load balancers."""
+    """Answer load balancers: 200 while pages work and the process is not shutting down, else 503 and one line."""
     obstacle: str = await request.app.state.readiness.obstacle()
     return PlainTextResponse(obstacle or "ready", status_code=503 if obstacle else 200)
 

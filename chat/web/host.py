@@ -1,4 +1,4 @@
-"""Which host a request is for: refuses those that are not ours, and leads visitors to the chat's own address.
+"""The host of a request: refuses unknown hosts, and redirects visitors to `PUBLIC_URL`.
 
 `Host` decides, never `X-Forwarded-Host`: a proxy passes on what the client wrote into that.
 """
@@ -23,7 +23,7 @@ ANY_HOST_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 class HostMiddleware:
-    """Answers only requests for an allowed host, and redirects to `PUBLIC_URL` who has come by another way."""
+    """Answers only requests for an allowed host, and redirects visitors of other addresses to `PUBLIC_URL`."""
 
     def __init__(self, app: ASGIApp, hosts: AllowedHosts, public_url: str | None) -> None:
         self.app = app
@@ -69,7 +69,7 @@ class HostMiddleware:
         return f"set PUBLIC_URL={_address(scope, host)} if that is the chat's address, or {add}"
 
     def _should_redirect(self, request: Request, host: str) -> bool:
-        """Whether the visitor should go on at `PUBLIC_URL`, where alone forms are taken.
+        """Whether to redirect the visitor to `PUBLIC_URL`, the only address that accepts forms.
 
         A request for another host is redirected only where no proxy can have changed its `Host`: otherwise it would go
         round in circles. A browser that sends Sec-Fetch-Site came by https, whatever a proxy in the middle says.
@@ -85,11 +85,11 @@ class HostMiddleware:
         query = scope["query_string"].decode("latin-1")
         path = "/" + scope["raw_path"].decode("latin-1").removeprefix("/")
         target = f"{self._public_url}{path}{'?' if query else ''}{query}"
-        # Not for ever: a browser would still go there when PUBLIC_URL has been put right.
+        # Temporary: a browser would remember a permanent redirect after PUBLIC_URL has been corrected.
         return RedirectResponse(target, status_code=307, headers={"Cache-Control": "no-store"})
 
 
 def _address(scope: Scope, host: str) -> str:
-    """The address that the visitor seems to have used, for advice only: nothing else believes an unknown proxy."""
+    """Return the address the visitor seems to have used, for advice only: an unknown proxy is not trusted."""
     is_secure = scope["scheme"] in ("https", "wss") or forwarded_scheme(Headers(scope=scope)) == "https"
     return f"{'https' if is_secure else 'http'}://{host}"

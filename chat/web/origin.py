@@ -28,7 +28,7 @@ def own_origin(connection: HTTPConnection, public_url: str | None) -> str:
 
 
 def origin_at(scheme: str, host: str) -> str:
-    """The origin of pages at a host, as browsers spell it: without the scheme's own port."""
+    """Return the origin of pages at a host, as browsers spell it: without the scheme's own port."""
     return f"{scheme}://{host.lower().removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
@@ -38,7 +38,7 @@ def has_own_origin(connection: HTTPConnection, public_url: str | None) -> bool:
 
 
 def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
-    """Why a request is not ours, for the person who made it; what is set wrong is logged, once a minute."""
+    """Explain to the visitor why the origin was refused; logs a wrong setting, once a minute."""
     origin, host = connection.headers.get("origin", "").lower(), connection.headers.get("host", "")
     if connection.headers.get("sec-fetch-site", "same-origin") == "same-origin":
         if public_url is None and origin == origin_at("https", host):

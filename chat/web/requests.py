@@ -1,4 +1,4 @@
-"""Around every request: its id, and its line in the log."""
+"""The id of each request, and its line in the log."""
 
 import logging
 import re
@@ -14,17 +14,17 @@ from chat.audit import RequestContext, request_context
 
 logger = logging.getLogger("chat.requests")
 
-# Asked for all the time, and by machines; only a failure of theirs is worth a line.
+# Machines request these all the time; only a failure is worth a line.
 QUIET_PATHS = ("/static/", "/healthz", "/readyz")
 MOST_PATH_CHARACTERS = 200
-# What a client or a proxy may call a request: it is logged and sent back.
+# A request id that a client or a proxy may choose: it is logged and sent back.
 _GIVEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
-# Invitations and codes are 20 characters and more; numbers and names of ours are shorter.
+# Invite tokens and codes have 20 characters and more; ids and the chat's own words are shorter.
 _LONG_SEGMENT = re.compile(r"[^/]{20,}")
 
 
 class RequestMiddleware:
-    """Gives every request an id, taken from `X-Request-ID` where that is a plain word, and logs its end.
+    """Gives every request an id, from `X-Request-ID` if that is a plain word, and logs its end.
 
     It is outermost, so that the id stands on every answer and in every line. The log has the path, without what comes
     after a `?` and without a path's secrets, such as the token of an invitation.
@@ -80,7 +80,7 @@ class _Line:
         self.bytes = 0
 
     def write(self, status: int) -> None:
-        """Write it, unless it is written or nobody wants to read it."""
+        """Write the line, once, unless the request needs none."""
         if self._is_written:
             return
         self._is_written = True
@@ -100,7 +100,7 @@ class _Line:
 
 
 def loggable_path(scope: Scope) -> str:
-    """Return a request's path without its secrets: a part that may be any text is named, not shown."""
+    """Return a request's path without secrets: a part that may be any text is replaced by its name."""
     route = scope.get("route")
     if isinstance(route, Route | WebSocketRoute):
         path = route.path_format

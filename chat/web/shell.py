@@ -37,7 +37,7 @@ def page_with_sidebar(
     return page(request, template, known | dict(context), status_code=status_code)
 
 
-# A sidebar is as long as what it is made of, which is its key.
+# The key is all that a sidebar is made of, and about as long.
 @cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
 def sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, path: str) -> Markup:
     """The sidebar as it stands on the page at `path`."""

@@ -1,4 +1,4 @@
-"""Signing somebody in on the browser that asks."""
+"""Signs a person in on the requesting browser."""
 
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ async def begin_session(request: Request, connection: AsyncConnection, user_id: 
 
 
 async def signed_in(request: Request, tokens: Tokens, email: str, destination: str) -> Response:
-    """The way on after signing in; pages of the session before are told that it has ended."""
+    """Redirect after signing in; closes open pages of the previous session."""
     earlier = _earlier_session(request)
     if earlier is not None:
         await request.app.state.notices.end_sessions([earlier])

@@ -1,4 +1,4 @@
-"""A path with a slash too many leads to the page without it."""
+"""Redirects a path with a trailing slash to the page without it."""
 
 from urllib.parse import quote
 
@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 
 class WithoutTrailingSlash:
-    """What a router does with a path it does not know.
+    """The router's handler for unknown paths.
 
     Starlette's own redirect names the scheme and the `Host` of the request; this one is relative.
     """

@@ -1,4 +1,4 @@
-"""Where requests meet the limits: one call in a handler, and one middleware behind all of them."""
+"""Rate limits for requests: one call in a handler, and one middleware for all requests."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -30,31 +30,31 @@ from chat.web.client import address_of
 from chat.web.cookies import browser_token, give_browser_token
 from chat.web.origin import SAFE_METHODS
 
-# Load balancers ask these, perhaps from the address that all visitors seem to have.
+# Load balancers request these, perhaps from the address that all visitors seem to have.
 UNLIMITED_PATHS = ("/healthz", "/readyz")
 
 
 async def throttle(request: HTTPConnection, rule: Rule, field: str = "form") -> None:
-    """Count what a request does; raises `TooManyRequests`, for a form's `field`, when it is too much."""
+    """Count a use of `rule`; raises `TooManyRequests`, for a form's `field`, above the limit."""
     await request.app.state.throttling.check(rule, _subjects(request), field)
 
 
 async def throttle_sign_in(request: Request, email: str) -> None:
-    """Count an attempt to sign in, of which nobody is told whether there is such an account."""
+    """Count an attempt to sign in, without revealing whether the account exists."""
     rule, subjects = _sign_in_rule(request, email)
-    # An address that somebody is after belongs into the log; a password in the wrong box, and a novel, do not.
+    # An attacked e-mail address belongs in the log; a password in the wrong field, or a long text, does not.
     account = email.strip()[:LONGEST_EMAIL] if "@" in email else ""
     await request.app.state.throttling.check(rule, subjects, account=account)
 
 
 async def forgive(request: Request, rule: Rule) -> None:
-    """Begin anew with the visitor's budgets of a rule, as after the right password."""
+    """Reset the visitor's budgets of a rule, as after the right password."""
     person = _subjects(request)["person"]
     await request.app.state.throttling.forget(rule, {"person": person})
 
 
 async def welcome_browser(request: Request, response: Response, email: str) -> None:
-    """After the right password: the delays begin anew, and the browser is known from now on."""
+    """Reset the delays after the right password, and remember the browser as known."""
     rule, subjects = _sign_in_rule(request, email)
     await request.app.state.throttling.forget(rule, {per: subjects[per] for per in subjects if per != "address"})
     browsers: KnownBrowsers = request.app.state.known_browsers
@@ -63,7 +63,7 @@ async def welcome_browser(request: Request, response: Response, email: str) -> N
 
 
 def asker(request: Request, email: str = "") -> Asker:
-    """Where a password comes from. Who is signed in, or was here with this account, comes before strangers."""
+    """Return the sender of a password. Signed-in people and known browsers come before others."""
     rule, _ = _sign_in_rule(request, email)
     return Asker(_network(request), is_known=request.state.visitor is not None or rule is SIGN_IN_KNOWN_BROWSER)
 
@@ -87,7 +87,7 @@ class ThrottleMiddleware:
             await self._throttling.check(_rule_for(connection), _subjects(connection))
         except TooManyRequests as error:
             if scope["type"] == "websocket":
-                # Before the handshake: a page takes it for a lost connection, and tries again later and later.
+                # Before the handshake: the page takes it for a lost connection, and retries with growing pauses.
                 refusal: Response = PlainTextResponse("too many connections", status_code=error.status)
                 refusal.headers["Retry-After"] = str(error.seconds)
                 await WebSocket(scope, receive, send).send_denial_response(refusal)

@@ -1,4 +1,4 @@
-"""Addresses as text: what is not UTF-8 is refused before anything reads it as if it were."""
+"""Refuses URLs that are not UTF-8, before anything decodes them."""
 
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
