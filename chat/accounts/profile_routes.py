@@ -16,6 +16,7 @@ from chat.ids import SessionId
 from chat.rooms.announcing import announce_name
 from chat.rooms.direct import directs_of
 from chat.rooms.levels import choose_first_levels, first_levels_of
+from chat.templating import fragment
 from chat.throttling.rules import OWN_PASSWORD, PROFILE
 from chat.times import zones
 from chat.web.errors import refused
@@ -72,12 +73,15 @@ async def choose_my_theme(request: Request) -> Response:
 
 async def choose_my_times(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
+    zone, hours = form.get("time_zone", ""), form.get("hours", "")
     try:
         await throttle(request, PROFILE, "time_zone")
         async with request.app.state.database.begin() as connection:
-            await choose_times(connection, me.id, form.get("time_zone", ""), form.get("hours", ""))
+            await choose_times(connection, me.id, zone, hours)
     except InvalidInput as invalid:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
+    shown = fragment("accounts/_times_changed.html", time_zone=zone, hours=hours)
+    await request.app.state.notices.show_people([me.id], shown)
     return _saved("times")
 
 

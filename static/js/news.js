@@ -21,6 +21,15 @@ function showTheme({ dataset: { theme } }) {
   document.querySelector("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
 }
 
+function showTimes({ dataset: { timeZone, hourCycle } }) {
+  const chosen = document.documentElement.dataset;
+  for (const [name, value] of Object.entries({ timeZone, hourCycle })) {
+    if (value) chosen[name] = value;
+    else delete chosen[name];
+  }
+  document.dispatchEvent(new Event("times-changed"));
+}
+
 // Not while something is typed or chosen here and not sent yet; and not all pages of a crowd at the same moment.
 let stale;
 const isChanged = (field) =>
@@ -35,9 +44,9 @@ function showPage({ dataset: { paths } }) {
   }, 300 + 700 * Math.random());
 }
 
-const SHOWN = { "hx-name": showName, "hx-theme": showTheme, "hx-pages": showPage };
+const SHOWN = { "hx-name": showName, "hx-theme": showTheme, "hx-times": showTimes, "hx-pages": showPage };
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
-  if (!/<hx-(name|theme|pages) /.test(message.data)) return;
+  if (!/<hx-(name|theme|times|pages) /.test(message.data)) return;
   const news = new DOMParser().parseFromString(message.data, "text/html");
   for (const element of news.querySelectorAll(Object.keys(SHOWN).join())) SHOWN[element.localName](element);
 });

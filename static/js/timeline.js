@@ -4,28 +4,32 @@
 const messages = () => document.getElementById("messages");
 
 // In the zone and by the clock that the reader has chosen, else the browser's, which need not know every zone.
-const { timeZone, hourCycle } = document.documentElement.dataset;
 document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 function formatOf(style) {
+  const { timeZone, hourCycle } = document.documentElement.dataset;
   try {
     return new Intl.DateTimeFormat(undefined, { ...style, timeZone, hourCycle });
   } catch {
     return new Intl.DateTimeFormat(undefined, { ...style, hourCycle });
   }
 }
-const clock = formatOf({ timeStyle: "short" });
-const day = formatOf({ dateStyle: "full" });
-const full = formatOf({ dateStyle: "medium", timeStyle: "medium" });
-const dayAndClock = formatOf({ dateStyle: "full", timeStyle: "short" });
-function localise() {
-  for (const time of document.querySelectorAll("time[data-moment]")) {
+let clock, day, full, dayAndClock;
+function chooseFormats() {
+  clock = formatOf({ timeStyle: "short" });
+  day = formatOf({ dateStyle: "full" });
+  full = formatOf({ dateStyle: "medium", timeStyle: "medium" });
+  dayAndClock = formatOf({ dateStyle: "full", timeStyle: "short" });
+}
+chooseFormats();
+function localise(anew = false) {
+  for (const time of document.querySelectorAll(anew ? "time[data-moment]" : 'time[data-moment=""]')) {
     time.textContent = dayAndClock.format(new Date(time.dateTime));
-    delete time.dataset.moment;
+    time.dataset.moment = "shown";
   }
   let before = null;
   for (const message of messages()?.children ?? []) {
     const time = message.querySelector("time");
-    if (time?.title.endsWith(" UTC")) {
+    if (time?.title.endsWith(" UTC") || (anew && message.dataset.at)) {
       const moment = new Date(message.dataset.at);
       time.textContent = clock.format(moment);
       time.title = full.format(moment);
@@ -68,6 +72,7 @@ function trim() {
 }
 
 document.addEventListener("htmx:after:swap", () => (trim(), localise(), look()));
+document.addEventListener("times-changed", () => (chooseFormats(), localise(true)));
 // htmx may know of the form before all scripts are here, or after.
 let isLoaded = false;
 document.addEventListener("htmx:after:init", ({ target }) => isLoaded && target === readForm() && look());

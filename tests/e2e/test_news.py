@@ -1,5 +1,9 @@
 """What others change shows on open pages, without loading them anew."""
 
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from playwright.sync_api import expect
 
 from tests.support.browsers import Windows
@@ -38,3 +42,20 @@ def test_a_theme_shows_on_other_open_pages(alice: Person, windows: Windows) -> N
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     alice.submit("/profile/theme", {"theme": "system"})
     expect(page.locator("html:not([data-theme])")).to_have_count(1)
+
+
+def test_a_time_zone_and_a_clock_show_on_other_open_pages(alice: Person, windows: Windows) -> None:
+    alice.post(1, "hello")
+    alice.submit("/admin/invite", {"days": "7", "uses": "25"})
+    options = {"locale": "en-US", "timezone_id": "UTC"}
+    room, links = (windows.open_as(alice, path, **options) for path in ("/rooms/1", "/admin/invites"))
+    times = [room.locator(".message time"), links.locator("main time").first]
+    moments = [datetime.fromisoformat(time.get_attribute("datetime") or "") for time in times]
+    alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "24"})
+    there = [moment.astimezone(ZoneInfo("Asia/Tokyo")) for moment in moments]
+    for time, moment in zip(times, there, strict=True):
+        expect(time).to_have_text(re.compile(rf"(^|\s){moment:%H:%M}$"))
+    expect(room.locator(".message")).to_have_attribute("data-day", f"{there[0]:%A, %B %-d, %Y}")
+    alice.submit("/profile/times", {"time_zone": "", "hours": ""})
+    for time, moment in zip(times, moments, strict=True):
+        expect(time).to_have_text(re.compile(rf"(^|\s){moment:%-I:%M\s%p}$"))
