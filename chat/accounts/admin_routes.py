@@ -11,7 +11,7 @@ from chat.accounts.installation import open_sign_up
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import InviteId
-from chat.rooms.announcing import announce_pages
+from chat.rooms.announcing import announce_invite
 from chat.rooms.inviting import (
     LIFETIMES,
     MOST_LISTED,
@@ -46,7 +46,7 @@ async def choose_sign_up(request: Request) -> Response:
         if await invite_of(connection, None, datetime.now(UTC)) is None:
             await make_invite(connection, me.id, None, days=USUAL_DAYS, uses=USUAL_USES, now=datetime.now(UTC))
     audit.record("sign_up_changed", is_open=is_open, rooms_admit_strangers=strangers)
-    await announce_pages(request.app.state, "/admin")
+    await announce_invite(request.app.state, None)
     return RedirectResponse("/admin?saved=sign-up", status_code=303)
 
 
@@ -60,7 +60,7 @@ async def make_chat_invite(request: Request) -> Response:
     except InvalidInput as invalid:
         return refused(await _admin_page(request, form, invalid.errors), invalid)
     audit.record("invite_made", days=days, most_uses=uses)
-    await announce_pages(request.app.state, "/admin", "/admin/invites")
+    await announce_invite(request.app.state, None)
     return RedirectResponse("/admin?saved=invite", status_code=303)
 
 
@@ -82,7 +82,7 @@ async def end_listed_invite(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         room_id = await end_any_invite(connection, InviteId(request.path_params["invite_id"]))
     audit.record("invite_ended", room_id=room_id)
-    await announce_pages(request.app.state, "/admin", "/admin/invites")
+    await announce_invite(request.app.state, room_id)
     return RedirectResponse("/admin/invites?saved=ended", status_code=303)
 
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -11,8 +12,9 @@ from chat.accounts.people import authenticate, check_registration, confirm, crea
 from chat.accounts.sessions import revoke_session
 from chat.database import reading
 from chat.errors import InvalidInput, TooManyRequests
-from chat.rooms.announcing import announce_arrival, announce_pages
-from chat.rooms.inviting import find_invite, follow_invite
+from chat.ids import RoomId, UserId
+from chat.rooms.announcing import announce_arrival, announce_invite, announce_pages
+from chat.rooms.inviting import Invite, find_invite, follow_invite
 from chat.rooms.members import join_first_room
 from chat.templating import page
 from chat.throttling.rules import FOLLOW_LINK, SIGN_UP
@@ -59,11 +61,17 @@ async def sign_up(request: Request) -> Response:
         return await _sign_up_page(request, form, {}, invite, status_code=403)
     room_id = followed.room_id if followed else None
     audit.record("signed_up", user_id=user_id, invited=followed is not None, room_id=room_id)
-    await announce_pages(request.app.state, "/people")
-    for joined in {first_room, room_id}:
-        if joined is not None:
-            await announce_arrival(request.app.state, joined, [user_id])
+    await _announce_newcomer(request.app.state, user_id, first_room, followed)
     return await signed_in(request, tokens, new.email, f"/rooms/{room_id}" if room_id else "/")
+
+
+async def _announce_newcomer(state: State, user_id: UserId, first_room: RoomId | None, followed: Invite | None) -> None:
+    await announce_pages(state, "/people")
+    if followed is not None:
+        await announce_invite(state, followed.room_id)
+    for joined in {first_room, followed.room_id if followed else None}:
+        if joined is not None:
+            await announce_arrival(state, joined, [user_id])
 
 
 async def show_sign_in(request: Request) -> Response:

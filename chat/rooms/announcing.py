@@ -7,7 +7,7 @@ from starlette.datastructures import State
 from chat.accounts.person import Person
 from chat.database import reading
 from chat.ids import RoomId, UserId
-from chat.rooms.members import count_members, member_ids
+from chat.rooms.members import count_members, manager_ids, member_ids
 from chat.rooms.room import Room
 from chat.templating import fragment
 
@@ -58,6 +58,15 @@ async def announce_change(state: State, room_id: RoomId, member_ids: Collection[
     await announce_news(state, room_id)
     await state.notices.refresh_sidebars(member_ids)
     await announce_pages(state, "/rooms")
+
+
+async def announce_invite(state: State, room_id: RoomId | None) -> None:
+    """An invite link was made, ended or used: a room's, or, for None, the chat's own."""
+    await announce_pages(state, "/admin", "/admin/invites")
+    if room_id is not None:
+        async with reading(state.database) as connection:
+            managers = await manager_ids(connection, room_id)
+        await state.notices.show_people(managers, _pages([f"/rooms/{room_id}/invite"]))
 
 
 async def announce_roles(state: State, room_id: RoomId) -> None:

@@ -10,7 +10,7 @@ from chat import audit
 from chat.database import reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import RoomId
-from chat.rooms.announcing import announce_arrival
+from chat.rooms.announcing import announce_arrival, announce_invite
 from chat.rooms.inviting import (
     LIFETIMES,
     USES,
@@ -51,6 +51,7 @@ async def make(request: Request) -> Response:
     except InvalidInput as invalid:
         return refused(await _invite_page(request, room, invite, form, invalid.errors), invalid)
     audit.record("invite_made", room_id=room.id, days=days, most_uses=uses)
+    await announce_invite(request.app.state, room.id)
     return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
 
 
@@ -59,6 +60,7 @@ async def end(request: Request) -> Response:
     async with request.app.state.database.begin() as connection:
         await end_invite(connection, room.id)
     audit.record("invite_ended", room_id=room.id)
+    await announce_invite(request.app.state, room.id)
     return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
 
 
@@ -100,6 +102,7 @@ async def accept_invitation(request: Request) -> Response:
         return _ended(request, status_code=410)
     audit.record("invite_used", room_id=invite.room_id)
     await announce_arrival(request.app.state, invite.room_id, [me.id])
+    await announce_invite(request.app.state, invite.room_id)
     return RedirectResponse(f"/rooms/{invite.room_id}", status_code=303)
 
 

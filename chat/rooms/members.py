@@ -148,6 +148,13 @@ async def member_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserI
     return [UserId(user_id) for user_id in (await connection.execute(statement)).scalars()]
 
 
+async def manager_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserId]:
+    """Those who manage a room, in no order: its owners, and administrators who are in it."""
+    manages = (memberships.c.role == "owner") | (users.c.role == "administrator")
+    statement = select(users.c.id).join(memberships).where(memberships.c.room_id == room_id, manages)
+    return [UserId(user_id) for user_id in (await connection.execute(statement)).scalars()]
+
+
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
     """People who are not in the room and whose name contains `query`; the first 50."""
     inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)

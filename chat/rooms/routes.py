@@ -12,7 +12,7 @@ from chat.accounts.people import find_people, people_by_ids, person_by_id, time_
 from chat.database import reading
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
-from chat.rooms.announcing import announce_arrival, announce_removal, announce_roles, announce_room
+from chat.rooms.announcing import announce_arrival, announce_invite, announce_removal, announce_roles, announce_room
 from chat.rooms.direct import direct_room
 from chat.rooms.inviting import renew_invite
 from chat.rooms.members import (
@@ -146,6 +146,8 @@ async def remove(request: Request) -> Response:
         is_renewed = await renew_invite(connection, room.id)
     audit.record("member_removed", room_id=room.id, member_id=person, invite_renewed=is_renewed)
     await announce_removal(request.app.state, room.id, person)
+    if is_renewed:
+        await announce_invite(request.app.state, room.id)
     return _to_members(request, room, "removed-and-renewed" if is_renewed else "removed")
 
 

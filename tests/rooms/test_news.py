@@ -1,6 +1,7 @@
 """What a page shows, and somebody changes elsewhere, reaches it: on another process, too."""
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
@@ -47,6 +48,11 @@ ACTS = {
         "alice",
         '<hx-theme data-theme="dark">',
     ),
+    "a time zone and a clock show on one's other pages": (
+        lambda alice, _bob: alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "12"}),
+        "alice",
+        '<hx-times data-time-zone="Asia/Tokyo" data-hour-cycle="h12">',
+    ),
     "a new member shows in the list of people": (
         lambda alice, _bob: sign_up(alice.server, "Carol Clark"),
         "bob",
@@ -65,7 +71,39 @@ ACTS = {
     "who may sign up shows on another administrator's page": (
         lambda alice, _bob: alice.submit("/admin/sign-up", {"open": "no"}),
         "alice",
-        '<hx-pages data-paths="/admin">',
+        '<hx-pages data-paths="/admin /admin/invites">',
+    ),
+    "a room's link shows to those who manage the room": (
+        lambda alice, _bob: alice.submit("/rooms/1/invite", {"days": "7", "uses": "5"}),
+        "alice",
+        '<hx-pages data-paths="/rooms/1/invite">',
+    ),
+    "a room's link that ends shows to those who manage the room": (
+        lambda alice, _bob: alice.submit("/rooms/1/invite/end"),
+        "alice",
+        '<hx-pages data-paths="/rooms/1/invite">',
+    ),
+    "a room's link that a removal renews shows to those who manage the room": (
+        lambda alice, _bob: alice.submit("/rooms/1/members/2/remove"),
+        "alice",
+        '<hx-pages data-paths="/rooms/1/invite">',
+    ),
+    "a room's link that is used shows to those who manage the room": (
+        lambda alice, bob: bob.submit(re.findall(r"/join/[\w-]+", alice.get("/rooms/1/invite").text)[0]),
+        "alice",
+        '<hx-pages data-paths="/rooms/1/invite">',
+    ),
+    "a room's link that brings in a stranger shows in the list of links": (
+        lambda alice, _bob: sign_up(
+            alice.server, "Carol Clark", re.findall(r"/join/([\w-]+)", alice.get("/rooms/1/invite").text)[0]
+        ),
+        "alice",
+        '<hx-pages data-paths="/admin /admin/invites">',
+    ),
+    "a room's link shows in the list of links": (
+        lambda alice, _bob: alice.submit("/rooms/1/invite", {"days": "7", "uses": "5"}),
+        "alice",
+        '<hx-pages data-paths="/admin /admin/invites">',
     ),
 }
 
@@ -79,6 +117,8 @@ def test_a_page_on_another_process_shows_the_new_name(
     bob = sign_up(first, "Bob Brown")
     if "direct conversations" in act:
         alice.open_direct(bob)
+    if "link that" in act:
+        alice.submit("/rooms/1/invite", {"days": "7", "uses": "5"})
     do, reader, expected = ACTS[act]
     person = {"alice": alice, "bob": bob}[reader.split()[0]]
     room_id = 1 if "room" in reader else None
