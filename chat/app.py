@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
@@ -55,6 +54,7 @@ from chat.supervision import Failures, supervised
 from chat.templating import STATIC, fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
+from chat.web.body_limit import BodyLimitMiddleware
 from chat.web.client import ClientMiddleware
 from chat.web.crowd import CrowdMiddleware
 from chat.web.errors import (
@@ -62,6 +62,7 @@ from chat.web.errors import (
     on_database_error,
     on_too_many_requests,
     refuse_crowd,
+    refuse_large,
     refuse_malformed,
     refuse_origin,
 )
@@ -122,7 +123,7 @@ def create_app(settings: Settings) -> Starlette:
                 hosts=AllowedHosts(settings.allowed_hosts, settings.public_url),
                 public_url=settings.public_url,
             ),
-            Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
+            Middleware(BodyLimitMiddleware, max_body_size=MOST_BYTES, refuse=refuse_large),
             Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
             Middleware(
                 SessionMiddleware,

@@ -60,6 +60,11 @@ def refuse_malformed(request: Request) -> Response:
     return error_page(request, 400, "The page's address is not valid UTF-8.")
 
 
+def refuse_large(request: Request) -> Response:
+    """The answer to a body that is larger than any of our forms."""
+    return error_page(request, 413)
+
+
 def refuse_crowd(request: Request) -> Response:
     """The answer to a person who is not signed in, while their address has too many requests under way."""
     response = error_page(request, 503, "Too many people come from your network at once. Try again in a moment.")

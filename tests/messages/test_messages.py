@@ -68,7 +68,9 @@ def test_ten_thousand_characters_are_fine_and_one_more_is_not(alice: Person) -> 
 
 
 def test_a_body_far_too_large_is_refused_unread(alice: Person) -> None:
-    assert alice.post(1, "x" * 300_000).status_code == 413
+    answer = alice.post(1, "x" * 300_000)
+    assert answer.status_code == 413
+    assert "too much at once" in answer.text
 
 
 def test_what_the_database_cannot_hold_is_taken_out(alice: Person) -> None:
