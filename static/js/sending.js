@@ -55,16 +55,23 @@ function sendAgainLater({ ctx }, reason) {
 // Longer than a minute nobody wants to be surprised by what they wrote.
 const isToWait = ({ status, headers }) => status >= 500 || (status === 429 && headers.get("Retry-After") <= 60);
 
-// What one types behind what was sent begins a line.
+// What is typed behind what was sent begins a line. Chromium does not count that line when it places the cursor behind
+// several letters at once, as from a paste or another keyboard: the next ones would stand before the last of these.
+let beginsLine = false;
 document.addEventListener("beforeinput", (event) => {
   const { target: box, inputType } = event;
   if (box.id !== "body" || isComposing(event) || !inputType.startsWith("insert") || !(onItsWay || toGo.length)) return;
   const end = box.value.length;
-  if (box.value === lastSent() && box.selectionStart === end) box.setRangeText("\n", end, end, "end");
+  if (box.value === lastSent() && box.selectionStart === end) {
+    box.setRangeText("\n", end, end, "end");
+    beginsLine = true;
+  }
 });
 
 document.addEventListener("input", ({ target }) => {
   if (target.id !== "body") return;
+  if (beginsLine) target.setSelectionRange(target.value.length, target.value.length);
+  beginsLine = false;
   const form = composer(), { submitted, followed } = form.dataset;
   // A changed text is another message than the one that was sent. What is added while that is on its way is the next one.
   if (submitted && target.value.startsWith(submitted) && (onItsWay || followed)) form.dataset.followed = "yes";

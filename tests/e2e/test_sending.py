@@ -57,6 +57,22 @@ def test_what_is_sent_while_a_message_is_on_its_way_goes_after_it(alice: Person,
     assert alice.reads(1) == ["first", "second", "and third", "third", "third thoughts"]
 
 
+def test_text_pasted_during_a_send_leaves_the_cursor_behind_it(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    held = hold_back(page, "**/rooms/1/messages")
+    box = page.locator("#body")
+    box.press_sequentially("first")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text("second, pasted")
+    page.keyboard.press("Enter")
+    page.keyboard.insert_text("third")
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("first\nsecond, pasted\nthird")
+    for _ in range(3):
+        release(page, held)
+    expect(page.locator("#messages .body")).to_have_text(["first", "second, pasted", "third"])
+
+
 def test_what_is_added_to_what_was_not_acknowledged_goes_after_it(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     held = hold_back(page, "**/rooms/1/messages", fails=True)
@@ -75,6 +91,16 @@ def test_what_is_added_to_what_was_not_acknowledged_goes_after_it(alice: Person,
     page.keyboard.press("Enter")
     expect(page.locator("#messages .body")).to_have_text(["first", "and then more"])
     assert alice.reads(1) == ["first", "and then more"]
+
+
+def test_a_text_far_too_long_is_refused_with_a_word_and_stays(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=("413",))
+    text = "x" * 300_000
+    send(page, text)
+    expect(page.locator("#notice")).to_contain_text("too much at once")
+    expect(page.locator("#body")).to_have_value(text)
+    send(page, "short")
+    expect(page.locator("#messages .body")).to_have_text("short")
 
 
 def test_a_double_click_posts_once(alice: Person, windows: Windows) -> None:
