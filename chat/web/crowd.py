@@ -12,12 +12,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.addresses import network_of
+from chat.web.throttling import UNLIMITED_PATHS
 
 
 class CrowdMiddleware:
     """Refuses a request without a session while `most` others from the same address are being answered.
 
-    It stands after the session middleware: people who are signed in pass.
+    It stands after the session middleware: people who are signed in pass. So does a load balancer that asks whether the
+    process lives: it would restart it.
     """
 
     def __init__(self, app: ASGIApp, most: int, refuse: Callable[[Request], Response]) -> None:
@@ -27,7 +29,8 @@ class CrowdMiddleware:
         self._answering: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["state"]["visitor"] is not None or not scope.get("client"):
+        passes = scope["type"] != "http" or scope["path"] in UNLIMITED_PATHS or scope["state"]["visitor"] is not None
+        if passes or not scope.get("client"):
             await self.app(scope, receive, send)
             return
         network = network_of(scope["client"][0])

@@ -224,9 +224,9 @@ def test_strangers_behind_a_proxy_are_limited_by_their_own_address(narrow_server
     alice = first_run(narrow_server)
     forwarded = "X-Forwarded-For: 192.0.2.1"
 
-    def ask(*headers: str) -> bytes:
+    def ask(*headers: str, path: str = "/sign-in") -> bytes:
         with dial(narrow_server, "127.0.0.1") as connection:
-            connection.sendall(request(narrow_server, "/sign-in", "Connection: close", *headers))
+            connection.sendall(request(narrow_server, path, "Connection: close", *headers))
             return everything(connection)
 
     with ExitStack() as stack:
@@ -240,6 +240,8 @@ def test_strangers_behind_a_proxy_are_limited_by_their_own_address(narrow_server
         assert b"retry-after: 5" in refused.lower()
         assert b" 200 OK" in ask("X-Forwarded-For: 192.0.2.2")
         assert b" 303 " in ask(forwarded, cookies(alice)), "somebody signed in is led to the chat"
+        for path in ("/healthz", "/readyz"):
+            assert b" 200 OK" in ask(forwarded, path=path), "a load balancer would restart the process"
 
 
 @pytest.mark.anyio
