@@ -49,6 +49,8 @@ def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
     # These loggers report every step, and SQLAlchemy names a pool's logger by the module of its class.
     for name in ("alembic", "chat.pool"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns about each malformed form, which is answered with a 400 and logged as a request anyway.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     # A failure to log must not print the record.
     logging.raiseExceptions = False
     sys.excepthook = _log_uncaught

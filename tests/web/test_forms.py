@@ -89,6 +89,16 @@ def test_no_malformed_form_breaks_the_server(alice: Person) -> None:
     assert "Traceback" not in alice.server.log
 
 
+def test_a_malformed_form_has_no_line_in_the_log_but_that_of_its_request(alice: Person) -> None:
+    malformed = (b"no boundary", b"--x\r\nA\x00: b\r\n\r\n", b"--x\r\n\r\n\r\n--x-y", b"--x--\r\n" + b"z" * 100)
+    for number, body in enumerate(malformed):
+        send(alice, ("multipart/form-data; boundary=x", body), **{"X-Request-ID": f"malformed-{number}"})
+    for number in range(len(malformed)):
+        alice.server.until_logged(f"malformed-{number}")
+    lines = [line for line in alice.server.log.splitlines() if "malformed-" in line]
+    assert [line for line in lines if " chat." not in line] == []
+
+
 def test_a_form_that_is_cut_off_is_refused(alice: Person) -> None:
     kind, body = multipart(field(b"body", b"The first half"))
     for size in range(len(body) - 4):
