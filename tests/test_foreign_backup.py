@@ -384,6 +384,31 @@ def test_a_password_hash_that_costs_much_to_verify_is_refused(
     assert "users, row " in refusal(made_of(parts, tmp_path / "forged"))
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "content"),
+    [
+        ("messages", "id", "9223372036854775807"),
+        ("messages", "revision", "9223372036854775807"),
+        ("messages", "position", "-1"),
+        ("rooms", "revision", "9223372036854775807"),
+        ("rooms", "message_count", "1000000000000000"),
+        ("rooms", "slow_seconds", "2147483647"),
+        ("rooms", "created_at", "infinity"),
+        ("messages", "created_at", "294276-12-31 00:00:00+00"),
+        ("messages", "created_at", "9999-12-31 23:59:59.999999+00"),
+        ("messages", "created_at", "0001-01-01 00:00:00+00"),
+        ("users", "created_at", "2026-01-01 00:00:00+00 BC"),
+    ],
+)
+def test_a_number_or_a_time_out_of_range_is_refused(
+    parts: dict[str, bytes], tmp_path: Path, table: str, column: str, content: str
+) -> None:
+    with_field(parts, table, 1, column, content)
+    refused = refusal(made_of(parts, tmp_path / "forged"))
+    assert f"{table}, row " in refused
+    assert f": {column} is out of range" in refused
+
+
 def test_a_backup_with_people_but_without_an_installation_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
     manifest = manifest_of(parts)
     manifest["tables"]["installation"]["rows"] = 0
