@@ -228,7 +228,10 @@ def _invite_to_set_up(database_url: str, settings: Settings) -> None:
     if invitation is None:
         return
     if settings.database_url is None:
-        print(invitation, flush=True)  # noqa: T201
+        elsewhere = (
+            "" if settings.public_url else "\nOn another machine, put this machine's name in place of localhost."
+        )
+        print(f"{invitation}{elsewhere}", flush=True)  # noqa: T201
     else:
         logging.getLogger("chat").warning("%s", invitation)
 

@@ -194,6 +194,7 @@ def test_the_console_shows_the_set_up_link_and_a_visitor_at_the_machine_needs_no
         rf"http://localhost:{one_command.port}(/first-run\?code=[a-z2-7]+)\n", one_command.output.read_text()
     )
     assert len(link) == 1
+    assert "put this machine's name in place of localhost" in one_command.output.read_text()
     url, host = one_command.url, f"localhost:{one_command.port}"
     with httpx.Client(base_url=url) as client:
         assert client.get("/first-run").status_code == 200
