@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -127,11 +127,13 @@ async def change_password(
 
     Raises `InvalidInput` naming the field that is wrong.
     """
-    await _check_own_password(database, visitor.id, current, "current_password", asker)
+    kept = await _check_own_password(database, visitor.id, current, "current_password", asker)
     check_password(new, (visitor.name, visitor.email, chat_name, PRODUCT))
     replaced = await hash_password(new, asker)
     async with database.begin() as connection:
-        await connection.execute(update(users).where(users.c.id == visitor.id).values(password_hash=replaced))
+        statement = update(users).where(_still_has(visitor.id, kept)).values(password_hash=replaced)
+        if not (await connection.execute(statement)).rowcount:
+            raise _not_current("current_password")
         return await revoke_other_sessions(connection, visitor.id, visitor.session_id, datetime.now(UTC))
 
 
@@ -143,10 +145,12 @@ async def change_email(
     Raises `InvalidInput`, for the password as `email_password`.
     """
     email = _valid_email(email)
-    await _check_own_password(database, visitor.id, password, "email_password", asker)
+    kept = await _check_own_password(database, visitor.id, password, "email_password", asker)
     try:
         async with database.begin() as connection:
-            await connection.execute(update(users).where(users.c.id == visitor.id).values(email=email))
+            statement = update(users).where(_still_has(visitor.id, kept)).values(email=email)
+            if not (await connection.execute(statement)).rowcount:
+                raise _not_current("email_password")
             return await revoke_other_sessions(connection, visitor.id, visitor.session_id, datetime.now(UTC))
     except IntegrityError:
         raise _email_taken() from None
@@ -194,12 +198,24 @@ def valid_name(name: str) -> str:
     return checked_name(name, LONGEST_NAME)
 
 
-async def _check_own_password(database: AsyncEngine, user_id: UserId, password: str, field: str, asker: Asker) -> None:
+async def _check_own_password(database: AsyncEngine, user_id: UserId, password: str, field: str, asker: Asker) -> str:
+    """Return the hash that the password was compared with."""
     async with database.connect() as connection:
-        kept = (await connection.execute(select(users.c.password_hash).where(users.c.id == user_id))).scalar_one()
+        statement = select(users.c.password_hash).where(users.c.id == user_id)
+        kept: str = (await connection.execute(statement)).scalar_one()
     if not await verify_password(password, kept, asker):
         audit.record("own_password_failed")
-        raise InvalidInput(**{field: "This is not your current password."})
+        raise _not_current(field)
+    return kept
+
+
+def _still_has(user_id: UserId, password_hash: str) -> ColumnElement[bool]:
+    # A change takes as long as a hash or two. Meanwhile the owner may change the password, because others know it.
+    return (users.c.id == user_id) & (users.c.password_hash == password_hash)
+
+
+def _not_current(field: str) -> InvalidInput:
+    return InvalidInput(**{field: "This is not your current password."})
 
 
 def _no_match() -> InvalidInput:

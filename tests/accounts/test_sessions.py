@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import asyncpg
@@ -66,6 +67,23 @@ def test_a_new_address_or_password_needs_the_present_one_and_ends_the_other_sess
         assert is_in(bob)
         alice.email = "new@example.org"
         assert f"{what}_changed" in alice.server.log
+
+
+def test_of_two_changes_of_a_password_at_the_same_moment_the_first_decides(alice: Person) -> None:
+    """Somebody else knows the password: what they have just sent does not undo the owner's change."""
+    browsers = [alice, sign_in(alice.server, alice)]
+    passwords = ["another fine password", "yet another fine password"]
+
+    def change(place: int) -> httpx.Response:
+        fields = {"password": passwords[place], "current_password": PASSWORD}
+        return browsers[place].submit("/profile/password", fields)
+
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(change, (0, 1)))
+    changed = [place for place, answer in enumerate(answers) if "saved" in answer.headers.get("location", "")]
+    assert len(changed) == 1
+    assert is_in(browsers[changed[0]])
+    assert not is_in(browsers[1 - changed[0]])
 
 
 def test_signing_in_again_ends_the_session_this_browser_had_and_its_pages(alice: Person) -> None:
