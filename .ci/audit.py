@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 300
-# What requests says, in any of its words, when there is nobody to ask.
+# The errors of `requests` when the service cannot be reached.
 UNREACHABLE = (
     "ConnectionError",
     "ConnectTimeout",
@@ -25,7 +25,7 @@ UNREACHABLE = (
 
 
 def verdict(output: str, errors: str) -> tuple[bool, str]:
-    """Whether the dependencies may stay, and a line or more that say why."""
+    """Return whether the dependencies are acceptable, and the lines that say why."""
     try:
         dependencies = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
@@ -63,7 +63,7 @@ def ask(requirements: Path) -> tuple[bool, str]:
 
 
 def main() -> None:
-    """Audit both lock files; exits with 1 when something is known of one of their packages."""
+    """Audit both lock files; exits with 1 if a package has a known vulnerability."""
     verdicts = [ask(ROOT / name) for name in ("requirements.txt", "requirements-dev.txt")]
     for name, (_, words) in zip(("to run", "to test"), verdicts, strict=True):
         print(f"{name}: {words}")

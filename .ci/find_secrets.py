@@ -16,7 +16,7 @@ from detect_secrets.settings import default_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 KNOWN = ROOT / ".ci" / "known_secrets.json"
-# Hashes of packages and of vendored files, whose text is somebody else's; pictures.
+# Hashes of packages, vendored files, pictures.
 LEFT_OUT = (
     "requirements.txt",
     "requirements-dev.txt",
@@ -28,13 +28,13 @@ LEFT_OUT = (
 
 
 def tracked() -> list[str]:
-    """The files that a commit of this working copy holds."""
+    """Return the tracked files of this working copy."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
     return [name for name in names.split("\0") if name and not name.startswith(LEFT_OUT) and (ROOT / name).is_file()]
 
 
 def found_in(name: str) -> list[tuple[str, int, str, str]]:
-    """What looks like a secret in a file: the file, the line, the kind, and the secret's hash."""
+    """A possible secret: the file, the line, the kind, and the secret's hash."""
     with default_settings():
         return [
             (name, secret.line_number, secret.type, secret.secret_hash)
@@ -44,7 +44,7 @@ def found_in(name: str) -> list[tuple[str, int, str, str]]:
 
 
 def unknown(names: Iterable[str]) -> list[str]:
-    """A line for each secret that is not known to be none."""
+    """Return a line for each secret that is not a known false alarm."""
     known = {(each["file"], each["hash"]) for each in json.loads(KNOWN.read_text())}
     with ProcessPoolExecutor() as pool:
         found = [secret for secrets in pool.map(found_in, names, chunksize=20) for secret in secrets]
@@ -52,7 +52,7 @@ def unknown(names: Iterable[str]) -> list[str]:
 
 
 def main() -> None:
-    """Print what was found; exits with 1 when that is anything."""
+    """Print the secrets found; exits with 1 if there are any."""
     lines = unknown(sys.argv[1:] or tracked())
     for line in lines:
         print(line)

@@ -24,7 +24,7 @@ from tests.support.server import ROOT, SETUP_CODE, ChatServer
 from tests.test_backup import chat
 
 OTHER_PASSWORD, WRONG = "an entirely other horse", "not the right one"
-# Every event that the walk below provokes, and where the others are.
+# Every event that the walk below provokes, and the tests of the others.
 WALKED = {
     *("chat_set_up", "set_up_refused", "signed_up", "sign_up_refused", "sign_up_changed"),
     *("signed_in", "sign_in_failed", "signed_out", "session_ended", "other_sessions_ended", "session_copied"),
@@ -68,7 +68,7 @@ class Walk:
         self.secrets = {PASSWORD, OTHER_PASSWORD, WRONG, SETUP_CODE, "argon2", "a message that only"}
 
     def act(self, event: str, answer: httpx.Response, user_id: int | None) -> httpx.Response:
-        """Note that what was answered is one line of the log."""
+        """Note that the answered act is one line of the log."""
         self.expected.append((event, user_id, answer.headers.get("x-request-id", "")))
         self.keep_secret(*(cookie.partition("=")[2].split(";")[0] for cookie in answer.headers.get_list("set-cookie")))
         return answer

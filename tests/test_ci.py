@@ -1,4 +1,4 @@
-"""What continuous integration looks for beside the tests finds what it is for."""
+"""The checks of continuous integration beside the tests find their targets."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Backups that somebody has made to get in, to fool readers, or to fill a machine."""
+"""Forged backups: to get in, to deceive readers, or to fill a machine."""
 
 import json
 import struct
@@ -26,7 +26,7 @@ FORGED = '<img src=x onerror="alert(1)"><a class="mention" href="/people/1">@Bob
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, ChatServer]]:
-    """A chat in which somebody is called otherwise than when they were mentioned, and a backup of it."""
+    """A chat in which a mentioned person has changed their name, and a backup of it."""
     with fresh_database() as url:
         server = ChatServer(url)
         try:
@@ -52,7 +52,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
 
 @pytest.fixture
 def parts(source: tuple[str, Path, ChatServer]) -> dict[str, bytes]:
-    """What is in the backup, to be changed."""
+    """The backup's parts, to be changed."""
     with zipfile.ZipFile(source[1]) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -69,7 +69,7 @@ def manifest_of(parts: dict[str, bytes]) -> dict[str, object]:
 
 
 def with_field(parts: dict[str, bytes], table: str, row_id: int, column: str, content: str) -> None:
-    """Let a field of a row be something else."""
+    """Replace a field of a row."""
     columns = manifest_of(parts)["tables"][table]["columns"]
     rows = [dict(zip(columns, row.split(b"\t"), strict=True)) for row in parts[table].splitlines()]
     for row in rows:
@@ -83,7 +83,7 @@ def restored(file: Path, url: str, **options: bool) -> None:
 
 
 def refusal(file: Path, **options: bool) -> str:
-    """Why a backup is not restored; the database is as it was."""
+    """Restore a backup that is refused; returns the error, and checks that nothing has changed."""
     with fresh_database() as target:
         with pytest.raises(BackupError) as refused:
             restored(file, target, **options)
@@ -305,7 +305,7 @@ def unpacks_to(parts: dict[str, bytes], file: Path, size: int, line: bytes) -> P
 
 
 def restore_with_its_memory(file: Path, url: str, *options: str) -> tuple[str, float]:
-    """What `restore` says, and the megabytes it had at most."""
+    """Run `restore`; returns its output, and its most megabytes of memory."""
     code = (
         "import resource, sys\nfrom chat.__main__ import main\n"
         "try:\n    main(sys.argv[1:])\n"
@@ -333,7 +333,7 @@ def test_a_small_file_with_huge_contents_is_refused_before_unpacking(
         said, memory = restore_with_its_memory(file, target)
         assert "too much for its size: use --any-size" in said
         assert memory < 200
-        # Told to, it looks; still nothing of it is held as a whole.
+        # With --any-size it is unpacked, but never held in memory as a whole.
         said, memory = restore_with_its_memory(file, target, "--any-size")
         assert said
         assert memory < 200

@@ -1,4 +1,4 @@
-"""The log's lines, and what becomes of them when nobody reads."""
+"""The log's lines, and a log that nobody reads."""
 
 import io
 import json
@@ -100,7 +100,7 @@ print(time.monotonic() - started, flush=True)
 
 
 def run_logging(descriptor: int, lines: int, then: str = "", **options: object) -> "subprocess.Popen[str]":
-    """A process that logs, and prints how many seconds that took."""
+    """A process that logs, and prints how many seconds it took."""
     script = LOGGING.format(descriptor=descriptor, lines=lines, then=then)
     return subprocess.Popen(
         [sys.executable, "-c", script],
@@ -175,7 +175,7 @@ def test_a_log_record_that_cannot_be_formatted_is_named_and_raises_nothing() -> 
 
 
 def test_what_logging_costs_a_request() -> None:
-    """It was 25 µs on a machine of 2026; the bound tells only a mistake."""
+    """It was 25 µs on a machine of 2026; the bound catches only gross errors."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter())

@@ -1,4 +1,4 @@
-"""What whoever runs the chat is told: by `/readyz`, at the start, and by the commands."""
+"""Messages for the person who runs the chat: `/readyz`, the start, and the commands."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ from tests.support.server import ROOT, ChatServer, until_ready
 def chat_command(
     *arguments: str, database_url: str, stdin: bytes = b"", **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command of the chat with nothing but a database."""
+    """Run a command of the chat with only DATABASE_URL set."""
     clean = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), "DATABASE_URL": database_url}
     return subprocess.run(
         [sys.executable, "-m", "chat", *arguments],

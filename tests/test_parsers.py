@@ -1,4 +1,4 @@
-"""What people type and browsers send is read in a time that grows with its length and no faster."""
+"""Parsers of input from people and browsers take linear time."""
 
 import re
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def cookies(header: str) -> None:
 
 
 def extracts(text: str) -> None:
-    """Look for what a long question asks in a message, once one that is there and once one that nearly is."""
+    """Match a long question against a message that contains it, and one that nearly does."""
     markup = str(as_typed(text))
     for typed in (text[: LONGEST - 10], f'"{text[:100]}b" {text[:80]}', " ".join(text[:20])):
         with suppress(InvalidInput):
@@ -70,7 +70,7 @@ def extracts(text: str) -> None:
 
 
 def refused_or(work: Callable[[str], object]) -> Callable[[str], object]:
-    """The same work; that it may refuse the text is as good."""
+    """The same work, which may also refuse the text."""
 
     def attempt(text: str) -> None:
         with suppress(InvalidInput):

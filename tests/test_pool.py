@@ -1,4 +1,4 @@
-"""What happens when PostgreSQL has no connection left."""
+"""The pool when PostgreSQL has no connection left."""
 
 import asyncio
 import secrets
@@ -41,7 +41,7 @@ def limited_url(database_url: str) -> Iterator[Callable[[int], str]]:
 
 
 async def many(clients: int, requests: int, urls: list[str], cookies: httpx.Cookies) -> Counter[int]:
-    """The statuses of so many requests by so many clients at the same time."""
+    """Send requests by several clients at the same time; counts their statuses."""
     statuses: Counter[int] = Counter()
 
     async def ask(number: int) -> None:
@@ -92,7 +92,7 @@ async def test_a_pool_gives_connections_back_when_the_server_refuses_more(
             await connection.execute(text(f"SELECT pg_sleep({seconds})"))
 
     await asyncio.gather(*(use(greedy, 0.02) for _ in range(40)))
-    # All the time something waits in the first pool, and yet the second gets its share.
+    # Requests always wait in the first pool, and yet the second gets its share.
     load = asyncio.gather(*(use(greedy, 0.02) for _ in range(400)))
     await asyncio.gather(*(use(late, 0.02) for _ in range(20)))
     assert not load.done()

@@ -1,4 +1,4 @@
-"""A pooler before PostgreSQL, and what stays of a connection's settings: real PgBouncers, a real server."""
+"""A pooler in front of PostgreSQL, and the settings left on its connections: real PgBouncers, a real server."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ def post_together(people: list[Person], posts: int) -> list[int]:
 
     def post(number: int) -> int:
         client_id, status = str(uuid4()), 503
-        # A machine that stands still is as good as a database that is away: the page tries again, too.
+        # A very slow machine looks like a database that is away: the page tries again, too.
         for _ in range(20):
             status = people[number % len(people)].post(1, f"message {number}", client_id).status_code
             if status != 503:
@@ -205,7 +205,7 @@ def test_nothing_is_set_for_a_session_and_statements_stay_prepared_only_without_
     names, kept, limit = asyncio.run(use(pooled))
     assert limit == "5s"
     assert kept == 0
-    # The next client of the one server connection there is.
+    # The next client of the only server connection.
     assert query(pooled, "SHOW idle_in_transaction_session_timeout")[0][0] == "0"
 
 

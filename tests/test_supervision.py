@@ -1,4 +1,4 @@
-"""Background tasks that fail are started again, and `/readyz` tells meanwhile."""
+"""Background tasks that fail are restarted, and `/readyz` names them meanwhile."""
 
 import asyncio
 import os
@@ -112,7 +112,7 @@ class ServerHere(ChatServer):
 
 @pytest.fixture
 def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that stands still for two seconds sees them, too."""
+    """Such errors also happen on a machine that hangs for two seconds."""
     monkeypatch.setattr(supervision, "FIRST_PAUSE", 5.0)
     monkeypatch.setattr(supervision, "STEADY_SECONDS", 0.5)
 

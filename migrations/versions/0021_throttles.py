@@ -1,4 +1,4 @@
-"""Counters of what people do, for several processes without Redis."""
+"""Counters of rate limits, for several processes without Redis."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Invite links have a table of their own, with an end, a number of uses and their maker; also those of rooms.
+"""Move invite links, also those of rooms, to their own table, with an end, a number of uses and their maker.
 
 Links that are in use go on working. Those without an end get one, a month from now, and their uses are counted from
 now on. Links of rooms no longer bring in people without an account where sign-up is closed, until an administrator
@@ -51,7 +51,7 @@ def downgrade() -> None:
     op.add_column("rooms", sa.Column("invite_token", sa.Text, unique=True))
     op.add_column("rooms", sa.Column("invite_expires_at", sa.DateTime(timezone=True)))
     op.create_check_constraint(op.f("rooms_direct_invite_check"), "rooms", "kind <> 'direct' OR invite_token IS NULL")
-    # The chat's own link had no end, and none a number of uses: what has ended must not come back.
+    # The chat's own link had no end, and none had a number of uses; ended links must not work again.
     op.execute("DELETE FROM invites WHERE expires_at <= now() OR uses >= most_uses")
     op.execute("""
         UPDATE rooms SET invite_token = token, invite_expires_at = expires_at FROM invites WHERE room_id = rooms.id

@@ -1,4 +1,4 @@
-"""A place for messages that cannot be made searchable, so that they do not hold up the others."""
+"""A table for messages that cannot be made searchable, so that they do not delay the others."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-// What others, or one's own other pages, have changed and this page shows: a name, a list, a setting, how the chat looks.
+// Shows changes made by others, or on your other pages: a name, a list, a setting, the theme.
 "use strict";
 
 function showName({ dataset: { person, name, initials, hue } }) {
@@ -30,7 +30,7 @@ function showTimes({ dataset: { timeZone, hourCycle } }) {
   document.dispatchEvent(new Event("times-changed"));
 }
 
-// Not while something is typed or chosen here and not sent yet; and not all pages of a crowd at the same moment.
+// Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
 let stale;
 const isChanged = (field) =>
   field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;

@@ -45,14 +45,14 @@ function sendAgain() {
 
 function sendAgainLater({ ctx }, reason) {
   if (ctx?.sourceElement?.id !== "composer" || !(composer()?.dataset.submitted || toGo.length)) return;
-  // Whoever writes very fast is told how long to wait; the server says so beside the box.
+  // A rate limit tells how long to wait; the server's message stands beside the box.
   const seconds = Number(ctx.response?.headers.get("Retry-After")) || 1.5 + 1.5 * Math.random();
   if (reason) document.getElementById("composer-error").textContent = `Not sent yet: ${reason}. It is sent as soon as possible.`;
   clearTimeout(retry);
   retry = setTimeout(sendAgain, 1000 * seconds);
 }
 
-// Longer than a minute nobody wants to be surprised by what they wrote.
+// After more than a minute, a message sent automatically would surprise its author.
 const isToWait = ({ status, headers }) => status >= 500 || (status === 429 && headers.get("Retry-After") <= 60);
 
 // What is typed behind what was sent begins a line. Chromium does not count that line when it places the cursor behind

@@ -1,4 +1,4 @@
-"""The first run: who may set a chat up, and what they fill in."""
+"""The first run: the set-up code and the form."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ TYPED = {
 
 @contextmanager
 def behind_plain_nginx(server: ChatServer) -> Iterator[str]:
-    """The address of an nginx on this machine that is told nothing but where to pass requests on."""
+    """The address of an nginx on this machine with nothing configured but `proxy_pass`."""
     program = find_load_balancer("nginx")
     if program is None:
         pytest.skip("nginx is not installed")
@@ -86,7 +86,7 @@ def test_with_database_url_a_visitor_at_the_machine_needs_the_code(server: ChatS
 def test_with_the_private_database_a_visitor_at_the_machine_needs_no_code(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
-    """Which a server process knows from the one that started the database; tests/test_start.py does that."""
+    """A server process learns this from the process that starts the database; tests/test_start.py tests that."""
     server = start_server(database_url, SETUP_CODE="", PRIVATE_DATABASE_URL=database_url)
     published = start_server(
         database_url, SETUP_CODE="", PRIVATE_DATABASE_URL=database_url, PUBLIC_URL="http://127.0.0.1:1"

@@ -1,4 +1,4 @@
-"""Values that no form of ours sends: a clear answer, the same for everybody, and nothing of it in the log."""
+"""Values that no form of the chat sends get a clear answer, the same for everybody, and are not logged."""
 
 import time
 from urllib.parse import quote_plus
@@ -14,12 +14,12 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def send_raw(person: Person, path: str, body: str) -> httpx.Response:
-    """Send a form as it is spelled, percent signs and all."""
+    """Send a form's bytes unchanged."""
     return person.client.post(path, content=body.encode(), headers=FORM)
 
 
 def fastest(attempts: int, email: str, password: str, person: Person) -> tuple[httpx.Response, float]:
-    """The answer to a sign-in, and the shortest of the times it took."""
+    """Sign in several times; returns the answer and the shortest time."""
     best = 1e9
     for _ in range(attempts):
         client = browser(person.server)

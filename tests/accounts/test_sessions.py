@@ -1,4 +1,4 @@
-"""Sessions: how they end, and what is left of them."""
+"""Sessions: how they end and are deleted."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ def hears_that_the_session_has_ended(socket: ClientConnection) -> bool:
 
 
 def is_left_in_peace(socket: ClientConnection) -> bool:
-    """Whether two seconds pass without a word about the end of the session."""
+    """Whether the page stays connected for two seconds."""
     with suppress(TimeoutError):
         while "signed out" not in str(socket.recv(timeout=2)):
             pass
@@ -45,7 +45,7 @@ def is_left_in_peace(socket: ClientConnection) -> bool:
 
 
 def ages(person: Person, column: str, interval: str) -> None:
-    """Let a time of everybody's sessions have been earlier."""
+    """Move a time of all sessions back."""
     run(execute(person.server.database_url, f"UPDATE sessions SET {column} = {column} - interval '{interval}'"))
 
 

@@ -1,4 +1,4 @@
-"""Attacks on a real server, one module each, and what they cost the others: `make attacks`.
+"""Attacks on a real server, one module each, and their cost for others: `make attacks`.
 
 A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
 in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, `ENVIRONMENT`,
@@ -28,7 +28,7 @@ class Attack:
     prepare: Callable[[ChatServer], None] | None = None
 
     def measure(self, database_url: str) -> Measured:
-        """Attack a fresh server and say what it cost."""
+        """Attack a fresh server and measure the cost."""
         server = self.server(database_url)
         try:
             server.start()

@@ -1,4 +1,4 @@
-"""Attack a fresh server in every way we know and print what it cost: `python -m tests.attacks [--write] [NAME …]`."""
+"""Attack fresh servers and print the cost: `python -m tests.attacks [--write] [NAME …]`."""
 
 import argparse
 import re

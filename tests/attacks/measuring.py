@@ -1,4 +1,4 @@
-"""What an attack costs: how long the server was silent for others, and how much memory it took."""
+"""The cost of an attack: the server's longest silence for others, and its memory."""
 
 import json
 import subprocess

@@ -28,7 +28,7 @@ async def _attack(alice: Person) -> None:
     posting = threading.Thread(target=post, args=(alice, 1, POSTS))
     posting.start()
     while posting.is_alive():
-        # Whom the server drops comes back, and is as far behind as before.
+        # A dropped client reconnects, and is as far behind as before.
         sockets = [socket for socket in sockets if socket.close_code is None]
         while len(sockets) < SOCKETS:
             sockets.append(await _open(alice, epoch, after=0))

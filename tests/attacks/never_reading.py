@@ -1,4 +1,4 @@
-"""Clients that ask for much and take nothing."""
+"""Clients that request much and read nothing."""
 
 import socket
 import time

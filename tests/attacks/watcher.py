@@ -38,7 +38,7 @@ Moment = tuple[float, bool, float]  # when, whether the server could run, and th
 
 
 def watch(port: int, pid: int) -> None:
-    """Say that it has begun, watch until the input ends, then print what was seen as JSON."""
+    """Print that it has begun, watch until the input ends, then print the measurements as JSON."""
     ended = threading.Event()
     silences: list[Span] = []
     standstills: list[Span] = []
@@ -63,7 +63,7 @@ def watch(port: int, pid: int) -> None:
 
 
 def _of_its_own(silence: Span, standstills: list[Span], moments: list[Moment]) -> float:
-    """How long a silence was, without the time that others took."""
+    """Return the length of a silence, without the time that other programs took."""
     start, end = silence
     still = sum(max(0.0, min(end, until) - max(start, since)) for since, until in standstills)
     runnable = had = 0.0
@@ -124,7 +124,7 @@ def _weigh(pid: int, ended: threading.Event, sizes: list[int]) -> None:
 
 
 def _resident_bytes(pid: int) -> int:
-    """What a process and all its children occupy of the machine's memory; what forked ones share counts once."""
+    """Return the memory of a process and all its children; memory shared by forks counts once."""
     total = 0
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)

@@ -1,4 +1,4 @@
-"""What attacks on memory have in common: the text that takes most of it, and rooms full of that."""
+"""Shared by the attacks on memory: the text that takes most of it, and rooms full of that text."""
 
 from uuid import uuid4
 from weakref import WeakKeyDictionary
@@ -38,11 +38,11 @@ def author_of(server: ChatServer) -> Person:
 
 
 def fill(person: Person, room_id: int, number: int, body: str = WORST) -> None:
-    """Somebody writes the same message so many times, in no time."""
+    """Insert the same message many times, directly into the database."""
     query(person.server.database_url, _FILL, room_id, number, person.id, body, str(written(body).html))
 
 
 def post(person: Person, room_id: int, number: int, body: str = WORST) -> int:
-    """Somebody posts so many different messages through the door; how many of them the chat takes."""
+    """Post many different messages over HTTP; returns how many the chat accepts."""
     answers = [person.post(room_id, f"{count} {body}"[:10_000], str(uuid4())) for count in range(number)]
     return sum(answer.status_code == 200 for answer in answers)

@@ -1,4 +1,4 @@
-"""What others change shows on open pages, without loading them anew."""
+"""Changes by others show on open pages without a reload."""
 
 import re
 from datetime import datetime

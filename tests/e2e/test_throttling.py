@@ -1,4 +1,4 @@
-"""What somebody sees who is too fast, at a phone's width."""
+"""The messages of rate limits, at a phone's width."""
 
 import re
 import time
@@ -58,7 +58,7 @@ def test_somebody_who_mistypes_a_password_too_often_sees_how_long_to_wait(alice:
     stranger = browser(alice.server)
     page = windows.open(viewport=PHONE, expected=("429", "422"))
     page.goto(f"{alice.server.url}/sign-in")
-    # Until the delay is longer than the page takes.
+    # Until the delay is longer than the page takes to load.
     waits = 0
     while waits < 7:
         answer = stranger.post("/sign-in", data={"email": alice.email, "password": "a wrong guess"})

@@ -1,4 +1,4 @@
-"""Somebody with more open pages than the server keeps up."""
+"""A person with more open pages than the server allows."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ def test_the_oldest_page_says_it_is_disconnected_and_keeps_its_draft(
     alice.post(1, "Hello")
     for page in others:
         expect(page.locator("#messages")).to_contain_text("Hello")
-    # It does not come back by itself: it would push out another, which would come back, too.
+    # It must not reconnect by itself: it would push out another page, which would reconnect, too.
     oldest.wait_for_timeout(3000)
     expect(notice).to_contain_text("too many pages")
     expect(oldest.locator("#messages")).not_to_contain_text("Hello")

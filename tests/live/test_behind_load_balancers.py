@@ -156,7 +156,7 @@ def test_a_visitors_forwarded_headers_are_overwritten(
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for what comes a moment later."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + 20
     while not condition():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Redis with TLS, and what an administrator is told of a broker that is away."""
+"""Redis with TLS, and the administrator's warning about a broker that is away."""
 
 import asyncio
 import logging
@@ -54,7 +54,7 @@ async def test_an_untrusted_certificate_is_logged_with_the_setting_that_accepts_
     server = start_server(database_url, redis_with_tls)
     alice = first_run(server)
     await until(lambda: "Redis is away for subscribing" in server.log)
-    # A machine that stands still may give a first attempt up before it sees the certificate.
+    # On a slow machine a first attempt may time out before it sees the certificate.
     await until(lambda: "REDIS_TLS_VERIFY=no" in alice.get("/admin").text)
     page = alice.get("/admin").text
     assert LATE in page
@@ -105,7 +105,7 @@ async def test_a_broker_that_stays_away_is_logged_again_and_again_and_costs_no_t
         await until(lambda: len(reminders()) >= 2)
         assert "Check REDIS_URL or BROADCAST_URL" in reminders()[0]
         assert "Redis cannot be reached" in str(broker.trouble)
-        # A channel is joined at once: fifty of them would otherwise take fifty seconds.
+        # Each channel is joined at once; otherwise fifty of them would take fifty seconds.
         with anyio.fail_after(20):
             for number in range(50):
                 async with broker.subscribe(f"room {number}"):

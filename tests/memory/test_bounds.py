@@ -1,4 +1,4 @@
-"""Queues, budgets and what rooms keep at hand are bounded in bytes."""
+"""Queues, budgets and the recent changes of rooms are bounded in bytes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Pages of long messages are shorter, and lead on to the rest."""
+"""Pages of long messages are shorter, and link to the rest."""
 
 import html
 import re

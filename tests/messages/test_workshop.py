@@ -1,4 +1,4 @@
-"""Markup that would take too long is given up, and nobody else waits for it."""
+"""Rendering that takes too long is given up, and delays nobody else."""
 
 import asyncio
 import html
@@ -32,7 +32,7 @@ REPEATED = [
 
 
 def different_languages() -> list[str]:
-    """Those that are listed, each once, though it may have several names."""
+    """The listed languages, each once, as one may have several names."""
     return list({get_lexer_by_name(name).name: name for name in sorted(LANGUAGES)}.values())
 
 

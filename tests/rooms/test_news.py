@@ -1,4 +1,4 @@
-"""What a page shows, and somebody changes elsewhere, reaches it: on another process, too."""
+"""Changes made elsewhere reach open pages, also on another process."""
 
 import asyncio
 import re

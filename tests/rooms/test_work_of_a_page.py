@@ -1,4 +1,4 @@
-"""What a page asks of the database grows with what it shows, not with how many people are in the rooms."""
+"""A page's database work grows with its contents, not with the members of its rooms."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 

@@ -98,10 +98,10 @@ ROUTES = {
     "GET /healthz": "....",
     "GET /readyz": "....",
 }
-# These hand over to another protocol, and are tested in tests/web/test_defences.py and tests/live/.
+# Websockets are tested in tests/web/test_defences.py and tests/live/.
 OTHERS = {"WEBSOCKET /live", "WEBSOCKET /rooms/{room_id}/live", "MOUNT /static"}
 
-# What the forms of our pages send, where a form must hold something.
+# The fields of the chat's own forms, for routes that need some.
 FIELDS: dict[str, dict[str, str]] = {
     "POST /admin/sign-up": {"open": "yes"},
     "POST /profile/name": {"name": "Another Name"},
@@ -123,7 +123,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "POST /status": {"emoji": "👍", "text": "busy", "until": "today"},
 }
 
-# What pages may have in their addresses, where without it there is little to do.
+# Query strings, for pages that do little without one.
 QUERIES = {
     "GET /sign-in": "next=/rooms/1",
     "GET /search": "q=hello&order=newest&page=1",

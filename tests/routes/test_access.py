@@ -1,4 +1,4 @@
-"""The route table, walked: who may do what, from where, and what an answer must carry."""
+"""Every route of the table: access, origins, and the headers of each answer."""
 
 import re
 import socket
@@ -16,9 +16,9 @@ from tests.routes.world import VISITORS, World, world
 from tests.support.server import SECRET_KEY
 
 ANSWERS = {"s": (303,), ".": (200, 204, 303), "-": (404,), "x": (403,), "?": (422,)}
-# What a visitor who is refused has asked for must not be done.
+# A refused request must change nothing.
 REFUSED = "s-x?"
-# The style sheet of one's own number is the same for as long as one is signed in.
+# A person's own style sheet does not change while they are signed in.
 SIGNED_IN = [route for route, expected in ROUTES.items() if expected.startswith("s")]
 KEPT_BY_BROWSERS = {"GET /me.css"}
 HEADERS = {
@@ -64,7 +64,7 @@ def here() -> Iterator[World]:
 def ask(
     here: World, visitor: str, route: str, headers: dict[str, str] | None = None, method: str = ""
 ) -> tuple[httpx.Response, bool]:
-    """The answer to a visitor who uses a route as its page does, and whether anything was written."""
+    """Request a route as its page does; returns the answer, and whether anything was written."""
     place = here.place()
     fill = {**here.people, **place, "new": f"Room {uuid4()}", "uuid": uuid4()}
     path = f"{route.split()[1]}?{QUERIES.get(route, '')}".rstrip("?").format(**place)
@@ -171,7 +171,7 @@ def test_over_https_every_answer_carries_strict_transport_security(here: World) 
 
 
 def raw(here: World, request: bytes) -> httpx.Response:
-    """The answer to bytes that no client library sends."""
+    """Send bytes that no client library sends; returns the answer."""
     with socket.create_connection(("127.0.0.1", here.server.port), timeout=30) as connection:
         connection.sendall(request)
         head = b""

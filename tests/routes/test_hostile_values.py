@@ -14,7 +14,7 @@ from tests.routes.table import FIELDS, QUERIES, ROUTES
 from tests.routes.world import VISITORS, World, world
 
 EXAMPLES = 6  # of each route; in each, every kind of value may be anywhere
-# What stands in the log with a failure: SQLAlchemy's and PostgreSQL's words, and what they must not quote.
+# Words of SQLAlchemy and PostgreSQL in the log of a failure, and the values they must not quote.
 FAILURE = re.compile(r"Traceback|\[parameters: |\[SQL: |DETAIL: |\$argon2| ERROR ")
 
 HOSTILE = [
@@ -81,7 +81,7 @@ HOSTILE = [
     b"administrator",
     b"yes",
 ]
-# What the forms and addresses of our pages may hold, anywhere.
+# Every field and query of the chat's own pages.
 NAMES = sorted(
     {name for fields in FIELDS.values() for name in fields}
     | {
@@ -117,7 +117,7 @@ values = st.one_of(
     st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")),
     st.binary(max_size=40),
 )
-# What h11 lets through: no control characters, no line breaks. Those are sent in tests/serving/test_protocol.py.
+# h11 refuses control characters and line breaks; tests/serving/test_protocol.py sends those.
 sendable = values.map(lambda value: re.sub(rb"[\x00-\x1f\x7f]", b"?", value)[:4000].strip())
 fields = st.lists(st.tuples(st.sampled_from(NAMES), values), max_size=6)
 headers = st.lists(st.tuples(st.sampled_from(HEADERS), sendable), max_size=4)
@@ -126,7 +126,7 @@ cookies = st.lists(st.tuples(st.sampled_from(COOKIES), sendable | st.sampled_fro
 
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, object]:
-    """What is hostile in one request; mostly one or two parts of it, or nothing else would ever be reached."""
+    """The hostile parts of one request: mostly one or two, otherwise the first would hide the others."""
     parts = draw(st.sets(st.sampled_from(["path", "query", "form", "headers", "cookies"]), min_size=1, max_size=2))
     return {
         "path": draw(values) if "path" in parts else None,
@@ -160,7 +160,7 @@ def multipart(pairs: list[tuple[str, bytes]]) -> bytes:
 
 
 def send(here: World, visitor: str, route: str, hostile: dict[str, object]) -> tuple[httpx.Response, bool]:
-    """The answer to a request as a page makes it, but for what is hostile, and whether something was written."""
+    """Send a page's request with its hostile parts; returns the answer, and whether anything was written."""
     method, template = route.split()
     place = here.place()
     fill = {**here.people, **place, "new": f"Room {uuid4()}", "uuid": uuid4()}
@@ -225,7 +225,7 @@ def fields_of(route: str) -> list[str]:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if fields_of(route)])
 def test_hostile_values_in_known_fields_are_refused_or_treated_as_text(here: World, route: str) -> None:
-    """One after the other: a hostile form has several, of which the first that is refused hides the others."""
+    """One field at a time: in a hostile form the first refused field hides the others."""
     own = fields_of(route)
     logged = len(here.server.log)
     usual = {"path": None, "query": [], "form": None, "headers": [], "cookies": [], "multipart": False, "htmx": False}

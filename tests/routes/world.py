@@ -1,4 +1,4 @@
-"""A chat in which every route leads somewhere, and four kinds of visitors."""
+"""A chat in which every route has something to show, and four kinds of visitors."""
 
 import hashlib
 import secrets
@@ -38,7 +38,7 @@ _PLACE = """
 
 @dataclass
 class World:
-    """The server, its tables, and who the visitors are."""
+    """The server, its tables, and the visitors."""
 
     server: ChatServer
     tables: Tables
@@ -71,14 +71,14 @@ class World:
         )
 
     def cookies_of(self, visitor: str) -> dict[str, str]:
-        """The cookies of a new sign-in; none of nobody's."""
+        """The cookies of a new sign-in; none for nobody."""
         if visitor == "nobody":
             return {}
         token = Signer(SECRET_KEY).access_token(SessionId(self.session_of(visitor)), datetime.now(UTC))
         return {"simplechat-access": token}
 
     def client(self, visitor: str) -> httpx.Client:
-        """A browser of a visitor, signed in anew."""
+        """A visitor's browser with a new sign-in."""
         client = browser(self.server)
         client.cookies.update(self.cookies_of(visitor))
         return client

@@ -1,4 +1,4 @@
-"""Messages become searchable a moment after they are posted, whatever stands in the others."""
+"""Messages become searchable a moment after they are posted, whatever other messages contain."""
 
 import random
 import re
@@ -38,7 +38,7 @@ EDIT = """
         WHERE id = (SELECT room_id FROM messages WHERE body = $1) RETURNING revision)
     UPDATE messages SET body = $2, revision = room.revision FROM room WHERE body = $1
 """
-# What PostgreSQL may have against a message, whatever it is; or what is slow beyond measure.
+# Makes PostgreSQL refuse a message, or take very long for it.
 REFUSE = "RAISE 'string is too long for tsvector'"
 DELAY = "PERFORM pg_sleep(1.5)"
 TRIGGER = """
@@ -52,7 +52,7 @@ BIG, SMALL = 1, 2
 
 
 def han() -> str:
-    """The message that takes longest: each letter is a word, and each three of them are looked for."""
+    """The slowest message: each letter is a word, and each three of them are indexed."""
     return "".join(random.choices(HAN, k=9_990))
 
 
@@ -181,7 +181,7 @@ def test_deleted_messages_are_forgotten(chat: str) -> None:
 def test_an_administrator_sees_how_far_search_is_behind(server: ChatServer, database_url: str) -> None:
     alice: Person = first_run(server)
     assert "Search is behind" not in alice.get("/admin").text
-    # Another process that is at work, and does not get on.
+    # Another process that holds the lock and makes no progress.
     hold = "SELECT pg_advisory_lock(7463921), pg_sleep(30)"
     holding = threading.Thread(target=lambda: query(database_url, hold))
     holding.start()

@@ -1,4 +1,4 @@
-"""Who finds room, and who makes way, when there are too many connections."""
+"""Which connections are accepted, and which are closed, when there are too many."""
 
 import asyncio
 import time
@@ -22,21 +22,21 @@ PROXY = "10.0.0.1"
 
 
 class Crowd:
-    """Connections from where one likes, and which of them had to make way."""
+    """Connections from chosen addresses, and those that were closed."""
 
     def __init__(self, most: int = 1_000, most_per_address: int = 10) -> None:
         self.connections = Connections(most, most_per_address, TrustedProxies(PROXY))
         self.made_way: list[str] = []
 
     def open(self, peer: str, name: str = "") -> Connection | None:
-        """A new connection that waits for its client."""
+        """A new idle connection."""
         place = self.connections.open(peer, lambda: self.made_way.append(name or peer))
         if place is not None:
             place.rest()
         return place
 
     def working(self, peer: str) -> Connection:
-        """A new connection whose client waits for us."""
+        """A new connection whose client waits for the server."""
         place = self.open(peer)
         assert place is not None
         place.work()
@@ -137,7 +137,7 @@ def test_closed_connections_leave_nothing_in_memory() -> None:
 
 
 class Holder:
-    """A connection that keeps something in memory."""
+    """A connection that holds memory."""
 
     held = 0
     is_aborted = False
@@ -201,7 +201,7 @@ async def test_half_requests_lock_nobody_out(small_server: ChatServer) -> None:
 
 @pytest.fixture
 def narrow_server(start_server: Callable[..., ChatServer], database_url: str) -> ChatServer:
-    """A server that lets strangers have ten connections from one address."""
+    """A server that allows ten connections from one address without signing in."""
     return start_server(database_url, CONNECTIONS_PER_ADDRESS="10")
 
 

@@ -1,4 +1,4 @@
-"""What a client may ask of a connection, and for how long."""
+"""The limits of a client's connection, in size and time."""
 
 import socket
 import time
@@ -20,7 +20,7 @@ ROOM_SECONDS = 15  # for a machine that others use
 
 
 def answer(server: ChatServer, *parts: bytes) -> bytes:
-    """What the server says to some bytes until it ends the connection."""
+    """Send bytes; returns all that the server sends until it ends the connection."""
     with dial(server) as connection:
         with suppress(ConnectionError):
             for part in parts:
@@ -33,7 +33,7 @@ def status(received: bytes) -> int:
 
 
 def seconds_until_ended(connections: list[socket.socket], patience: float) -> float:
-    """How long it takes until the server has ended all of them."""
+    """Wait until the server has ended all of them; returns how long that took."""
     started = time.monotonic()
     while not all(has_ended(connection) for connection in connections):
         assert time.monotonic() - started < patience, "it is still open"
@@ -71,7 +71,7 @@ def test_a_large_request_before_another_does_not_count_for_its_header(alice: Per
 
 
 def test_trailers_change_nothing(alice: Person) -> None:
-    """They come after the header was judged, so that nothing in them may be believed."""
+    """Trailers come after the header was checked, so nothing in them may be trusted."""
     server = alice.server
     chunked = request(server, "/me.css", "Transfer-Encoding: chunked", "Connection: close")
     received = answer(server, chunked + b"0\r\n" + cookies(alice).encode() + b"\r\n\r\n")
@@ -170,7 +170,7 @@ def test_a_client_that_reads_no_answer_is_dropped(alice: Person) -> None:
 
 
 def clients_of(server: ChatServer) -> set[int]:
-    """The ports of those connected to a server, also of those whose answers are still to be taken."""
+    """The ports of a server's clients, including those with unread answers."""
     assert server.process is not None
     process = psutil.Process(server.process.pid)
     return {connection.raddr.port for connection in process.net_connections("tcp") if connection.raddr}

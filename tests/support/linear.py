@@ -1,4 +1,4 @@
-"""Whether the work for a text grows with its length, or with the square of that."""
+"""Tells linear from quadratic work for a text."""
 
 import gc
 import time
@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 # Four times the text: linear work takes four times as long, quadratic work sixteen times.
 STEPS = 4
 MOST_GROWTH = 9.0
-# Seconds below which nothing is told from the noise, and nobody has waited for long.
+# Seconds too short to tell from noise, and to delay anybody.
 NEGLIGIBLE = 0.02
 ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A text of any length: something, again and again, between a beginning and an end."""
+    """A text of any length: a repeated part between a beginning and an end."""
 
     beginning: str
     piece: str
     end: str
 
     def text(self, length: int) -> str:
-        """So many characters of it."""
+        """Return so many characters of it."""
         middle = max(length - len(self.beginning) - len(self.end), 0)
         return self.beginning + (self.piece * (middle // len(self.piece) + 1))[:middle] + self.end
 

@@ -65,7 +65,7 @@ class LoadBalancer:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it and remove what it kept."""
+        """End it and remove its files."""
         self._process.terminate()
         self._process.wait(20)
         shutil.rmtree(self._folder, ignore_errors=True)

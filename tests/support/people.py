@@ -108,7 +108,7 @@ def sign_in(server: ChatServer, person: Person) -> Person:
 
 
 def be_too_fast(person: Person) -> httpx.Response:
-    """Post until that is refused for some seconds to come, and return the refusal."""
+    """Post until a refusal lasts for some more seconds, and return it."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         answer = person.post(1, "quick")
@@ -117,7 +117,7 @@ def be_too_fast(person: Person) -> httpx.Response:
         seconds = int(answer.headers["Retry-After"])
         if seconds >= 5:
             return answer
-        # At the end of its time there is little of a refusal to be seen.
+        # A refusal that is about to end is hard to see.
         time.sleep(seconds)
     raise AssertionError("posting is never refused")
 

@@ -1,4 +1,4 @@
-"""A private PgBouncer before a test's database."""
+"""A private PgBouncer in front of a test's database."""
 
 import os
 import pwd
@@ -90,6 +90,6 @@ class PgBouncer:
         self._process.wait(20)
 
     def remove(self) -> None:
-        """End it and remove what it kept."""
+        """End it and remove its files."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""How many rows PostgreSQL looks at, whatever the machine is busy with."""
+"""Counts the rows PostgreSQL reads, which does not depend on the machine's load."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,7 +14,7 @@ Work = Callable[[AsyncConnection], Awaitable[object]]
 
 
 async def rows_visited(url: str, work: Work) -> dict[str, int]:
-    """How many rows of each table the questions that `work` asks look at, in the plan of a large database."""
+    """Count the rows of each table that the queries of `work` read, in the plans of a large database."""
     database = create_engine(url)
     asked: list[tuple[str, Any]] = []
 
@@ -23,7 +23,7 @@ async def rows_visited(url: str, work: Work) -> dict[str, int]:
 
     try:
         async with database.connect() as connection:
-            # A table of some pages is read whole; the ones of a large chat are not.
+            # PostgreSQL reads small tables whole, but not those of a large chat.
             await connection.exec_driver_sql("SET enable_seqscan = off")
             event.listen(database.sync_engine, "before_cursor_execute", note)
             await work(connection)

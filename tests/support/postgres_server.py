@@ -69,7 +69,7 @@ class PostgresServer:
             self.resume()
 
     def remove(self) -> None:
-        """End it and remove what it kept."""
+        """End it and remove its files."""
         self.resume()
         self._server.stop()
         self._server.remove_socket()

@@ -1,4 +1,4 @@
-"""Clients that write what they like to a socket, from whichever loopback address they like."""
+"""Clients that send any bytes, from any loopback address."""
 
 import socket
 from contextlib import suppress
@@ -21,7 +21,7 @@ def request(server: ChatServer, path: str = "/healthz", *headers: str) -> bytes:
 
 
 def form(server: ChatServer, path: str, length: int, *headers: str) -> bytes:
-    """The header of a form that our own page sends."""
+    """The header of a form of the chat's own page."""
     lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Origin: {server.url}", *headers]
     lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {length}"]
     return "\r\n".join([*lines, "\r\n"]).encode()
@@ -33,7 +33,7 @@ def cookies(person: Person) -> str:
 
 
 def everything(connection: socket.socket) -> bytes:
-    """What comes until the server ends the connection."""
+    """Read until the server ends the connection."""
     received = bytearray()
     with suppress(ConnectionError):
         while data := connection.recv(65536):

@@ -43,10 +43,10 @@ class ChatServer:
             "SECRET_KEY": SECRET_KEY,
             "SETUP_CODE": SETUP_CODE,
             "HOST": "127.0.0.1",
-            # Tests do at once what people do in a day. Those of the limits themselves set them back to 1.
+            # Tests do in seconds what people do in a day. The tests of the limits set this back to 1.
             "RATE_LIMITS": "1000",
             "PORT": str(self.port),
-            # Audiences of the tests are many pages of few people.
+            # The tests' audiences are many pages of few people.
             "PAGES_PER_PERSON": "100000",
             **environment,
         }
@@ -57,7 +57,7 @@ class ChatServer:
         self._clients: list[httpx.Client] = []
 
     def limit_files(self, most: int) -> None:
-        """Let it have no more than this many files and sockets open, from its next start on."""
+        """Limit its open files and sockets from its next start on."""
         limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))"
         self.command = ["-c", f"{limit}; from chat.__main__ import main; main(['serve'])"]
 

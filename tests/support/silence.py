@@ -1,4 +1,4 @@
-"""How long a server leaves others waiting while it is busy with somebody."""
+"""Measures how long a server keeps others waiting while it is busy."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from tests.support.server import ChatServer
 
 
 class Silence:
-    """Asks a server how it is, again and again, and knows the longest it was busy with something else.
+    """Requests a server's health again and again, and notes the longest wait.
 
     Only what the server process itself computes meanwhile counts, by its CPU time: a machine that stands still, or has
     others to serve, is not its fault. `client` is somebody who opens a page now and then.
@@ -45,7 +45,7 @@ class Silence:
                 self.longest = max(self.longest, min(time.monotonic() - began, self._cpu() - used))
                 self.answers += 1
                 time.sleep(0.01)
-            # A page asks the database several times, and others are served in between: its time says nothing.
+            # A page queries the database several times, and other requests run in between, so its time says nothing.
             assert self._client.get(self._path).status_code == 200
 
     def _cpu(self) -> float:

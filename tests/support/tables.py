@@ -1,4 +1,4 @@
-"""What stands in the tables, as one short text: did anything write?"""
+"""Digests of the tables, to see whether anything was written."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import asyncpg
 
 from chat.models import metadata
 
-# What the chat makes of the rest by itself changes at any time.
+# Tables that the chat derives from others may change at any time.
 _TABLES = [table.name for table in metadata.sorted_tables if not table.info.get("derived")]
 _DIGEST = " UNION ALL ".join(
     f"SELECT '{name}' AS name, md5(string_agg(each::text, '|' ORDER BY each::text)) AS digest FROM {name} AS each"

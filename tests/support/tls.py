@@ -1,4 +1,4 @@
-"""A certificate that its own server has signed, as platforms give them."""
+"""A self-signed certificate, as platforms use them."""
 
 import asyncio
 import ssl
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Certificate:
-    """A self-signed certificate for some names, and what servers and clients make of it."""
+    """A self-signed certificate for some names, with contexts for servers and clients."""
 
     def __init__(self, folder: Path, *names: str) -> None:
         self.file, key = folder / "certificate.pem", folder / "key.pem"
@@ -27,7 +27,7 @@ class Certificate:
 
     @property
     def for_client(self) -> ssl.SSLContext:
-        """What trusts this certificate and no other."""
+        """A context that trusts only this certificate."""
         return ssl.create_default_context(cafile=str(self.file))
 
 
@@ -62,7 +62,7 @@ class TlsServer:
 
 
 class TlsFront(TlsServer):
-    """Ends TLS before a server that has none."""
+    """Ends TLS in front of a server without it."""
 
     def __init__(self, target: int, certificate: Certificate) -> None:
         self._target = target
@@ -75,7 +75,7 @@ class TlsFront(TlsServer):
 
 
 async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Pass on what comes until it ends."""
+    """Pass bytes on until they end."""
     try:
         with suppress(OSError):
             while data := await source.read(65536):

@@ -1,4 +1,4 @@
-"""A platform's router: it ends TLS, and comes to the chat from an address of its own."""
+"""A platform's router: it ends TLS, and connects to the chat from its own address."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ class TlsRouter(TlsServer):
             await asyncio.gather(pump(client, to_chat), pump(chat, to_client), return_exceptions=True)
 
     def transport(self) -> httpx.HTTPTransport:
-        """For a client to whom every name leads here."""
+        """A transport that connects every name to this router."""
         transport = httpx.HTTPTransport()
         transport.close()
         transport._pool = httpcore.ConnectionPool(

@@ -1,4 +1,4 @@
-"""What stands behind all other limits: every request is counted, whatever its route."""
+"""The outer limits: every request is counted, whatever its route."""
 
 import logging
 
@@ -27,7 +27,7 @@ async def refuse(request: Request, error: Exception) -> Response:
 
 
 async def statuses(times: int, **scope: object) -> list[int]:
-    """What so many requests are answered, one after the other."""
+    """Send requests one after the other; returns their statuses."""
     app, found = ThrottleMiddleware(served, Throttling(None, 1), refuse), []
 
     async def send(message: Message) -> None:

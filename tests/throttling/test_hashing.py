@@ -1,4 +1,4 @@
-"""The queue of passwords that wait to be hashed."""
+"""The queue for password hashing."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Door:
-    """A queue in which work waits for `open`, and what has come through it, in order."""
+    """A queue in which work waits for `open`, and the finished work in order."""
 
     def __init__(self, most_waiting: int = 10) -> None:
         self.queue = HashQueue(at_a_time=1, most_waiting=most_waiting)
@@ -28,7 +28,7 @@ class Door:
         return name
 
     async def arrive(self, name: str, asker: Asker) -> "asyncio.Task[str]":
-        """Somebody comes, and stands in the queue when this returns."""
+        """Add a request, which is queued when this returns."""
         task = asyncio.create_task(self.come(name, asker))
         await asyncio.sleep(0)
         return task
@@ -82,7 +82,7 @@ async def test_a_request_cancelled_in_its_turn_passes_the_turn_on() -> None:
         give_turns()
         second.cancel()
 
-    # Its turn has come, and it has not heard of it yet.
+    # Its turn has come, but it has not run yet.
     door.queue._next = give_turns_and_cancel  # type: ignore[method-assign]
     door.open.set()
     await first

@@ -1,4 +1,4 @@
-"""What people meet who do too much, on real servers with the real limits."""
+"""The rate limits, on real servers with the real figures."""
 
 import re
 import time
@@ -32,7 +32,7 @@ def guess(
 
 
 def guess_when_allowed(client: httpx.Client, email: str, **options: str) -> tuple[httpx.Response, list[int]]:
-    """The answer to the first attempt that is not refused, and how long each refusal said to wait."""
+    """Try until an attempt is not refused; returns its answer, and the wait of each refusal."""
     waits = []
     while (answer := guess(client, email, **options)).status_code == 429:
         waits.append(int(answer.headers["Retry-After"]))
@@ -78,7 +78,7 @@ def test_rate_limits_do_not_reveal_whether_an_account_exists(alice: Person) -> N
 def test_guesses_from_elsewhere_do_not_delay_a_known_browser(alice: Person) -> None:
     alice.submit("/sign-out")
     stranger, answers, waits = browser(alice.server), [], 0
-    # Five from each address, until all together have to wait for a while.
+    # Five from each address, until the account's own budget is used up.
     while waits < 8:
         answer = guess(stranger, alice.email, address=f"192.0.2.{len(answers) // 5}")
         waits = int(answer.headers.get("Retry-After", 0))
@@ -114,7 +114,7 @@ def test_a_forged_x_forwarded_for_changes_nothing(start_server: StartServer, dat
 
 
 def test_many_wrong_passwords_at_once_do_not_delay_other_sign_ins(alice: Person) -> None:
-    """From three addresses come 150 guesses at as many accounts, then somebody from another, and somebody known."""
+    """150 guesses from three addresses, then sign-ins from another address and from a known browser."""
     alice.submit("/sign-out")
     answers: list[int] = []
 
@@ -156,7 +156,7 @@ def test_sign_ups_from_one_address_are_limited_but_a_class_can_sign_up(alice: Pe
         assert "Too many people signed up in a short time." in refusal.text
         assert f'value="Pupil {len(answers) - 1}"' in refusal.text
         assert PASSWORD not in refusal.text
-    # Mistakes cost nothing, and neither does what others do elsewhere.
+    # Mistakes cost nothing, and neither do attempts of others.
     assert browser(alice.server).post("/sign-up", data={"name": ""}).status_code == 422
     assert sign_up(alice.server, "Bob Brown").id
 
@@ -213,7 +213,7 @@ def test_every_action_has_a_rate_limit_that_says_how_long_to_wait(alice: Person,
     answer = alice.submit("/rooms", {"name": "A name to keep", "kind": "closed"})
     assert 'value="A name to keep"' in answer.text
     assert re.search(r'id="name-help" class="field-error">You opened many rooms', answer.text)
-    # Others are not concerned.
+    # Others are not limited.
     assert bob.create_room("Garden")
 
 
@@ -268,7 +268,7 @@ def test_a_flood_is_one_line_in_the_audit_log(alice: Person) -> None:
 
 
 def open_rooms(person: Person, attempts: int) -> int:
-    """How many rooms come of so many attempts, each over a connection of its own."""
+    """Try to open rooms, each over its own connection; returns how many were opened."""
     opened = 0
     for _ in range(attempts):
         fields = {"name": f"Room {uuid4()}", "kind": "open"}

@@ -1,4 +1,4 @@
-"""Where a request comes from, behind a real server."""
+"""The client's address and scheme, behind a real server."""
 
 import threading
 import time

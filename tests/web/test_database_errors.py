@@ -1,4 +1,4 @@
-"""Pages are kind about a database that cannot answer, and about nothing else."""
+"""Only a database that cannot answer gets the page about a short break."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def answer_of(database_url: str, handler: Handler) -> httpx.Response:
-    """What the whole application answers when a page's handler does that."""
+    """The application's answer when a page's handler does that."""
     app = create_app(Settings.from_environment({"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY}))
     app.routes.insert(0, Route("/tried", handler))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -16,7 +16,7 @@ BROKEN = (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80")  
 
 
 def send(person: Person, form: Form, path: str = "/rooms/1/messages", **headers: str) -> httpx.Response:
-    """Post a body as it stands."""
+    """Post a body unchanged."""
     return person.client.post(path, content=form[1], headers={"Content-Type": form[0], **headers})
 
 
@@ -51,7 +51,7 @@ def test_a_form_with_malformed_utf_8_is_refused(alice: Person) -> None:
 
 
 def malformed_forms(broken: bytes) -> list[Form]:
-    """Forms with these bytes in a value or a name, as they stand and percent-encoded."""
+    """Forms with these bytes in a value or a name, raw and percent-encoded."""
     return [
         multipart(field(b"body", b"a" + broken)),
         multipart(field(b"a" + broken, b""), field(b"body", b"a")),

@@ -153,7 +153,7 @@ def test_a_malformed_public_address_is_refused(value: str) -> None:
 
 
 def raw(server: ChatServer, request: str) -> str:
-    """The first line of the answer to a request sent as it stands."""
+    """Send a raw request; returns the first line of the answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(request.replace("\n", "\r\n").encode("latin-1"))
         return connection.makefile("rb").readline().decode()
@@ -189,7 +189,7 @@ def test_an_unknown_host_is_refused_everywhere_but_in_health_checks(alice: Perso
         pass
     assert len([line for line in server.log.splitlines() if "was refused" in line]) == 1
 
-    # X-Forwarded-Host is not believed, in neither direction; this connection comes from a trusted proxy.
+    # X-Forwarded-Host is never trusted, although this connection comes from a trusted proxy.
     assert alice.client.get("/", headers={"X-Forwarded-Host": "rebound.example"}).status_code in (200, 303)
     assert alice.client.get("/", headers={**evil, "X-Forwarded-Host": "localhost"}).status_code == 400
 

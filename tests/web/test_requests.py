@@ -1,4 +1,4 @@
-"""Every request has an id and a line in the log, which tells no secret."""
+"""Every request has an id and a line in the log without secrets."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.support.server import ChatServer
 
 
 def json_lines(server: ChatServer) -> list[dict[str, Any]]:
-    """The log of a server that has ended: every line is an object, but for what the command itself prints."""
+    """The log of a server that has ended: every line is an object, except the command's own output."""
     return [json.loads(line) for line in server.log.splitlines() if not line.startswith("simplechat is at")]
 
 
