@@ -188,6 +188,24 @@ def test_the_room_fills_the_window_and_only_the_history_scrolls(school: list[Per
         expect(page.locator("#messages .message").last).to_be_in_viewport()
 
 
+def test_a_long_address_in_the_composer_or_an_editor_leaves_the_room_in_place(
+    school: list[Person], windows: Windows
+) -> None:
+    address = f"https://example.org/{'x' * 3000}"
+    for viewport in (DESKTOP, PHONE):
+        page = windows.open_as(school[0], "/rooms/1", viewport=viewport)
+        page.fill("#body", address)
+        assert page.evaluate("document.querySelector('.main').scrollWidth <= innerWidth")
+        expect(page.locator(".send")).to_be_in_viewport(ratio=1)
+        page.fill("#body", "")
+        page.keyboard.press("ArrowUp")
+        page.fill(".editor textarea", address)
+        assert page.evaluate("document.querySelector('.main').scrollWidth <= innerWidth")
+        page.goto(f"{school[0].server.url}/rooms/1/settings")
+        page.fill("textarea", address)
+        assert page.evaluate("document.querySelector('.main').scrollWidth <= innerWidth")
+
+
 def test_a_phone_shows_the_list_first_and_the_room_alone(school: list[Person], windows: Windows) -> None:
     page = windows.open_as(school[0], "/", viewport=PHONE)
     expect(page.locator("#sidebar")).to_be_visible()
