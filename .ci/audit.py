@@ -1,7 +1,7 @@
 """Ask for known vulnerabilities in the pinned dependencies: `make audit`.
 
-Fails when there are some. Where the advisory service cannot be reached, or knows none of them, it says so in one line
-and does not fail: a network without it should still be able to test.
+Fails if there are some. If the advisory service cannot be reached, or knows none of the packages, it says so in one
+line and does not fail: `make test` must also work without that network.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Look for secrets in the tracked files, or in those named: `make secrets`.
 
-`.ci/known_secrets.json` lists what looks like a secret and is none, and why. Tests hold passwords of made-up people:
-there only what looks like a real key or token counts.
+`.ci/known_secrets.json` lists false alarms, and why they are. Tests contain passwords of made-up people, so there only
+real-looking keys and tokens count.
 """
 
 import json

@@ -38,7 +38,7 @@ def _is_port(text: str) -> bool:
 def network_of(address: str) -> str:
     """Return the network by which a client is counted: its IPv4 address, or the /64 of its IPv6 address.
 
-    What is no address comes back as it is.
+    Anything else is returned unchanged.
     """
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
@@ -67,7 +67,7 @@ class TrustedProxies:
         """Return the address of the client behind a trusted `peer`, from the lines of X-Forwarded-For.
 
         Each proxy appends the address that connected to it. So the list is read from its end, and the first address
-        that is not named as a proxy is the client: whatever stands before it may have been made up. `*` names no
+        that is not named as a proxy is the client: the entries before it may be forged. `*` names no
         address, so that with it alone the last one is the client.
         """
         client = parse_address(peer)

@@ -1,7 +1,7 @@
 """A backup file, which may be forged: its manifest, and its tables line by line.
 
-Nothing in it is believed, and nothing of it is held in memory that could be large: a zip of 400 kB can unpack to a
-gigabyte, name tables of the database's own, or list a million parts.
+Nothing in it is trusted, and no large part is held in memory: a zip of 400 kB can unpack to a gigabyte, name
+PostgreSQL's own tables, or list a million parts.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Checks the rows of a backup, which may be forged, before they enter the database.
 
-Fields that a page believes are made anew or checked here: a message's markup, its reactions, and what a password's hash
-costs to verify. Fields are as PostgreSQL's COPY writes them.
+Fields that pages trust are made again or checked here: a message's markup, its reactions, and the cost of verifying a
+password's hash. Fields have the format of PostgreSQL's COPY.
 """
 
 import html
@@ -67,7 +67,7 @@ class _Known:
 async def safe_rows(backup: BackupFile, workshop: Workshop) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
     """Yield the tables of a backup with their lines, to be read in this order, each once.
 
-    The lines raise `ValueError` for a field that none of our versions writes, and `BackupError`.
+    The lines raise `ValueError` for a field that no version of the chat writes, and `BackupError`.
     """
     known = _Known()
     look_at = {"users": _look_at_person, "rooms": _look_at_room, "memberships": _look_at_membership}

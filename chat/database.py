@@ -31,7 +31,7 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     where SQLAlchemy's dialect would hand them on as unknown arguments. Of `connections`, half are kept when idle.
 
     Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else does, and
-    it is the only error that pages are kind about.
+    it is the only error that gets the page about a short break.
     """
 
     async def connect_once() -> Connection:

@@ -5,7 +5,7 @@ that one breaks on a path with a space in it, opens every parent folder for read
 a crash recovery that takes more than ten seconds.
 
 PostgreSQL refuses to run as root, so root gives it another account, which may not pass through folders such as /root.
-Nobody's folders are opened for it (`closed_folders.py`).
+No folder's mode is changed for it (`closed_folders.py`).
 """
 
 import fcntl

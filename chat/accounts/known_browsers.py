@@ -1,7 +1,7 @@
 """Browsers in which an account has been signed in before (OWASP, "Device Cookies").
 
-A browser keeps a signed list of such accounts. It opens nothing; it only keeps guesses made elsewhere from delaying the
-people who are at home there.
+A browser keeps a signed list of such accounts. The list grants no access. It only prevents guesses made elsewhere from
+delaying people in their usual browser.
 """
 
 import hashlib

@@ -31,7 +31,7 @@ async def hash_password(password: str, asker: Asker = ANYBODY) -> str:
 async def verify_password(password: str, password_hash: str | None, asker: Asker = ANYBODY) -> bool:
     """Whether `password` matches the hash. An unknown account (None) costs a hash, too, so timing reveals nothing.
 
-    What cannot be anybody's password costs no hash, whether the account is known or not. May raise `TooManyRequests`.
+    An impossible password costs no hash, whether the account is known or not. May raise `TooManyRequests`.
     """
     if len(password) > LONGEST or not _can_be_typed(password):
         return False

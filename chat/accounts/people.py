@@ -89,8 +89,8 @@ async def create_person(connection: AsyncConnection, new: Registration, role: Ro
 async def authenticate(database: AsyncEngine, email: str, password: str, asker: Asker = ANYBODY) -> Credentials:
     """Who signs in; raises the same `InvalidInput`, after about the same time, for unknown people and wrong passwords.
 
-    Raises `TooManyRequests` when too many are at the door.
-    No connection is held while the hash is computed: a crowd at the door must not stop the people inside.
+    Raises `TooManyRequests` if the queue is full.
+    No connection is held while the hash is computed: many sign-ins must not block signed-in people.
     """
     email = email.strip().lower()
     statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email)
@@ -104,7 +104,7 @@ async def authenticate(database: AsyncEngine, email: str, password: str, asker: 
 async def confirm(connection: AsyncConnection, credentials: Credentials) -> UserId:
     """Return the account of these credentials; raises `InvalidInput` if they have changed since.
 
-    Whoever changes them waits until the transaction ends, and then ends the session that it opens.
+    A change of them waits until this transaction ends, and then ends the session opened in it.
     """
     mine = (users.c.id == credentials.user_id) & (func.lower(users.c.email) == credentials.email)
     unchanged = mine & (users.c.password_hash == credentials.password_hash)

@@ -137,7 +137,7 @@ async def session_of_refresh_token(
 ) -> Visitor | None:
     """Return the visitor of a refresh token without rotating it: a websocket handshake may not set cookies.
 
-    A token that was replaced counts only as long as the page that shows it may not have got the new one yet.
+    A replaced token works only as long as its page may not have received the new one yet.
     """
     session_id = signer.session_of(token, "refresh")
     if session_id is None:

@@ -128,7 +128,7 @@ class Hub:
     async def replay(self, reader: Reader, after: Revision, epoch: str) -> None:
         """Send what happened after a revision, then let the reader go live, without a gap or an overlap.
 
-        A reader of another epoch, from the future, or more than a replay behind is told to load the page anew.
+        A reader of another epoch, from the future, or more than a replay behind is told to reload the page.
         May raise `FeedUnavailable`.
         """
         assert reader.room_id is not None

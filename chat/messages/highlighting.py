@@ -1,8 +1,7 @@
 """Syntax highlighting of code in messages, by Pygments.
 
-Some of its languages take a time that grows with the square of what they read, or worse, within a single regular
-expression that nothing but the end of the process interrupts. So texts by other people are coloured only in
-`chat.messages.worker`.
+Some of its lexers take quadratic time or worse, within a single regular expression that only the end of the process
+interrupts. So messages are highlighted only in `chat.messages.worker`.
 """
 
 import re

@@ -2,8 +2,8 @@
 
 `python -m chat.messages.worker <descriptor>` loads all languages once and then forks a worker for each socket that
 comes through the descriptor. A worker answers one job after another. Before each it sets a timer of its own CPU time,
-whose signal ends it, also within a regular expression, which nothing in Python interrupts. A machine that stands still
-takes nobody's time away. All of them end when the server process closes its end of the sockets, or is killed.
+whose signal kills it, also within a regular expression, which nothing in Python interrupts. A machine that hangs uses
+up no CPU time. All workers end when the server process closes its end of the sockets, or is killed.
 """
 
 import gc

@@ -1,9 +1,8 @@
 """The one place where texts become markup, without delaying anybody else.
 
-What is plainly short and harmless is made at once. Anything else goes to a worker process (`chat.messages.worker`),
-which ends itself when that takes too long: then the text stands without colours, and if that takes too long as well, as
-it was typed. Nobody has more than one worker busy at a time, so that somebody who sends many slow texts waits for
-themselves.
+A short and harmless text is rendered at once. Any other text goes to a worker process (`chat.messages.worker`), which
+is killed if it takes too long. Then the text is rendered without colours, and if that takes too long as well, as plain
+text. Each person has at most one busy worker, so somebody who sends many slow texts delays only themselves.
 """
 
 import asyncio

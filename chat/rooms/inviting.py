@@ -100,7 +100,7 @@ async def end_any_invite(connection: AsyncConnection, invite_id: InviteId) -> Ro
 async def renew_invite(connection: AsyncConnection, room_id: RoomId) -> bool:
     """Give a room's link another address; False if the room has none.
 
-    Somebody who has been removed from the room knows the old one.
+    A person who was removed from the room knows the old one.
     """
     renewed = await connection.execute(update(invites).where(_of(room_id)).values(token=_new_token()))
     return renewed.rowcount > 0
@@ -128,7 +128,7 @@ async def all_invites(connection: AsyncConnection, now: datetime) -> list[Invite
 async def follow_invite(connection: AsyncConnection, user_id: UserId, token: str, now: datetime) -> Invite | None:
     """Use a link, and enter the room it leads to; None when it does not work.
 
-    A use is counted when it takes somebody in who was not there. Of two people at the last use, one gets in.
+    Only a new member counts as a use. Of two people at the last use, one gets in.
     """
     invite = await find_invite(connection, token, now)
     if invite is None:

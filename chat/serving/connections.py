@@ -1,8 +1,8 @@
 """The connections of this process: how many are allowed, and which are closed for new ones.
 
-A stranger is a connection on which no valid session was shown yet. Strangers have a limit for each address and one for
-all, so that members find room whatever strangers do. Within these limits the oldest connection that only waits for its
-client (for a request, or for the rest of one) gives way to a new one: half a request keeps nobody out.
+A stranger is a connection on which no valid session was shown yet. Strangers have a limit for each address and one in
+all, so that members always get in. Within these limits a new connection replaces the oldest one that waits for its
+client (for a request, or for the rest of one): half a request locks nobody out.
 """
 
 from collections.abc import Callable

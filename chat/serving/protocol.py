@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits on headers, time, memory and the number of connections.
 
-The subclass depends on the inside of uvicorn 0.54.0, which has no such limits; `tests/serving/test_protocol.py` checks
-each. A proxy that is trusted has limits of its own (docs/deploy/), and passes these, too.
+The subclass depends on the internals of uvicorn 0.54.0, which has no such limits; `tests/serving/test_protocol.py`
+tests each. A trusted proxy has limits of its own (docs/deploy/), and must keep these, too.
 """
 
 import asyncio

@@ -1,7 +1,6 @@
 """Counters in this process.
 
-Not the library's own `MemoryStorage`: that has no bound, and starts a task with each count that looks through all
-counters there are.
+The library's own `MemoryStorage` has no bound, and each count starts a task that reads all counters.
 """
 
 import time

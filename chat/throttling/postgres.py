@@ -1,7 +1,7 @@
 """Counters in PostgreSQL, for several processes without Redis.
 
 One statement a count and nothing kept in the session, so that it works through a pooler. The table is not logged: it
-costs no write-ahead log, and a server that crashes forgets only who was in a hurry.
+costs no write-ahead log, and a crash of the server loses only counters.
 """
 
 import logging

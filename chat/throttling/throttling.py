@@ -1,7 +1,7 @@
 """Rate limiting: every use counts in this process, and shared budgets also in a storage of all processes.
 
-What this process counts is never more than what all count together. So what exceeds a budget here is refused without
-asking further, a flood costs the shared storage nothing, and while that is away each process keeps the limits alone.
+One process never counts more than all together. So it refuses a use above a budget without asking the shared storage,
+and a flood costs that storage nothing. While it is away, each process applies the limits alone.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The origin of a request: the client's address and scheme, from the headers of trusted proxies.
 
-`X-Forwarded-Host` is never believed, and neither is `Forwarded` (RFC 7239): a proxy that sets X-Forwarded-For passes on
-whatever the client wrote into the others.
+`X-Forwarded-Host` and `Forwarded` (RFC 7239) are never trusted: a proxy that sets X-Forwarded-For passes on the
+client's own values of the others.
 """
 
 from starlette.datastructures import Headers

@@ -1,7 +1,7 @@
 """Forms as typed: UTF-8 text, whatever the client says about it.
 
-Starlette's parsers let the client name the codec of a multipart form, and some codecs take seconds for what a form may
-hold. Where bytes are not valid they guess. Ours refuse both.
+Starlette's parsers let the client name the codec of a multipart form, and some codecs take seconds for one form. For
+invalid bytes they guess. The parsers here refuse both.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The host of a request: refuses unknown hosts, and redirects visitors to `PUBLIC_URL`.
 
-`Host` decides, never `X-Forwarded-Host`: a proxy passes on what the client wrote into that.
+`Host` decides, never `X-Forwarded-Host`: a proxy passes on the client's own value of that.
 """
 
 import logging
