@@ -49,7 +49,7 @@ def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
                     f"Set PUBLIC_URL={origin}",
                 )
             return (
-                "This chat does not know that it is reached by https, so it refuses every form from here. "
+                "This chat does not know that it is reached by https, so it refuses forms, even from its own pages. "
                 f"The person who runs it must set PUBLIC_URL={origin}."
             )
         if public_url is not None and origin in (origin_at("https", host), origin_at("http", host)):
