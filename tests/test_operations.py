@@ -1,5 +1,6 @@
 """Messages for the person who runs the chat: `/readyz`, the start, and the commands."""
 
+import asyncio
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from chat.schema import NEWEST
 from tests.support.databases import admin_url, execute, query, run
+from tests.support.live_client import LiveClient
 from tests.support.people import Person, browser, first_run
 from tests.support.postgres_server import PostgresServer
 from tests.support.server import ROOT, ChatServer, until_ready
@@ -126,6 +128,21 @@ def test_a_database_created_after_the_start_is_used_once_it_has_its_tables(
     finally:
         server.kill()
         run(execute(admin_url(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
+@pytest.mark.anyio
+async def test_background_tasks_name_a_missing_database_once_a_minute(
+    postgres_server: PostgresServer, start_server: Callable[..., ChatServer]
+) -> None:
+    chat_command("migrate", database_url=postgres_server.url)
+    server = await asyncio.to_thread(start_server, postgres_server.url)
+    alice = await asyncio.to_thread(first_run, server)
+    async with LiveClient(alice, 1):
+        postgres_server.kill()
+        await asyncio.sleep(6)  # longer than these tasks pause
+    await asyncio.to_thread(server.stop)
+    tasks = "make new messages searchable", "compare the rooms with the database", "tell who is online"
+    assert [server.log.count(f"Could not {task}") for task in tasks] == [1, 1, 1]
 
 
 def test_a_wrong_password_ends_the_start_with_one_clear_line(postgres_server: PostgresServer) -> None:

@@ -26,6 +26,7 @@ from chat.live.room import AtHand, LiveRoom
 from chat.live.subscription import messages_of
 from chat.live.wire import Reader, encode_frame
 from chat.memory import KILOBYTE
+from chat.seldom import Seldom
 from chat.supervision import Failures, Supervisor, supervised
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Hub:
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._at_hand = AtHand()
         self._repair_now = anyio.Event()
+        self._log_line = Seldom()
         self._tasks: Supervisor
 
     async def run(self, failures: Failures | None = None, *, task_status: TaskStatus[None]) -> None:
@@ -249,7 +251,8 @@ class Hub:
             try:
                 await self._compare_with_database()
             except FeedUnavailable as error:
-                logger.warning("Could not compare the rooms with the database: %s", error)
+                if self._log_line.is_due():
+                    logger.warning("Could not compare the rooms with the database: %s", error)
             await self._close_empty_rooms()
 
     async def _compare_with_database(self) -> None:

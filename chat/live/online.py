@@ -10,6 +10,7 @@ from chat.live.feed import Feed, FeedUnavailable
 from chat.live.hub import Hub
 from chat.live.presence import Presence
 from chat.live.wire import Reader, encode_frame
+from chat.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class OnlineLists:
         self._roster = ""
         self._sent: dict[RoomId, str] = {}
         self._changed = anyio.Event()
+        self._log_line = Seldom()
 
     def changed(self) -> None:
         """Say that presence, or who is in a room, or what somebody is about may have changed."""
@@ -57,7 +59,8 @@ class OnlineLists:
                 lists = await self._feed.online_lists(room_ids, self._presence.online())
                 statuses = await self._feed.statuses()
             except FeedUnavailable as error:
-                logger.warning("Could not tell who is online: %s", error)
+                if self._log_line.is_due():
+                    logger.warning("Could not tell who is online: %s", error)
                 self._changed.set()
             else:
                 self._send(lists, _roster(self._presence.online(), self._presence.idle(), statuses))

@@ -29,6 +29,7 @@ from chat.search.stepping import (
     set_aside,
     step,
 )
+from chat.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class Indexing:
         self._database = database
         self._turns: dict[RoomId, _Turn] = {}
         self._reported_at = monotonic()
+        self._log_line = Seldom()
 
     async def run(self) -> None:
         """Catch up again and again until cancelled."""
@@ -69,7 +71,8 @@ class Indexing:
                 await self._retry_one()
                 await self._report()
             except DatabaseUnavailable as error:
-                logger.warning("Could not make new messages searchable: %s", error)
+                if self._log_line.is_due():
+                    logger.warning("Could not make new messages searchable: %s", error)
             await anyio.sleep(PAUSE_SECONDS)
 
     async def _serve_rooms(self) -> bool:
