@@ -54,7 +54,7 @@ def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
             )
         if public_url is not None and origin in (origin_at("https", host), origin_at("http", host)):
             if _log_line.is_due():
-                logger.warning("A form from %s was refused, as PUBLIC_URL is %s", origin, public_url)
+                logger.warning("A request from %s was refused, as PUBLIC_URL is %s", origin, public_url)
             return f"This chat takes forms only from its own pages. Open {public_url} and try again there."
     return "This request did not come from one of this chat's own pages."
 
