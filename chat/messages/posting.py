@@ -151,7 +151,7 @@ class Posted:
 
 def checked_body(body: str) -> str:
     """What a person typed, as it is kept; raises `InvalidInput` when it is empty or too long."""
-    body = body.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").strip("\n").rstrip()
+    body = body.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
     if not body.strip():
         raise InvalidInput(body="Write something first.")
     if len(body) > LONGEST_BODY:

@@ -8,7 +8,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.attacks.hostile_forms import Form, codecs, field, multipart, shapes
-from tests.support.people import PASSWORD, Person, bodies
+from tests.support.people import PASSWORD, Person
 from tests.support.server import ChatServer
 
 URLENCODED = "application/x-www-form-urlencoded"
@@ -76,7 +76,7 @@ def test_a_nul_in_a_form_is_replaced_by_a_visible_sign(alice: Person) -> None:
     assert send(alice, (URLENCODED, b"body=a%00b")).status_code < 400
     assert send(alice, multipart(field(b"body", b"c\0d"))).status_code < 400
     assert alice.reads(1) == ["a\ufffdb", "c\ufffdd"]
-    assert "a\ufffdb" in bodies(alice.get("/search?q=a%00b").text) or alice.get("/search?q=a%00b").status_code == 200
+    assert alice.get("/search?q=a%00b").status_code == 200
     assert alice.get("/rooms/%00").status_code == 404
     assert alice.submit("/profile/name", {"name": "Alice\0Adams"}).status_code in (303, 422)
     fields = {"email": "a\0b@x.org", "password": PASSWORD}
