@@ -44,6 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """An HTTP connection that enforces its client's limits. `Connections` is in the lifespan's state."""
 
     place: Connection | None = None
+    answering: Any = None  # the request that is being answered; `cycle` is the last one that has come
     held = 0
     header_since: float | None = None
     body_since: float | None = None
@@ -70,6 +71,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.place.rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.answering is not None and not self.answering.response_complete:
+            self.answering.disconnected = True
+            self.answering.message_event.set()
         super().connection_lost(exc)
         self.all.unwatch(self)
         if self.place is not None:
@@ -146,6 +150,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.header_since = None
         self.body_since, self._body_bytes = self.all.clock, 0
         super().on_headers_complete()
+        if not self.pipeline:
+            self.answering = self.cycle
 
     def _header_is_too_large(self) -> bool:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MOST_HEADER_BYTES
@@ -164,6 +170,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.place.work()
 
     def on_response_complete(self) -> None:
+        if self.pipeline:
+            self.answering, _ = self.pipeline[-1]
         super().on_response_complete()
         if self.place is None or not self.cycle.response_complete:
             return

@@ -1,5 +1,6 @@
 """The limits of a client's connection, in size and time."""
 
+import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -9,10 +10,15 @@ from threading import Thread
 import psutil
 import pytest
 import uvicorn
+import uvloop
+from starlette.types import Receive, Scope, Send
 
+from chat.addresses import TrustedProxies
 from chat.serving import protocol
-from chat.serving.protocol import HEADER_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, MOST_PIPELINED
+from chat.serving.connections import Connections
+from chat.serving.protocol import HEADER_SECONDS, MOST_HEADER_BYTES, MOST_HEADERS, MOST_PIPELINED, BoundedProtocol
 from tests.support.people import Person
+from tests.support.ports import free_port
 from tests.support.raw import cookies, dial, everything, form, has_ended, request
 from tests.support.server import ChatServer
 
@@ -167,6 +173,42 @@ def test_a_client_that_reads_no_answer_is_dropped(alice: Person) -> None:
         while ports & clients_of(server):
             assert time.monotonic() < deadline, "it is still open"
             time.sleep(0.3)
+
+
+def test_a_client_that_leaves_with_requests_in_the_queue_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            scope["state"]["connections"] = Connections(100, 100, TrustedProxies(""))
+            for moment in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{moment}.complete"})
+            return
+        told.append("begun")
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(20):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+            await asyncio.sleep(0.01)
+        told.append("ended")
+
+    async def ask() -> None:
+        server = uvicorn.Server(uvicorn.Config(app, port=free_port(), http=BoundedProtocol, log_config=None))
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        _, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+        while not told:
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        server.should_exit = True
+        await serving
+
+    uvloop.run(ask())
+    assert "Exception in ASGI application" not in caplog.text
+    assert told == ["begun", "ended"]
 
 
 def clients_of(server: ChatServer) -> set[int]:
