@@ -66,7 +66,7 @@ def test_a_new_address_or_password_needs_the_present_one_and_ends_the_other_sess
         assert is_in(alice)
         assert is_in(bob)
         alice.email = "new@example.org"
-        assert f"{what}_changed" in alice.server.log
+        alice.server.until_logged(f"{what}_changed")
 
 
 def test_of_two_changes_of_a_password_at_the_same_moment_the_first_decides(alice: Person) -> None:

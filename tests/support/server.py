@@ -71,10 +71,10 @@ class ChatServer:
         """Everything it has printed."""
         return self._log.read_text(errors="replace")
 
-    def until_logged(self, text: str, patience: float = 20) -> None:
-        """Wait until it has printed a text."""
+    def until_logged(self, text: str, patience: float = 20, *, times: int = 1, since: int = 0) -> None:
+        """Wait until it has printed a text so many times since a place in the log, which a thread of its own writes."""
         deadline = time.monotonic() + patience
-        while text not in self.log:
+        while self.log[since:].count(text) < times:
             assert time.monotonic() < deadline, f"“{text}” was not logged:\n{self.log}"
             time.sleep(0.05)
 

@@ -187,6 +187,7 @@ def test_an_unknown_host_is_refused_everywhere_but_in_health_checks(alice: Perso
         ),
     ):
         pass
+    server.until_logged("was refused")
     assert len([line for line in server.log.splitlines() if "was refused" in line]) == 1
 
     # X-Forwarded-Host is never trusted, although this connection comes from a trusted proxy.
