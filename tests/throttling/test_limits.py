@@ -82,7 +82,10 @@ def test_guesses_from_elsewhere_do_not_delay_a_known_browser(alice: Person) -> N
     while waits < 8:
         answer = guess(stranger, alice.email, address=f"192.0.2.{len(answers) // 5}")
         waits = int(answer.headers.get("Retry-After", 0))
-        answers.append(answer.status_code)
+        if waits < 8:
+            time.sleep(waits)
+        if not waits:
+            answers.append(answer.status_code)
         assert len(answers) < 200
     assert answers[:20] == [422] * 20
     assert guess(browser(alice.server), alice.email, PASSWORD, address="198.51.100.1").status_code == 429
