@@ -185,7 +185,7 @@ def test_nothing_is_set_for_a_session_and_statements_stay_prepared_only_without_
     settings = "SELECT name FROM pg_settings WHERE source = 'session' AND name <> 'client_encoding'"
 
     async def use(url: str) -> tuple[list[str], int, str]:
-        engine = create_engine(url, pool_size=1)
+        engine = create_engine(url, connections=1)
         try:
             async with engine.begin() as connection:
                 limit = (await connection.execute(text("SHOW idle_in_transaction_session_timeout"))).scalar_one()

@@ -143,11 +143,14 @@ def test_rooms_stand_in_the_order_one_chooses(alice: Person, bob: Person, window
     expect(names).to_have_text(["Lobby", "Zoo", "Bees"])
 
 
-def test_without_javascript_an_opened_room_is_read(alice: Person, bob: Person, windows: Windows) -> None:
+def test_without_javascript_a_button_marks_an_opened_room_as_read(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "hello")
     page = windows.open_as(alice, "/people", java_script_enabled=False)
     expect(page).to_have_title(re.compile(r"^\(1\) "))
     page.click("nav >> text=Lobby")
+    expect(page.locator(".body")).to_have_text("hello")
+    assert read_position(alice) == 0, "to open a page changes nothing"
+    page.click("text=Mark as read")
     wait_until(lambda: read_position(alice) == 1, page)
     page.goto(f"{alice.server.url}/people")
     expect(page).to_have_title(re.compile(r"^People"))
