@@ -35,6 +35,7 @@ MOST_WAITING = 20  # texts of one person
 START_SECONDS, JOB_SECONDS = 60, 20
 ATTEMPTS = 3
 END_SECONDS = 2
+RETRY_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
 _ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +80,8 @@ class Workshop:
                     worker = await self._living() or await self._forge.worker()
                 except (OSError, EOFError, TimeoutError) as error:
                     logger.warning("No process could be started to make a message's markup: %s", error)
+                    # One that was just killed may not be gone yet, and would fail the next attempt as well.
+                    await asyncio.sleep(RETRY_SECONDS)
                     continue
                 began = time.monotonic()
                 answer = await worker.answer(job)
