@@ -19,8 +19,9 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "acknowledge before commit": [
         (
             "chat/messages/posting.py",
-            "        async with asyncio.timeout(COMMIT_SECONDS), self._database.begin() as connection:\n"
+            "        async with time_limit(COMMIT_SECONDS), self._database.begin() as connection:\n"
             "            rows = (await connection.execute(_POST, values)).all()\n",
+            "        import asyncio\n"
             "        connection = await self._database.connect()\n"
             "        await connection.begin()\n"
             "        rows = (await connection.execute(_POST, values)).all()\n"
