@@ -51,7 +51,7 @@ from chat.serving.connections import Connections
 from chat.serving.files import most_connections, raise_file_limit
 from chat.settings import Settings
 from chat.supervision import Failures, supervised
-from chat.templating import STATIC, fragment
+from chat.templating import fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
 from chat.web.body_limit import BodyLimitMiddleware
@@ -73,7 +73,7 @@ from chat.web.origin import OriginMiddleware
 from chat.web.requests import RequestMiddleware
 from chat.web.session import SessionMiddleware
 from chat.web.slashes import WithoutTrailingSlash
-from chat.web.static import VersionedStaticFiles
+from chat.web.static import STATIC, VersionedStaticFiles
 from chat.web.throttling import ThrottleMiddleware
 from chat.web.wellformed import WellFormedMiddleware
 

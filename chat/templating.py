@@ -1,6 +1,5 @@
 """Jinja2: pages for people, partials for htmx, fragments for the live engine."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -13,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from chat.times import clock, day, in_zone
+from chat.web.static import static_url
 
 ROOT = Path(__file__).resolve().parent.parent
-STATIC = ROOT / "static"
 
 
 def _environment() -> Environment:
@@ -30,13 +29,6 @@ def _environment() -> Environment:
     environment.globals.update(static=static_url, icon=_icon, assets=_assets)
     environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=datetime.isoformat)
     return environment
-
-
-@cache
-def static_url(path: str) -> str:
-    """The address of a static file, which changes with its content, so that browsers may keep it for ever."""
-    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
-    return f"/static/{path}?v={digest}"
 
 
 @cache

@@ -1,34 +1,79 @@
-"""Static files: kept for ever by browsers, because their address changes with their content, and compressed once."""
+"""Static files: browsers keep them for ever, because their address changes with their content; compressed once."""
 
 import gzip
-from functools import lru_cache
+import hashlib
+import re
+from functools import cache, lru_cache
+from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
+STATIC = Path(__file__).resolve().parents[2] / "static"
+
+# In the order of the cascade: a later sheet of a layer has the last word.
+STYLE_SHEETS = ("base", "layout", "sidebar", "room", "message", "prose", "composer", "form", "list")
+# Files that every page needs are one response: each request costs more than its bytes.
+JOINED = {
+    "css/chat.css": [f"css/{name}.css" for name in STYLE_SHEETS],
+    "vendor/htmx.js": [f"vendor/{name}.min.js" for name in ("htmx", "hx-ws", "hx-upsert")],
+}
+
 COMPRESSED = ("text/css", "text/javascript", "image/svg+xml")
+DIGEST = re.compile(r"[0-9a-f]{12}")
+
+
+@cache
+def digest() -> str:
+    """Return the name of the whole tree: in the path, not the query, so that modules import each other under it."""
+    tree = hashlib.sha256()
+    for file in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+        tree.update(file.relative_to(STATIC).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    tree.update(repr(JOINED).encode())
+    return tree.hexdigest()[:12]
+
+
+def static_url(path: str) -> str:
+    """Return the address under which browsers may keep a static file for ever."""
+    return f"/static/{digest()}/{path}"
 
 
 class VersionedStaticFiles(StaticFiles):
-    """Static files under an address with `?v=`; without it they are checked each time."""
+    """Serve static files; under any other digest than the present one they are checked each time.
+
+    Such an address comes from a page of another version, as while several nodes are updated one by one.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        versioned = scope["query_string"].startswith(b"v=")
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
-        if not isinstance(response, FileResponse) or not (response.media_type or "").startswith(COMPRESSED):
+        version, _, rest = path.partition("/")
+        name = rest if DIGEST.fullmatch(version) else path
+        response = self._joined(name, scope) if name in JOINED else await super().get_response(name, scope)
+        is_current = version == digest()
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_current else "no-cache"
+        if isinstance(response, NotModifiedResponse) or not (response.media_type or "").startswith(COMPRESSED):
             return response
         response.headers["Vary"] = "Accept-Encoding"
         if "gzip" not in Headers(scope=scope).get("Accept-Encoding", ""):
             return response
-        content = _compressed(str(response.path), response.headers["ETag"])
-        headers = {name: response.headers[name] for name in ("Cache-Control", "ETag", "Last-Modified", "Vary")}
+        kept = ("Cache-Control", "ETag", "Last-Modified", "Vary")
+        headers = {name: response.headers[name] for name in kept if name in response.headers}
+        content = _compressed(name, response.headers["ETag"])
         return Response(content, headers=headers | {"Content-Encoding": "gzip"}, media_type=response.media_type)
+
+    def _joined(self, name: str, scope: Scope) -> Response:
+        media_type = "text/css" if name.endswith(".css") else "text/javascript"
+        response = Response(_content(name), headers={"ETag": f'"{digest()}"'}, media_type=media_type)
+        if self.is_not_modified(response.headers, Headers(scope=scope)):
+            return NotModifiedResponse(response.headers)
+        return response
+
+
+def _content(name: str) -> bytes:
+    return b"\n".join((STATIC / part).read_bytes() for part in JOINED.get(name, [name]))
 
 
 @lru_cache(maxsize=100)  # files of ours, half a megabyte in all
-def _compressed(path: str, _etag: str) -> bytes:
-    with open(path, "rb") as file:
-        return gzip.compress(file.read(), compresslevel=9, mtime=0)
+def _compressed(name: str, _etag: str) -> bytes:
+    return gzip.compress(_content(name), compresslevel=9, mtime=0)

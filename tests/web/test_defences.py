@@ -1,5 +1,7 @@
 """What every request passes: headers, origins, errors."""
 
+import re
+
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -130,12 +132,28 @@ def test_without_its_database_the_chat_says_so_kindly_and_recovers(alice: Person
     assert alice.get("/rooms/1").status_code == 200
 
 
-def test_static_files_are_kept_for_ever_under_their_versioned_address(alice: Person) -> None:
+def test_browsers_keep_static_files_for_ever_under_their_digest(alice: Person) -> None:
     page = alice.get("/").text
-    address = page.split('src="')[1].split('"')[0]
-    assert "?v=" in address
-    assert alice.client.get(address).headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert alice.client.get(address.split("?")[0]).headers["cache-control"] == "no-cache"
+    addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+    assert addresses
+    for address in addresses:
+        _, _, digest, name = address.split("/", 3)
+        kept, plain, other = (alice.client.get(f"/static/{each}{name}") for each in (f"{digest}/", "", "0123456789ab/"))
+        assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert plain.headers["cache-control"] == other.headers["cache-control"] == "no-cache"
+        assert kept.headers["content-type"] == plain.headers["content-type"] == other.headers["content-type"]
+        assert kept.content == plain.content == other.content
+        assert alice.client.get(address, headers={"If-None-Match": kept.headers["etag"]}).status_code == 304
+    assert alice.client.get("/static/0123456789ab/nothing.js").headers["cache-control"] == "no-store"
+
+
+def test_style_sheets_and_vendored_scripts_come_in_one_response_each(alice: Person) -> None:
+    style = alice.client.get("/static/css/chat.css").text
+    for sheet in (ROOT / "static/css").glob("*.css"):
+        assert sheet.read_text() in style
+    script = alice.client.get("/static/vendor/htmx.js").text
+    for part in (ROOT / "static/vendor").glob("h*.min.js"):
+        assert part.read_text() in script
 
 
 def test_static_files_are_compressed_and_asked_for_once(alice: Person) -> None:
