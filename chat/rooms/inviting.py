@@ -26,7 +26,7 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """An invite link. `room_id` is None for the chat's own; the maker is None for links of earlier versions."""
+    """An invite link. `room_id` is None for the chat's own; the maker is None if their account is gone."""
 
     id: InviteId
     token: str

@@ -6,9 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from chat.database import create_engine
-from chat.migrating import move_to
-from tests.support.databases import execute, fresh_database, query, run
+from tests.support.databases import execute, query, run
 from tests.support.people import PASSWORD, Person, browser, sign_up
 from tests.support.server import ChatServer
 
@@ -293,50 +291,3 @@ def test_the_chats_link_opens_no_room_and_a_rooms_link_no_other_room(alice: Pers
     assert bob.get(f"/join/{token}").status_code == 404
     assert bob.submit(f"/join/{token}").status_code == 410
     assert query(alice.server.database_url, "SELECT uses FROM invites")[0][0] == 0
-
-
-def test_links_of_older_versions_still_work_and_get_an_expiry() -> None:
-    with fresh_database() as url:
-        run(move(url, "0021"))
-        run(
-            execute(
-                url,
-                """
-                INSERT INTO installation (name, invite_token, sign_up_open) VALUES ('School', 'chat', false);
-                INSERT INTO rooms (kind, name, invite_token, invite_expires_at) VALUES
-                    ('closed', 'Endless', 'endless', NULL), ('closed', 'Short', 'short', now() + interval '2 days'),
-                    ('closed', 'Over', 'over', now() - interval '2 days'), ('closed', 'None', NULL, NULL);
-                """,
-            )
-        )
-        run(move(url, "head"))
-        days = "round(extract(epoch FROM expires_at - now()) / 86400)::int"
-        found = query(
-            url, f"SELECT token, name, {days}, most_uses, uses FROM invites LEFT JOIN rooms ON rooms.id = room_id"
-        )
-        assert {tuple(row) for row in found} == {
-            ("chat", None, 30, None, 0),
-            ("endless", "Endless", 30, None, 0),
-            ("short", "Short", 2, None, 0),
-            ("over", "Over", -2, None, 0),
-        }
-        assert query(url, "SELECT rooms_admit_strangers FROM installation")[0][0] is False
-        run(execute(url, "UPDATE invites SET most_uses = 3, uses = 3 WHERE token = 'short'"))
-        run(move(url, "0021"))
-        assert query(url, "SELECT invite_token FROM installation")[0][0] == "chat"
-        kept = query(url, "SELECT name, invite_token, invite_expires_at > now() FROM rooms ORDER BY id")
-        assert [tuple(row) for row in kept] == [
-            ("Endless", "endless", True),
-            ("Short", None, None),
-            ("Over", None, None),
-            ("None", None, None),
-        ]
-        run(move(url, "head"))
-
-
-async def move(url: str, revision: str) -> None:
-    """Bring a database's tables to a revision, up or down."""
-    engine = create_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(move_to, revision)
-    await engine.dispose()
