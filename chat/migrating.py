@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from chat.errors import CannotRun
-from chat.schema import revision_of
+from chat.schema import NEWEST, newer_than_this, present_revision, revision_of
 from chat.templating import ROOT
 
 _REFUSALS = {
@@ -25,7 +25,13 @@ class CannotMigrate(CannotRun):
 
 
 def migrate(database_url: str) -> None:
-    """Bring the database to the newest revision of the tables; raises `CannotMigrate` if its user may not."""
+    """Bring the database to the newest revision of the tables; raises `CannotMigrate` if its user may not.
+
+    So it does for a database that a newer version has migrated.
+    """
+    present = present_revision(database_url)
+    if present is not None and present > NEWEST:
+        raise CannotMigrate(newer_than_this(present))
     alembic = _config()
     alembic.attributes["database_url"] = database_url
     try:

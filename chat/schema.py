@@ -29,11 +29,21 @@ def check(database_url: str) -> None:
     A wrong user or password is final, and raises `DatabaseRefuses`. A database that is missing may come later.
     """
     present = present_revision(database_url)
+    if present is not None and present > NEWEST:
+        raise SchemaError(newer_than_this(present))
     if present != NEWEST:
         raise SchemaError(
             f"the database is at revision {present or 'none'} of the tables, this version needs {NEWEST}: "
             "run `python -m chat migrate` (or `alembic upgrade head`) first"
         )
+
+
+def newer_than_this(present: str) -> str:
+    """Return the line for a database that a newer version has migrated."""
+    return (
+        f"the database is at revision {present} of the tables, this version knows them up to {NEWEST}: "
+        "a newer version of simplechat has migrated it, run that one"
+    )
 
 
 def present_revision(database_url: str) -> str | None:

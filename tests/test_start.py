@@ -362,6 +362,24 @@ def test_an_old_database_is_not_served_but_told_what_to_do(database_url: str) ->
     assert "alembic upgrade head" in message
 
 
+def test_a_database_of_a_newer_version_is_left_alone_in_one_clear_line(database_url: str) -> None:
+    run(execute(database_url, "UPDATE alembic_version SET version_num = '9999'"))
+    variables = CLEAN | {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORT": str(free_port())}
+    for command in ("migrate", "serve"):
+        done = subprocess.run(
+            [sys.executable, "-m", "chat", command],
+            cwd="/tmp",
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "a newer version of simplechat has migrated it" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_migrating_a_database_that_is_away_is_one_clear_line() -> None:
     environment = CLEAN | {"DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/x", "SECRET_KEY": SECRET_KEY}
     command = [sys.executable, "-m", "chat", "migrate"]
