@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chat.templating import _templates
+from chat.web.static import STYLE_SHEETS
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -69,6 +70,69 @@ def test_vendored_files_are_the_released_ones(folder: str) -> None:
     assert recorded.keys() == files.keys()
     for name, file in files.items():
         assert base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode() == recorded[name]
+
+
+SHEETS = sorted((ROOT / "static/css").glob("*.css"))
+
+
+def style_problems(css: str) -> list[str]:
+    """What a style sheet has against the rules of the house, a line each."""
+    css = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", " ", comment[0]), css, flags=re.DOTALL)
+    found: list[str] = []
+    seen: set[tuple[str, ...]] = set()
+    around: list[str] = []
+    prelude: list[str] = []
+    for number, line in enumerate(css.splitlines(), 1):
+        code = line.strip()
+        if len(line) > 120:
+            found.append(f"{number}: over 120 characters")
+        if len(re.findall(r"[;{}]", code)) > 1 or (code and not around and not code.startswith("@layer")):
+            found.append(f"{number}: one declaration a line, all of them in a layer")
+        if re.match(
+            r"(?:(?:margin|padding|border|inset)-)?(?:top|right|bottom|left)\b|(?:min-|max-)?(?:width|height):", code
+        ):
+            found.append(f"{number}: use a logical property")
+        if code == "}":
+            around.pop()
+        elif code.endswith("{"):
+            around.append(re.sub(r"\s+", " ", " ".join([*prelude, code[:-1].strip()])))
+            if tuple(around) in seen and not around[-1].startswith(("@layer", "@media")):
+                found.append(f"{number}: {around[-1]} is written twice")
+            seen.add(tuple(around))
+            if sum(not block.startswith("@") for block in around) > 2:
+                found.append(f"{number}: more than one level of nesting")
+        prelude = [*prelude, code] if code.endswith(",") else []
+    return found
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.name)
+def test_a_style_sheet_is_easy_to_read_and_to_compare(sheet: Path) -> None:
+    assert style_problems(sheet.read_text()) == []
+
+
+def test_each_selector_is_written_once_in_its_layer() -> None:
+    assert style_problems("".join(sheet.read_text() for sheet in SHEETS)) == []
+
+
+def test_every_style_sheet_is_listed_once() -> None:
+    assert sorted(STYLE_SHEETS) == sorted(sheet.stem for sheet in SHEETS)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ".a { color: red; }",
+        "@layer components {\n  .a { color: red; }\n}",
+        "@layer components {\n  .a {\n    color: red; background: blue;\n  }\n}",
+        "@layer components {\n  .a {\n    margin-left: 0;\n  }\n}",
+        "@layer components {\n  .a {\n    width: 0;\n  }\n}",
+        "@layer components {\n  .a {\n    color: red;\n  }\n\n  .a {\n    margin: 0;\n  }\n}",
+        "@layer components {\n  .a {\n    .b {\n      .c {\n        color: red;\n      }\n    }\n  }\n}",
+        "@layer components {\n  .a {\n    color: " + "r" * 120 + ";\n  }\n}",
+    ],
+)
+def test_the_rules_for_style_sheets_find_what_they_are_for(bad: str) -> None:
+    assert style_problems(bad)
 
 
 def test_no_script_takes_a_name_from_another() -> None:

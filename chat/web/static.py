@@ -14,7 +14,15 @@ from starlette.types import Scope
 STATIC = Path(__file__).resolve().parents[2] / "static"
 
 # In the order of the cascade: a later sheet of a layer has the last word.
-STYLE_SHEETS = ("base", "layout", "sidebar", "room", "message", "prose", "composer", "form", "list")
+# fmt: off
+STYLE_SHEETS = (
+    "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "badge",
+    "room", "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help", "highlighting",
+    "composer", "banner", "typing", "completions", "picker", "button", "field", "panel", "choice", "invite", "tabs",
+    "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list", "about", "empty-state",
+    "utilities",
+)
+# fmt: on
 # Files that every page needs are one response: each request costs more than its bytes.
 JOINED = {
     "css/chat.css": [f"css/{name}.css" for name in STYLE_SHEETS],
