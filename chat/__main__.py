@@ -15,13 +15,14 @@ from types import FrameType
 import asyncpg
 import uvicorn
 
-from chat import embedded, logs, schema
+from chat import logs
 from chat.accounts.set_up import invitation_at_start
 from chat.app import create_app
-from chat.connection import pooling_of
+from chat.database import embedded, schema
+from chat.database.poolers import pooling_of
 from chat.errors import CannotRun, DatabaseUnavailable
-from chat.live.broker import create_broadcast
-from chat.live.postgres_backend import POOLED
+from chat.live.brokers.broker import create_broadcast
+from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
@@ -240,19 +241,19 @@ def _invite_to_set_up(database_url: str, settings: Settings) -> None:
 
 
 def _migrate(database_url: str) -> None:
-    from chat.migrating import migrate  # noqa: PLC0415
+    from chat.database.migrate import migrate  # noqa: PLC0415
 
     migrate(database_url)
 
 
 def _back_up(database_url: str, file: Path) -> None:
-    from chat import backup  # noqa: PLC0415
+    from chat.database import backup  # noqa: PLC0415
 
     asyncio.run(backup.write(database_url, file))
 
 
 def _restore(database_url: str, file: Path, *, replace: bool, any_size: bool) -> None:
-    from chat import backup  # noqa: PLC0415
+    from chat.database import backup  # noqa: PLC0415
 
     asyncio.run(backup.restore(database_url, file, replace=replace, any_size=any_size))
 

@@ -11,42 +11,42 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-import chat.accounts.admin_routes
-import chat.accounts.first_run_routes
-import chat.accounts.profile_routes
-import chat.accounts.routes
-import chat.messages.help_routes
-import chat.messages.pin_routes
-import chat.messages.routes
-import chat.presence.routes
-import chat.rooms.invite_routes
-import chat.rooms.manager_routes
-import chat.rooms.routes
-import chat.search.routes
+import chat.web.admin
+import chat.web.first_run
 import chat.web.health
-import chat.web.live
+import chat.web.help
+import chat.web.invites
+import chat.web.messages
+import chat.web.pins
+import chat.web.profile
+import chat.web.room_settings
+import chat.web.rooms
+import chat.web.search
+import chat.web.sign_in
+import chat.web.socket
+import chat.web.status
 from chat import crash, logs
 from chat.accounts.known_browsers import KnownBrowsers
 from chat.accounts.tidying import Tidying
 from chat.accounts.tokens import Signer
-from chat.database import create_engine
-from chat.feed import DatabaseFeed
+from chat.database.engine import create_engine
+from chat.database_source import DatabaseFeed
 from chat.hosts import AllowedHosts
-from chat.live.activity import Activity
-from chat.live.broker import create_broadcast
+from chat.live.brokers.broker import create_broadcast
 from chat.live.departure import Departure
 from chat.live.hub import Hub
 from chat.live.notices import Notices
-from chat.live.online import OnlineLists
 from chat.live.presence import Presence
+from chat.live.roster import OnlineLists
 from chat.live.socket import LiveSocket
-from chat.messages.newest import NewestPages
-from chat.messages.posting import Posting
+from chat.live.unread_counts import Activity
+from chat.messages.page_cache import NewestPages
+from chat.messages.post import Posting
 from chat.messages.workshop import Workshop
 from chat.readiness import Readiness
-from chat.rooms.access import Seats
-from chat.rooms.online import OnlineMembers
-from chat.search.indexing import Indexing
+from chat.rooms.online_members import OnlineMembers
+from chat.rooms.seats import Seats
+from chat.search.index import Indexing
 from chat.serving.connections import Connections
 from chat.serving.files import most_connections, raise_file_limit
 from chat.settings import Settings
@@ -54,9 +54,6 @@ from chat.supervision import Failures, supervised
 from chat.templating import fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
-from chat.web.body_limit import BodyLimitMiddleware
-from chat.web.client import ClientMiddleware
-from chat.web.crowd import CrowdMiddleware
 from chat.web.errors import (
     HANDLERS,
     on_database_error,
@@ -67,15 +64,18 @@ from chat.web.errors import (
     refuse_origin,
 )
 from chat.web.forms import MOST_BYTES
-from chat.web.headers import SecurityHeadersMiddleware
-from chat.web.host import HostMiddleware
-from chat.web.origin import OriginMiddleware
-from chat.web.requests import RequestMiddleware
-from chat.web.session import SessionMiddleware
-from chat.web.slashes import WithoutTrailingSlash
+from chat.web.middleware.body_limit import BodyLimitMiddleware
+from chat.web.middleware.client import ClientMiddleware
+from chat.web.middleware.crowd import CrowdMiddleware
+from chat.web.middleware.headers import SecurityHeadersMiddleware
+from chat.web.middleware.host import HostMiddleware
+from chat.web.middleware.origin import OriginMiddleware
+from chat.web.middleware.requests import RequestMiddleware
+from chat.web.middleware.session import SessionMiddleware
+from chat.web.middleware.slashes import WithoutTrailingSlash
+from chat.web.middleware.throttling import ThrottleMiddleware
+from chat.web.middleware.wellformed import WellFormedMiddleware
 from chat.web.static import STATIC, VersionedStaticFiles
-from chat.web.throttling import ThrottleMiddleware
-from chat.web.wellformed import WellFormedMiddleware
 
 DISPOSE_SECONDS = 1.0
 
@@ -99,19 +99,19 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Chat(
         routes=[
-            *chat.accounts.first_run_routes.routes,
-            *chat.accounts.routes.routes,
-            *chat.accounts.admin_routes.routes,
-            *chat.accounts.profile_routes.routes,
-            *chat.rooms.routes.routes,
-            *chat.rooms.manager_routes.routes,
-            *chat.rooms.invite_routes.routes,
-            *chat.messages.routes.routes,
-            *chat.messages.help_routes.routes,
-            *chat.search.routes.routes,
-            *chat.presence.routes.routes,
-            *chat.messages.pin_routes.routes,
-            *chat.web.live.routes,
+            *chat.web.first_run.routes,
+            *chat.web.sign_in.routes,
+            *chat.web.admin.routes,
+            *chat.web.profile.routes,
+            *chat.web.rooms.routes,
+            *chat.web.room_settings.routes,
+            *chat.web.invites.routes,
+            *chat.web.messages.routes,
+            *chat.web.help.routes,
+            *chat.web.search.routes,
+            *chat.web.status.routes,
+            *chat.web.pins.routes,
+            *chat.web.socket.routes,
             *chat.web.health.routes,
             Mount("/static", VersionedStaticFiles(directory=STATIC)),
         ],

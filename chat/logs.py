@@ -47,7 +47,7 @@ def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     # These loggers report every step, and SQLAlchemy names a pool's logger by the module of its class.
-    for name in ("alembic", "chat.pool"):
+    for name in ("alembic", "chat.database.pool"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It warns about each malformed form, which is answered with a 400 and logged as a request anyway.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)

@@ -6,11 +6,11 @@ from time import monotonic
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.database import reading, time_limit
+from chat.database.engine import reading, time_limit
+from chat.database.schema import INVALID_AUTHORIZATION, INVALID_PASSWORD, MISSING_DATABASE, NEWEST
 from chat.errors import DatabaseUnavailable
 from chat.live.departure import Departure
 from chat.models import metadata
-from chat.schema import INVALID_AUTHORIZATION, INVALID_PASSWORD, MISSING_DATABASE, NEWEST
 from chat.supervision import Failures
 
 logger = logging.getLogger(__name__)

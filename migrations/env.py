@@ -6,9 +6,9 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from chat.database import create_engine
+from chat.database.engine import create_engine
+from chat.database.schema import revision_of
 from chat.models import metadata
-from chat.schema import revision_of
 
 
 def run_on(connection: Connection) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chat import closed_folders, embedded
-from chat.embedded import EmbeddedError, Server
+from chat.database import closed_folders, embedded
+from chat.database.embedded import EmbeddedError, Server
 from tests.support.databases import query
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives the database another account")

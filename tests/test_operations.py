@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chat.schema import NEWEST
+from chat.database.schema import NEWEST
 from tests.support.databases import admin_url, execute, query, run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, browser, first_run

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from chat.accounts.agents import agent_of
 from chat.accounts.passwords import check_password
 from chat.accounts.people import _valid_email
 from chat.accounts.person import Person as Named
 from chat.accounts.status import status_in, valid_status
-from chat.database import LONGEST_QUERY, contains
+from chat.accounts.user_agents import agent_of
+from chat.database.engine import LONGEST_QUERY, contains
 from chat.errors import InvalidInput
 from chat.hosts import host_name
 from chat.ids import UserId
@@ -23,12 +23,12 @@ from chat.logs import safe
 from chat.messages.commands import _COMMAND
 from chat.messages.emoji import find_emoji, is_emoji, shortcodes, with_emoji
 from chat.messages.markdown import as_typed, escaped, is_brief, plain, unescaped, written
-from chat.messages.naming import Mentionable
-from chat.messages.posting import LONGEST_BODY, checked_body
+from chat.messages.mentionable import Mentionable
+from chat.messages.post import LONGEST_BODY, checked_body
 from chat.models import users
 from chat.search.extract import extract
 from chat.search.folding import folded, spaced
-from chat.search.question import LONGEST, understood
+from chat.search.query import LONGEST, understood
 from chat.text import checked_name, paragraphs, single_line
 from chat.times import in_zone, is_zone
 from chat.web.cookies import access_token, zone

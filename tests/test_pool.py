@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.database import create_engine
+from chat.database.engine import create_engine
 from chat.errors import DatabaseUnavailable
 from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import first_run

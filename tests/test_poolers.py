@@ -12,8 +12,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from chat.connection import connect, pooling_of
-from chat.database import create_engine, reading
+from chat.database.engine import create_engine, reading
+from chat.database.poolers import connect, pooling_of
 from tests.support.databases import execute, query, run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_up

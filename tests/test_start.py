@@ -18,10 +18,10 @@ import httpx
 import psutil
 import pytest
 
-from chat.live.broker import MemoryBackend, PostgresBackend, create_broadcast
-from chat.live.redis_backend import RedisBackend
-from chat.migrating import revisions
-from chat.schema import NEWEST
+from chat.database.migrate import revisions
+from chat.database.schema import NEWEST
+from chat.live.brokers.broker import MemoryBackend, PostgresBackend, create_broadcast
+from chat.live.brokers.redis import RedisBackend
 from chat.settings import Settings
 from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import Person, browser, first_run, sign_in

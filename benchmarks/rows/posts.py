@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from benchmarks.chat import Chat
 from benchmarks.measure import Line, cpu, spread
-from chat.embedded import BINARIES
+from chat.database.embedded import BINARIES
 from tests.support.databases import execute
 from tests.support.databases import run as wait_for
 

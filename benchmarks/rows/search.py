@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.measure import Line, spread, temporary_folder
 from benchmarks.talk import Talk
-from chat import embedded
 from chat.accounts.person import Visitor
-from chat.database import create_engine
+from chat.database import embedded
+from chat.database.engine import create_engine
+from chat.database.migrate import migrate
 from chat.ids import SessionId, UserId
-from chat.migrating import migrate
-from chat.search.finding import Part, find
-from chat.search.indexing import Indexing
-from chat.search.question import understood
+from chat.search.find import Part, find
+from chat.search.index import Indexing
+from chat.search.query import understood
 
 MESSAGES, ROOMS, PEOPLE = 1_000_000, 100, 200
 EVERYWHERE, FEW = 1, 2  # people: who is in every room, and who is in two

@@ -16,7 +16,7 @@ from chat.accounts.passwords import ANYBODY, check_password, hash_password, veri
 from chat.accounts.person import Person, Visitor
 from chat.accounts.sessions import revoke_other_sessions
 from chat.accounts.status import status_column
-from chat.database import contains, is_one_of, reading
+from chat.database.engine import contains, is_one_of, reading
 from chat.errors import InvalidInput, NotFound
 from chat.ids import SessionId, UserId
 from chat.models import installation, users

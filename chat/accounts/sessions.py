@@ -23,11 +23,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat import audit
-from chat.accounts.agents import Agent, agent_of
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
 from chat.accounts.status import status_column
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
+from chat.accounts.user_agents import Agent, agent_of
 from chat.errors import NotFound
 from chat.ids import SessionId, UserId
 from chat.models import sessions, users

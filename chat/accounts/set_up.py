@@ -6,7 +6,7 @@ import hmac
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database import create_engine
+from chat.database.engine import create_engine
 from chat.models import installation
 from chat.settings import Settings
 

@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 
 from chat.ids import Revision, RoomId
-from chat.live.feed import Changes, Feed, FeedUnavailable
+from chat.live.source import Changes, Feed, FeedUnavailable
 from chat.live.wire import frame_of_changes
 from chat.supervision import Supervisor
 

@@ -18,12 +18,12 @@ from anyio.abc import TaskStatus
 from broadcaster._base import Subscriber
 
 from chat.ids import Revision, RoomId, UserId
-from chat.live.broker import RESYNC, Broker
+from chat.live.brokers.broker import RESYNC, Broker
+from chat.live.brokers.subscription import messages_of
 from chat.live.catching_up import FEED_TIMEOUT, CatchingUp
-from chat.live.feed import Change, Changes, Feed, FeedUnavailable
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
-from chat.live.subscription import messages_of
+from chat.live.source import Change, Changes, Feed, FeedUnavailable
 from chat.live.wire import Reader, encode_frame
 from chat.memory import KILOBYTE
 from chat.seldom import Seldom

@@ -15,10 +15,10 @@ import anyio
 from broadcaster import Broadcast
 
 from chat.ids import Position, RoomId, SessionId, UserId
-from chat.live.activity import Activity, read_element
-from chat.live.feed import Feed, FeedUnavailable
+from chat.live.brokers.subscription import messages_of
 from chat.live.hub import Hub
-from chat.live.subscription import messages_of
+from chat.live.source import Feed, FeedUnavailable
+from chat.live.unread_counts import Activity, read_element
 from chat.live.wire import Reader, encode_frame
 from chat.memory import MEGABYTE
 from chat.supervision import Failures, supervised

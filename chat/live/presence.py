@@ -11,7 +11,7 @@ import anyio
 from broadcaster import Broadcast
 
 from chat.ids import UserId
-from chat.live.subscription import messages_of
+from chat.live.brokers.subscription import messages_of
 from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)

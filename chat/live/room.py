@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import anyio
 
 from chat.ids import Revision, RoomId
-from chat.live.feed import Change, Changes
+from chat.live.source import Change, Changes
 from chat.live.wire import Reader, frame_of_changes
 from chat.memory import KILOBYTE, MEGABYTE, size_of
 

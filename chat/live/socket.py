@@ -9,12 +9,12 @@ from starlette.websockets import WebSocket
 
 from chat.audit import request_context
 from chat.ids import Revision
-from chat.live.activity import Activity
 from chat.live.backlog import FrameQueue
 from chat.live.hub import Hub
 from chat.live.notices import Notices
-from chat.live.online import OnlineLists
 from chat.live.presence import Presence
+from chat.live.roster import OnlineLists
+from chat.live.unread_counts import Activity
 from chat.live.wire import HEARTBEAT, Reader, wire_of
 
 logger = logging.getLogger(__name__)

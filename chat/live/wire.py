@@ -15,7 +15,7 @@ from websockets.frames import Frame
 
 from chat.ids import Revision, RoomId, SessionId, UserId
 from chat.live.backlog import BEHIND_BYTES, MOST_UNSENT_BYTES, Backlog, FrameQueue
-from chat.live.feed import Change
+from chat.live.source import Change
 from chat.serving.connections import Connection
 
 EXTENSION = "simplechat.wire"

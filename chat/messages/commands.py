@@ -8,19 +8,19 @@ from starlette.responses import Response
 
 from chat import audit
 from chat.accounts.status import set_status, status_in
-from chat.database import reading
+from chat.database.engine import reading
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
-from chat.messages.posting import why_refused
-from chat.presence.announcing import announce_status
-from chat.rooms.announcing import announce_arrival, announce_removal, announce_topic
+from chat.messages.post import why_refused
+from chat.rooms.create import set_topic
 from chat.rooms.members import invite, leave_room
-from chat.rooms.opening import set_topic
 from chat.rooms.room import room_of_member
 from chat.throttling.rules import CHANGE_ROOM, INVITE, PROFILE
-from chat.web.session import visitor
-from chat.web.throttling import throttle
+from chat.web.announcing import announce_arrival, announce_removal, announce_topic
+from chat.web.announcing_status import announce_status
+from chat.web.middleware.session import visitor
+from chat.web.middleware.throttling import throttle
 
 _COMMAND = re.compile(r"/([a-zA-Z]+)(?:\s+(.*))?", re.DOTALL)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database import is_one_of
+from chat.database.engine import is_one_of
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.memory import KILOBYTE

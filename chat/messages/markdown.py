@@ -25,7 +25,7 @@ from markupsafe import Markup, escape
 from chat.ids import UserId
 from chat.messages.emoji import with_emoji
 from chat.messages.highlighting import CLASSES, has_colours
-from chat.messages.naming import EVERYBODY, Mentionable
+from chat.messages.mentionable import EVERYBODY, Mentionable
 
 ELEMENTS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"}
 SHORT = 1000  # characters

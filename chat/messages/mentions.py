@@ -8,11 +8,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Person, Visitor
-from chat.database import is_one_of, reading
+from chat.database.engine import is_one_of, reading
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.markdown import Written, unescaped
+from chat.messages.mentionable import EVERYBODY, Mentionable
 from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
-from chat.messages.naming import EVERYBODY, Mentionable
 from chat.messages.workshop import Workshop
 from chat.models import memberships, mentions, messages, rooms, users
 from chat.rooms.room import direct_name, others_in

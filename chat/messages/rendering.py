@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cachetools import LRUCache
 from markupsafe import Markup
 
-from chat.live.feed import Change
+from chat.live.source import Change
 from chat.memory import MEGABYTE, size_of
 from chat.messages.message import Message
 from chat.templating import fragment

@@ -22,7 +22,7 @@ from chat.ids import UserId
 from chat.messages.emoji import with_emoji
 from chat.messages.highlighting import highlighted, load_languages
 from chat.messages.markdown import written
-from chat.messages.naming import Mentionable
+from chat.messages.mentionable import Mentionable
 
 COLOURS_SECONDS = 0.1  # ten thousand characters of an ordinary program take 0.03
 MARKUP_SECONDS = 0.5  # ten thousand characters of anything else take 0.1

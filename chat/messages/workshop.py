@@ -26,7 +26,7 @@ from chat import audit
 from chat.ids import UserId
 from chat.messages.highlighting import has_colours
 from chat.messages.markdown import NOBODY, Written, as_typed, is_brief, written
-from chat.messages.naming import Mentionable
+from chat.messages.mentionable import Mentionable
 from chat.messages.worker import COLOURS_SECONDS, NUMBER, Answer, Job
 
 WORKERS = 2

@@ -7,7 +7,7 @@ from sqlalchemy import case, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database import is_one_of
+from chat.database.engine import is_one_of
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms, users

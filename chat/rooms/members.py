@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
 from chat.accounts.status import status_column
-from chat.database import contains, is_one_of
+from chat.database.engine import contains, is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms, users
-from chat.rooms.levels import first_level
+from chat.rooms.notification_levels import first_level
 from chat.rooms.room import Room, require_manager
 from chat.text import single_line
 

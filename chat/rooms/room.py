@@ -7,7 +7,7 @@ from sqlalchemy import Label, Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
-from chat.database import is_one_of
+from chat.database.engine import is_one_of
 from chat.errors import Forbidden, NotFound
 from chat.ids import Position, Revision, RoomId, UserId
 from chat.models import memberships, messages, rooms, users

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from chat.messages.markdown import plain
 from chat.search.folding import folded_with_places
-from chat.search.question import Term
+from chat.search.query import Term
 
 BEFORE, LENGTH = 60, 280  # characters
 MOST_LOOKED_AT = 200  # places: ten thousand times the same letter is a message, too

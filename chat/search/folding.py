@@ -11,7 +11,7 @@ _SYLLABIC = re.compile(f"([{SYLLABIC}])")
 
 
 def folded(text: str) -> str:
-    """The text as it is compared: `Café` as `cafe`, `ＡＢＣ` as `abc`; the same as in `chat.search.indexing`."""
+    """The text as it is compared: `Café` as `cafe`, `ＡＢＣ` as `abc`; the same as in `chat.search.index`."""
     return unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.lower())))
 
 

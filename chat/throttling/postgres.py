@@ -11,7 +11,7 @@ import anyio
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.database import reading
+from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable
 from chat.models import throttles
 from chat.throttling.storages import SharedStorage

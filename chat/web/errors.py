@@ -11,9 +11,9 @@ from chat import audit
 from chat.audit import request_context
 from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
 from chat.templating import is_htmx, page
-from chat.web.origin import explain_refusal
-from chat.web.requests import loggable_path
-from chat.web.session import SignInNeeded
+from chat.web.middleware.origin import explain_refusal
+from chat.web.middleware.requests import loggable_path
+from chat.web.middleware.session import SignInNeeded
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat.accounts.person import Visitor
-from chat.database import reading
+from chat.database.engine import reading
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.templating import fragment, page
-from chat.web.session import visitor
+from chat.web.middleware.session import visitor
 
 KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with what they are made of
 

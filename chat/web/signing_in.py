@@ -10,7 +10,7 @@ from chat.accounts.sessions import open_session
 from chat.accounts.tokens import Tokens
 from chat.ids import SessionId, UserId
 from chat.web.cookies import give_tokens
-from chat.web.throttling import welcome_browser
+from chat.web.middleware.throttling import welcome_browser
 
 
 async def begin_session(request: Request, connection: AsyncConnection, user_id: UserId) -> Tokens:

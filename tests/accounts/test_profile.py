@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from chat.accounts.agents import agent_of
+from chat.accounts.user_agents import agent_of
 from tests.support.databases import query
 from tests.support.people import PASSWORD, Person, browser, sign_in, sign_up
 

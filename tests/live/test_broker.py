@@ -12,9 +12,9 @@ import anyio.lowlevel
 import pytest
 from broadcaster._base import Subscriber
 
-from chat.live.broker import RESYNC, Broker, create_broadcast
-from chat.live.incoming import CAPACITY
-from chat.live.outgoing import BATCH
+from chat.live.brokers.broker import RESYNC, Broker, create_broadcast
+from chat.live.brokers.incoming import CAPACITY
+from chat.live.brokers.outgoing import BATCH
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -347,7 +347,7 @@ class TestServerAway:
     async def test_the_log_has_a_line_for_its_loss_and_one_for_its_return(
         self, machine: Machine, caplog: pytest.LogCaptureFixture
     ) -> None:
-        caplog.set_level(logging.DEBUG, "chat.live.broker")
+        caplog.set_level(logging.DEBUG, "chat.live.brokers.broker")
         async with connected(machine.url) as broker:
             assert caplog.records == []
             machine.kill()

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from chat import seldom
-from chat.live.broker import create_broadcast
+from chat.live.brokers.broker import create_broadcast
 from chat.settings import Settings
 from tests.live.test_broker import connected, next_message, until
 from tests.support.live_client import LiveClient
@@ -94,7 +94,7 @@ async def test_a_broker_that_stays_away_is_logged_again_and_again_and_costs_no_t
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seldom, "PAUSE_SECONDS", 1.0)
-    caplog.set_level(logging.INFO, "chat.live.broker")
+    caplog.set_level(logging.INFO, "chat.live.brokers.broker")
 
     def reminders() -> list[str]:
         return [record.getMessage() for record in caplog.records if "is still away" in record.getMessage()]

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
-from chat.live.broker import Broker, MemoryBackend
-from chat.live.feed import Change, Changes, Heads
+from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.live.hub import Hub
 from chat.live.revision import Verdict, judge
+from chat.live.source import Change, Changes, Heads
 from chat.live.wire import Reader
 from tests.support.frames import changes_in
 

@@ -10,7 +10,7 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from chat.ids import MessageId, Revision
-from chat.live.feed import Change
+from chat.live.source import Change
 from chat.live.wire import STALLED_SECONDS, encode_frame, frame_of_changes
 from tests.support.frames import text_of
 from tests.support.live_client import LiveClient

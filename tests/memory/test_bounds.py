@@ -9,10 +9,10 @@ from broadcaster import Event
 from chat.batches import Batches
 from chat.ids import MessageId, Revision, RoomId
 from chat.live.backlog import MOST_UNSENT_BYTES, FrameQueue
-from chat.live.feed import Change, Changes
-from chat.live.incoming import MOST_QUEUED_BYTES, RESYNC, Incoming
-from chat.live.outgoing import Batch, Outgoing
+from chat.live.brokers.incoming import MOST_QUEUED_BYTES, RESYNC, Incoming
+from chat.live.brokers.outgoing import Batch, Outgoing
 from chat.live.room import RECENT_BYTES, AtHand, LiveRoom
+from chat.live.source import Change, Changes
 from chat.memory import MEGABYTE, Budget, size_of
 
 pytestmark = pytest.mark.anyio

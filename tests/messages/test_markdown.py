@@ -13,7 +13,7 @@ from chat.accounts.person import Person as Named
 from chat.ids import UserId
 from chat.messages.highlighting import highlighted
 from chat.messages.markdown import ELEMENTS, MARKUP_ALLOWANCE, MARKUP_PER_BYTE, as_typed, written
-from chat.messages.naming import Mentionable
+from chat.messages.mentionable import Mentionable
 from tests.support.databases import query
 from tests.support.linear import Repeated, repeated
 from tests.support.people import Person

@@ -4,7 +4,7 @@ import pytest
 
 from chat.accounts.person import Person
 from chat.ids import UserId
-from chat.messages.naming import Mentionable
+from chat.messages.mentionable import Mentionable
 
 NAMES = ("Bob", "Bob Brown", "김철수", "김철", "田中", "佐々木", "ﾀﾅｶ", "𠮷野")
 EVERYBODY = Mentionable(tuple(Person(UserId(number), name) for number, name in enumerate(NAMES)), everybody=True)

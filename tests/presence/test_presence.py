@@ -13,7 +13,7 @@ import pytest
 from chat.accounts.status import valid_status
 from chat.errors import InvalidInput
 from chat.live import presence
-from chat.live.broker import create_broadcast
+from chat.live.brokers.broker import create_broadcast
 from tests.live.test_broker import until
 from tests.support.databases import execute, run
 from tests.support.live_client import LiveClient

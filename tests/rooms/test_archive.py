@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from chat.rooms.changing import DELETED_AT_ONCE
+from chat.rooms.settings import DELETED_AT_ONCE
 from tests.support.databases import query
 from tests.support.people import Person, sign_up
 

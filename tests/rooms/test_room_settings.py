@@ -8,7 +8,7 @@ import pytest
 from asyncpg import CheckViolationError
 from httpx import Response
 
-from chat.messages.posting import how_much_more
+from chat.messages.post import how_much_more
 from tests.support.databases import execute, query, run
 from tests.support.people import Person
 

@@ -6,11 +6,11 @@ from chat.accounts.person import Visitor
 from chat.ids import RoomId, SessionId, UserId
 from chat.messages.history import newest_page
 from chat.messages.mentions import mentions_of
-from chat.messages.pinning import pinned_in
-from chat.rooms.online import online_in
-from chat.rooms.reading import rooms_of
+from chat.messages.pins import pinned_in
+from chat.rooms.online_members import online_in
+from chat.rooms.quick_switcher import destinations
+from chat.rooms.read_positions import rooms_of
 from chat.rooms.sidebar import room_and_sidebar, sidebar_of
-from chat.rooms.switching import destinations
 from tests.support.databases import execute, fresh_database, run
 from tests.support.plans import Work, rows_visited
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import anyio
 import pytest
 
-from chat.database import create_engine
-from chat.search.indexing import Indexing
+from chat.database.engine import create_engine
+from chat.search.index import Indexing
 from tests.support.databases import execute, query, run
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer

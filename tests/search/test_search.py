@@ -10,7 +10,7 @@ import pytest
 from chat.errors import InvalidInput
 from chat.search.extract import extract
 from chat.search.folding import folded
-from chat.search.question import Term, understood
+from chat.search.query import Term, understood
 from tests.support.databases import execute, query, run
 from tests.support.people import Person, sign_up
 from tests.support.searching import until_searchable

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from chat import embedded
-from chat.migrating import migrate
+from chat.database import embedded
+from chat.database.migrate import migrate
 
 Result = TypeVar("Result")
 

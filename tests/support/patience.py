@@ -2,13 +2,13 @@
 
 import pytest
 
-from chat.live import outgoing, postgres_backend, remote_backend
+from chat.live.brokers import outgoing, postgres, remote
 
 
 def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let brokers give nothing up, and believe no server dead, because of a pause of some seconds."""
     monkeypatch.setattr(outgoing, "FRESH_SECONDS", 60)
     monkeypatch.setattr(outgoing, "SEND_SECONDS", 60)
-    monkeypatch.setattr(remote_backend, "CONFIRM_SECONDS", 60)
-    monkeypatch.setattr(remote_backend, "LAST_WORDS_SECONDS", 60)
-    monkeypatch.setattr(postgres_backend, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(remote, "CONFIRM_SECONDS", 60)
+    monkeypatch.setattr(remote, "LAST_WORDS_SECONDS", 60)
+    monkeypatch.setattr(postgres, "ANSWER_SECONDS", 60)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database import create_engine
+from chat.database.engine import create_engine
 
 _ROWS = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
 Work = Callable[[AsyncConnection], Awaitable[object]]

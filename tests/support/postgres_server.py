@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from chat import embedded
-from chat.migrating import migrate
+from chat.database import embedded
+from chat.database.migrate import migrate
 from tests.support.databases import execute, run
 from tests.support.ports import free_port
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from limits.aio.storage import Storage
 
-from chat.database import create_engine
+from chat.database.engine import create_engine
 from chat.errors import TooManyRequests
 from chat.throttling.counting import Counting
 from chat.throttling.memory import MemoryStorage

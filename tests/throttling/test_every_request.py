@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from chat.accounts.person import Visitor
 from chat.throttling.rules import ANONYMOUS, CONNECT, HOUR, MINUTE, READ, SIGN_IN, SIGN_UP, STATIC_FILE, WRITE
 from chat.throttling.throttling import Throttling
-from chat.web.throttling import ThrottleMiddleware
+from chat.web.middleware.throttling import ThrottleMiddleware
 
 pytestmark = pytest.mark.anyio
 

@@ -18,7 +18,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "acknowledge before commit": [
         (
-            "chat/messages/posting.py",
+            "chat/messages/post.py",
             "        async with time_limit(COMMIT_SECONDS), self._database.begin() as connection:\n"
             "            rows = (await connection.execute(_POST, values)).all()\n",
             "        import asyncio\n"
@@ -34,7 +34,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         )
     ],
     "no duplicate key": [
-        ("chat/messages/posting.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
+        ("chat/messages/post.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
         ("migrations/versions/0001_first_tables.py", 'sa.UniqueConstraint("author_id", "client_id"', "#"),
     ],
     "join without replay": [
@@ -52,12 +52,12 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "order without the lock": [
         (
-            "chat/messages/posting.py",
+            "chat/messages/post.py",
             "position + step, revision + step, revision + step, newest_at",
             "position + step, before + step, before + step, newest_at",
         ),
         (
-            "chat/messages/posting.py",
+            "chat/messages/post.py",
             "        FROM accepted JOIN room ON room.id = room_id\n",
             "        FROM accepted JOIN room ON room.id = room_id JOIN (\n"
             "            SELECT room_id AS of_room, max(revision) AS before FROM messages GROUP BY room_id\n"
@@ -67,13 +67,13 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "publish inside the transaction": [
         (
-            "chat/messages/posting.py",
+            "chat/messages/post.py",
             '            crash_point("before_commit")\n',
             '            await self._announce(rows)\n            crash_point("before_commit")\n',
         ),
-        ("chat/messages/posting.py", "            await self._hub.publish(\n", "            await self._nowhere(\n"),
+        ("chat/messages/post.py", "            await self._hub.publish(\n", "            await self._nowhere(\n"),
         (
-            "chat/messages/posting.py",
+            "chat/messages/post.py",
             "    async def _commit(",
             "    async def _nowhere(self, *_):\n"
             "        pass\n\n"

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import httpx
 
-from chat import embedded
+from chat.database import embedded
 from tests.support.live_client import LiveClient
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import asyncpg
 
-from chat import embedded
-from chat.migrating import migrate
+from chat.database import embedded
+from chat.database.migrate import migrate
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run, sign_up
 from tests.support.redis_server import RedisServer

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket
 from websockets.sync.client import connect
 
 from chat.addresses import TrustedProxies
-from chat.web.client import ClientMiddleware, address_of, is_at_this_machine, was_forwarded
+from chat.web.middleware.client import ClientMiddleware, address_of, is_at_this_machine, was_forwarded
 from tests.support.ports import free_port
 from tests.test_start import settings_error
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chat.app import create_app
-from chat.database import create_engine, reading, time_limit
+from chat.database.engine import create_engine, reading, time_limit
 from chat.errors import DatabaseUnavailable
 from chat.settings import Settings
 from tests.support.databases import execute, run

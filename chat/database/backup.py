@@ -1,0 +1,272 @@
+"""Backups: everything in one file, and from that file back.
+
+The file is a zip: one member a table, as PostgreSQL's own COPY writes it, and a manifest. Not pg_dump's format, because
+pg_dump refuses a server newer than itself, and a restore has more to do than to load tables: it must come in one
+transaction under running servers, bring an older version's tables up to date, and change the epoch.
+"""
+
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import asyncpg
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat import audit
+from chat.database.backup_file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
+from chat.database.backup_rows import safe_rows
+from chat.database.engine import create_engine
+from chat.database.migrate import move_to
+from chat.database.schema import revision_of
+from chat.errors import DatabaseUnavailable
+from chat.messages.workshop import Workshop
+from chat.models import metadata, sessions
+
+LOCK_SECONDS = 10
+ATTEMPTS = 5
+UNLIMITED = 7 * 24 * 3600.0  # seconds for one table
+DEADLOCK, LOCKED = "40P01", "55P03"
+STANDARD_STREAM = "-"
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
+# Sessions made after the backup are gone, but their signed tokens still name them for some minutes: nobody else must
+# get their numbers meanwhile. After a restore on a new machine even the highest of them is unknown.
+SKIPPED = {"sessions": 1_000_000}
+
+
+async def write(database_url: str, file: Path) -> None:
+    """Write everything, as it is at one moment, into `file`, which is replaced only when the backup is complete.
+
+    "-" is standard output. Raises `BackupError` when the file cannot be written, and `DatabaseUnavailable`.
+    """
+    if str(file) == STANDARD_STREAM:
+        await _write_to_standard_output(database_url)
+        return
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        # It holds password hashes.
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as output:
+            await _write_tables(database_url, output)
+            output.flush()
+            os.fsync(output.fileno())
+        unfinished.replace(file)
+        audit.record("backup_made", file=file.name)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+async def _write_to_standard_output(database_url: str) -> None:
+    if sys.stdout.isatty():
+        raise BackupError("a backup is not for the screen: write `python -m chat backup - > file`")
+    try:
+        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
+            await _write_tables(database_url, output)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, *DISK_ERRORS):
+            raise
+        raise BackupError(f"the backup is not complete, standard output failed: {error.strerror}") from error
+    audit.record("backup_made", file="standard output")
+
+
+async def restore(database_url: str, file: Path, *, replace: bool, any_size: bool = False) -> None:
+    """Put everything back as it was in a backup, in one transaction, under a new epoch. The chat may be running.
+
+    "-" is standard input. Raises `BackupError` when the file is none of ours, or damaged, or newer than this version,
+    or unpacks to more than is usual, or when there are people in the database and `replace` is not set; and
+    `DatabaseUnavailable`.
+    """
+    if str(file) == STANDARD_STREAM:
+        with tempfile.NamedTemporaryFile(prefix="backup-from-standard-input-") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            await restore(database_url, Path(copy.name), replace=replace, any_size=any_size)
+        return
+    engine = create_engine(database_url)
+    try:
+        with closing(BackupFile(file, any_size=any_size)) as backup, tempfile.TemporaryFile() as checked:
+            async with engine.connect() as connection:
+                await _refuse_people(connection, replace=replace)
+            await _check(backup, checked)
+            with zipfile.ZipFile(checked) as rows:
+                await _restore(engine, backup, rows, replace=replace)
+    finally:
+        await engine.dispose()
+    audit.record("backup_restored", file=file.name)
+
+
+async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
+    """Write the allowed rows of a backup to files, before anything is locked, as it takes a while."""
+    try:
+        async with Workshop() as workshop:
+            with zipfile.ZipFile(checked, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                async for table, lines in safe_rows(backup, workshop):
+                    with archive.open(table, "w", force_zip64=True) as part:
+                        async for line in lines:
+                            part.write(line + b"\n")
+    except ValueError as error:
+        raise BackupError(f"{backup.name} is not a valid backup: {error}") from error
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        raise BackupError(f"there is no room for a copy in {tempfile.gettempdir()}: {error.strerror}") from error
+
+
+async def _write_tables(database_url: str, output: IO[bytes]) -> None:
+    engine = create_engine(database_url)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            revision = await connection.run_sync(revision_of)
+            driver = await _driver(connection)
+            tables = {}
+            with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+                for table in TABLES.values():
+                    columns = [column.name for column in table.columns]
+                    with archive.open(table.name, "w", force_zip64=True) as member:
+                        done = await driver.copy_from_table(
+                            table.name, output=member, columns=columns, timeout=UNLIMITED
+                        )
+                    tables[table.name] = {"columns": columns, "rows": int(done.split()[-1])}
+                manifest = {
+                    "format": FORMAT,
+                    "revision": revision,
+                    "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "tables": tables,
+                }
+                archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
+    finally:
+        await engine.dispose()
+
+
+async def _restore(engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool) -> None:
+    try:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with engine.begin() as connection:
+                    await _replace_everything(connection, backup, rows, replace=replace)
+                return
+            except DatabaseUnavailable as error:
+                if error.sqlstate == LOCKED:
+                    raise BackupError("the chat is too busy: stop it, and try again") from error
+                # Requests that run at the same time lock the same tables, in another order.
+                if error.sqlstate != DEADLOCK or attempt == ATTEMPTS - 1:
+                    raise
+    except asyncpg.PostgresError as error:
+        if error.sqlstate and error.sqlstate.startswith(("22", "23", "42")):
+            raise BackupError(f"{backup.name} does not fit into the tables: {error}") from error
+        raise
+
+
+async def _replace_everything(
+    connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool
+) -> None:
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    await connection.run_sync(move_to, "head")
+    tables = ", ".join(table.name for table in metadata.sorted_tables)
+    await connection.execute(text(f"LOCK TABLE {tables}"))
+    await _refuse_people(connection, replace=replace)
+    await connection.execute(text(_KEEP_SESSIONS))
+    await connection.execute(text(f"TRUNCATE {tables}"))
+    await connection.run_sync(move_to, backup.revision)
+    await connection.run_sync(_check_columns, backup)
+    driver = await _driver(connection)
+    for name, contents in backup.tables.items():
+        with rows.open(name) as lines:
+            done = await driver.copy_to_table(name, source=lines, columns=contents.columns, timeout=UNLIMITED)
+        if int(done.split()[-1]) != contents.rows:
+            raise BackupError(f"{backup.name} is damaged: {name} has {done.split()[-1]} rows")
+    await connection.run_sync(move_to, "head")
+    for check, complaint in _CHECKS.items():
+        if (await connection.execute(text(check))).scalar_one():
+            raise BackupError(f"{backup.name} is not a valid backup: {complaint}")
+    for table in metadata.sorted_tables:
+        if "id" in table.columns and table.columns["id"].identity:
+            await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
+    await _bring_sessions_back(connection)
+    await connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))
+
+
+async def _refuse_people(connection: AsyncConnection, *, replace: bool) -> None:
+    if not replace and await _has_people(connection):
+        raise BackupError("there are people in this database already: use --replace to discard what is in it now")
+
+
+async def _has_people(connection: AsyncConnection) -> bool:
+    if (await connection.execute(text("SELECT to_regclass('users')"))).scalar_one() is None:
+        return False
+    return bool((await connection.execute(text("SELECT EXISTS (SELECT FROM users)"))).scalar_one())
+
+
+def _check_columns(connection: Connection, backup: BackupFile) -> None:
+    """Raise `BackupError` unless all columns of a backup are those of its revision."""
+    inspector = inspect(connection)
+    present = set(inspector.get_table_names())
+    for name, contents in backup.tables.items():
+        ours = {column["name"] for column in inspector.get_columns(name)} if name in present else set()
+        if unknown := sorted(set(contents.columns) - ours):
+            raise BackupError(f"{backup.name} is not a valid backup: {name} has no {unknown[0][:63]!r}")
+
+
+async def _bring_sessions_back(connection: AsyncConnection) -> None:
+    """Keep the people of this chat signed in, by their current sessions.
+
+    Those of the backup would let people in who signed out since, and in a backup of another chat they have the numbers
+    that the tokens of people here name. A chat that was empty had nobody to mix up: there they stay.
+    """
+    if (await connection.execute(text("SELECT EXISTS (SELECT FROM kept_sessions)"))).scalar_one():
+        columns = ", ".join(column.name for column in sessions.columns)
+        await connection.execute(text("DELETE FROM sessions"))
+        await connection.execute(text(_SESSIONS_BACK.format(columns)))
+
+
+_KEEP_SESSIONS = """
+    CREATE TEMPORARY TABLE kept_sessions ON COMMIT DROP AS
+    SELECT sessions.*, users.created_at AS person_since FROM sessions JOIN users ON users.id = sessions.user_id
+"""
+_SESSIONS_BACK = """
+    INSERT INTO sessions ({0}) OVERRIDING SYSTEM VALUE
+    SELECT {0} FROM (
+        SELECT kept_sessions.* FROM kept_sessions
+        JOIN users ON users.id = kept_sessions.user_id AND users.created_at = kept_sessions.person_since
+    ) AS kept
+"""
+# Rules that no constraint of the tables expresses.
+_CHECKS = {
+    # Otherwise the first visitor could set the chat up, and become its administrator.
+    "SELECT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM installation)": "it has people, but no chat",
+    # Otherwise other people could read what two people write to each other.
+    """
+    SELECT EXISTS (
+        SELECT FROM rooms WHERE kind = 'direct' AND direct_key <> sha256(convert_to(
+            (SELECT string_agg(user_id::text, ',' ORDER BY user_id) FROM memberships WHERE room_id = rooms.id), 'UTF8'
+        ))
+    )
+    """: "a direct conversation is not of the people in it",
+}
+
+# Behind what is there, and never back: a number that somebody has seen should not come to mean something else.
+_NEXT_ID = """
+    SELECT setval(sequence, greatest(nextval(sequence), (SELECT max(id) FROM {0})) + :skipped)
+    FROM (SELECT pg_get_serial_sequence('{0}', 'id') AS sequence) AS it
+"""
+
+
+async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
+    raw = await connection.get_raw_connection()
+    return raw.driver_connection

@@ -1,0 +1,221 @@
+"""Checks the rows of a backup, which may be forged, before they enter the database.
+
+Fields that pages trust are made again or checked here: a message's markup, its reactions, and the cost of verifying a
+password's hash. Fields have the format of PostgreSQL's COPY.
+"""
+
+import html
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from sqlalchemy import BigInteger, DateTime, Integer
+from sqlalchemy.types import TypeEngine
+
+from chat.accounts.people import LONGEST_NAME
+from chat.accounts.person import Person
+from chat.database.backup_file import TABLES, BackupFile
+from chat.ids import UserId
+from chat.messages.emoji import is_emoji
+from chat.messages.markdown import unescaped
+from chat.messages.mentionable import EVERYBODY, Mentionable
+from chat.messages.post import LONGEST_BODY
+from chat.messages.reactions import MOST_KINDS
+from chat.messages.workshop import Workshop
+
+NULL = b"\\N"
+LONGEST_FIELD = 64 * 1024
+LONG_FIELDS = {"body_html", "reactions"}
+MOST_NAMED = 500
+# Ours costs 64 MB and three rounds.
+DEAREST_HASH = {"m": 256 * 1024, "t": 12, "p": 16}
+# The PHC string format.
+_HASH = re.compile(
+    r"\$argon2id\$v=19\$m=(?P<m>\d{3,7}),t=(?P<t>[1-9]\d?),p=(?P<p>[1-9]\d?)"
+    r"\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{22,86}"
+)
+# A number of ours has room to grow: a room whose revision is the largest there is takes no more messages. Up to here it
+# is exact in JavaScript, too.
+_NUMBER, _SMALL_NUMBER = re.compile(rb"\d{1,15}"), re.compile(rb"\d{1,9}")
+# Python knows the years 1 to 9999, and a reader's clock stands some hours before or behind.
+_NO_MOMENT = re.compile(rb"infinity|BC|(?<![.\d])(?:0\d{3}|9999|\d{5})")
+
+_ESCAPE = re.compile(rb"\\(.?)", re.DOTALL)
+_ESCAPED = re.compile(rb"[\\\b\f\n\r\t\v]")
+_MEANING = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"\\": b"\\"}
+_LETTER = {meaning: b"\\" + letter for letter, meaning in _MEANING.items()}
+_MENTION = re.compile(r'<a class="mention" href="/people/(\d{1,18})"[^<>]*>@([^<>]{1,400})</a>')
+_CALL = f'<span class="mention">@{EVERYBODY}</span>'
+
+Row = dict[str, bytes]
+
+
+@dataclass(slots=True)
+class _Known:
+    """The people that mentions may name, and the members of each room."""
+
+    names: dict[int, str] = field(default_factory=dict)
+    by_name: dict[str, list[int]] = field(default_factory=dict)
+    administrators: set[int] = field(default_factory=set)
+    direct: set[int] = field(default_factory=set)
+    owners: set[tuple[int, int]] = field(default_factory=set)
+    members: set[tuple[int, int]] = field(default_factory=set)
+
+
+async def safe_rows(backup: BackupFile, workshop: Workshop) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
+    """Yield the tables of a backup with their lines, to be read in this order, each once.
+
+    The lines raise `ValueError` for a field that no version of the chat writes, and `BackupError`.
+    """
+    known = _Known()
+    look_at = {"users": _look_at_person, "rooms": _look_at_room, "memberships": _look_at_membership}
+    # Messages mention people, who must be known by then.
+    for table in sorted(backup.tables, key=lambda name: name == "messages"):
+        yield table, _lines(backup, table, look_at.get(table), known, workshop)
+
+
+async def _lines(
+    backup: BackupFile, table: str, look_at: Callable[[Row, _Known], None] | None, known: _Known, workshop: Workshop
+) -> AsyncIterator[bytes]:
+    columns = backup.tables[table].columns
+    kinds = {column.name: column.type for column in TABLES[table].columns}
+    for number, line in enumerate(backup.lines(table), 1):
+        try:
+            row = _row(line, columns)
+            _check_ranges(row, kinds)
+            if look_at is not None:
+                look_at(row, known)
+            elif table == "messages":
+                await _make_message(row, known, workshop)
+        except (ValueError, KeyError, RecursionError) as error:
+            raise ValueError(f"{table}, row {number}: {error}") from error
+        yield b"\t".join(row.values())
+
+
+def _row(line: bytes, columns: Sequence[str]) -> Row:
+    fields = line.split(b"\t")
+    if len(fields) != len(columns):
+        raise ValueError(f"it has {len(fields)} fields")
+    if len(line) > LONGEST_FIELD:
+        for column, content in zip(columns, fields, strict=True):
+            if len(content) > LONGEST_FIELD and column not in LONG_FIELDS:
+                raise ValueError(f"{column} is too long")
+    return dict(zip(columns, fields, strict=True))
+
+
+def _check_ranges(row: Row, kinds: Mapping[str, TypeEngine[object]]) -> None:
+    for column, content in row.items():
+        match kinds.get(column):
+            case BigInteger() if content != NULL:
+                is_in_range = _NUMBER.fullmatch(content) is not None
+            case Integer() if content != NULL:
+                is_in_range = _SMALL_NUMBER.fullmatch(content) is not None
+            case DateTime():
+                is_in_range = _NO_MOMENT.search(content) is None
+            case _:
+                is_in_range = True
+        if not is_in_range:
+            raise ValueError(f"{column} is out of range")
+
+
+def _look_at_person(row: Row, known: _Known) -> None:
+    password_hash = _text(row["password_hash"])
+    cost = _HASH.fullmatch(password_hash)
+    # A hash contains the memory and time that it takes to verify.
+    if cost is None or any(int(cost[name]) > most for name, most in DEAREST_HASH.items()):
+        raise ValueError("a password's hash is not one of ours")
+    user_id, name = int(row["id"]), _text(row["name"])
+    known.names[user_id] = name
+    known.by_name.setdefault(name.lower(), []).append(user_id)
+    if row["role"] == b"administrator":
+        known.administrators.add(user_id)
+
+
+def _look_at_room(row: Row, known: _Known) -> None:
+    if row["kind"] == b"direct":
+        known.direct.add(int(row["id"]))
+
+
+def _look_at_membership(row: Row, known: _Known) -> None:
+    seat = (int(row["room_id"]), int(row["user_id"]))
+    known.members.add(seat)
+    if row["role"] == b"owner":
+        known.owners.add(seat)
+
+
+async def _make_message(row: Row, known: _Known, workshop: Workshop) -> None:
+    body = _text(row["body"])
+    if len(body) > LONGEST_BODY:
+        raise ValueError("it is too long")
+    if "body_html" in row:
+        kept = "" if row["body_html"] == NULL else _text(row["body_html"])
+        row["body_html"] = _field(await _markup(body, kept, row, known, workshop)) if body else NULL
+    if "reactions" in row:
+        reactions = _reactions(json.loads(_text(row["reactions"])))
+        row["reactions"] = _field(json.dumps(reactions, ensure_ascii=False))
+
+
+async def _markup(body: str, kept: str, row: Row, known: _Known, workshop: Workshop) -> str:
+    """Render a message's markup from its text.
+
+    The kept markup says only which name meant which person, who may be called otherwise now. Where that does not lead
+    to the same markup, names mean those who bear them now.
+    """
+    author_id = UserId(int(row["author_id"]))
+    if "@" not in body:
+        return (await workshop.written(body, author_id)).html
+    said = unescaped(body).lower()
+    people = {}
+    for match in _MENTION.finditer(kept):
+        name = html.unescape(match[2])
+        if int(match[1]) in known.names and len(name) <= LONGEST_NAME and f"@{name.lower()}" in said:
+            people[name.lower()] = Person(UserId(int(match[1])), name)
+        if len(people) == MOST_NAMED:
+            break
+    made = await workshop.written(body, author_id, Mentionable(tuple(people.values()), _CALL in kept))
+    if made.html == kept:
+        return kept
+    return (await workshop.written(body, author_id, _mentionable(said, row, known))).html
+
+
+def _mentionable(said: str, row: Row, known: _Known) -> Mentionable:
+    """Return the people a text in this room can mention, as when it is posted."""
+    room_id, author_id = int(row["room_id"]), int(row["author_id"])
+    heads = {begin[:length] for begin in said.split("@")[1:] for length in range(1, min(len(begin), LONGEST_NAME) + 1)}
+    named = (user_id for head in heads for user_id in known.by_name.get(head, ()))
+    meant = sorted(islice((user_id for user_id in named if (room_id, user_id) in known.members), MOST_NAMED))
+    may_call = (room_id, author_id) in known.owners or room_id in known.direct or author_id in known.administrators
+    return Mentionable(tuple(Person(UserId(user_id), known.names[user_id]) for user_id in meant), may_call)
+
+
+def _reactions(said: object) -> list[dict[str, object]]:
+    """Check reactions as stored in `messages.reactions`; drops those that are no emoji."""
+    if not isinstance(said, list) or len(said) > MOST_KINDS:
+        raise ValueError("its reactions are not valid")
+    reactions: list[dict[str, object]] = []
+    for each in said:
+        match each:
+            case {"emoji": str(emoji), "by": [_, *_] as by} if all(type(user_id) is int for user_id in by):
+                if is_emoji(emoji):
+                    reactions.append({"emoji": emoji, "by": by})
+            case _:
+                raise ValueError("its reactions are not valid")
+    return reactions
+
+
+def _text(content: bytes) -> str:
+    if content == NULL:
+        raise ValueError("a field that is always filled is empty")
+    return _ESCAPE.sub(_meaning, content).decode() if b"\\" in content else content.decode()
+
+
+def _meaning(match: re.Match[bytes]) -> bytes:
+    if match[1] not in _MEANING:
+        raise ValueError("PostgreSQL does not write this")
+    return _MEANING[match[1]]
+
+
+def _field(content: str) -> bytes:
+    return _ESCAPED.sub(lambda match: _LETTER[match[0]], content.encode())

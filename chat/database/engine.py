@@ -1,0 +1,129 @@
+"""The connection to PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from chat.database.pool import PatientPool
+from chat.database.poolers import CONNECT_TIMEOUT, Connection, connect
+from chat.errors import DatabaseUnavailable
+from chat.text import single_line
+
+# Characters, more than any name has: PostgreSQL compares the query with every name.
+LONGEST_QUERY = 200
+
+# SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
+# resources, not in prerequisite state, operator intervention.
+_UNAVAILABLE = ("08", "25006", "40", "53", "55", "57")
+
+
+def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
+    """An engine for a URL as hosting platforms give it: `postgres://…?sslmode=require`.
+
+    asyncpg reads the URL itself, because it understands libpq's parameters (sslmode, sslrootcert, host=/socket/dir)
+    where SQLAlchemy's dialect would hand them on as unknown arguments. Of `connections`, half are kept when idle.
+
+    Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else does, and
+    it is the only error that gets the page about a short break.
+    """
+
+    async def connect_once() -> Connection:
+        try:
+            return await connect(database_url)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseUnavailable(str(error) or repr(error), _sqlstate(error)) from error
+
+    kept = (connections + 1) // 2
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect_once,
+        poolclass=PatientPool,
+        pool_size=kept,
+        max_overflow=connections - kept,
+        pool_timeout=CONNECT_TIMEOUT,
+        hide_parameters=True,  # otherwise an error in the log shows input and password hashes
+    )
+    event.listen(engine.sync_engine, "connect", _keep_no_statements_behind_a_pooler)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _hide_values)
+    event.listen(engine.sync_engine, "handle_error", _tell_unavailable)
+    return engine
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """Remove PostgreSQL's DETAIL from an error: it quotes the refused row, with hashes and input."""
+    for error in (context.sqlalchemy_exception, context.original_exception):
+        if error is not None:
+            error.args = tuple(part.partition("\nDETAIL:")[0] if isinstance(part, str) else part for part in error.args)
+    cause = context.original_exception.__cause__
+    if isinstance(cause, asyncpg.PostgresError):
+        cause.detail = None
+
+
+def _tell_unavailable(context: ExceptionContext) -> DatabaseUnavailable | None:
+    """Distinguish a database that cannot answer from an error in the code."""
+    error = context.original_exception
+    if not isinstance(error, Exception):
+        return None  # a request that is cancelled
+    # OSError: the connection has ended or timed out; a statement opens and awaits nothing else.
+    if context.is_disconnect or isinstance(error, OSError) or _sqlstate(error).startswith(_UNAVAILABLE):
+        return DatabaseUnavailable(str(error) or repr(error), _sqlstate(error))
+    return None
+
+
+def _sqlstate(error: BaseException) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def _keep_no_statements_behind_a_pooler(connection: Any, _record: object) -> None:
+    if connection.driver_connection.is_pooled:
+        connection._prepared_statement_cache = None
+
+
+def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Let the pool replace a connection that was closed while it was idle, without asking the server each time."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+@asynccontextmanager
+async def time_limit(seconds: float) -> AsyncIterator[None]:
+    """Limit the time of a use of the database; raises `DatabaseUnavailable`, also for one that hangs."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"no answer in {seconds:g} s") from error
+
+
+@asynccontextmanager
+async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection for single statements (AUTOCOMMIT): each sees its own moment, without a transaction's round trips.
+
+    Behind a pooler it is one transaction: there a question alone might be understood by one server process and
+    answered by another.
+    """
+    async with database.connect() as connection:
+        pooled = connection.sync_connection
+        if pooled is not None and getattr(pooled.connection.driver_connection, "is_pooled", False):
+            yield connection
+            await connection.commit()
+        else:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool]:
+    """A condition like `column IN (…)` that is one prepared statement however many numbers there are."""
+    return column == any_(literal(list(numbers), ARRAY(BigInteger)))
+
+
+def contains(column: Column[str], query: str) -> ColumnElement[bool]:
+    """A condition: the column contains `query`, in either case, with `%` and `_` taken literally."""
+    return column.icontains(single_line(query)[:LONGEST_QUERY], autoescape=True)

@@ -1,0 +1,65 @@
+"""The live engine's view of the database, made of what the features offer."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.status import emoji_of_everybody
+from chat.database.engine import reading
+from chat.errors import DatabaseUnavailable
+from chat.ids import Revision, RoomId, UserId
+from chat.live.source import Changes, FeedUnavailable, Heads, RoomCount, Seat
+from chat.messages.history import changes_since, heads_of
+from chat.messages.rendering import as_change
+from chat.rooms.online_members import online_in
+from chat.rooms.read_positions import counts_above, rooms_of
+from chat.rooms.seats import expelled_from
+from chat.templating import fragment
+
+
+class DatabaseFeed:
+    """Implements `chat.live.source.Feed`."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
+        async with self._connection() as connection:
+            changed = await changes_since(connection, room_id, after, limit)
+        if changed is None:
+            return None
+        return Changes(tuple(as_change(message) for message in changed.messages), changed.revision)
+
+    async def heads(self, room_ids: Collection[RoomId]) -> Heads:
+        async with self._connection() as connection:
+            return Heads(*await heads_of(connection, room_ids))
+
+    async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
+        async with self._connection() as connection:
+            return await expelled_from(connection, seats)
+
+    async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
+        async with self._connection() as connection:
+            lists = {room_id: await online_in(connection, room_id, online) for room_id in room_ids}
+        return {room_id: fragment("live/_online_changed.html", online=online) for room_id, online in lists.items()}
+
+    async def statuses(self) -> dict[UserId, str]:
+        async with self._connection() as connection:
+            return await emoji_of_everybody(connection)
+
+    async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
+        async with self._connection() as connection:
+            return await rooms_of(connection, user_ids)
+
+    async def counts_above(self, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
+        async with self._connection() as connection:
+            return await counts_above(connection, counts)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with reading(self._database) as connection:
+                yield connection
+        except DatabaseUnavailable as error:
+            raise FeedUnavailable(str(error)) from error

@@ -1,0 +1,148 @@
+"""The broker between processes: the `broadcaster` library with backends that survive what happens to them.
+
+The backends of broadcaster 0.3.1 die silently with their connection and queue without bound. Ours reconnect for ever,
+and say so with a `RESYNC` event, after which whoever listens compares what it has with the database.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from broadcaster import Broadcast, BroadcastBackend, Event
+from broadcaster._base import Subscriber
+
+from chat.live.brokers.incoming import CAPACITY, RESYNC, Events, Incoming
+from chat.live.brokers.postgres import PostgresBackend
+from chat.live.brokers.remote import RemoteBackend
+from chat.supervision import Failures, keep
+
+__all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "create_broadcast"]
+
+
+class MemoryBackend(BroadcastBackend):
+    """The broker of a chat that is one process."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._incoming = Incoming(capacity)
+        self._channels: set[str] = set()
+        self.is_connected = False
+        self.trouble: str | None = None  # never
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost since the start, because nobody took them in time."""
+        return self._incoming.dropped
+
+    async def connect(self) -> None:
+        self.is_connected = True
+
+    async def disconnect(self) -> None:
+        self.is_connected = False
+
+    async def subscribe(self, channel: str) -> None:
+        self._channels.add(channel)
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._channels.discard(channel)
+
+    async def publish(self, channel: str, message: str) -> None:
+        if channel in self._channels and channel != RESYNC:
+            self._incoming.put(Event(channel, message))
+
+    async def next_published(self) -> Event:
+        return await self._incoming.get()
+
+
+class Broker(Broadcast):
+    """Broadcaster's `Broadcast`, for several tasks that open and close the same channel at the same moment.
+
+    Broadcast 0.3.1 forgets one of two first subscribers, leaves deaf whoever joins while the last one leaves, and
+    does not wait for its listener to end. Here everybody is noted before anything is awaited; and a backend follows
+    the latest of opposite wishes. A subscriber who is too slow loses what waits for it to a `RESYNC`.
+    """
+
+    def __init__(self, backend: MemoryBackend | RemoteBackend[Any], capacity: int = CAPACITY) -> None:
+        super().__init__(backend=backend)
+        self.backend = backend
+        self._capacity = capacity
+        self._dropped = 0
+        self.failures = Failures()
+
+    def report_to(self, failures: Failures) -> None:
+        """Report the broker's failed tasks to `failures`."""
+        self.failures = failures
+        if isinstance(self.backend, RemoteBackend):
+            self.backend.failures = failures
+
+    @property
+    def trouble(self) -> str | None:
+        """The reason why messages arrive late, in words; None if they do not."""
+        return self.backend.trouble
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost here since the start."""
+        return self._dropped + self.backend.dropped
+
+    async def connect(self) -> None:
+        await super().connect()
+        self._listener_task.set_name("broker listener")
+
+    async def disconnect(self) -> None:
+        self._listener_task.cancel()
+        try:
+            await asyncio.wait([self._listener_task])
+        finally:
+            await self.backend.disconnect()
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[Subscriber]:
+        queue = Events(self._capacity)
+        self._subscribers.setdefault(channel, set()).add(queue)
+        try:
+            await self.backend.subscribe(channel)
+            yield Subscriber(queue)
+        finally:
+            self._subscribers[channel].discard(queue)
+            if not self._subscribers[channel]:
+                del self._subscribers[channel]
+                await self.backend.unsubscribe(channel)
+            queue.put_nowait(None)
+
+    async def _listener(self) -> None:
+        await keep(self._pass_on, "broker listener", self.failures)
+
+    async def _pass_on(self) -> None:
+        while True:
+            event = await self.backend.next_published()
+            for queue in self._subscribers.get(event.channel, ()):
+                if isinstance(queue, Events) and queue.is_full_for(event):
+                    self._give_way(queue)
+                queue.put_nowait(event)
+
+    def _give_way(self, queue: asyncio.Queue[Event | None]) -> None:
+        while not queue.empty():
+            queue.get_nowait()
+            self._dropped += 1
+        for resync in self._subscribers.get(RESYNC, ()):
+            if resync.empty():
+                resync.put_nowait(Event(RESYNC, "overflow"))
+
+
+def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
+    """The broker at a URL: `redis://`, `rediss://`, `postgresql://`, or the process itself for None and `memory://`.
+
+    `capacity` is how many messages may wait for whoever listens before they give way to a `RESYNC`.
+    Raises `ValueError` for another URL, `TypeError` for one with an option redis-py does not know.
+    """
+    match (url or "memory://").split("://")[0]:
+        case "memory":
+            return Broker(MemoryBackend(capacity), capacity)
+        case "postgres" | "postgresql":
+            return Broker(PostgresBackend(str(url), capacity), capacity)
+        case _:
+            # A fifth of what a chat without Redis takes to start.
+            from chat.live.brokers.redis import RedisBackend  # noqa: PLC0415
+
+            return Broker(RedisBackend(str(url), capacity), capacity)

@@ -1,0 +1,99 @@
+"""A connection to a broker's server that is made anew whenever it is lost."""
+
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from time import monotonic
+from typing import Generic, NoReturn, TypeVar
+
+import anyio
+
+from chat.seldom import Seldom
+
+logger = logging.getLogger("chat.live.brokers.broker")
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts
+STEADY_SECONDS = 5.0  # a connection that held this long was not flapping
+
+Connection = TypeVar("Connection")
+
+
+class Link(Generic[Connection]):
+    """Opens a connection again and again. Each is given to `use`, which ends by raising.
+
+    The log has a line for each loss and each return, and one a minute in between, for which links may share `reminder`.
+    An error that was not `foreseen` comes with its traceback.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        purpose: str,
+        open_connection: Callable[[], AbstractAsyncContextManager[Connection]],
+        use: Callable[[Connection], Awaitable[None]],
+        foreseen: tuple[type[Exception], ...],
+        *,
+        reminder: Seldom,
+    ) -> None:
+        self._server, self._purpose = server, purpose
+        self._open, self._use, self._foreseen = open_connection, use, foreseen
+        self._up_since: float | None = None
+        self._reminder = reminder
+        self.failure = ""  # why it is away
+        self.is_away = False  # known by a failure: neither at the start nor before the loss is noticed
+
+    @property
+    def is_up(self) -> bool:
+        return self._up_since is not None
+
+    def up(self) -> None:
+        """Say that the connection serves its purpose."""
+        self._up_since = self._up_since or monotonic()
+        if self.is_away:
+            self.is_away = False
+            logger.info("%s is back for %s", self._server, self._purpose)
+
+    async def run(self) -> NoReturn:
+        """Connect again and again until cancelled."""
+        failures = 0
+        while True:
+            try:
+                async with self._open() as connection:
+                    await self._use(connection)
+            except Exception as error:
+                self._note_failure(error)
+            finally:
+                if self._up_since is not None and monotonic() - self._up_since > STEADY_SECONDS:
+                    failures = 0
+                self._up_since = None
+            failures = min(failures + 1, 10)
+            await anyio.sleep(random.uniform(FIRST_PAUSE, min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE)))  # noqa: S311  no secret
+
+    def _note_failure(self, error: Exception) -> None:
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        self.failure = _explain(error)
+        if not self.is_away:
+            self.is_away = True
+            self._reminder.is_due()
+            unforeseen = None if isinstance(error, (*self._foreseen, OSError)) else error
+            logger.warning("%s is away for %s: %s", self._server, self._purpose, self.failure, exc_info=unforeseen)
+        elif self._reminder.is_due():
+            logger.warning(
+                "%s is still away: %s. Messages arrive about a second late. Check REDIS_URL or BROADCAST_URL",
+                self._server,
+                self.failure,
+            )
+
+
+def _explain(error: Exception) -> str:
+    """Describe the failure, and the setting that helps if one is known."""
+    text = " ".join(str(error).split()) or repr(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"{text} (if that is expected, as on Heroku, set REDIS_TLS_VERIFY=no)"
+        cause = cause.__cause__ or cause.__context__
+    return text

@@ -1,0 +1,103 @@
+"""The broker on Redis: pub/sub.
+
+Made of redis-py's `Connection` rather than its `Redis` or `PubSub`: those reconnect by themselves and tell nobody, and
+here a lost connection must be answered with a look at the database.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from broadcaster import Event
+from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
+from redis.exceptions import RedisError, ResponseError
+
+from chat.live.brokers.incoming import CAPACITY
+from chat.live.brokers.outgoing import Batch
+from chat.live.brokers.remote import RemoteBackend
+
+logger = logging.getLogger("chat.live.brokers.broker")
+
+CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, authentication and a PING together
+SILENCE_SECONDS = 5.0  # in which Redis was asked at least once whether it lives
+
+CONNECTION_OPTIONS = {
+    # RESP2: answers and messages come in the order they were sent, as plain lists, with and without channels.
+    "protocol": 2,
+    "decode_responses": False,
+    "driver_info": None,
+    "health_check_interval": 0,
+    # Every wait is bounded by its user. redis-py's own timeout starts a task for each send.
+    "socket_timeout": None,
+    "socket_connect_timeout": CONNECT_SECONDS,
+}
+
+
+class RedisBackend(RemoteBackend[AbstractConnection]):
+    """Publishes and subscribes through Redis."""
+
+    server = "Redis"
+    foreseen = (RedisError,)
+
+    def __init__(self, url: str, capacity: int = CAPACITY) -> None:
+        super().__init__(capacity)
+        options: dict[str, Any] = {**parse_url(url), **CONNECTION_OPTIONS}
+        self._pool = ConnectionPool(**options)
+        self._pool.make_connection()  # a wrong option shows here, and not in the background
+        self._is_refused = False
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[AbstractConnection]:
+        connection: AbstractConnection = self._pool.make_connection()
+        try:
+            with anyio.fail_after(CONNECT_SECONDS):
+                await connection.connect()
+                # The kernel accepts connections for a frozen Redis, too; only an answer shows that it is there.
+                await connection.send_command("PING")
+                await connection.read_response()
+            yield connection
+        finally:
+            # nowait, as a frozen Redis takes no part in farewells.
+            await connection.disconnect(nowait=True)
+
+    async def _receive(self, connection: AbstractConnection) -> None:
+        answered = asyncio.Event()
+
+        async def ask(joined: set[str], left: set[str]) -> None:
+            answered.clear()
+            if left:
+                await connection.send_command("UNSUBSCRIBE", *left)
+            if joined:
+                await connection.send_command("SUBSCRIBE", *joined)
+            # Answers come in order: after this one, all is confirmed.
+            await connection.send_command("PING")
+            await answered.wait()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow, ask, name="broker redis channels")
+            while True:
+                # None is a timeout: nothing is lost, the parser goes on where it stopped.
+                match await connection.read_response(timeout=SILENCE_SECONDS):
+                    case None:
+                        raise TimeoutError(f"no answer in {SILENCE_SECONDS:g} s")
+                    case [b"message", channel, message]:
+                        self._incoming.put(Event(channel.decode(), message.decode(errors="replace")))
+                    case [b"pong", _] | b"PONG":
+                        answered.set()
+
+    async def _send(self, connection: AbstractConnection, batch: Batch) -> None:
+        commands: list[tuple[str, ...]]
+        commands = [("PUBLISH", channel, message) for channel, message in batch] or [("PING",)]
+        await connection.send_packed_command(connection.pack_commands(commands))
+        for _ in commands:
+            try:
+                await connection.read_response(timeout=math.inf)
+            except ResponseError as refusal:
+                self._outgoing.refused()
+                if not self._is_refused:
+                    self._is_refused = True
+                    logger.warning("Redis refuses to publish: %s", refusal)

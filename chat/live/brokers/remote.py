@@ -1,0 +1,121 @@
+"""What the brokers that are servers of their own have in common: two supervised connections and two bounded queues."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar, Generic, NoReturn
+
+import anyio
+from broadcaster import BroadcastBackend, Event
+
+from chat.live.brokers.channels import Ask, Channels
+from chat.live.brokers.incoming import RESYNC, Incoming
+from chat.live.brokers.link import Connection, Link
+from chat.live.brokers.outgoing import Batch, Outgoing
+from chat.seldom import Seldom
+from chat.supervision import Failures, keep
+
+CONFIRM_SECONDS = 1.0  # how long a subscriber waits for the server to confirm
+LAST_WORDS_SECONDS = 0.5
+AGAIN_SECONDS = 0.1
+
+
+class RemoteBackend(BroadcastBackend, Generic[Connection]):
+    """Publishes and subscribes through a server for as long as it is connected, whatever happens to that meanwhile.
+
+    While the server is away nothing here waits for it or fails: channels are noted, and messages that cannot be sent
+    within a second are dropped. Once the channels stand on a new connection there is a `RESYNC`.
+    """
+
+    server: ClassVar[str]
+    foreseen: ClassVar[tuple[type[Exception], ...]]
+
+    def __init__(self, capacity: int) -> None:
+        self._incoming = Incoming(capacity)
+        self._channels = Channels()
+        self._outgoing = Outgoing()
+        reminder = Seldom()
+        self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen, reminder=reminder)
+        self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen, reminder=reminder)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failures = Failures()
+
+    @abstractmethod
+    def _open(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection that has shown that it lives."""
+
+    @abstractmethod
+    async def _receive(self, connection: Connection) -> None:
+        """Run `_follow` and put what is heard into `_incoming`. Ends by raising."""
+
+    @abstractmethod
+    async def _send(self, connection: Connection, batch: Batch) -> None:
+        """Send a batch and wait for the answer, also to an empty one."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether hints come and go. The silent death of the server shows after 5 s at most."""
+        return self._receiving.is_up and self._sending.is_up
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the server is away; None while it answers, or before the first attempt."""
+        for link in (self._receiving, self._sending):
+            if link.is_away:
+                return f"{self.server} cannot be reached: {link.failure}"
+        return None
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were lost here since the start: not sent in time, refused, or not taken in time."""
+        return self._outgoing.dropped + self._incoming.dropped
+
+    async def connect(self) -> None:
+        """Start; the server may come later."""
+        self._tasks = [
+            self._keep(self._receiving.run, "broker receiver"),
+            self._keep(self._sending.run, "broker sender"),
+        ]
+
+    def _keep(self, work: Callable[[], Awaitable[None]], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(keep(work, name, self.failures), name=name)
+
+    async def disconnect(self) -> None:
+        """Stop, after half a second at most, whether or not the server answers."""
+        try:
+            with anyio.move_on_after(LAST_WORDS_SECONDS if self._sending.is_up else 0):
+                await self._outgoing.all_sent()
+        finally:
+            # A task group that fails at the same moment takes a cancellation with it.
+            while running := [task for task in self._tasks if not task.done()]:
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running, timeout=AGAIN_SECONDS)
+
+    async def subscribe(self, channel: str) -> None:
+        """Return when the server has confirmed, or without it when it is away: a `RESYNC` follows when it is back."""
+        if channel != RESYNC:
+            await self._channels.join(channel, 0 if self._receiving.is_away else CONFIRM_SECONDS)
+
+    async def unsubscribe(self, channel: str) -> None:
+        self._channels.leave(channel)
+
+    async def publish(self, channel: str, message: str) -> None:
+        """Hand a message over to be sent; never waits for the server and never fails because of it."""
+        if channel != RESYNC:
+            self._outgoing.put(channel, message)
+
+    async def next_published(self) -> Event:
+        return await self._incoming.get()
+
+    async def _follow(self, ask: Ask) -> NoReturn:
+        await self._channels.follow(ask, self._resync)
+
+    def _resync(self) -> None:
+        self._receiving.up()
+        self._incoming.put(Event(RESYNC, "connected"))
+
+    async def _use_to_send(self, connection: Connection) -> NoReturn:
+        self._sending.up()
+        await self._outgoing.send_with(lambda batch: self._send(connection, batch))

@@ -1,0 +1,85 @@
+"""Who is online, idle, and about what, kept up to date on every page; and the list of it on the pages of rooms."""
+
+import logging
+from collections.abc import Mapping
+
+import anyio
+
+from chat.ids import RoomId, UserId
+from chat.live.hub import Hub
+from chat.live.presence import Presence
+from chat.live.source import Feed, FeedUnavailable
+from chat.live.wire import Reader, encode_frame
+from chat.seldom import Seldom
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_INTERVAL = 1.0  # seconds: a crowd that arrives at once costs one list a second and room
+READERS_A_SECOND = 2000  # and a crowd that is larger than this waits longer for the next one
+MOST_TOLD = 1000  # people: a page shows some dozens of faces
+STATUS_SECONDS = 30.0  # a status ends by itself
+
+
+class OnlineLists:
+    """Sends who is online anew when it has changed. `run` must be running."""
+
+    def __init__(self, hub: Hub, presence: Presence, feed: Feed) -> None:
+        self._hub = hub
+        self._presence = presence
+        self._feed = feed
+        self._roster = ""
+        self._sent: dict[RoomId, str] = {}
+        self._changed = anyio.Event()
+        self._log_line = Seldom()
+
+    def changed(self) -> None:
+        """Say that presence, or who is in a room, or what somebody is about may have changed."""
+        self._changed.set()
+
+    def greet(self, reader: Reader) -> None:
+        """Give a reader who has just gone live what the others see."""
+        html = self._sent.get(reader.room_id, "") if reader.room_id else ""
+        if self._roster:
+            reader.send(encode_frame(self._roster + html))
+        if not self._roster or (reader.room_id and not html):
+            self.changed()
+
+    async def run(self) -> None:
+        """Send what has changed until cancelled."""
+        while True:
+            with anyio.move_on_after(STATUS_SECONDS):
+                await self._changed.wait()
+            self._changed = anyio.Event()
+            readers = list(self._hub.readers())
+            if not readers:
+                self._roster, self._sent = "", {}
+                continue
+            room_ids = self._hub.room_ids()
+            try:
+                lists = await self._feed.online_lists(room_ids, self._presence.online())
+                statuses = await self._feed.statuses()
+            except FeedUnavailable as error:
+                if self._log_line.is_due():
+                    logger.warning("Could not tell who is online: %s", error)
+                self._changed.set()
+            else:
+                self._send(lists, _roster(self._presence.online(), self._presence.idle(), statuses))
+            await anyio.sleep(max(SHORTEST_INTERVAL, len(readers) / READERS_A_SECOND))
+
+    def _send(self, lists: dict[RoomId, str], roster: str) -> None:
+        if roster != self._roster:
+            frame = encode_frame(roster)
+            for reader in self._hub.readers():
+                reader.send(frame)
+        for room_id, html in lists.items():
+            if self._sent.get(room_id) != html:
+                self._hub.send_to_room(room_id, html)
+        self._roster, self._sent = roster, lists
+
+
+def _roster(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, str]) -> str:
+    """The markup by which a page learns who is here; nobody's text stands in it, but emoji."""
+    active = " ".join(map(str, sorted(online - idle)[:MOST_TOLD]))
+    resting = " ".join(map(str, sorted(idle)[:MOST_TOLD]))
+    about = " ".join(f"{user_id} {emoji}" for user_id, emoji in statuses.items())
+    return f'<hx-roster data-online="{active}" data-idle="{resting}" data-statuses="{about}"></hx-roster>'

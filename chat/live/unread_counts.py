@@ -1,0 +1,160 @@
+"""What is new in the rooms that are not on the page: how many messages each has, for the numbers in the sidebar.
+
+Numbers are fleeting: told at most four times a second by each process whatever is written, the same frame to everybody,
+and made good by a regular look at the database when one is lost. What one has read stands on the page, which subtracts.
+"""
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+
+import anyio
+from broadcaster import Broadcast
+
+from chat.ids import Position, RoomId, UserId
+from chat.live.brokers.subscription import messages_of
+from chat.live.hub import Hub
+from chat.live.source import Feed, FeedUnavailable, RoomCount
+from chat.live.wire import encode_frame
+from chat.supervision import Failures, supervised
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "activity"
+GATHER_SECONDS = 0.25
+CHECK_SECONDS = 5.0
+CHECKS_A_RELOAD = 12  # who is in which room is asked again once a minute, in case a notice of a change was lost
+
+
+class Activity:
+    """Tells pages what is new in their people's other rooms. `run` must be running."""
+
+    def __init__(self, broadcast: Broadcast, feed: Feed, hub: Hub) -> None:
+        self._broadcast = broadcast
+        self._feed = feed
+        self._hub = hub
+        self._rooms: dict[UserId, Collection[RoomId]] = {}
+        self._members: dict[RoomId, set[UserId]] = {}
+        self._counts: dict[RoomId, int] = {}
+        self._unknown: set[UserId] = set()
+        self._unsaid: dict[RoomId, int] = {}
+        self._arrival = anyio.Event()
+        self._news = anyio.Event()
+
+    def arrive(self, user_id: UserId) -> None:
+        """Somebody has opened a page here, or is in other rooms than before."""
+        self._unknown.add(user_id)
+        self._arrival.set()
+
+    def refresh(self, user_ids: Collection[UserId]) -> None:
+        """These people, where they are here, may be in other rooms than before."""
+        for user_id in user_ids:
+            if user_id in self._rooms:
+                self.arrive(user_id)
+
+    def announce(self, room_id: RoomId, message_count: int) -> None:
+        """A room has so many messages now. Never waits."""
+        self._apply({room_id: message_count})
+        self._unsaid[room_id] = max(message_count, self._unsaid.get(room_id, 0))
+        self._news.set()
+
+    async def run(self, failures: Failures | None = None) -> None:
+        """Tell and hear until cancelled."""
+        async with supervised(failures) as tasks:
+            tasks.keep(self._listen, "activity")
+            tasks.keep(self._tell, "activity telling")
+            tasks.keep(self._welcome, "activity newcomers")
+            tasks.keep(self._check, "activity check")
+
+    def _apply(self, counts: Mapping[RoomId, int]) -> None:
+        for room_id, count in counts.items():
+            members = self._members.get(room_id)
+            if not members or count <= self._counts.get(room_id, 0):
+                continue
+            self._counts[room_id] = count
+            frame = encode_frame(_element(room_id, count))
+            for user_id in members:
+                for reader in self._hub.readers_of(user_id):
+                    if reader.room_id != room_id:
+                        reader.send(frame)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news = anyio.Event()
+            counts, self._unsaid = self._unsaid, {}
+            await self._broadcast.publish(CHANNEL, json.dumps(counts))
+            await anyio.sleep(GATHER_SECONDS)
+
+    async def _listen(self) -> None:
+        async with self._broadcast.subscribe(CHANNEL) as subscriber:
+            async for text in messages_of(subscriber):
+                try:
+                    self._apply({RoomId(int(room_id)): int(count) for room_id, count in json.loads(text).items()})
+                except (ValueError, TypeError, AttributeError):
+                    logger.warning("Ignored malformed activity")
+
+    async def _welcome(self) -> None:
+        """Learn which rooms newcomers are in; those who come at the same moment share the question."""
+        while True:
+            await self._arrival.wait()
+            self._arrival = anyio.Event()
+            newcomers, self._unknown = self._unknown, set()
+            try:
+                found = await self._feed.rooms_of(newcomers)
+            except FeedUnavailable as error:
+                logger.warning("Could not ask who is in which room: %s", error)
+                self._unknown |= newcomers
+            else:
+                for user_id in newcomers:
+                    self._forget(user_id)
+                    if self._hub.readers_of(user_id):
+                        self._remember(user_id, found.get(user_id, ()))
+            await anyio.sleep(GATHER_SECONDS)
+
+    def _remember(self, user_id: UserId, rooms: Collection[RoomCount]) -> None:
+        self._rooms[user_id] = tuple(room.room_id for room in rooms)
+        for room in rooms:
+            self._members.setdefault(room.room_id, set()).add(user_id)
+            self._counts[room.room_id] = max(room.message_count, self._counts.get(room.room_id, 0))
+        # What was posted and read between the making of a page and this moment has not been told to it.
+        missed = "".join(
+            _element(room.room_id, room.message_count) + read_element(room.room_id, room.read_position)
+            for room in rooms
+            if room.is_recent
+        )
+        if missed:
+            for reader in self._hub.readers_of(user_id):
+                reader.send(encode_frame(missed))
+
+    def _forget(self, user_id: UserId) -> None:
+        for room_id in self._rooms.pop(user_id, ()):
+            members = self._members[room_id]
+            members.discard(user_id)
+            if not members:
+                del self._members[room_id]
+                self._counts.pop(room_id, None)
+
+    async def _check(self) -> None:
+        checks = 0
+        while True:
+            await anyio.sleep(CHECK_SECONDS)
+            checks += 1
+            for user_id in [user_id for user_id in self._rooms if not self._hub.readers_of(user_id)]:
+                self._forget(user_id)
+            if checks % CHECKS_A_RELOAD == 0:
+                self.refresh(list(self._rooms))
+            if self._counts:
+                try:
+                    self._apply(await self._feed.counts_above(self._counts))
+                except FeedUnavailable as error:
+                    logger.warning("Could not ask what is new in other rooms: %s", error)
+
+
+def read_element(room_id: RoomId, position: Position) -> str:
+    """The markup by which a page learns how far its person has read a room."""
+    return f'<hx-read data-room="{room_id}" data-position="{position}"></hx-read>'
+
+
+def _element(room_id: RoomId, count: int) -> str:
+    return f'<hx-activity data-room="{room_id}" data-count="{count}"></hx-activity>'

@@ -1,0 +1,53 @@
+"""What can be meant by a word that is being typed: `:tad`, `@ali`, `/to`."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.person import Visitor
+from chat.database.engine import contains
+from chat.ids import RoomId, UserId
+from chat.messages.commands import COMMANDS
+from chat.messages.emoji import find_emoji
+from chat.messages.mentionable import EVERYBODY
+from chat.messages.mentions import may_call_everybody
+from chat.models import memberships, users
+
+MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A line of the list: what is put into the text, and what stands beside it."""
+
+    text: str
+    label: str
+    note: str = ""
+
+
+async def completions_of(connection: AsyncConnection, visitor: Visitor, room_id: RoomId, word: str) -> list[Completion]:
+    """What `word`, with its first character, can become in one's room; the best first."""
+    kind, query = word[:1], word[1:]
+    if kind == ":" and query:
+        return [Completion(found.character, f":{found.name}:", found.character) for found in find_emoji(query, MOST)]
+    if kind == "/":
+        known = [command for command in COMMANDS if command.name.startswith(query.lower())]
+        return [Completion(f"/{command.name}", command.usage, command.meaning) for command in known]
+    if kind == "@":
+        everybody = [Completion(f"@{EVERYBODY}", EVERYBODY, "everybody in the room")]
+        may_call = EVERYBODY.startswith(query.lower()) and await may_call_everybody(connection, visitor, room_id)
+        return [*await _people(connection, visitor.id, room_id, query), *(everybody if may_call else ())]
+    return []
+
+
+async def _people(connection: AsyncConnection, user_id: UserId, room_id: RoomId, query: str) -> list[Completion]:
+    mine = select(memberships.c.room_id).where(memberships.c.user_id == user_id)
+    statement = (
+        select(users.c.name)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .where(memberships.c.room_id == room_id, memberships.c.room_id.in_(mine), contains(users.c.name, query))
+        .order_by(~func.starts_with(func.lower(users.c.name), query.lower()), func.lower(users.c.name))
+        .limit(MOST)
+    )
+    return [Completion(f"@{name}", name) for name in (await connection.execute(statement)).scalars()]

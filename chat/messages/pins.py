@@ -1,0 +1,79 @@
+"""Pinning messages, so that everybody in a room finds them again."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.person import Visitor
+from chat.errors import Forbidden, NotFound
+from chat.ids import MessageId, RoomId
+from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
+from chat.messages.revise import readable_message
+from chat.models import messages, users
+from chat.rooms.room import may_post, next_revision, room_of_member
+
+MOST_PINNED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A pinned message, and the name of who pinned it, "" when they are gone."""
+
+    message: Message
+    by: str
+
+
+async def pin(database: AsyncEngine, visitor: Visitor, message_id: MessageId, *, pinned: bool) -> tuple[Message, bool]:
+    """Pin a message or take it down; committed when this returns. Tells whether that made a difference.
+
+    Whoever may write in the room may do it. Raises `NotFound` when the visitor may not see the message, and `Forbidden`
+    when they may not pin it, the room is archived, or it has 50 already.
+    """
+    async with database.begin() as connection:
+        message, _ = await readable_message(connection, visitor, message_id)
+        if message.is_pinned == pinned:
+            return message, False
+        room = await room_of_member(connection, visitor, message.room_id)
+        # Only then is the number of pins certain, too.
+        revision = await next_revision(connection, room.id)
+        if not may_post(visitor, room):
+            raise Forbidden("Only who may write in this room can pin its messages.")
+        if pinned and await _pins_in(connection, room.id) >= MOST_PINNED:
+            raise Forbidden(f"A room has at most {MOST_PINNED} pinned messages. Unpin one first.")
+        mark = {"pinned_at": func.now(), "pinned_by": visitor.id} if pinned else {"pinned_at": None, "pinned_by": None}
+        one = messages.c.id == message_id
+        changed = update(messages).where(one, messages.c.deleted_at.is_(None)).values(revision=revision, **mark)
+        if (await connection.execute(changed)).rowcount == 0:
+            raise NotFound
+        return message_from((await connection.execute(select_messages().where(one))).one()), True
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """Pinned messages, the latest pin first, and how many come after them on further pages."""
+
+    pins: list[Pinned]
+    more: int
+
+
+async def pinned_in(connection: AsyncConnection, room_id: RoomId, skipped: int = 0) -> Pins:
+    """The pinned messages of a room after the first `skipped`: all of them, unless they are very long."""
+    who = users.alias("who")
+    statement = (
+        select_messages()
+        .add_columns(who.c.name.label("pinned_by_name"))
+        .outerjoin(who, who.c.id == messages.c.pinned_by)
+        .where(messages.c.room_id == room_id, messages.c.pinned_at.is_not(None))
+        .order_by(messages.c.pinned_at.desc(), messages.c.id.desc())
+        .offset(skipped)
+    )
+    shown = cut(statement, MOST_ON_A_PAGE, by="pinned_at", descending=True)
+    rows = (await connection.execute(shown.order_by(text("pinned_at DESC, id DESC")))).all()
+    found = [Pinned(message_from(row), row.pinned_by_name or "") for row in rows]
+    return Pins(found, rows[0].asked_in_all - len(rows) if rows else 0)
+
+
+async def _pins_in(connection: AsyncConnection, room_id: RoomId) -> int:
+    pinned = (messages.c.room_id == room_id) & messages.c.pinned_at.is_not(None)
+    return int((await connection.execute(select(func.count()).select_from(messages).where(pinned))).scalar_one())

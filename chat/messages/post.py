@@ -1,0 +1,278 @@
+"""Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from markupsafe import Markup
+from sqlalchemy import ARRAY, BigInteger, Boolean, Row, Text, Uuid, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.person import Visitor
+from chat.batches import Batches
+from chat.crash import crash_point
+from chat.database.engine import time_limit
+from chat.errors import InvalidInput, NotFound
+from chat.ids import Revision, RoomId, UserId
+from chat.live.hub import Hub
+from chat.live.source import Changes
+from chat.live.unread_counts import Activity
+from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
+from chat.messages.markdown import Written
+from chat.messages.mentions import write
+from chat.messages.message import Message, message_from, select_messages
+from chat.messages.rendering import as_change, markup_of
+from chat.messages.workshop import Workshop
+from chat.models import memberships, messages
+from chat.rooms.room import Room, may_manage, may_post, room_of_member
+
+LONGEST_BODY = 10_000
+MOST_AT_ONCE = 100
+MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
+# While it is rendered and stored, a post takes about so many times the memory of its text.
+MOST_BYTES_UNDER_WAY = 16 * MEGABYTE
+TIMES_ITS_BODY = 10
+# A connection that died without a word must not hold everybody's messages until the kernel gives it up.
+COMMIT_SECONDS = 10
+
+# One statement, because a room's row lock held across round trips costs four times the throughput. The locks, taken in
+# the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
+# order; ids and times are taken under them, so they are in that order too. Slow mode touches one's own membership, in
+# slow rooms only: of two posts at the same moment the second waits there, looks again, and finds it comes too soon.
+_POST = (
+    text("""
+    WITH asked AS (
+        SELECT * FROM unnest(
+            :author_ids, :author_names, :administrators, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
+            WITH ORDINALITY AS asked (
+                author_id, author_name, is_administrator, room_id, client_id, body, body_html, mentions, place)
+    ), allowed AS (
+        SELECT asked.*, CASE WHEN manages THEN 0 ELSE slow_seconds END AS slow_seconds,
+            row_number() OVER (PARTITION BY room_id, author_id ORDER BY place) = 1 AS is_first
+        FROM asked JOIN memberships USING (room_id) JOIN rooms ON rooms.id = room_id,
+            LATERAL (SELECT (role = 'owner' OR is_administrator) AND kind <> 'direct') AS it (manages)
+        WHERE memberships.user_id = author_id AND (posting = 'everybody' OR manages)
+          AND NOT EXISTS (
+            SELECT FROM messages WHERE messages.author_id = asked.author_id AND messages.client_id = asked.client_id)
+    ), waited AS (
+        UPDATE memberships SET posted_at = clock_timestamp()
+        FROM allowed
+        WHERE slow_seconds > 0 AND is_first AND memberships.room_id = allowed.room_id AND user_id = author_id
+          AND coalesce(memberships.posted_at <= clock_timestamp() - make_interval(secs => slow_seconds), true)
+        RETURNING place
+    ), accepted AS (
+        SELECT allowed.*,
+            row_number() OVER in_room AS step,
+            lag(author_id) OVER in_room AS author_before,
+            first_value(author_id) OVER in_room AS first_author_id
+        FROM allowed
+        WHERE slow_seconds = 0 OR place IN (SELECT place FROM waited)
+        WINDOW in_room AS (PARTITION BY room_id ORDER BY place)
+    ), locked AS (
+        SELECT id FROM rooms WHERE id IN (SELECT room_id FROM accepted) AND archived_at IS NULL ORDER BY id FOR UPDATE
+    ), grown AS (
+        SELECT room_id, count(*) AS steps, min(first_author_id) AS first_author_id,
+            (array_agg(author_id ORDER BY step DESC))[1] AS last_author_id
+        FROM locked JOIN accepted ON accepted.room_id = locked.id
+        GROUP BY room_id
+    ), room AS (
+        UPDATE rooms SET
+            revision = revision + steps,
+            message_count = message_count + steps,
+            newest_author_id = last_author_id,
+            newest_at = clock_timestamp(),
+            newest_starts_day = coalesce(
+                date_trunc('day', newest_at, 'UTC') <> date_trunc('day', clock_timestamp(), 'UTC'), true),
+            newest_continues = coalesce(
+                newest_author_id = first_author_id AND newest_at > clock_timestamp() - interval '5 minutes', false)
+        FROM grown
+        WHERE rooms.id = grown.room_id
+        RETURNING rooms.id, revision - steps AS revision, message_count - steps AS position,
+            newest_at, newest_continues, newest_starts_day
+    ), posted AS (
+        INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+            posted_revision, revision, created_at)
+        SELECT room_id, author_id, client_id, body, body_html,
+            CASE WHEN step = 1 THEN newest_continues ELSE author_id = author_before END,
+            step = 1 AND newest_starts_day,
+            position + step, revision + step, revision + step, newest_at
+        FROM accepted JOIN room ON room.id = room_id
+        ORDER BY room_id, step
+        RETURNING *
+    ), mentioned AS (
+        INSERT INTO mentions (user_id, message_id, room_id, position)
+        SELECT user_id, posted.id, posted.room_id, posted.position
+        FROM posted JOIN asked USING (author_id, client_id),
+            unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
+    )
+    SELECT posted.*, author_name, NULL AS reacting, (SELECT epoch FROM installation) AS epoch
+    FROM posted JOIN asked USING (author_id, client_id)
+    ORDER BY posted.room_id, posted.position
+""")
+    .bindparams(
+        bindparam("author_ids", type_=ARRAY(BigInteger)),
+        bindparam("author_names", type_=ARRAY(Text)),
+        bindparam("administrators", type_=ARRAY(Boolean)),
+        bindparam("room_ids", type_=ARRAY(BigInteger)),
+        bindparam("client_ids", type_=ARRAY(Uuid)),
+        bindparam("bodies", type_=ARRAY(Text)),
+        bindparam("bodies_html", type_=ARRAY(Text)),
+        bindparam("mentions", type_=ARRAY(Text)),
+    )
+    .columns(reactions=JSONB)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What somebody wants to post."""
+
+    author: Visitor
+    room_id: RoomId
+    body: str
+    written: Written
+    client_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The outcome of posting: the message, its markup, whom it mentions, and whether this request made it."""
+
+    message: Message
+    html: Markup
+    is_new: bool
+    mentioned: frozenset[UserId] = frozenset()
+
+
+def checked_body(body: str) -> str:
+    """What a person typed, as it is kept; raises `InvalidInput` when it is empty or too long."""
+    body = body.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
+    if not body.strip():
+        raise InvalidInput(body="Write something first.")
+    if len(body) > LONGEST_BODY:
+        raise InvalidInput(body=f"This is {len(body):,} characters long; a message has at most {LONGEST_BODY:,}.")
+    return body
+
+
+async def why_refused(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
+    """What stands in the way of a post: `NotFound`, or `InvalidInput` that says what; None when nothing does."""
+    try:
+        room = await room_of_member(connection, author, room_id)
+    except NotFound as missing:
+        return missing
+    if room.is_archived:
+        return InvalidInput(body="This room is archived: it can be read, but not written in.")
+    if not may_post(author, room):
+        return InvalidInput(body="Only the room’s owners and administrators can write here.")
+    if room.slow_seconds and not may_manage(author, room):
+        return await _too_soon(connection, author, room)
+    return None
+
+
+async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) -> InvalidInput | None:
+    mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == author.id)
+    passed = select(func.extract("epoch", func.clock_timestamp() - memberships.c.posted_at)).where(mine)
+    since = (await connection.execute(passed)).scalar_one_or_none()
+    wait = 0 if since is None else math.ceil(room.slow_seconds - since)
+    if wait <= 0:
+        return None
+    return InvalidInput(body=f"Wait {how_much_more(wait)}: this room is in slow mode.")
+
+
+def how_much_more(seconds: int) -> str:
+    """A time to wait in words: from two minutes on in minutes."""
+    count, unit = (seconds, "second") if seconds < 120 else (math.ceil(seconds / 60), "minute")
+    return f"{count} more {unit}{'' if count == 1 else 's'}"
+
+
+class Posting:
+    """Where messages come in. Those that come while others are being committed share the next commit."""
+
+    def __init__(self, database: AsyncEngine, workshop: Workshop, hub: Hub, activity: Activity) -> None:
+        self._database = database
+        self._workshop = workshop
+        self._hub = hub
+        self._activity = activity
+        self._batches = Batches(
+            self._post_and_publish,
+            MOST_AT_ONCE,
+            size=lambda post: len(post.written.html),
+            most_bytes=MOST_BYTES_AT_ONCE,
+        )
+        self._under_way = Budget(MOST_BYTES_UNDER_WAY)
+
+    async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
+        """Post a message; committed and announced when this returns. A repeat answers with the first message.
+
+        Raises `InvalidInput` for the body, or where the author may not post there, or not yet, and `NotFound` when the
+        author is not in the room.
+        """
+        body = checked_body(body)
+        async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
+            written = await write(self._database, self._workshop, author, room_id, body)
+            return await self._batches.ask(Post(author, room_id, body, written, client_id))
+
+    async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
+        try:
+            rows = await self._commit(posts)
+        except DBAPIError as error:
+            if len(posts) > 1:
+                # One of them is at fault, or there twice: the others must not pay for it.
+                return [answer for post in posts for answer in await self._post_and_publish([post])]
+            if not isinstance(error, IntegrityError):
+                raise
+            # The same request came to another process at the same moment, and has won.
+            rows = []
+        made: dict[tuple[int, UUID], Posted] = {}
+        mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
+        for _, in_room in groupby(rows, lambda row: row.room_id):
+            found = list(in_room)
+            posted = [message_from(row) for row in found]
+            changes = tuple(as_change(message) for message in posted)
+            first, last = found[0], found[-1]
+            await self._hub.publish(
+                first.room_id, first.epoch, Revision(first.revision - 1), Changes(changes, last.revision)
+            )
+            self._activity.announce(first.room_id, last.position)
+            crash_point("after_publish")
+            for row, message in zip(found, posted, strict=True):
+                asked = (row.author_id, row.client_id)
+                made[asked] = Posted(message, markup_of(message), is_new=True, mentioned=mentions[asked])
+        return [made.get((post.author.id, post.client_id)) or await self._earlier(post) for post in posts]
+
+    async def _commit(self, posts: list[Post]) -> Sequence[Row[Any]]:
+        """The new messages' rows, by room and position."""
+        values = {
+            "author_ids": [post.author.id for post in posts],
+            "author_names": [post.author.name for post in posts],
+            "administrators": [post.author.is_administrator for post in posts],
+            "room_ids": [post.room_id for post in posts],
+            "client_ids": [post.client_id for post in posts],
+            "bodies": [post.body for post in posts],
+            "bodies_html": [str(post.written.html) for post in posts],
+            "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
+        }
+        async with time_limit(COMMIT_SECONDS), self._database.begin() as connection:
+            rows = (await connection.execute(_POST, values)).all()
+            crash_point("before_commit")
+        crash_point("after_commit")
+        return rows
+
+    async def _earlier(self, post: Post) -> Posted | Exception:
+        statement = select_messages().where(
+            messages.c.author_id == post.author.id, messages.c.client_id == post.client_id
+        )
+        async with self._database.connect() as connection:
+            row = (await connection.execute(statement)).one_or_none()
+            if row is None:
+                refusal = await why_refused(connection, post.author, post.room_id)
+                return refusal or InvalidInput(body="That came a moment too early. Send it again.")
+        if row.room_id != post.room_id:
+            return NotFound()
+        message = message_from(row)
+        return Posted(message, markup_of(message), is_new=False)

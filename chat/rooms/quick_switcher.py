@@ -1,0 +1,48 @@
+"""Where one can go, by name: the quick switcher's list."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.people import find_people
+from chat.accounts.person import Visitor
+from chat.rooms.create import find_rooms
+from chat.rooms.sidebar import sidebar_of
+from chat.text import single_line
+
+MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A line of the list: a room, a direct conversation, or somebody to begin one with."""
+
+    path: str
+    name: str
+    icon: str
+    note: str = ""
+
+
+async def destinations(connection: AsyncConnection, visitor: Visitor, query: str) -> list[Destination]:
+    """Where `query` can lead, one's own rooms first; without a query where something is new, then where it was last."""
+    query = single_line(query).lower()
+    sidebar = await sidebar_of(connection, visitor)
+    mine = sorted((*sidebar.rooms, *sidebar.directs), key=lambda room: not room.unread)
+    found = [
+        Destination(f"/rooms/{room.id}", room.name, room.kind, f"{room.unread} new" if room.unread else "")
+        for room in mine
+        if query in room.name.lower()
+    ]
+    if query:
+        listed = {destination.path for destination in found}
+        found += [
+            Destination(f"/rooms/{room.id}", room.name, room.kind, "" if room.is_member else "not joined")
+            for room in await find_rooms(connection, visitor.id, query)
+            if f"/rooms/{room.id}" not in listed
+        ]
+        found += [
+            Destination(f"/people/{person.id}", person.name, "chat", "Profile")
+            for person in await find_people(connection, query)
+        ]
+        found.sort(key=lambda destination: not destination.name.lower().startswith(query))
+    return found[:MOST]

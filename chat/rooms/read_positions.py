@@ -1,0 +1,70 @@
+"""How far people have read, and how far there is to read. Unread is the difference; nothing is ever counted."""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.database.engine import is_one_of
+from chat.ids import MessageId, Position, RoomId, UserId
+from chat.live.source import RoomCount
+from chat.models import memberships, messages, rooms
+
+_COUNTS_ABOVE = text("""
+    SELECT rooms.id, message_count FROM unnest(:room_ids, :counts) AS known (room_id, known_count)
+    JOIN rooms ON rooms.id = known.room_id
+    WHERE message_count > known_count
+""").bindparams(bindparam("room_ids", type_=ARRAY(BigInteger)), bindparam("counts", type_=ARRAY(BigInteger)))
+
+
+async def mark_read(connection: AsyncConnection, user_id: UserId, room_id: RoomId, position: Position) -> bool:
+    """Move one's read position in a room forward, at most to its newest message; whether it has moved."""
+    reached = func.least(position, rooms.c.message_count)
+    moved = await connection.execute(
+        update(memberships)
+        .where(memberships.c.room_id == room_id, memberships.c.user_id == user_id)
+        .where(rooms.c.id == room_id, memberships.c.read_position < reached)
+        .values(read_position=reached)
+    )
+    return moved.rowcount > 0
+
+
+async def mark_unread_from(
+    connection: AsyncConnection, user_id: UserId, message_id: MessageId
+) -> tuple[RoomId, Position] | None:
+    """Count a message and everything after it as not read; the room and the new position, None when not in the room."""
+    statement = (
+        update(memberships)
+        .where(messages.c.id == message_id, memberships.c.room_id == messages.c.room_id)
+        .where(memberships.c.user_id == user_id)
+        .values(read_position=messages.c.position - 1)
+        .returning(memberships.c.room_id, memberships.c.read_position)
+    )
+    row = (await connection.execute(statement)).one_or_none()
+    return (row.room_id, row.read_position) if row else None
+
+
+async def rooms_of(connection: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
+    """The rooms these people are in and how many messages each has."""
+    statement = (
+        select(
+            memberships.c.user_id,
+            rooms.c.id,
+            rooms.c.message_count,
+            memberships.c.read_position,
+            (rooms.c.newest_at > func.now() - text("interval '2 minutes'")).label("is_recent"),
+        )
+        .join(rooms, rooms.c.id == memberships.c.room_id)
+        .where(is_one_of(memberships.c.user_id, user_ids))
+    )
+    found: dict[UserId, list[RoomCount]] = {}
+    for row in await connection.execute(statement):
+        count = RoomCount(row.id, row.message_count, row.read_position, bool(row.is_recent))
+        found.setdefault(row.user_id, []).append(count)
+    return found
+
+
+async def counts_above(connection: AsyncConnection, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
+    """How many messages these rooms have, where they have more than this."""
+    rows = await connection.execute(_COUNTS_ABOVE, {"room_ids": list(counts), "counts": list(counts.values())})
+    return {row.id: row.message_count for row in rows}

@@ -1,0 +1,53 @@
+"""Who may sit in a room, and whether those who do still may."""
+
+from collections.abc import Collection
+
+from sqlalchemy import ARRAY, BigInteger, bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.batches import Batches
+from chat.database.engine import reading
+from chat.ids import RoomId, SessionId, UserId
+
+_SEATED = text("""
+    SELECT user_id, room_id FROM unnest(:user_ids, :room_ids) AS seat (user_id, room_id)
+    JOIN memberships USING (user_id, room_id)
+""").bindparams(bindparam("user_ids", type_=ARRAY(BigInteger)), bindparam("room_ids", type_=ARRAY(BigInteger)))
+
+# A seat without a room has room id 0 here, which no room has.
+_EXPELLED = text("""
+    SELECT seat.session_id, seat.room_id, sessions.id IS NULL AS has_ended
+    FROM unnest(:session_ids, :room_ids) AS seat (session_id, room_id)
+    LEFT JOIN sessions ON sessions.id = seat.session_id
+        AND sessions.revoked_at IS NULL AND sessions.expires_at > now()
+    LEFT JOIN memberships ON memberships.room_id = seat.room_id AND memberships.user_id = sessions.user_id
+    WHERE sessions.id IS NULL OR (seat.room_id <> 0 AND memberships.user_id IS NULL)
+""").bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("room_ids", type_=ARRAY(BigInteger)))
+
+
+async def expelled_from(
+    connection: AsyncConnection, seats: Collection[tuple[SessionId, RoomId | None]]
+) -> set[tuple[SessionId, RoomId | None]]:
+    """Which (session, room) pairs have lost their right; (session, None) when the session itself has ended."""
+    values = {"session_ids": [seat[0] for seat in seats], "room_ids": [seat[1] or 0 for seat in seats]}
+    rows = await connection.execute(_EXPELLED, values)
+    return {(row.session_id, None if row.has_ended else row.room_id) for row in rows}
+
+
+class Seats:
+    """Who is in which room, asked by every page that connects: thousands at once after a restart."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+        self._batches = Batches(self._look_up, most=1000)
+
+    async def has(self, user_id: UserId, room_id: RoomId) -> bool:
+        """Whether somebody is in a room."""
+        return await self._batches.ask((user_id, room_id))
+
+    async def _look_up(self, seats: list[tuple[UserId, RoomId]]) -> list[bool]:
+        values = {"user_ids": [seat[0] for seat in seats], "room_ids": [seat[1] for seat in seats]}
+        async with reading(self._database) as connection:
+            rows = await connection.execute(_SEATED, values)
+            taken = {(row.user_id, row.room_id) for row in rows}
+        return [seat in taken for seat in seats]

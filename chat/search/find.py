@@ -1,0 +1,255 @@
+"""Finding messages: those one may read, and no others."""
+
+import functools
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import anyio
+import anyio.to_thread
+from markupsafe import Markup
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    String,
+    cast,
+    extract,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import REGCONFIG, TSQUERY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.accounts.person import Visitor
+from chat.database.engine import is_one_of
+from chat.errors import DatabaseUnavailable, InvalidInput
+from chat.ids import MessageId, RoomId, UserId
+from chat.messages.emoji import shortcodes
+from chat.messages.message import Message, message_from, select_messages
+from chat.models import memberships, messages, rooms, searchable, users
+from chat.rooms.room import direct_name, others_in
+from chat.search.extract import extract as extract_of
+from chat.search.folding import spaced
+from chat.search.query import Question, Term
+
+PAGE = 20
+# How many messages are weighed against each other, the newest that fit: a word that half of a million messages have
+# must not be weighed in all of them.
+WEIGHED = 1000
+FADES_IN = 30 * 24 * 3600.0  # seconds after which a message weighs half
+
+# However many people search for however long, most of the database's connections are there for everything else.
+_limiter = functools.cache(lambda: anyio.CapacityLimiter(4))
+
+QUERY_CANCELED = "57014"
+# The planner must see the words, which differ by a factor of a million in how often they stand; an index that is in
+# memory is not as slow as it thinks; and compiling a query takes longer than answering it.
+_PREPARE = text("""
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
+        set_config('random_page_cost', '1.1', true), set_config('statement_timeout', '5s', true)
+""")
+
+Order = Literal["best", "newest"]
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which answers are wanted: the `page`th page, in an order, of the messages below `before`."""
+
+    order: Order = "best"
+    page: int = 1
+    before: MessageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A message that answers the question."""
+
+    message: Message
+    room_name: str
+    extract: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of answers. `has_more` says that there is a next page; `older` is where to go on beyond `WEIGHED`."""
+
+    finds: list[Find]
+    has_more: bool
+    older: MessageId | None
+
+
+async def find(database: AsyncEngine, visitor: Visitor, question: Question, part: Part) -> Found:
+    """What answers a question in the visitor's rooms, among the newest `WEIGHED` messages that fit.
+
+    Raises `InvalidInput` for the field `q` when it names nobody or no room, or takes too long.
+    """
+    try:
+        async with _limiter(), database.connect() as connection:
+            await connection.execute(_PREPARE)
+            return await _find(connection, visitor, question, part)
+    except DatabaseUnavailable as error:
+        if error.sqlstate != QUERY_CANCELED:
+            raise
+        raise InvalidInput(q="That takes too long to find. Add a word, or say in: or from:.") from error
+
+
+async def check_names(connection: AsyncConnection, visitor: Visitor, question: Question) -> None:
+    """Raise `InvalidInput` for the field `q` when a question names nobody or no room."""
+    await _rooms_meant(connection, visitor, question)
+    for authors in filter(None, (question.authors, question.unwanted_authors)):
+        await _authors_meant(connection, visitor, authors)
+
+
+async def _find(connection: AsyncConnection, visitor: Visitor, question: Question, part: Part) -> Found:
+    conditions = await _conditions(connection, visitor, question)
+    if part.before:
+        conditions.append(searchable.c.message_id < part.before)
+    weighed = (
+        select(searchable.c.message_id, searchable.c.words, searchable.c.posted_at)
+        .where(*conditions)
+        .order_by(searchable.c.message_id.desc())
+        .limit(WEIGHED)
+        .subquery()
+    )
+    age = cast(extract("epoch", func.now() - weighed.c.posted_at), Float)
+    weight = _rank(weighed.c.words, question) / (1 + age / FADES_IN)
+    newest = weighed.c.message_id.desc()
+    statement = (
+        select(
+            weighed.c.message_id,
+            func.count().over().label("candidates"),
+            func.min(weighed.c.message_id).over().label("oldest"),
+        )
+        .order_by(*([newest] if part.order == "newest" else [weight.desc(), newest]))
+        .limit(PAGE + 1)
+        .offset((part.page - 1) * PAGE)
+    )
+    rows = (await connection.execute(statement)).all()
+    has_more = len(rows) > PAGE
+    is_cut = bool(rows) and rows[0].candidates == WEIGHED and not has_more
+    finds = await _shown(connection, visitor, question, [row.message_id for row in rows[:PAGE]])
+    return Found(finds, has_more, rows[0].oldest if is_cut else None)
+
+
+async def _shown(
+    connection: AsyncConnection, visitor: Visitor, question: Question, message_ids: list[MessageId]
+) -> list[Find]:
+    statement = (
+        select_messages()
+        .add_columns(rooms.c.kind, rooms.c.name.label("room_name"))
+        .join(rooms, rooms.c.id == messages.c.room_id)
+        # A message may have been deleted before its words are.
+        .where(is_one_of(messages.c.id, message_ids), messages.c.deleted_at.is_(None))
+    )
+    found = {row.id: row for row in await connection.execute(statement)}
+    people = await others_in(connection, visitor.id, [row.room_id for row in found.values() if row.kind == "direct"])
+    rows = [found[message_id] for message_id in message_ids if message_id in found]
+    shown = [message_from(row) for row in rows]
+    names = [row.room_name or direct_name(visitor, people[row.room_id]) for row in rows]
+    # Twenty long messages and twenty terms take a tenth of a second.
+    extracts = await anyio.to_thread.run_sync(lambda: [extract_of(each.body, question.wanted) for each in shown])
+    return [Find(*each) for each in zip(shown, names, extracts, strict=True)]
+
+
+async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[ColumnElement[bool]]:
+    conditions = [
+        is_one_of(searchable.c.room_id, await _rooms_meant(connection, visitor, question)),
+        *(_condition(term) for term in question.terms),
+    ]
+    if question.authors:
+        authors = await _authors_meant(connection, visitor, question.authors)
+        conditions.append(is_one_of(searchable.c.author_id, authors))
+    if question.unwanted_authors:
+        authors = await _authors_meant(connection, visitor, question.unwanted_authors)
+        conditions.append(not_(is_one_of(searchable.c.author_id, authors)))
+    if question.since:
+        conditions.append(searchable.c.posted_at >= question.since)
+    if question.until:
+        conditions.append(searchable.c.posted_at < question.until)
+    if question.wants_link:
+        conditions.append(searchable.c.has_link)
+    if question.wants_no_link:
+        conditions.append(not_(searchable.c.has_link))
+    return conditions
+
+
+def _condition(term: Term) -> ColumnElement[bool]:
+    said = or_(
+        false() if term.is_sign else searchable.c.words.op("@@")(_as_query(term, by_prefix=not term.is_phrase)),
+        *(searchable.c.text.contains(text, autoescape=True) for text in _texts(term)),
+    )
+    return not_(func.coalesce(said, False)) if term.is_unwanted else said
+
+
+def _texts(term: Term) -> list[str]:
+    """What is looked for within the text. Signs are in no index: 600,000 messages are read in 0.1 seconds."""
+    if term.is_sign:
+        return [term.text, *shortcodes(term.text)]
+    return [term.text] if term.is_substring else []
+
+
+def _as_query(term: Term, *, by_prefix: bool) -> ColumnElement[str]:
+    """Its words in their order, the last as the beginning of a word. Nothing is looked for where there is no word."""
+    phrase = func.phraseto_tsquery(literal("simple", REGCONFIG), literal(spaced(term.text)), type_=TSQUERY)
+    if not by_prefix or len(term.text) == 1:
+        return phrase
+    return cast(func.nullif(cast(phrase, String), "") + ":*", TSQUERY)
+
+
+def _rank(words: ColumnElement[str], question: Question) -> ColumnElement[float]:
+    """How much there is of what was looked for; a whole word counts twice as much as a beginning."""
+    rank: ColumnElement[float] = literal(0.01, Float)
+    for term in question.wanted:
+        for by_prefix in (False, True):
+            rank = rank + func.coalesce(func.ts_rank(words, _as_query(term, by_prefix=by_prefix), type_=Float), 0.0)
+    return rank
+
+
+async def _rooms_meant(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[RoomId]:
+    statement = (
+        select(rooms.c.id, rooms.c.kind, rooms.c.name)
+        .join(memberships, memberships.c.room_id == rooms.c.id)
+        .where(memberships.c.user_id == visitor.id)
+    )
+    mine = (await connection.execute(statement)).all()
+    if not question.rooms and not question.unwanted_rooms:
+        return [row.id for row in mine]
+    people = await others_in(connection, visitor.id, [row.id for row in mine if row.kind == "direct"])
+    names = {row.id: (row.name or direct_name(visitor, people[row.id])).lower() for row in mine}
+    meant = _called(names, question.rooms) if question.rooms else set(names)
+    return sorted(meant - (_called(names, question.unwanted_rooms) if question.unwanted_rooms else set()))
+
+
+def _called(names: dict[RoomId, str], wanted: tuple[str, ...]) -> set[RoomId]:
+    meant = {room_id for name in wanted for room_id in _closest(names, name)}
+    if not meant:
+        raise InvalidInput(q=f"You are in no room called “{wanted[0]}”.")
+    return meant
+
+
+async def _authors_meant(connection: AsyncConnection, visitor: Visitor, authors: tuple[str, ...]) -> list[UserId]:
+    wanted = [visitor.name.lower() if name == "me" else name for name in authors]
+    named = or_(*(func.lower(users.c.name).contains(name, autoescape=True) for name in wanted))
+    rows = (await connection.execute(select(users.c.id, users.c.name).where(named))).all()
+    names = {row.id: row.name.lower() for row in rows}
+    meant = {user_id for name in wanted for user_id in _closest(names, name)}
+    if "me" in authors:
+        meant.add(visitor.id)
+    if not meant:
+        raise InvalidInput(q=f"Nobody here is called “{authors[0]}”.")
+    return sorted(meant)
+
+
+def _closest(names: dict[Key, str], wanted: str) -> set[Key]:
+    """Whose name this is, else whose begins with it, else whose has it somewhere."""
+    for fits in (wanted.__eq__, lambda name: name.startswith(wanted), lambda name: wanted in name):
+        found = {key for key, name in names.items() if fits(name)}
+        if found:
+            return found
+    return set()

@@ -1,0 +1,165 @@
+"""Keeps the search index in step with the messages, a moment after them.
+
+A message of ten thousand different letters takes as long as a thousand ordinary ones, and one that PostgreSQL refuses
+must not hold up the others. So rooms take turns, each step has a bounded number of bytes and takes about a second, a
+step that fails or is slow is halved, and a single message that fails is set aside and tried again later.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import anyio
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat.database.engine import reading
+from chat.errors import DatabaseUnavailable
+from chat.ids import RoomId
+from chat.search.index_steps import (
+    LEAST_BYTES,
+    MOST_BYTES,
+    is_our_turn,
+    limit_time,
+    message_to_retry,
+    retry,
+    rooms_behind,
+    set_aside,
+    step,
+)
+from chat.search.lag import lag_of
+from chat.seldom import Seldom
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+STEP_SECONDS = 0.5  # the aim for a step; a slower one is halved, a much faster one doubled
+STATEMENT_SECONDS = 5.0  # a step's timeout; then it is halved
+# The timeout of a single message: a faster one is only slow. The connection's own limit is 30 seconds.
+LAST_TRY_SECONDS = 25.0
+TURN_SECONDS = 0.5  # how long rooms are indexed before the list of rooms that are behind is read again
+REPORT_SECONDS = 60.0
+LATE_SECONDS = 60.0  # a message that cannot be found for so long is worth a line in the log
+
+_CANCELED = "57014"
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A room's last turn, and how many bytes a step has."""
+
+    most_bytes: int = MOST_BYTES
+    served_at: float = 0.0
+
+
+class Indexing:
+    """Makes new and changed messages searchable. `run` must be running, in one process or in all of them."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+        self._turns: dict[RoomId, _Turn] = {}
+        self._reported_at = monotonic()
+        self._log_line = Seldom()
+
+    async def run(self) -> None:
+        """Catch up again and again until cancelled."""
+        while True:
+            try:
+                while await self._serve_rooms():
+                    pass
+                await self._retry_one()
+                await self._report()
+            except DatabaseUnavailable as error:
+                if self._log_line.is_due():
+                    logger.warning("Could not make new messages searchable: %s", error)
+            await anyio.sleep(PAUSE_SECONDS)
+
+    async def _serve_rooms(self) -> bool:
+        """Take a step in each room that is behind, for one turn; returns whether there is more to do."""
+        async with reading(self._database) as connection:
+            behind = await rooms_behind(connection)
+        # Rooms that are up to date need no entry.
+        self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
+        ends_at = monotonic() + TURN_SECONDS
+        for room_id in self._by_turn(behind):
+            if not await self._serve(room_id):
+                return False
+            if monotonic() > ends_at:
+                break
+        return bool(behind)
+
+    def _by_turn(self, room_ids: Sequence[RoomId]) -> list[RoomId]:
+        """Sort the rooms that are behind by their waiting time, the longest first."""
+        return sorted(room_ids, key=lambda room_id: self._turns[room_id].served_at)
+
+    async def _serve(self, room_id: RoomId) -> bool:
+        """Take a step in a room; False if another process is indexing."""
+        turn = self._turns[room_id]
+        started = monotonic()
+        try:
+            is_ours = await self._step(room_id, turn.most_bytes)
+        except (DBAPIError, DatabaseUnavailable) as error:
+            if not _is_about_the_messages(error):
+                raise
+            if turn.most_bytes > LEAST_BYTES:
+                turn.most_bytes //= 2
+            else:
+                await self._set_aside(room_id, error)
+        else:
+            if not is_ours:
+                return False
+            took = monotonic() - started
+            if took > STEP_SECONDS:
+                turn.most_bytes = max(LEAST_BYTES, turn.most_bytes // 2)
+            elif took < STEP_SECONDS / 4:
+                turn.most_bytes = min(MOST_BYTES, turn.most_bytes * 2)
+        turn.served_at = monotonic()
+        return True
+
+    async def _step(self, room_id: RoomId, most_bytes: int) -> bool:
+        async with self._database.begin() as connection:
+            await limit_time(connection, STATEMENT_SECONDS if most_bytes > LEAST_BYTES else LAST_TRY_SECONDS)
+            if not await is_our_turn(connection):
+                return False
+            await step(connection, room_id, most_bytes)
+            return True
+
+    async def _set_aside(self, room_id: RoomId, error: Exception) -> None:
+        async with self._database.begin() as connection:
+            message_id = await set_aside(connection, room_id, _reason(error)) if await is_our_turn(connection) else None
+        if message_id is not None:
+            logger.warning("Message %d cannot be made searchable: %s", message_id, _reason(error))
+
+    async def _retry_one(self) -> None:
+        async with self._database.begin() as connection:
+            message_id = await message_to_retry(connection)
+        if message_id is None:
+            return
+        try:
+            async with self._database.begin() as connection:
+                await limit_time(connection, LAST_TRY_SECONDS)
+                await retry(connection, message_id)
+        except (DBAPIError, DatabaseUnavailable) as error:
+            if not _is_about_the_messages(error):
+                raise
+            logger.warning("Message %d still cannot be made searchable: %s", message_id, _reason(error))
+
+    async def _report(self) -> None:
+        """Log from time to time how far search is behind, if it is."""
+        if monotonic() - self._reported_at < REPORT_SECONDS:
+            return
+        self._reported_at = monotonic()
+        async with reading(self._database) as connection:
+            lag = await lag_of(connection)
+        if lag.seconds > LATE_SECONDS:
+            logger.warning("Search is behind by %d changes; the oldest is %d s old", lag.changes, lag.seconds)
+
+
+def _is_about_the_messages(error: Exception) -> bool:
+    """Whether a step failed because of its messages or its time, not because the database is away."""
+    return not isinstance(error, DatabaseUnavailable) or error.sqlstate == _CANCELED
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).partition("\n")[0][:200]

@@ -1,0 +1,46 @@
+"""Limits how many requests from one address are answered at the same time, for people who are not signed in.
+
+Behind a proxy all connections come from its address, so that they cannot be limited by address
+(serving/connections.py). Their requests can.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat.addresses import network_of
+from chat.web.middleware.throttling import UNLIMITED_PATHS
+
+
+class CrowdMiddleware:
+    """Refuses a request without a session while `most` others from the same address are being answered.
+
+    It stands after the session middleware: people who are signed in pass. So does a load balancer that asks whether the
+    process lives: it would restart it.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, refuse: Callable[[Request], Response]) -> None:
+        self.app = app
+        self._most = most
+        self._refuse = refuse
+        self._answering: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        passes = scope["type"] != "http" or scope["path"] in UNLIMITED_PATHS or scope["state"]["visitor"] is not None
+        if passes or not scope.get("client"):
+            await self.app(scope, receive, send)
+            return
+        network = network_of(scope["client"][0])
+        if self._answering[network] >= self._most:
+            await self._refuse(Request(scope, receive))(scope, receive, send)
+            return
+        self._answering[network] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._answering[network] -= 1
+            if not self._answering[network]:
+                del self._answering[network]

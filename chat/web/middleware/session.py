@@ -1,0 +1,139 @@
+"""Who makes a request: every request passes here once, and its session is looked up in the database once."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat.accounts.installation import Installation
+from chat.accounts.person import Visitor
+from chat.accounts.sessions import installation_and_visitors, refresh_session, session_of_refresh_token
+from chat.accounts.tokens import Signer, Tokens
+from chat.audit import request_context
+from chat.batches import Batches
+from chat.database.engine import reading, time_limit
+from chat.errors import DatabaseUnavailable, NotFound
+from chat.ids import SessionId
+from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
+
+LOOK_UP_SECONDS = 5.0
+ANONYMOUS_PATHS = ("/static/", "/healthz", "/readyz")
+
+
+class SignInNeeded(Exception):
+    """Only somebody signed in may do this."""
+
+
+class SessionMiddleware:
+    """Sets `state.visitor` (or None) and `state.installation`, and refreshes tokens silently.
+
+    The access token spares forged and expired requests a look at the database; the session's row decides. Requests that
+    come at the same moment share one look.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        database: AsyncEngine,
+        signer: Signer,
+        *,
+        now: Callable[[], datetime],
+        longest: timedelta,
+        unavailable: Callable[[Request, Exception], Awaitable[Response]],
+    ) -> None:
+        self.app = app
+        self._database = database
+        self._signer = signer
+        self._now = now
+        self._longest = longest
+        self._unavailable = unavailable
+        self._lookups = Batches(self._look_up, most=1000)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        state.update(visitor=None, installation=None, installation_name="simplechat")
+        if scope["path"].startswith(ANONYMOUS_PATHS):
+            await self.app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            tokens = await self._identify(connection, can_set_cookies=scope["type"] == "http")
+        except DatabaseUnavailable as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
+            else:
+                await (await self._unavailable(Request(scope, receive), error))(scope, receive, send)
+            return
+        context = request_context.get()
+        if context is not None and state["visitor"] is not None:
+            context.user_id = state["visitor"].id
+        lost = state["visitor"] is None and refresh_token(connection) is not None
+        if tokens is None and not lost:
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_tokens(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                # A handler that signs somebody in or out has the last word.
+                if not any("refresh=" in cookie for cookie in headers.getlist("set-cookie")):
+                    if tokens is not None:
+                        give_tokens(connection, headers, tokens)
+                    else:
+                        take_tokens(connection, headers)
+            await send(message)
+
+        await self.app(scope, receive, send_with_tokens)
+
+    async def _identify(self, connection: HTTPConnection, *, can_set_cookies: bool) -> Tokens | None:
+        state, now = connection.state, self._now()
+        access, refresh = access_token(connection), refresh_token(connection)
+        session_id = self._signer.session_of(access, "access") if access else None
+        state.installation, state.visitor = await self._lookups.ask(session_id)
+        if state.installation is not None:
+            state.installation_name = state.installation.name
+        if session_id is not None or not refresh:
+            return None
+        async with self._database.begin() as database:
+            if not can_set_cookies:
+                state.visitor = await session_of_refresh_token(database, self._signer, refresh, now)
+                return None
+            refreshed = await refresh_session(database, self._signer, refresh, now, longest=self._longest)
+        if refreshed is None:
+            return None
+        state.visitor, tokens = refreshed
+        return tokens
+
+    async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
+        wanted = {session_id for session_id in session_ids if session_id is not None}
+        async with time_limit(LOOK_UP_SECONDS), reading(self._database) as database:
+            installation, visitors = await installation_and_visitors(database, wanted, self._now())
+        return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
+
+
+def visitor(request: Request) -> Visitor:
+    """The signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back."""
+    found: Visitor | None = request.state.visitor
+    if found is None:
+        raise SignInNeeded
+    return found
+
+
+def administrator(request: Request) -> Visitor:
+    """The signed-in administrator; raises `SignInNeeded`, or `NotFound` for anybody else."""
+    found = visitor(request)
+    if not found.is_administrator:
+        raise NotFound
+    return found
+
+
+def zone_of(request: Request) -> str | None:
+    """The time zone the visitor has chosen, else what their browser says is theirs; None when neither does."""
+    return visitor(request).time_zone or zone(request)

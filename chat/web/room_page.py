@@ -1,0 +1,115 @@
+"""The room's page: a part of its history, who is online, and the composer."""
+
+from uuid import uuid4
+
+from markupsafe import Markup
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chat.accounts.person import Visitor
+from chat.database.engine import reading
+from chat.ids import MessageId, Position, Revision, RoomId
+from chat.messages.history import HistoryPage, page_after, page_around, page_before
+from chat.messages.rendering import markup_of_page
+from chat.rooms.online_members import online_markup
+from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
+from chat.rooms.settings import SLOW
+from chat.rooms.sidebar import room_and_sidebar
+from chat.templating import page
+from chat.web.forms import whole_number
+from chat.web.middleware.session import visitor
+from chat.web.shell import page_with_sidebar
+
+
+async def room_page(
+    request: Request,
+    *,
+    room_id: RoomId | None = None,
+    around: MessageId | None = None,
+    composer: dict[str, object] | None = None,
+) -> Response:
+    """A room, by default the one in the request's path, at its newest messages unless the request asks for others.
+
+    The revision is read before the messages: a page that is newer than it says is sent some changes again, which does
+    no harm.
+    """
+    me, room_id = visitor(request), room_id or RoomId(request.path_params["room_id"])
+    state, after = request.app.state, position_in(request, "after")
+    async with reading(state.database) as connection:
+        room, sidebar = await room_and_sidebar(connection, me, room_id)
+        if not room.is_member:
+            return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
+        found, revision, html = await _shown_messages(request, connection, room, around)
+        online = await state.online_members.of(connection, room.id, state.presence.online())
+    context = {
+        "room": room,
+        "people": room.people,
+        "page": found,
+        "html": html,
+        "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
+        "epoch": request.state.installation.epoch,
+        "revision": revision,
+        "online_html": online_markup(online.joined_by(me)),
+        "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
+        "is_live": found.newer is None,
+        "left_off": room.read_position if after is None else after,
+        "unread_above": _unread_above(room, found) if found.newer is None and around is None else 0,
+        "writing": _writing(me, room),
+    }
+    return page_with_sidebar(request, "rooms/room.html", context, sidebar)
+
+
+async def room_head(request: Request) -> Response:
+    """What stands around a room's messages, for a page that is open; the composer only where it becomes another one."""
+    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
+    async with reading(request.app.state.database) as connection:
+        room = await room_of_member(connection, me, room_id)
+    context = {
+        "room": room,
+        "people": room.people,
+        "composer": {"client_id": uuid4(), "body": "", "error": ""},
+        "writing": _writing(me, room),
+        "shown": request.query_params.get("writing", ""),
+    }
+    return page(request, "rooms/_head.html", context)
+
+
+def position_in(request: Request, name: str) -> Position | None:
+    """The place in a room's history that the address names, if any."""
+    text = request.query_params.get(name)
+    number = 0 if text == "0" else whole_number(text)
+    return None if number is None else Position(number)
+
+
+def _unread_above(room: Room, shown: HistoryPage) -> int:
+    """How many messages are new when some of them are further up than what is shown, or none."""
+    if room.level in QUIET or not shown.messages or room.read_position >= shown.messages[0].position - 1:
+        return 0
+    return room.message_count - room.read_position
+
+
+def _writing(visitor: Visitor, room: Room) -> str:
+    """How somebody may write in a room: not, because it is archived or closed to them, free, or once in a while."""
+    if room.is_archived:
+        return "archived, to be restored" if may_manage(visitor, room) else "archived"
+    if not may_post(visitor, room):
+        return "closed"
+    return SLOW[room.slow_seconds] if room.slow_seconds and not may_manage(visitor, room) else "free"
+
+
+async def _shown_messages(
+    request: Request, connection: AsyncConnection, room: Room, around: MessageId | None
+) -> tuple[HistoryPage, Revision, Markup]:
+    before, after = position_in(request, "before"), position_in(request, "after")
+    if around is not None:
+        found = await page_around(connection, room.id, around)
+    elif before is not None:
+        found = await page_before(connection, room.id, before)
+    elif after is not None:
+        found = await page_after(connection, room.id, after)
+    else:
+        installation = request.state.installation
+        newest = await request.app.state.newest_pages.at(connection, installation, room.id, room.revision)
+        return newest.page, newest.revision, newest.html
+    return found, room.revision, markup_of_page(found.messages)
