@@ -183,6 +183,13 @@ def test_the_rule_for_routes_finds_what_it_is_for(bad: str) -> None:
     assert sql_in(bad)
 
 
+def test_elements_of_our_own_do_not_take_the_prefix_of_htmx() -> None:
+    for folder in ("chat", "templates", "static/js", "tests", "benchmarks"):
+        for file in (ROOT / folder).rglob("*.*"):
+            if file.suffix in {".py", ".html", ".js"} and "vendor" not in file.parts and file != Path(__file__):
+                assert set(re.findall(r"<(hx-[a-z]+)", file.read_text())) <= {"hx-partial"}, file
+
+
 def test_nothing_is_left_for_later() -> None:
     marker = re.compile(r"\b(TODO|FIXME|XXX)\b")
     for folder in ("chat", "migrations", "templates", "static/css", "static/js", "tests"):

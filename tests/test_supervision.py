@@ -136,7 +136,7 @@ async def pages_are_live(author: Person, reader: Person, text: str, to_break: Ca
         author.post(1, text)
         await page.until_shows(text)
         author.post(elsewhere, text)
-        await page.until(lambda: any(f'<hx-activity data-room="{elsewhere}"' in frame for frame in page.frames))
+        await page.until(lambda: any(f'<chat-activity data-room="{elsewhere}"' in frame for frame in page.frames))
         async with LiveClient(author, 1):
             await page.until(lambda: any(f'data-idle="{author.id} {reader.id}"' in frame for frame in page.frames))
 

@@ -31,7 +31,7 @@ REMOVED = 4403
 NOT_FOUND = 4404
 
 CHECK_SECONDS = 5.0
-NEWS = encode_frame("<hx-news></hx-news>")
+NEWS = encode_frame("<chat-news></chat-news>")
 RECENT_SECONDS = 10.0  # how long a page may be on its way to its connection and miss nothing
 MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # in that time; a page that may have missed more reloads everything
 MOST_TOLD_OF_TYPING = 200  # readers of a room in this process
@@ -178,7 +178,7 @@ class Notices:
             self._hub.send_to_room(RoomId(room_id), markup, most=MOST_TOLD_OF_TYPING)
         if "mentioned" in notice:
             user_ids, room_id, position = notice["mentioned"]
-            frame = encode_frame(f'<hx-mention data-room="{room_id}" data-position="{position}"></hx-mention>')
+            frame = encode_frame(f'<chat-mention data-room="{room_id}" data-position="{position}"></chat-mention>')
             self._send_to_people(user_ids, frame)
         if "read" in notice:
             user_id, room_id, position = notice["read"]
@@ -200,7 +200,7 @@ class Notices:
             return
         left = room_id or closed
         # Pages about a room that do not follow its messages.
-        leave = encode_frame(f'<hx-left data-room="{left}"></hx-left>')
+        leave = encode_frame(f'<chat-left data-room="{left}"></chat-left>')
         for reader in list(self._hub.readers()):
             if reader.session_id in ended:
                 self._end_session(reader)

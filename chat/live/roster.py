@@ -82,4 +82,4 @@ def _roster(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, st
     active = " ".join(map(str, sorted(online - idle)[:MOST_TOLD]))
     resting = " ".join(map(str, sorted(idle)[:MOST_TOLD]))
     about = " ".join(f"{user_id} {emoji}" for user_id, emoji in statuses.items())
-    return f'<hx-roster data-online="{active}" data-idle="{resting}" data-statuses="{about}"></hx-roster>'
+    return f'<chat-roster data-online="{active}" data-idle="{resting}" data-statuses="{about}"></chat-roster>'

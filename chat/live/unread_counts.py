@@ -153,8 +153,8 @@ class Activity:
 
 def read_element(room_id: RoomId, position: Position) -> str:
     """The markup by which a page learns how far its person has read a room."""
-    return f'<hx-read data-room="{room_id}" data-position="{position}"></hx-read>'
+    return f'<chat-read data-room="{room_id}" data-position="{position}"></chat-read>'
 
 
 def _element(room_id: RoomId, count: int) -> str:
-    return f'<hx-activity data-room="{room_id}" data-count="{count}"></hx-activity>'
+    return f'<chat-activity data-room="{room_id}" data-count="{count}"></chat-activity>'

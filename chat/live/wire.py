@@ -44,7 +44,7 @@ def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revis
     """A frame that takes a page from `cursor` to `reached`.
 
     A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
-    loaded and ignored elsewhere. live.js reads the `<hx-cursor>` element; htmx, having no handler for it, drops it.
+    loaded and ignored elsewhere. live.js reads the `<chat-cursor>` element.
     """
     parts = []
     # A message changed again within the frame is sent once, as it is now.
@@ -58,11 +58,11 @@ def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revis
                 f'<hx-partial hx-target="#m-{change.message_id}" hx-swap="outerMorph">{change.html}</hx-partial>'
                 for change in group
             ]
-    return encode_frame(f'{"".join(parts)}<hx-cursor data-cursor="{reached}"></hx-cursor>')
+    return encode_frame(f'{"".join(parts)}<chat-cursor data-cursor="{reached}"></chat-cursor>')
 
 
 # Browsers do not tell a page of pings: this tells it that its connection lives. htmx drops it, as it does a cursor.
-HEARTBEAT = encode_frame("<hx-alive></hx-alive>")
+HEARTBEAT = encode_frame("<chat-alive></chat-alive>")
 
 
 BACKLOG = Backlog()  # of this process

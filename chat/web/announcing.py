@@ -78,7 +78,7 @@ async def announce_roles(state: State, room_id: RoomId) -> None:
 
 async def announce_news(state: State, room_id: RoomId) -> None:
     """What stands around a room's messages is to be looked at again: it is not the same for everybody."""
-    await state.notices.show_in_room(room_id, "<hx-news></hx-news>")
+    await state.notices.show_in_room(room_id, "<chat-news></chat-news>")
 
 
 async def announce_deletion(state: State, room: Room, member_ids: Collection[UserId]) -> None:
@@ -105,4 +105,4 @@ async def _announce_list(state: State, room_id: RoomId, members: Collection[User
 
 
 def _pages(paths: Iterable[str]) -> str:
-    return f'<hx-pages data-paths="{" ".join(paths)}"></hx-pages>'
+    return f'<chat-pages data-paths="{" ".join(paths)}"></chat-pages>'

@@ -67,7 +67,7 @@ async def choose_my_theme(request: Request) -> Response:
             await choose_theme(connection, me.id, form.get("theme", ""))
     except InvalidInput as invalid:
         return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
-    await request.app.state.notices.show_people([me.id], f'<hx-theme data-theme="{form["theme"]}"></hx-theme>')
+    await request.app.state.notices.show_people([me.id], f'<chat-theme data-theme="{form["theme"]}"></chat-theme>')
     return _saved("theme")
 
 

@@ -48,11 +48,11 @@ window.addEventListener("beforeunload", () => (leaving = true));
 
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
   heardAt = Date.now();
-  if (message.data.includes("<hx-news>")) lookAround();
+  if (message.data.includes("<chat-news>")) lookAround();
   // One is in that room no longer, and this is a page about it.
-  const left = /<hx-left data-room="(\d+)">/.exec(message.data);
+  const left = /<chat-left data-room="(\d+)">/.exec(message.data);
   if (left && !leaving && `${location.pathname}/`.startsWith(`/rooms/${left[1]}/`)) location.assign("/");
-  const cursor = /<hx-cursor data-cursor="(\d+)">/.exec(message.data);
+  const cursor = /<chat-cursor data-cursor="(\d+)">/.exec(message.data);
   const messages = document.getElementById("messages");
   if (cursor && messages) messages.dataset.revision = cursor[1];
 });

@@ -44,9 +44,9 @@ function showPage({ dataset: { paths } }) {
   }, 300 + 700 * Math.random());
 }
 
-const SHOWN = { "hx-name": showName, "hx-theme": showTheme, "hx-times": showTimes, "hx-pages": showPage };
+const SHOWN = { "chat-name": showName, "chat-theme": showTheme, "chat-times": showTimes, "chat-pages": showPage };
 document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
-  if (!/<hx-(name|theme|times|pages) /.test(message.data)) return;
+  if (!/<chat-(name|theme|times|pages) /.test(message.data)) return;
   const news = new DOMParser().parseFromString(message.data, "text/html");
   for (const element of news.querySelectorAll(Object.keys(SHOWN).join())) SHOWN[element.localName](element);
 });

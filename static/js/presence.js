@@ -5,7 +5,7 @@
 const roster = new CSSStyleSheet();
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, roster];
 
-const ROSTER = /<hx-roster data-online="([\d ]*)" data-idle="([\d ]*)" data-statuses="([^"]*)">/;
+const ROSTER = /<chat-roster data-online="([\d ]*)" data-idle="([\d ]*)" data-statuses="([^"]*)">/;
 const EVERY_FACE = `.avatar[data-person]:not([data-person="group"], .online .avatar), .message > .byline > .avatar`;
 const facesOf = (people) =>
   people.match(/\d+/g)?.map((id) => `.avatar[data-person="${id}"], .message[data-author="${id}"] > .byline > .avatar`) ?? [];
@@ -86,8 +86,8 @@ document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message
     writers.delete(id);
     if (id === composer()?.dataset.author) typedAt = 0;
   }
-  if (data.includes("<hx-typing")) {
-    const { person, name } = new DOMParser().parseFromString(data, "text/html").querySelector("hx-typing").dataset;
+  if (data.includes("<chat-typing")) {
+    const { person, name } = new DOMParser().parseFromString(data, "text/html").querySelector("chat-typing").dataset;
     if (person !== composer()?.dataset.author) writers.set(person, { name, until: Date.now() + FORGET });
   }
   showWriters();

@@ -57,9 +57,9 @@ function tellOf(link, apply) {
 
 // What is said while a list is on its way may be newer than that.
 const NEWS = [
-  [/<hx-activity data-room="(\d+)" data-count="(\d+)">/g, hear],
-  [/<hx-read data-room="(\d+)" data-position="(\d+)">/g, read],
-  [/<hx-mention data-room="(\d+)" data-position="(\d+)">/g, mention],
+  [/<chat-activity data-room="(\d+)" data-count="(\d+)">/g, hear],
+  [/<chat-read data-room="(\d+)" data-position="(\d+)">/g, read],
+  [/<chat-mention data-room="(\d+)" data-position="(\d+)">/g, mention],
 ];
 const said = new Map();
 function learn(apply, room, number) {
@@ -85,7 +85,7 @@ document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message
     learn(apply, room, number);
     if (apply === read) heardRead(room, number);
   }
-  if (message.data.includes("<hx-sidebar>")) loadSidebar();
+  if (message.data.includes("<chat-sidebar>")) loadSidebar();
   if (readForm() && messages()?.lastElementChild) learn(hear, readForm().dataset.room, newest());
   count();
 });

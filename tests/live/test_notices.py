@@ -30,7 +30,7 @@ async def test_what_was_told_while_a_page_was_on_its_way_reaches_it(alice: Perso
 
 
 def heard(page: LiveClient) -> set[str]:
-    return set(re.findall(r"<hx-(mention|sidebar|news)", "".join(page.frames)))
+    return set(re.findall(r"<chat-(mention|sidebar|news)", "".join(page.frames)))
 
 
 def test_who_is_dismissed_before_the_connection_stands_is_sent_away_when_it_does() -> None:

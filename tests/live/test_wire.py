@@ -37,7 +37,7 @@ def test_a_frame_upserts_what_is_new_and_morphs_what_is_old() -> None:
     assert text == (
         '<hx-partial hx-target="#messages" hx-swap="upsert"><li>new</li></hx-partial>'
         '<hx-partial hx-target="#m-3" hx-swap="outerMorph"><li>edited</li></hx-partial>'
-        '<hx-cursor data-cursor="13"></hx-cursor>'
+        '<chat-cursor data-cursor="13"></chat-cursor>'
     )
 
 

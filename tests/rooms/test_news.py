@@ -16,17 +16,17 @@ ACTS = {
     "opening a room shows on the maker's other pages": (
         lambda alice, _bob: alice.submit("/rooms", {"name": "Kitchen", "kind": "closed"}),
         "alice",
-        "<hx-sidebar>",
+        "<chat-sidebar>",
     ),
     "opening a room shows where people look for rooms": (
         lambda alice, _bob: alice.submit("/rooms", {"name": "Kitchen", "kind": "open"}),
         "bob",
-        '<hx-pages data-paths="/rooms">',
+        '<chat-pages data-paths="/rooms">',
     ),
     "renaming a room shows where people look for rooms": (
         lambda alice, _bob: alice.submit("/rooms/1/settings", {"name": "Hall"}),
         "bob",
-        '<hx-pages data-paths="/rooms">',
+        '<chat-pages data-paths="/rooms">',
     ),
     "a new name shows wherever the old one stood": (
         lambda alice, _bob: alice.submit("/profile/name", {"name": 'Alicia "Al" <b>'}),
@@ -36,7 +36,7 @@ ACTS = {
     "a new name shows in the list of direct conversations": (
         lambda alice, _bob: alice.submit("/profile/name", {"name": "Alicia"}),
         "bob",
-        "<hx-sidebar>",
+        "<chat-sidebar>",
     ),
     "a new name shows in the list of who is online": (
         lambda alice, _bob: alice.submit("/profile/name", {"name": "Alicia"}),
@@ -46,64 +46,64 @@ ACTS = {
     "a theme shows on one's other pages": (
         lambda alice, _bob: alice.submit("/profile/theme", {"theme": "dark"}),
         "alice",
-        '<hx-theme data-theme="dark">',
+        '<chat-theme data-theme="dark">',
     ),
     "a time zone and a clock show on one's other pages": (
         lambda alice, _bob: alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "12"}),
         "alice",
-        '<hx-times data-time-zone="Asia/Tokyo" data-hour-cycle="h12">',
+        '<chat-times data-time-zone="Asia/Tokyo" data-hour-cycle="h12">',
     ),
     "a new member shows in the list of people": (
         lambda alice, _bob: sign_up(alice.server, "Carol Clark"),
         "bob",
-        '<hx-pages data-paths="/people">',
+        '<chat-pages data-paths="/people">',
     ),
     "a new owner shows in the list of members": (
         lambda alice, _bob: alice.submit("/rooms/1/members/2/owner"),
         "bob",
-        '<hx-pages data-paths="/rooms/1/members /rooms/1/settings">',
+        '<chat-pages data-paths="/rooms/1/members /rooms/1/settings">',
     ),
     "a direct conversation shows on the other person's pages": (
         lambda alice, bob: alice.open_direct(bob),
         "bob",
-        "<hx-sidebar>",
+        "<chat-sidebar>",
     ),
     "who may sign up shows on another administrator's page": (
         lambda alice, _bob: alice.submit("/admin/sign-up", {"open": "no"}),
         "alice",
-        '<hx-pages data-paths="/admin /admin/invites">',
+        '<chat-pages data-paths="/admin /admin/invites">',
     ),
     "a room's link shows to those who manage the room": (
         lambda alice, _bob: alice.submit("/rooms/1/invite", {"days": "7", "uses": "5"}),
         "alice",
-        '<hx-pages data-paths="/rooms/1/invite">',
+        '<chat-pages data-paths="/rooms/1/invite">',
     ),
     "a room's link that ends shows to those who manage the room": (
         lambda alice, _bob: alice.submit("/rooms/1/invite/end"),
         "alice",
-        '<hx-pages data-paths="/rooms/1/invite">',
+        '<chat-pages data-paths="/rooms/1/invite">',
     ),
     "a room's link that a removal renews shows to those who manage the room": (
         lambda alice, _bob: alice.submit("/rooms/1/members/2/remove"),
         "alice",
-        '<hx-pages data-paths="/rooms/1/invite">',
+        '<chat-pages data-paths="/rooms/1/invite">',
     ),
     "a room's link that is used shows to those who manage the room": (
         lambda alice, bob: bob.submit(re.findall(r"/join/[\w-]+", alice.get("/rooms/1/invite").text)[0]),
         "alice",
-        '<hx-pages data-paths="/rooms/1/invite">',
+        '<chat-pages data-paths="/rooms/1/invite">',
     ),
     "a room's link that brings in a stranger shows in the list of links": (
         lambda alice, _bob: sign_up(
             alice.server, "Carol Clark", re.findall(r"/join/([\w-]+)", alice.get("/rooms/1/invite").text)[0]
         ),
         "alice",
-        '<hx-pages data-paths="/admin /admin/invites">',
+        '<chat-pages data-paths="/admin /admin/invites">',
     ),
     "a room's link shows in the list of links": (
         lambda alice, _bob: alice.submit("/rooms/1/invite", {"days": "7", "uses": "5"}),
         "alice",
-        '<hx-pages data-paths="/admin /admin/invites">',
+        '<chat-pages data-paths="/admin /admin/invites">',
     ),
 }
 

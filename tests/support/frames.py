@@ -27,5 +27,5 @@ def changes_in(frame: bytes) -> tuple[list[tuple[int, int]], list[tuple[int, int
             assert swap == "outerMorph"
             assert [target] == [f"m-{message_id}" for message_id, _ in found]
             changed += found
-    cursor = re.findall(r'<hx-cursor data-cursor="(\d+)"></hx-cursor>', text)
+    cursor = re.findall(r'<chat-cursor data-cursor="(\d+)"></chat-cursor>', text)
     return new, changed, int(cursor[0]) if cursor else None

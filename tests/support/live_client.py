@@ -149,7 +149,7 @@ class LiveClient:
 
     def _receive(self, frame: str) -> None:
         """Do what htmx does with a frame: upsert what is new, morph what is loaded, ignore what is not."""
-        if "<hx-alive>" in frame:
+        if "<chat-alive>" in frame:
             return
         if self.keeps_frames:
             self.frames.append(frame)
@@ -163,7 +163,7 @@ class LiveClient:
                     assert target == f"m-{number}"
                     if number in self.view:
                         self.view[number] = body
-        for cursor in re.findall(r'<hx-cursor data-cursor="(\d+)">', frame):
+        for cursor in re.findall(r'<chat-cursor data-cursor="(\d+)">', frame):
             self.after = int(cursor)
         self._changed.set()
 
