@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import nodes
 
 from chat.templating import _templates
 from chat.web.static import STYLE_SHEETS
@@ -60,6 +61,28 @@ def test_the_rule_for_templates_finds_what_it_is_for(bad: str) -> None:
 def test_templates_escape_and_know_every_name_they_use() -> None:
     assert _templates.autoescape is True
     assert _templates.undefined.__name__ == "StrictUndefined"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_macro_gets_its_parameters_by_name(template: Path) -> None:
+    assert positional(template.read_text()) == []
+
+
+def positional(template: str) -> list[str]:
+    """Calls of macros whose parameters, after a first one that needs no name, are told apart by their order alone."""
+    tree = _templates.parse(template)
+    macros = {macro.name for macro in tree.find_all(nodes.Macro)}
+    for imported in tree.find_all(nodes.FromImport):
+        macros |= {name if isinstance(name, str) else name[1] for name in imported.names}
+    return [
+        f"{call.lineno}: {call.node.name}"
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and call.node.name in macros and len(call.args) > 1
+    ]
+
+
+def test_the_rule_for_macros_finds_what_it_is_for() -> None:
+    assert positional('{% from "_field.html" import field %}{{ field("name", "Your name", values, errors) }}')
 
 
 @pytest.mark.parametrize("folder", ["static/vendor", "tests/vendor"])

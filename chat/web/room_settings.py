@@ -113,6 +113,7 @@ async def _settings_page(request: Request, room: Room, values: dict[str, str], e
         "values": kept | {"slow_seconds": str(room.slow_seconds)} | values,
         "errors": errors,
         "slow": {str(seconds): label for seconds, label in SLOW.items()},
+        "paces": {str(seconds): f"Every {label}" if seconds else label for seconds, label in SLOW.items()},
         "may_manage": may_manage(visitor(request), room),
     }
     return await shell_page(request, "rooms/settings.html", context)
