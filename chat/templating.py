@@ -1,5 +1,6 @@
 """Jinja2: pages for people, partials for htmx, fragments for the live engine."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -26,9 +27,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(static=static_url, icon=_icon, assets=_assets)
+    environment.globals.update(static=static_url, icon=_icon, assets=_assets, version_of=version_of)
     environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=datetime.isoformat)
     return environment
+
+
+@cache
+def version_of(template: str) -> str:
+    """Return a digest of a template's text, for the address of what browsers keep of it."""
+    return hashlib.sha256((ROOT / "templates" / template).read_bytes()).hexdigest()[:12]
 
 
 @cache

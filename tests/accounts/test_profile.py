@@ -1,5 +1,7 @@
 """The own profile: how one signs in, and where one is signed in."""
 
+import hashlib
+import html
 import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -10,6 +12,7 @@ import pytest
 from chat.accounts.user_agents import agent_of
 from tests.support.databases import query
 from tests.support.people import PASSWORD, Person, browser, sign_in, sign_up
+from tests.support.server import ROOT
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SAFARI = (
@@ -117,6 +120,19 @@ def test_all_the_others_are_signed_out_and_this_one_stays(alice: Person) -> None
     assert is_in(alice)
     assert is_in(bob)
     assert len(sessions(alice)) == 1
+
+
+def test_each_member_has_a_private_style_sheet_whose_address_changes_with_its_text(alice: Person) -> None:
+    bob = sign_up(alice.server, "Bob Brown")
+    version = hashlib.sha256((ROOT / "templates/accounts/me.css").read_bytes()).hexdigest()[:12]
+    for person in (alice, bob):
+        address = html.unescape(re.findall(r'href="(/me\.css[^"]*)"', person.get("/").text)[0])
+        assert address == f"/me.css?u={person.id}&v={version}"
+        sheet = person.get(address)
+        assert sheet.headers["content-type"] == "text/css; charset=utf-8"
+        assert sheet.headers["cache-control"] == "private, max-age=86400"
+        assert f'.message[data-author="{person.id}"] > .tools > .edit {{' in sheet.text
+    assert alice.get("/me.css").text != bob.get("/me.css").text
 
 
 def test_the_chosen_theme_is_on_every_page_even_on_those_of_errors(alice: Person) -> None:
