@@ -44,6 +44,16 @@ def test_a_page_that_reaches_the_present_is_live(alice: Person, bob: Person, win
     assert ids(page) == list(range(1, 123))
 
 
+def test_the_link_to_newer_messages_is_in_the_middle_of_the_history(alice: Person, windows: Windows) -> None:
+    for number in range(1, 61):
+        alice.post(1, f"line {number}")
+    page = windows.open_as(alice, "/rooms/1/messages/5")
+    history, link = (page.locator(element).bounding_box() for element in ("#newer", "#newer a"))
+    assert history
+    assert link
+    assert abs((history["x"] + history["width"] / 2) - (link["x"] + link["width"] / 2)) < 1
+
+
 def test_marking_unread_from_a_page_of_the_past(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(1, 121):
         bob.post(1, f"line {number}")
