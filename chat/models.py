@@ -169,7 +169,7 @@ messages = Table(
     Column("author_id", BigInteger, ForeignKey("users.id"), nullable=False),
     Column("client_id", Uuid, nullable=False),
     Column("body", Text, nullable=False),
-    Column("body_html", Text),  # made from the body when it is written; none for those of versions that did not
+    Column("body_html", Text, nullable=False),  # made from the body when it is written
     Column("reactions", JSONB, nullable=False, server_default="[]"),  # [{"emoji": …, "by": [user ids]}]
     Column("continues", Boolean, nullable=False),
     Column("starts_day", Boolean, nullable=False),

@@ -18,9 +18,10 @@ from tests.support.databases import run as wait_for
 from tests.support.ports import free_port
 
 FILL = """
-    INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
-        revision, created_at)
-    SELECT {room}, 1, gen_random_uuid(), 'message ' || n || ' of some forty characters, say', false, false, n, n, n,
+    INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+        posted_revision, revision, created_at)
+    SELECT {room}, 1, gen_random_uuid(), 'message ' || n || ' of some forty characters, say',
+        '<p>message ' || n || ' of some forty characters, say</p>', false, false, n, n, n,
         now() - (interval '1 second' * ({count} - n))
     FROM generate_series((SELECT message_count FROM rooms WHERE id = {room}) + 1, {count}) AS n;
     UPDATE rooms SET message_count = {count}, revision = {count} WHERE id = {room};

@@ -44,8 +44,8 @@ EXPLAIN = """
     SET client_min_messages = log;
 """
 COLUMNS = (
-    "room_id", "author_id", "client_id", "body", "continues", "starts_day", "position", "posted_revision", "revision",
-    "created_at",
+    "room_id", "author_id", "client_id", "body", "body_html", "continues", "starts_day", "position", "posted_revision",
+    "revision", "created_at",
 )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ async def _measure(url: str, repetitions: int) -> list[Line]:
     async with _engine(url) as database:
         before = time.perf_counter()
         async with asyncio.timeout(1800):
-            while await Indexing(database)._catch_up():
+            while await Indexing(database)._serve_rooms():
                 pass
         made = time.perf_counter() - before
         async with database.connect() as connection:
@@ -132,7 +132,19 @@ async def _fill(url: str, talk: Talk) -> None:
         "messages",
         columns=COLUMNS,
         records=(
-            (number % ROOMS + 1, number % PEOPLE + 1, f"{number:032x}", body, False, False, place, place, place, now)
+            (
+                number % ROOMS + 1,
+                number % PEOPLE + 1,
+                f"{number:032x}",
+                body,
+                body,
+                False,
+                False,
+                place,
+                place,
+                place,
+                now,
+            )
             for number, body in enumerate(talk.messages(MESSAGES))
             for place in [number // ROOMS + 1]
         ),

@@ -149,12 +149,9 @@ async def _make_message(row: Row, known: _Known, workshop: Workshop) -> None:
     body = _text(row["body"])
     if len(body) > LONGEST_BODY:
         raise ValueError("it is too long")
-    if "body_html" in row:
-        kept = "" if row["body_html"] == NULL else _text(row["body_html"])
-        row["body_html"] = _field(await _markup(body, kept, row, known, workshop)) if body else NULL
-    if "reactions" in row:
-        reactions = _reactions(json.loads(_text(row["reactions"])))
-        row["reactions"] = _field(json.dumps(reactions, ensure_ascii=False))
+    kept, reactions = _text(row["body_html"]), _reactions(json.loads(_text(row["reactions"])))
+    row["body_html"] = _field(await _markup(body, kept, row, known, workshop) if body else "")
+    row["reactions"] = _field(json.dumps(reactions, ensure_ascii=False))
 
 
 async def _markup(body: str, kept: str, row: Row, known: _Known, workshop: Workshop) -> str:

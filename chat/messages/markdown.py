@@ -79,11 +79,6 @@ def as_typed(body: str) -> Markup:
     return Markup(f'<p class="typed">{text}</p>')  # noqa: S704  escaped
 
 
-def unkept(body: str) -> Markup:
-    """Render a text without stored markup, at once: a long one as plain text."""
-    return written(body).html if is_brief(body) else as_typed(body)
-
-
 def _is_too_large(made: Written, body: str) -> bool:
     return len(made.html.encode()) > MARKUP_PER_BYTE * len(body.encode()) + MARKUP_ALLOWANCE
 

@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from chat.accounts.person import Person
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.memory import KILOBYTE, size_of
-from chat.messages.markdown import unkept
 from chat.models import messages, users
 
 MOST_NAMES = 20
@@ -85,9 +84,7 @@ def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = Fals
     the rows that are cut off. PostgreSQL knows how long a text is without reading it.
     """
     found = asked.subquery()
-    size = func.octet_length(func.coalesce(found.c.body_html, found.c.body)) + REACTIONS_WEIGH * func.octet_length(
-        cast(found.c.reactions, Text)
-    )
+    size = func.octet_length(found.c.body_html) + REACTIONS_WEIGH * func.octet_length(cast(found.c.reactions, Text))
     order = found.c[by].desc() if descending else found.c[by]
     before = func.sum(size).over(order_by=order, rows=(None, -1))
     in_all = func.sum(size).over().label("bytes_in_all"), func.count().over().label("asked_in_all")
@@ -101,7 +98,7 @@ def message_from(row: Row[Any]) -> Message:
         id=row.id,
         room_id=row.room_id,
         author=Person(row.author_id, row.author_name),
-        body=unkept(row.body) if row.body_html is None else Markup(row.body_html),  # noqa: S704  sanitised when made
+        body=Markup(row.body_html),  # noqa: S704  sanitised when made
         continues=row.continues,
         starts_day=row.starts_day,
         position=row.position,

@@ -29,7 +29,7 @@ _CHANGE = text("""
     UPDATE messages SET
         revision = room.revision,
         body = coalesce(:body, ''),
-        body_html = :body_html,
+        body_html = coalesce(:body_html, ''),
         reactions = CASE WHEN :body IS NULL THEN '[]' ELSE reactions END,
         pinned_at = CASE WHEN :body IS NULL THEN NULL ELSE pinned_at END,
         edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,

@@ -28,7 +28,7 @@ _KEEP = r"""
     ), kept AS (
         INSERT INTO searchable (message_id, room_id, author_id, posted_at, has_link, text)
         SELECT id, room_id, author_id, created_at,
-            coalesce(body_html LIKE '%<a href="http%', body ~ 'https?://'),
+            body_html LIKE '%<a href="http%',
             normalize(regexp_replace(normalize(lower(body), NFKD), '[\u0300-\u036f]', '', 'g'), NFKC)
         FROM changed WHERE deleted_at IS NULL
         ON CONFLICT (message_id) DO UPDATE SET text = excluded.text, has_link = excluded.has_link

@@ -160,7 +160,7 @@ def upgrade() -> None:
         sa.Column("author_id", sa.BigInteger, nullable=False),
         sa.Column("client_id", sa.Uuid, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
-        sa.Column("body_html", sa.Text),
+        sa.Column("body_html", sa.Text, nullable=False),
         sa.Column("reactions", JSONB, server_default="[]", nullable=False),
         sa.Column("continues", sa.Boolean, nullable=False),
         sa.Column("starts_day", sa.Boolean, nullable=False),

@@ -95,8 +95,9 @@ def test_a_direct_room_is_neither_archived_nor_deleted(alice: Person, bob: Perso
 
 MANY = """
     INSERT INTO messages
-        (room_id, author_id, client_id, body, continues, starts_day, created_at, position, posted_revision, revision)
-    SELECT room_id, author_id, gen_random_uuid(), body, continues, starts_day, created_at, n, n, n
+        (room_id, author_id, client_id, body, body_html, continues, starts_day, created_at, position, posted_revision,
+         revision)
+    SELECT room_id, author_id, gen_random_uuid(), body, body_html, continues, starts_day, created_at, n, n, n
     FROM messages, generate_series(3, $2::int) AS n
     WHERE room_id = $1 AND position = 1
 """

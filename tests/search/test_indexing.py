@@ -27,16 +27,16 @@ WRITE = """
         UPDATE rooms SET revision = revision + cardinality($2), message_count = message_count + cardinality($2)
         WHERE id = $1 RETURNING id, revision - cardinality($2) AS before, message_count - cardinality($2) AS position
     )
-    INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
-        revision, created_at)
-    SELECT id, (SELECT min(id) FROM users), gen_random_uuid(), text, false, false, position + n, before + n, before + n,
-        now()
+    INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+        posted_revision, revision, created_at)
+    SELECT id, (SELECT min(id) FROM users), gen_random_uuid(), text, '<p>' || text || '</p>', false, false,
+        position + n, before + n, before + n, now()
     FROM room, said ORDER BY n
 """
 EDIT = """
     WITH room AS (UPDATE rooms SET revision = revision + 1
         WHERE id = (SELECT room_id FROM messages WHERE body = $1) RETURNING revision)
-    UPDATE messages SET body = $2, revision = room.revision FROM room WHERE body = $1
+    UPDATE messages SET body = $2, body_html = '<p>' || $2 || '</p>', revision = room.revision FROM room WHERE body = $1
 """
 # Makes PostgreSQL refuse a message, or take very long for it.
 REFUSE = "RAISE 'string is too long for tsvector'"
@@ -172,7 +172,8 @@ def test_deleted_messages_are_forgotten(chat: str) -> None:
         until(lambda: finds(chat, "tomatoes199"))
         deleted = """
             WITH room AS (UPDATE rooms SET revision = revision + 100 WHERE id = 1 RETURNING revision - 100 AS before)
-            UPDATE messages SET body = '', deleted_at = now(), revision = before + id FROM room WHERE id <= 100
+            UPDATE messages SET body = '', body_html = '', deleted_at = now(), revision = before + id
+            FROM room WHERE id <= 100
         """
         run(execute(chat, deleted))
         until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] == 100)

@@ -246,9 +246,10 @@ def test_the_best_come_first_and_everything_is_reached(alice: Person) -> None:
 
 def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
     copies = """
-        INSERT INTO messages (room_id, author_id, client_id, body, continues, starts_day, position, posted_revision,
-            revision, created_at)
-        SELECT 1, 1, gen_random_uuid(), 'copy ' || n, false, false, n, n, n, now() FROM generate_series(1, 1010) AS n
+        INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+            posted_revision, revision, created_at)
+        SELECT 1, 1, gen_random_uuid(), 'copy ' || n, '<p>copy ' || n || '</p>', false, false, n, n, n, now()
+        FROM generate_series(1, 1010) AS n
     """
     run(execute(alice.server.database_url, copies))
     run(execute(alice.server.database_url, "UPDATE rooms SET revision = 1010, message_count = 1010 WHERE id = 1"))
