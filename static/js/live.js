@@ -1,32 +1,45 @@
-// The connection: resume where the page is, and say when it is lost. What HTML, CSS and htmx cannot do is in these
-// scripts; without them, forms, links and pages still work, and only live update is missing.
-"use strict";
+// The connection: resumes where the page is, tells when it is lost, and brings what others changed, or you elsewhere.
 
-// htmx may have begun before its extensions were here.
-document.addEventListener("DOMContentLoaded", () => htmx.process(document.body));
+// An element of a frame acts once, when htmx puts it into the page, and goes.
+export function onElement(name, act) {
+  customElements.define(`chat-${name}`, class extends HTMLElement {
+    connectedCallback() {
+      this.remove();
+      act(this.dataset);
+    }
+  });
+}
 
-// What one does with a message is not done later by itself, as sending is.
-document.addEventListener("htmx:error", ({ target }) => {
-  if (!target.closest?.(".message")) return;
-  const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
-  notice.textContent = "The server cannot be reached. Try that again in a moment.";
-  document.getElementById("notice").replaceChildren(notice);
-});
-document.addEventListener("htmx:ws:after:connection", () => document.querySelector("#notice > .unreached")?.remove());
+const root = document.documentElement;
+
+export function setParameter(connection, name, value) {
+  const url = new URL(connection.url);
+  if (value) url.searchParams.set(name, value);
+  else url.searchParams.delete(name);
+  connection.url = url.href;
+}
 
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
-  const after = document.getElementById("messages")?.dataset.revision;
-  if (after) connection.url = connection.url.replace(/after=\d+/, `after=${after}`);
+  const shown = document.getElementById("messages")?.dataset.revision;
+  if (shown) setParameter(connection, "after", shown);
+});
+
+onElement("cursor", ({ cursor }) => {
+  // Only after the swap are all messages up to it in place.
+  const keep = () => document.getElementById("messages")?.setAttribute("data-revision", cursor);
+  document.addEventListener("htmx:after:swap", keep, { once: true });
 });
 
 // The room around the messages has changed: its name, who may write in it, what is pinned.
-const lookAround = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
+const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
+onElement("news", loadHead);
 
 let live, heardAt;
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
-  if (live) lookAround();
+  if (live) loadHead();
   [live, heardAt] = [connection, Date.now()];
-  delete document.documentElement.dataset.connection;
+  root.dataset.connection = "open";
+  document.querySelector("#notice > .unreached")?.remove();
 });
 
 // The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
@@ -36,28 +49,53 @@ function doubtSilence() {
   live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
 }
 setInterval(doubtSilence, 5000);
+document.addEventListener("visibilitychange", doubtSilence);
+document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Date.now()));
+onElement("alive", () => {});
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   // Above 4000 the server has said why in a notice; 1000 is this page going away.
-  if (code !== null && code !== 1000 && code < 4000) document.documentElement.dataset.connection = "lost";
+  root.dataset.connection = code !== null && code !== 1000 && code < 4000 ? "lost" : "closed";
 });
-
-// Who leaves or deletes the room here is told of it before the answer comes; that answer is not to be broken off.
-let leaving = false;
-window.addEventListener("beforeunload", () => (leaving = true));
-
-document.addEventListener("htmx:ws:after:message:incoming", ({ detail: { message } }) => {
-  heardAt = Date.now();
-  if (message.data.includes("<chat-news>")) lookAround();
-  // One is in that room no longer, and this is a page about it.
-  const left = /<chat-left data-room="(\d+)">/.exec(message.data);
-  if (left && !leaving && `${location.pathname}/`.startsWith(`/rooms/${left[1]}/`)) location.assign("/");
-  const cursor = /<chat-cursor data-cursor="(\d+)">/.exec(message.data);
-  const messages = document.getElementById("messages");
-  if (cursor && messages) messages.dataset.revision = cursor[1];
-});
-
-document.addEventListener("visibilitychange", doubtSilence);
 
 // A page from the back/forward cache has a closed socket that htmx does not open again.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+// Actions on a message are not repeated automatically, as sending is.
+document.addEventListener("htmx:error", ({ target }) => {
+  if (!target.closest?.(".message")) return;
+  const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
+  notice.textContent = "The server cannot be reached. Try that again in a moment.";
+  document.getElementById("notice").replaceChildren(notice);
+});
+
+// Leaving or deleting a room brings this element before the answer, which must not be broken off.
+let isUnloading = false;
+window.addEventListener("beforeunload", () => (isUnloading = true));
+onElement("left", ({ room }) => {
+  if (!isUnloading && `${location.pathname}/`.startsWith(`/rooms/${room}/`)) location.assign("/");
+});
+
+onElement("theme", ({ theme }) => {
+  if (theme === "system") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  document.querySelector("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
+});
+
+// Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
+let stale;
+onElement("pages", ({ paths }) => {
+  if (!paths.split(" ").includes(location.pathname)) return;
+  clearTimeout(stale);
+  stale = setTimeout(loadPage, 300 + 700 * Math.random());
+});
+
+function loadPage() {
+  const fields = document.querySelectorAll("#main :is(input:not([type=hidden]), textarea)");
+  if ([...fields].some(isChanged)) return;
+  const url = location.pathname + location.search, headers = { "X-Unasked": "yes" };
+  htmx.ajax("GET", url, { target: "#main", select: "#main", swap: "outerMorph", headers });
+}
+
+const isChanged = ({ type, checked, defaultChecked, value, defaultValue }) =>
+  ["checkbox", "radio"].includes(type) ? checked !== defaultChecked : value !== defaultValue;

@@ -1,29 +1,29 @@
-// Telling people of what is new while a page is open but not in front of them, where this browser was asked to.
-"use strict";
+// Notifications and sounds while a page is open but not in front of its reader, where this browser was asked for them.
 
-const wants = (what) => localStorage.getItem(`notifications:${what}`) === "yes";
+const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
+const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
 
-// Not at once: what one writes oneself, or reads on another page, is read by then. A busy room tells once in that time,
-// of what means one if anything does.
+// Not at once: an own message, or one read on another page, is read by then. A busy room notifies once in that time, of
+// a mention if there is one.
 const PATIENCE = 1500;
 const soon = new Map();
-function tellSoon(room, news) {
-  if (!soon.has(room)) setTimeout(tell, PATIENCE, room);
+export function notifySoon(room, news) {
+  if (!soon.has(room)) setTimeout(notify, PATIENCE, room);
   if (!soon.get(room)?.isMention) soon.set(room, news);
 }
 
-async function tell(room) {
+async function notify(room) {
   const { position } = soon.get(room), link = linkOf(room);
   soon.delete(room);
   if (!document.hidden || !link || position <= Number(link.dataset.read)) return;
   if (wants("sounding")) ring();
   if (!wants("shown") || window.Notification?.permission !== "granted") return;
-  const words = await inWords(link, position);
+  const words = await wordsOf(link, position);
   if (words) show(link, words);
 }
 
 // Nothing, of a message that is gone again.
-async function inWords(link, position) {
+async function wordsOf(link, position) {
   try {
     const answer = await fetch(`${link.href}/said/${position}`, { headers: { "X-Unasked": "yes" } });
     if (answer.ok) return await answer.text();
@@ -34,10 +34,14 @@ async function inWords(link, position) {
 }
 
 function show(link, words) {
+  const options = { body: words, tag: link.getAttribute("href") };
   try {
     // One for each room, whatever number of pages is open.
-    const shown = new Notification(link.querySelector(".one-line").textContent, { body: words, tag: link.getAttribute("href") });
-    shown.addEventListener("click", () => (window.focus(), location.assign(link.href)));
+    const shown = new Notification(link.querySelector(".one-line").textContent, options);
+    shown.addEventListener("click", () => {
+      window.focus();
+      location.assign(link.href);
+    });
   } catch {
     // Some phones have the name and not the thing.
   }
@@ -56,17 +60,15 @@ function ring() {
 }
 
 // The switches in the profile.
-document.addEventListener("change", async ({ target }) => {
-  const what = target.dataset.notifications;
-  if (!what) return;
-  if (what === "shown" && target.checked) target.checked = (await window.Notification?.requestPermission()) === "granted";
-  localStorage.setItem(`notifications:${what}`, target.checked ? "yes" : "no");
-  document.getElementById("notifications-refused").hidden = what !== "shown" || window.Notification?.permission !== "denied";
-  if (what === "sounding" && target.checked) ring();
+const panel = document.getElementById("notifications");
+panel?.addEventListener("change", async ({ target }) => {
+  const kind = target.dataset.notifications;
+  if (kind === "shown" && target.checked) target.checked = await asks();
+  localStorage.setItem(`notifications:${kind}`, target.checked ? "yes" : "no");
+  const isRefused = kind === "shown" && window.Notification?.permission === "denied";
+  document.getElementById("notifications-refused").hidden = !isRefused;
+  if (kind === "sounding" && target.checked) ring();
 });
-document.addEventListener("DOMContentLoaded", () => {
-  const panel = document.getElementById("notifications");
-  if (!panel) return;
-  panel.hidden = false;
-  for (const box of panel.querySelectorAll("[data-notifications]")) box.checked = wants(box.dataset.notifications);
-});
+const asks = async () => (await window.Notification?.requestPermission()) === "granted";
+if (panel) panel.hidden = false;
+for (const box of panel?.querySelectorAll("[data-notifications]") ?? []) box.checked = wants(box.dataset.notifications);

@@ -227,7 +227,7 @@ def test_what_a_page_asked_as_its_person_was_removed_says_nothing(alice: Person,
     page = windows.open_as(bob, f"/rooms/{board}")
     held: list[Callable[[], None]] = []
     page.route(f"**/rooms/{board}/head*", lambda route: held.append(route.continue_))
-    page.evaluate("lookAround()")
+    page.evaluate("htmx.trigger('#room-news', 'changed')")
     wait_until(lambda: bool(held), page)
     alice.submit(f"/rooms/{board}/members/{bob.id}/remove")
     expect(page.locator("#notice")).to_contain_text("no longer in this room")

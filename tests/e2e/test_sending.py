@@ -259,7 +259,7 @@ def test_what_is_sent_before_a_quote_that_never_comes_stays(alice: Person, windo
     send(page, "Yes")
     release(page, quotes)
     expect(page.locator("#composer-error")).to_contain_text("could not be quoted")
-    page.evaluate("sendAgain()")
+    page.evaluate("dispatchEvent(new Event('online'))")
     page.wait_for_timeout(500)
     expect(page.locator("#body")).to_have_value("Yes")
     page.keyboard.press("Enter")
@@ -286,7 +286,7 @@ def test_pages_of_one_room_keep_what_each_has(alice: Person, windows: Windows) -
     send(other, "ok")
     expect(one.locator("#m-1 .body")).to_have_text("ok")
     expect(other.locator("#body")).to_have_value("")
-    wait_until(lambda: "a long thought" in str(one.evaluate("localStorage.getItem(draftKey(composer()))")), one)
+    wait_until(lambda: "a long thought" in str(one.evaluate("localStorage.getItem(localStorage.key(0))")), one)
     one.reload()
     expect(one.locator("#body")).to_have_value("a long thought")
     other.reload()
@@ -323,8 +323,10 @@ def test_what_was_not_acknowledged_goes_again_though_the_connection_is_there_alr
 ) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.evaluate(
-        "() => { const draft = { body: 'late', id: newId(), submitted: 'late' };"
-        " localStorage.setItem(draftKey(composer()), JSON.stringify(draft)); restoreDraft(); }"
+        "() => { const { dataset, action } = document.getElementById('composer');"
+        " const draft = { body: 'late', id: crypto.randomUUID(), submitted: 'late' };"
+        " localStorage.setItem(`draft:${dataset.author}:${new URL(action).pathname}`, JSON.stringify(draft));"
+        " htmx.ajax('GET', '/rooms/1', { target: '#writing', select: '#writing', swap: 'outerHTML' }); }"
     )
     expect(page.locator("#messages .body")).to_have_text(["late"])
     expect(page.locator("#body")).to_have_value("")
@@ -345,8 +347,9 @@ def test_what_was_added_before_a_reload_is_still_the_next_message(alice: Person,
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.route("**/rooms/1/messages", lambda route: route.abort())
     page.evaluate(
-        "() => localStorage.setItem(draftKey(composer()),"
-        " JSON.stringify({ body: 'first\\nand', id: newId(), submitted: 'first' }))"
+        "() => { const { dataset, action } = document.getElementById('composer');"
+        " const draft = { body: 'first\\nand', id: crypto.randomUUID(), submitted: 'first' };"
+        " localStorage.setItem(`draft:${dataset.author}:${new URL(action).pathname}`, JSON.stringify(draft)); }"
     )
     page.reload()
     expect(page.locator("#body")).to_have_value("first\nand")

@@ -178,7 +178,7 @@ def wait_until(condition: Callable[[], bool], page: Page, within: float = 10) ->
 
 def wait_until_live(page: Page) -> None:
     """Wait until a page has its connection, if it wants one. Only what is told after that is sure to reach it."""
-    is_live = "!document.getElementById('live') || live?.socket?.readyState === WebSocket.OPEN"
+    is_live = "!document.getElementById('live') || document.documentElement.dataset.connection === 'open'"
     wait_until(lambda: bool(page.evaluate(is_live)), page, within=30)
 
 

@@ -1,0 +1,213 @@
+// What is unread: messages less those that are read, beside each room and in the title. A message is read once it is
+// really on the screen; after "Mark unread" only when its reader comes to the room again or writes in it.
+import { onElement } from "./live.js";
+import { messages, scroller } from "./messages.js";
+
+const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
+const titleOfPage = document.title.replace(/^\(\d+\) /, "");
+const mentionsOf = ({ dataset: { mentions, read } }) => mentions.split(" ").filter((each) => Number(each) > read);
+
+function showBadge(badge, label, isMention) {
+  badge.hidden = !label;
+  badge.classList.toggle("mentioned", isMention);
+  badge.querySelector(".number").textContent = (isMention ? "@" : "") + label;
+}
+
+function showCounts() {
+  let total = 0, mentions = 0;
+  for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
+    const isQuiet = ["nothing", "hidden"].includes(link.dataset.level), mine = mentionsOf(link).length;
+    const unread = isQuiet ? 0 : Math.max(0, link.dataset.count - link.dataset.read);
+    const mentioned = isQuiet ? 0 : mine;
+    showBadge(link.querySelector(".badge"), unread < 100 ? unread || mentioned : "99+", mentioned > 0);
+    link.classList.toggle("unread", unread > 0);
+    total += unread;
+    mentions += mine;
+  }
+  const badge = document.querySelector("#mentions .badge");
+  badge.hidden = !mentions;
+  badge.querySelector(".number").textContent = mentions;
+  const title = document.getElementById("room-header")?.dataset.title ?? titleOfPage;
+  document.title = (total ? `(${total}) ` : "") + title;
+}
+
+// Each answers whether that is new to this page.
+const kinds = {
+  activity(link, count) {
+    if (Number(link.dataset.count) >= count) return false;
+    link.dataset.count = count;
+    const list = link.closest("[data-by=activity]"), focused = document.activeElement;
+    if (list && list.firstElementChild !== link.parentElement) list.prepend(link.parentElement);
+    if (focused === link) link.focus({ preventScroll: true });
+    return true;
+  },
+  mention(link, position) {
+    if (link.dataset.mentions.split(" ").includes(String(position))) return false;
+    link.dataset.mentions += ` ${position}`;
+    return true;
+  },
+  read(link, position) {
+    link.dataset.read = position;
+    return false;
+  },
+};
+
+async function notify(link, kind) {
+  const isMention = kind === "mention", levels = isMention ? ["everything", "mentions"] : ["everything"];
+  const position = isMention ? Math.max(...mentionsOf(link)) : Number(link.dataset.count);
+  if (!levels.includes(link.dataset.level) || position <= Number(link.dataset.read)) return;
+  const { notifySoon } = await import("./notifications.js");
+  notifySoon(link.dataset.room, { isMention, position });
+}
+
+// What arrives while the list is loaded may be newer than that, and is applied to it again.
+const heard = new Map();
+// The first message of a conversation, or of a room that was quiet for long, comes before its line in the list.
+const unlisted = new Map();
+let loading;
+function loadSidebar() {
+  clearTimeout(loading);
+  loading = setTimeout(() => htmx.trigger("#sidebar-news", "news"), 300);
+}
+
+function learn(kind, room, number) {
+  heard.set(kind === "mention" ? `${room} ${number}` : `${room} ${kind}`, { kind, room, number });
+  const link = linkOf(room);
+  if (link && kinds[kind](link, number)) notify(link, kind);
+  if (link || kind === "read" || unlisted.has(room)) return;
+  unlisted.set(room, kind);
+  loadSidebar();
+}
+
+function applyAgain() {
+  for (const { kind, room, number } of heard.values()) if (linkOf(room)) kinds[kind](linkOf(room), number);
+  for (const [room, kind] of unlisted) {
+    if (!linkOf(room)) continue;
+    unlisted.delete(room);
+    notify(linkOf(room), kind);
+  }
+}
+
+onElement("activity", ({ room, count }) => learn("activity", room, Number(count)));
+onElement("mention", ({ room, position }) => learn("mention", room, Number(position)));
+onElement("read", ({ room, position }) => {
+  learn("read", room, Number(position));
+  readElsewhere(room, Number(position));
+});
+onElement("sidebar", loadSidebar);
+
+// What happened while there was no connection.
+let wasConnected = false;
+document.addEventListener("htmx:ws:after:connection", () => {
+  if (wasConnected) loadSidebar();
+  wasConnected = true;
+});
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "sidebar") heard.clear();
+});
+
+const readForm = () => document.getElementById("read");
+const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
+const PAUSE = 1000;
+let isHeld = false, saidAt = 0, sayingSoon;
+// In a scroller whose column is reversed, 0 is the end.
+const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
+
+function sayRead() {
+  const form = readForm();
+  if (!isInView() || newest() <= Number(form.dataset.read)) return;
+  form.dataset.read = form.elements.position.value = newest();
+  learn("read", form.dataset.room, newest());
+  showCounts();
+  // A busy room is not said to be read at each message.
+  sayingSoon ??= setTimeout(() => {
+    [sayingSoon, saidAt] = [undefined, Date.now()];
+    htmx.trigger(form, "read");
+  }, saidAt + PAUSE - Date.now());
+}
+window.addEventListener("pagehide", () => {
+  if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
+});
+
+// Another page of the same reader has shown more. What it marks unread stays as this page shows it.
+function readElsewhere(room, position) {
+  const form = readForm();
+  if (form?.dataset.room !== room || Number(form.dataset.read) >= position) return;
+  form.dataset.read = position;
+  if (document.hidden) messages().dataset.read = position;
+}
+
+// A line above the first message of others that is new since the page was last looked at.
+function markNew() {
+  const me = document.getElementById("composer")?.dataset.author, { read } = messages().dataset;
+  let first = null, item = messages().lastElementChild;
+  for (; item && Number(item.dataset.position) > Number(read); item = item.previousElementSibling)
+    if (item.dataset.author !== me) first = item;
+  for (const old of document.querySelectorAll(".first-new")) if (old !== first) old.classList.remove("first-new");
+  first?.classList.add("first-new");
+}
+
+// What comes while its reader looks on is not new, unless something before it is; nor is anything above an own message.
+let hasLooked = false;
+const noneIsNew = () => (messages().dataset.read = newest());
+function keepUp() {
+  if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
+  hasLooked = Boolean(readForm());
+}
+
+// The way back down, with how much there is.
+function offerJump() {
+  const jump = document.getElementById("jump");
+  if (!jump) return;
+  const unread = newest() - Number(readForm().dataset.read);
+  jump.hidden = scroller().scrollTop > -200;
+  jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
+}
+
+function look() {
+  if (!messages()) return;
+  keepUp();
+  sayRead();
+  markNew();
+  offerJump();
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && readForm() && messages() && !isHeld) messages().dataset.read = readForm().dataset.read;
+  look();
+});
+const isUnread = (ctx) => ctx?.request?.action.endsWith("/unread");
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (!isUnread(ctx)) return;
+  isHeld = true;
+  sayingSoon = clearTimeout(sayingSoon);
+});
+document.addEventListener("unread", ({ detail: { position } }) => {
+  if (!readForm()) return;
+  messages().dataset.read = readForm().dataset.read = position;
+  look();
+});
+for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListener(type, ({ target, detail }) => {
+  if (target === readForm()) target.dataset.read = 0;
+  if (isUnread(detail.ctx)) isHeld = false;
+});
+// Its author has read what is above a sent message.
+document.addEventListener("chat:answered", ({ detail: { isAccepted } }) => {
+  isHeld = false;
+  if (isAccepted && messages()) noneIsNew();
+});
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#jump")) return;
+  event.preventDefault();
+  scroller().scrollTop = 0;
+});
+
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "sidebar") applyAgain();
+  if (readForm() && messages()?.lastElementChild) learn("activity", readForm().dataset.room, newest());
+  look();
+  if (document.getElementById("sidebar")) showCounts();
+});
+scroller()?.addEventListener("scroll", look, { passive: true });
+// htmx takes the form over after the modules have run.
+document.addEventListener("htmx:after:init", ({ target }) => target === readForm() && look());
