@@ -57,7 +57,7 @@ class TooManyRequests(InvalidInput):
 
     def __init__(self, why: str, seconds: float, field: str = "form") -> None:
         self.seconds = max(1, math.ceil(seconds))
-        # A page that sends again automatically says so; its longest wait is in static/js/sending.js.
+        # A page that sends again automatically says so; its longest wait is in static/js/composer.js.
         self.promise = (
             f"{why} This one is sent automatically in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
         )

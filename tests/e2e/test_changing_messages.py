@@ -65,7 +65,8 @@ def test_a_question_is_answered_once_however_fast_the_next_is_asked(alice: Perso
     page = windows.open_as(alice, "/rooms/1")
     page.evaluate(
         "() => { window.answers = []; const dialog = document.getElementById('confirm');"
-        " for (const [word, answer] of [['one', ''], ['two', 'yes']]) { const button = document.createElement('button');"
+        " for (const [word, answer] of [['one', ''], ['two', 'yes']]) {"
+        " const button = document.createElement('button');"
         " Object.assign(button.dataset, { confirm: `${word}?`, word }); document.getElementById('main').append(button);"
         " button.addEventListener('click', () => answers.push(word)); button.click(); dialog.close(answer); } }"
     )
