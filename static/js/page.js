@@ -83,10 +83,9 @@ document.addEventListener("close", ({ target }) => {
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 
-async function openSwitcher() {
+function openSwitcher() {
   if (document.querySelector("dialog[open]")) return;
-  const { openSwitcher: open } = await import("./switcher.js");
-  open();
+  import("./switcher.js").then((module) => module.openSwitcher(), () => location.assign("/switch"));
 }
 
 function openKeys() {

@@ -52,12 +52,13 @@ const kinds = {
   },
 };
 
-async function notify(link, kind) {
+function notify(link, kind) {
   const isMention = kind === "mention", levels = isMention ? ["everything", "mentions"] : ["everything"];
   const position = isMention ? Math.max(...mentionsOf(link)) : Number(link.dataset.count);
   if (!levels.includes(link.dataset.level) || position <= Number(link.dataset.read)) return;
-  const { notifySoon } = await import("./notifications.js");
-  notifySoon(link.dataset.room, { isMention, position });
+  const { room } = link.dataset;
+  // Not while the page is left, or the server away.
+  import("./notifications.js").then((module) => module.notifySoon(room, { isMention, position }), () => {});
 }
 
 // What arrives while the list is loaded may be newer than that, and is applied to it again.
