@@ -1,8 +1,8 @@
 // Help with writing, loaded when somebody begins to: what the word before the caret can become, and emoji to pick from.
 import { box, insert, isComposing } from "./composer.js";
-import { choose, chosenIn, showChoice } from "./options.js";
 
 const list = () => document.getElementById("completions");
+const chosen = () => list().querySelector("[aria-selected=true]");
 
 function put(text, start, end) {
   insert(text, start, end);
@@ -24,8 +24,8 @@ function offer() {
   clearTimeout(asked);
   if (!list() || !word || word === refused) return close();
   // Until the answer comes, the list is that of an earlier word: nothing in it is for Enter to take.
-  chosenIn(list())?.setAttribute("aria-selected", "false");
-  showChoice(list(), box());
+  chosen()?.setAttribute("aria-selected", "false");
+  point();
   asked = setTimeout(load, 80, word);
 }
 
@@ -37,15 +37,21 @@ async function load(word) {
   list().dataset.word = word;
   const isLate = wordBefore() !== word || word === refused || document.activeElement !== box();
   // A word that is complete already is for Enter to send.
-  list().hidden = isLate || !chosenIn(list()) || chosenIn(list()).dataset.text === word;
-  showChoice(list(), box());
+  list().hidden = isLate || !chosen() || chosen().dataset.text === word;
+  point();
 }
 
 function close() {
   clearTimeout(asked);
   if (!list()) return;
   list().hidden = true;
-  showChoice(list(), box());
+  point();
+}
+
+// Screen readers read out the chosen option.
+function point() {
+  if (!list().hidden && chosen()) box().setAttribute("aria-activedescendant", chosen().id);
+  else box().removeAttribute("aria-activedescendant");
 }
 
 function take(option) {
@@ -60,18 +66,14 @@ function refuse() {
   close();
 }
 
-const ACTS = {
-  ArrowDown: () => choose(list(), box(), 1),
-  ArrowUp: () => choose(list(), box(), -1),
-  Enter: () => take(chosenIn(list())),
-  Tab: () => take(chosenIn(list())),
-  Escape: refuse,
-};
+const ACTS = { Enter: () => take(chosen()), Tab: () => take(chosen()), Escape: refuse };
 // Before anything else hears of the key: Enter would send.
 document.addEventListener("keydown", (event) => {
   const { key, target, shiftKey } = event;
-  if (target !== box() || list()?.hidden !== false || isComposing(event) || !ACTS[key] || shiftKey) return;
-  const isOfTheWord = chosenIn(list()) && list().dataset.word === wordBefore();
+  if (target !== box() || list()?.hidden !== false || isComposing(event) || shiftKey) return;
+  const isOfTheWord = chosen() && list().dataset.word === wordBefore();
+  if (!isOfTheWord && key.startsWith("Arrow")) event.stopPropagation();
+  if (!ACTS[key]) return;
   if (!isOfTheWord && key === "Enter") return close();
   if (!isOfTheWord && key !== "Escape") return;
   event.preventDefault();

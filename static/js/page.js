@@ -1,21 +1,21 @@
 // Every page: questions before what cannot be undone, where the keyboard is after an action, keys that lead elsewhere.
-import { box } from "./composer.js";
+import { box, isComposing } from "./composer.js";
 import { scroller } from "./messages.js";
 
-// A button with a question is pressed again when its dialog was answered with yes.
+// A button that has a question, or whose form has, is pressed again when the dialog was answered with yes.
 let confirmed = null;
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-confirm]");
-  if (!button || button === confirmed) return;
+  const button = event.target.closest("button"), asking = button?.closest("[data-confirm]");
+  if (!asking || button === confirmed) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  ask(button);
+  ask(button, asking.dataset);
 }, true);
 
-function ask(button) {
+function ask(button, { confirm: question, word }) {
   const dialog = document.getElementById("confirm");
-  dialog.querySelector("p").textContent = button.dataset.confirm;
-  dialog.querySelector("[value=yes]").textContent = button.dataset.word;
+  dialog.querySelector("p").textContent = question;
+  dialog.querySelector("[value=yes]").textContent = word;
   dialog.returnValue = "";
   dialog.onclose = () => {
     // The end of the question before this one may be told late.
@@ -83,16 +83,55 @@ document.addEventListener("close", ({ target }) => {
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 
-function openSwitcher() {
-  if (document.querySelector("dialog[open]")) return;
-  import("./switcher.js").then((module) => module.openSwitcher(), () => location.assign("/switch"));
+// The arrows choose in the list of options that a box controls, and screen readers read the chosen one out.
+document.addEventListener("keydown", (event) => {
+  const { key, target, shiftKey } = event, by = { ArrowDown: 1, ArrowUp: -1 }[key];
+  const list = document.getElementById(target.getAttribute("aria-controls"));
+  const all = list && !list.hidden ? [...list.querySelectorAll("[role=option]")] : [];
+  if (!by || !all.length || shiftKey || isComposing(event)) return;
+  event.preventDefault();
+  const next = all[(all.findIndex((option) => option.ariaSelected === "true") + by + all.length) % all.length];
+  for (const option of all) option.ariaSelected = option === next;
+  next.scrollIntoView({ block: "nearest" });
+  target.setAttribute("aria-activedescendant", next.id);
+});
+
+// The quick switcher. Enter pressed before its list has come means what was typed, not what the list still shows.
+const switcher = () => document.getElementById("switcher");
+const chosen = () => switcher().querySelector("[aria-selected=true]");
+let isHurried = false;
+function goThere() {
+  const [list, { value }] = [switcher().querySelector("[role=listbox]"), switcher().querySelector("input")];
+  isHurried = list?.dataset.query !== value;
+  if (!isHurried) chosen()?.click();
+}
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  if (!target.closest?.("#switcher")) return;
+  if (chosen()) switcher().querySelector("input").setAttribute("aria-activedescendant", chosen().id);
+  if (isHurried && switcher().open) goThere();
+});
+document.addEventListener("input", ({ target }) => {
+  if (target.closest("#switcher")) isHurried = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.closest("#switcher") || isComposing(event)) return;
+  event.preventDefault();
+  goThere();
+});
+
+function openDialog(id) {
+  const dialog = document.getElementById(id);
+  if (!dialog || document.querySelector("dialog[open]")) return;
+  isHurried = false;
+  dialog.showModal();
+  const input = dialog.querySelector("input");
+  if (input) input.value = "";
+  htmx.trigger(input ?? dialog, "opened");
 }
 
-function openKeys() {
-  const dialog = document.getElementById("shortcuts");
-  if (!dialog || document.querySelector("dialog[open]")) return;
-  dialog.showModal();
-  htmx.trigger(dialog, "opened");
+function toggleSwitcher() {
+  if (switcher().open) switcher().close();
+  else openDialog("switcher");
 }
 
 // The box in the sidebar, or the page of its own where the sidebar is not shown.
@@ -103,19 +142,19 @@ function search() {
 }
 
 document.addEventListener("keydown", (event) => {
-  const { key, target, altKey } = event, switcher = document.getElementById("switcher");
+  const { key, target, altKey } = event;
   const isCommand = event.ctrlKey || event.metaKey;
   const isTyping = target.matches("input, textarea, select, [contenteditable]");
-  if (isCommand && !altKey && key.toLowerCase() === "k" && switcher) switcher.open ? switcher.close() : openSwitcher();
+  if (isCommand && !altKey && key.toLowerCase() === "k" && switcher()) toggleSwitcher();
   else if (key === "/" && !isTyping && !isCommand) search();
-  else if (key === "?" && !isTyping) openKeys();
+  else if (key === "?" && !isTyping) openDialog("shortcuts");
   else return;
   event.preventDefault();
 });
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#switch") || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  openSwitcher();
+  openDialog("switcher");
 });
 
 // Help with writing is loaded when somebody begins to write. While the server is away there is none.
