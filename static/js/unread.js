@@ -10,7 +10,7 @@ const mentionsOf = ({ dataset: { mentions, read } }) => mentions.split(" ").filt
 function showBadge(badge, label, isMention) {
   badge.hidden = !label;
   badge.classList.toggle("mentioned", isMention);
-  badge.querySelector(".number").textContent = (isMention ? "@" : "") + label;
+  badge.querySelector(".number").textContent = label;
 }
 
 function showCounts() {
@@ -18,15 +18,13 @@ function showCounts() {
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
     const isQuiet = ["nothing", "hidden"].includes(link.dataset.level), mine = mentionsOf(link).length;
     const unread = isQuiet ? 0 : Math.max(0, link.dataset.count - link.dataset.read);
-    const mentioned = isQuiet ? 0 : mine;
-    showBadge(link.querySelector(".badge"), unread < 100 ? unread || mentioned : "99+", mentioned > 0);
+    const mentioned = isQuiet ? 0 : mine, number = unread < 100 ? unread || mentioned : "99+";
+    showBadge(link.querySelector(".badge"), number && (mentioned ? `@${number}` : number), mentioned > 0);
     link.classList.toggle("unread", unread > 0);
     total += unread;
     mentions += mine;
   }
-  const badge = document.querySelector("#mentions .badge");
-  badge.hidden = !mentions;
-  badge.querySelector(".number").textContent = mentions;
+  showBadge(document.querySelector("#mentions .badge"), mentions, true);
   const title = document.getElementById("room-header")?.dataset.title ?? titleOfPage;
   document.title = (total ? `(${total}) ` : "") + title;
 }
