@@ -109,7 +109,7 @@ def test_one_signs_out_one_browser_but_never_somebody_elses(alice: Person) -> No
     assert not is_in(phone)
     assert "That browser is signed out" in alice.get("/profile?saved=session").text
     assert alice.submit(f"/profile/sessions/{of_phone}/end").status_code == 404, "it has ended already"
-    assert "You are signed in nowhere else" in alice.get("/profile").text
+    assert "You are not signed in anywhere else" in alice.get("/profile").text
 
 
 def test_all_the_others_are_signed_out_and_this_one_stays(alice: Person) -> None:

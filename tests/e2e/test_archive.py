@@ -16,7 +16,7 @@ def test_everybody_sees_a_room_go_and_come_back(alice: Person, bob: Person, wind
     expect(his.locator("#room-header")).to_contain_text("Archived")
     expect(his.locator("#sidebar")).not_to_contain_text("Lobby")
     expect(his.locator(".message")).to_contain_text("the last word")
-    hers.click("text=Bring it back")
+    hers.click("text=Restore")
     expect(his.locator("#body")).to_have_value("almost said")
     expect(his.locator("#pick")).to_be_visible()
     expect(his.locator("#sidebar")).to_contain_text("Lobby")

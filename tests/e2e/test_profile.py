@@ -17,7 +17,7 @@ def test_a_page_that_is_open_elsewhere_is_told_when_it_is_signed_out(alice: Pers
     expect(page.locator("#sessions .list > li")).to_have_count(3)
     expect(page.locator("#sessions .list > li").first).to_contain_text("This browser")
     expect(page.locator("#sessions .list > li").first).to_contain_text("Chrome on Linux")
-    page.click("text=Sign out all the others")
+    page.click("text=Sign out all others")
     expect(page.locator("#sessions .saved")).to_have_text("All your other browsers are signed out.")
     expect(page.locator("#sessions h2")).to_be_in_viewport()
     expect(page.locator("#sessions .list > li")).to_have_count(1)
@@ -43,7 +43,7 @@ def test_the_chosen_theme_looks_like_the_system_s_own(alice: Person, windows: Wi
     second = page.context.new_page()
     second.goto(f"{alice.server.url}/profile")
     second.check(f"#look input[value={chosen}]")
-    second.click("#look >> text=Save")
+    second.click("#look >> button")
     expect(second.locator("#look .saved")).to_be_in_viewport()
     page.reload()
     assert colours(page) == expected
@@ -120,11 +120,11 @@ def test_open_pages_grow_quiet_when_one_wants_to_be_told_nothing(alice: Person, 
     profile = page.context.new_page()
     profile.goto(f"{alice.server.url}/profile")
     profile.check("#levels input[name=room_level][value=nothing]")
-    profile.click("#levels >> text=Save")
-    expect(profile.locator("#levels .saved")).to_contain_text("to come")
+    profile.click("#levels >> button")
+    expect(profile.locator("#levels .saved")).to_contain_text("from now on")
     expect(badge).to_be_visible()
-    profile.check("#levels >> text=Also in all I am in now")
-    profile.click("#levels >> text=Save")
+    profile.check("#levels >> text=Also change my present rooms")
+    profile.click("#levels >> button")
     expect(badge).to_be_hidden()
 
 

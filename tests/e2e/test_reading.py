@@ -138,7 +138,7 @@ def test_rooms_stand_in_the_order_one_chooses(alice: Person, bob: Person, window
     bob.post(1, "hello")
     expect(names.first).to_have_text("Lobby")
     page.click("text=By name")
-    page.click("text=Rooms with something new come first")
+    page.click("text=Show unread rooms first")
     page.click("#order >> text=Save")
     expect(names).to_have_text(["Lobby", "Zoo", "Bees"])
 

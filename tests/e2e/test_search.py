@@ -48,5 +48,5 @@ def test_the_search_of_a_room_and_recent_searches(alice: Person, windows: Window
     expect(page.locator(".field-error")).to_contain_text("comes a day")
     expect(box).to_have_value("before:soon tea")
     page.goto(f"{alice.server.url}/search")
-    page.click("text=Forget these")
+    page.click("text=Clear recent searches")
     expect(page.locator(".recent")).to_have_count(0)

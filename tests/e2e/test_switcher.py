@@ -85,7 +85,7 @@ def test_a_question_mark_shows_the_keys_but_not_while_writing(alice: Person, win
     expect(page.locator("#shortcuts")).to_be_hidden()
     page.locator("#scroller").focus()
     page.keyboard.press("?")
-    expect(page.locator("#shortcuts")).to_contain_text("Edit what you wrote last")
+    expect(page.locator("#shortcuts")).to_contain_text("Edit your last message")
     expect(page.locator("#shortcuts button")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#shortcuts")).to_be_hidden()

@@ -29,7 +29,7 @@ def test_the_oldest_page_says_it_is_disconnected_and_keeps_its_draft(
     oldest.wait_for_timeout(3000)
     expect(notice).to_contain_text("too many pages")
     expect(oldest.locator("#messages")).not_to_contain_text("Hello")
-    oldest.click("text=Load it again")
+    oldest.click("text=Reload")
     expect(oldest.locator("#messages")).to_contain_text("Hello")
     expect(oldest.locator("#body")).to_have_value("half a thought")
     expect(others[0].locator("#notice")).to_contain_text("too many pages")

@@ -37,8 +37,8 @@ def test_an_archived_room_can_be_read_and_nothing_else(alice: Person, bob: Perso
     assert "It was great" in page
     assert "This room is archived" in page
     assert 'id="composer"' not in page
-    assert "Bring it back" not in page
-    assert "Bring it back" in bob.get(url).text
+    assert "Restore" not in page
+    assert "Restore" in bob.get(url).text
     refused = bob.post(party, "one more thing")
     assert refused.status_code == 422
     assert "archived" in refused.text

@@ -241,7 +241,7 @@ def test_the_best_come_first_and_everything_is_reached(alice: Person) -> None:
     assert len(pages) == len(set(pages)) == 46
     newest = finds(alice, "lantern", "&order=newest")
     assert newest[0].startswith("44:")
-    assert "There is no more" in alice.get("/search?q=lantern&page=4").text
+    assert "No more results" in alice.get("/search?q=lantern&page=4").text
 
 
 def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
@@ -267,9 +267,9 @@ def test_the_last_searches_are_kept_until_one_forgets_them(alice: Person, bob: P
         assert unremembered.status_code in {200, 303}
     shown = re.findall(r'<button class="action" name="q" value=".*?">(.*?)</button>', alice.get("/search").text)
     assert shown == [*map(str, range(8, -1, -1)), "one"]
-    assert "Lately" not in bob.get("/search").text
+    assert "Recent searches" not in bob.get("/search").text
     alice.submit("/search/forget")
-    assert "Lately" not in alice.get("/search").text
+    assert "Recent searches" not in alice.get("/search").text
 
 
 def test_an_extract_shows_the_place_that_answers() -> None:
