@@ -1,45 +1,29 @@
-"""The map of the house: which routes lead where, what every request passes, what runs beside them."""
+"""The map of the house: every URL, what every request passes, and what runs beside the requests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-import chat.web.admin
-import chat.web.first_run
-import chat.web.health
-import chat.web.help
-import chat.web.invites
-import chat.web.messages
-import chat.web.pins
-import chat.web.profile
-import chat.web.room_settings
-import chat.web.rooms
-import chat.web.search
-import chat.web.sign_in
-import chat.web.socket
-import chat.web.status
 from chat import crash, logs
 from chat.accounts.known_browsers import KnownBrowsers
 from chat.accounts.tidying import Tidying
 from chat.accounts.tokens import Signer
+from chat.change import begin_change
 from chat.database.engine import create_engine
-from chat.database_source import DatabaseFeed
+from chat.database_source import DatabaseSource
 from chat.hosts import AllowedHosts
 from chat.live.brokers.broker import create_broadcast
 from chat.live.departure import Departure
-from chat.live.hub import Hub
-from chat.live.notices import Notices
-from chat.live.presence import Presence
-from chat.live.roster import OnlineLists
-from chat.live.socket import LiveSocket
-from chat.live.unread_counts import Activity
+from chat.live.engine import Live
+from chat.live.open_pages import Fragments
 from chat.messages.page_cache import NewestPages
 from chat.messages.post import Posting
 from chat.messages.workshop import Workshop
@@ -47,13 +31,44 @@ from chat.readiness import Readiness
 from chat.rooms.online_members import OnlineMembers
 from chat.rooms.seats import Seats
 from chat.search.index import Indexing
+from chat.seldom import Seldom
 from chat.serving.connections import Connections
 from chat.serving.files import most_connections, raise_file_limit
 from chat.settings import Settings
+from chat.state import Chat
+from chat.static_files import STATIC, VersionedStaticFiles
 from chat.supervision import Failures, supervised
 from chat.templating import fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
+from chat.web import (
+    admin,
+    completions,
+    directs,
+    first_run,
+    health,
+    help,
+    home,
+    invites,
+    members,
+    mentions,
+    messages,
+    people,
+    pins,
+    presence,
+    profile,
+    quick_switcher,
+    reactions,
+    reading,
+    room_page,
+    room_settings,
+    rooms,
+    search,
+    sign_in,
+    sign_up,
+    socket,
+    status,
+)
 from chat.web.errors import (
     HANDLERS,
     on_database_error,
@@ -75,46 +90,124 @@ from chat.web.middleware.session import SessionMiddleware
 from chat.web.middleware.slashes import WithoutTrailingSlash
 from chat.web.middleware.throttling import ThrottleMiddleware
 from chat.web.middleware.wellformed import WellFormedMiddleware
-from chat.web.static import STATIC, VersionedStaticFiles
 
 DISPOSE_SECONDS = 1.0
+POST = ["POST"]
+
+ROUTES: list[BaseRoute] = [
+    Route("/first-run", first_run.show_first_run),
+    Route("/first-run", first_run.set_up_chat, methods=POST),
+    Route("/sign-up", sign_up.show_sign_up),
+    Route("/sign-up", sign_up.sign_up, methods=POST),
+    Route("/invite/{token}", sign_up.show_sign_up),
+    Route("/sign-in", sign_in.show_sign_in),
+    Route("/sign-in", sign_in.sign_in, methods=POST),
+    Route("/sign-out", sign_in.sign_out, methods=POST),
+    Route("/admin", admin.show_admin),
+    Route("/admin/sign-up", admin.choose_sign_up, methods=POST),
+    Route("/admin/invite", admin.make_chat_invite, methods=POST),
+    Route("/admin/invites", admin.list_invites),
+    Route("/admin/invites/{invite_id:id}/end", admin.end_listed_invite, methods=POST),
+    Route("/profile", profile.show_profile),
+    Route("/profile/name", profile.rename_myself, methods=POST),
+    Route("/profile/rooms", profile.order_my_rooms, methods=POST),
+    Route("/profile/theme", profile.choose_my_theme, methods=POST),
+    Route("/profile/times", profile.choose_my_times, methods=POST),
+    Route("/profile/levels", profile.choose_my_levels, methods=POST),
+    Route("/profile/email", profile.change_my_email, methods=POST),
+    Route("/profile/password", profile.change_my_password, methods=POST),
+    Route("/profile/sessions/end-others", profile.end_other_sessions, methods=POST),
+    Route("/profile/sessions/{session_id:id}/end", profile.end_session, methods=POST),
+    Route("/me.css", profile.show_my_style),
+    Route("/status", status.show_status),
+    Route("/status", status.choose_status, methods=POST),
+    Route("/status/clear", status.clear_status, methods=POST),
+    Route("/active", presence.mark_active, methods=POST),
+    Route("/people", people.list_people),
+    Route("/people/{user_id:id}", people.show_person),
+    Route("/", home.show_home),
+    Route("/sidebar", home.show_sidebar),
+    Route("/switch", quick_switcher.show_quick_switcher),
+    Route("/rooms", rooms.browse_rooms),
+    Route("/rooms", rooms.create_room, methods=POST),
+    Route("/rooms/new", rooms.show_new_room),
+    Route("/rooms/{room_id:id}/join", rooms.join_room, methods=POST),
+    Route("/rooms/{room_id:id}/leave", rooms.leave_room, methods=POST),
+    Route("/rooms/{room_id:id}/members", members.list_members),
+    Route("/rooms/{room_id:id}/members", members.add_member, methods=POST),
+    Route("/rooms/{room_id:id}/members/{user_id:id}/remove", members.remove_member, methods=POST),
+    Route("/rooms/{room_id:id}/members/{user_id:id}/owner", members.make_owner, methods=POST),
+    Route("/rooms/{room_id:id}/members/{user_id:id}/owner/end", members.end_ownership, methods=POST),
+    Route("/rooms/{room_id:id}/settings", room_settings.show_room_settings),
+    Route("/rooms/{room_id:id}/settings", room_settings.change_room_settings, methods=POST),
+    Route("/rooms/{room_id:id}/level", room_settings.choose_notification_level, methods=POST),
+    Route("/rooms/{room_id:id}/archive", room_settings.archive_room, methods=POST),
+    Route("/rooms/{room_id:id}/restore", room_settings.restore_room, methods=POST),
+    Route("/rooms/{room_id:id}/delete", room_settings.show_room_deletion),
+    Route("/rooms/{room_id:id}/delete", room_settings.delete_room, methods=POST),
+    Route("/rooms/{room_id:id}/invite", invites.show_invite),
+    Route("/rooms/{room_id:id}/invite", invites.make_invite, methods=POST),
+    Route("/rooms/{room_id:id}/invite/end", invites.end_invite, methods=POST),
+    Route("/rooms/{room_id:id}/invite.svg", invites.show_qr_code),
+    Route("/join/{token}", invites.show_invitation),
+    Route("/join/{token}", invites.accept_invitation, methods=POST),
+    Route("/direct/new", directs.show_new_direct),
+    Route("/direct", directs.open_direct, methods=POST),
+    Route("/rooms/{room_id:id}", room_page.show_room),
+    Route("/rooms/{room_id:id}/head", room_page.show_room_head),
+    Route("/rooms/{room_id:id}/messages", messages.list_messages),
+    Route("/rooms/{room_id:id}/messages", messages.post_message, methods=POST),
+    Route("/rooms/{room_id:id}/messages/{message_id:id}", room_page.show_room_around_message),
+    Route("/rooms/{room_id:id}/said/{position:id}", messages.show_summary),
+    Route("/rooms/{room_id:id}/completions", completions.list_completions),
+    Route("/rooms/{room_id:id}/typing", presence.tell_typing, methods=POST),
+    Route("/rooms/{room_id:id}/read", reading.mark_room_read, methods=POST),
+    Route("/rooms/{room_id:id}/pinned", pins.list_pins),
+    Route("/messages/{message_id:id}", messages.show_message),
+    Route("/messages/{message_id:id}/actions", messages.show_message_actions),
+    Route("/messages/{message_id:id}/edit", messages.show_message_editor),
+    Route("/messages/{message_id:id}/edit", messages.edit_message, methods=POST),
+    Route("/messages/{message_id:id}/delete", messages.delete_message, methods=POST),
+    Route("/messages/{message_id:id}/reply", messages.quote_message),
+    Route("/messages/{message_id:id}/pin", pins.change_pin, methods=POST),
+    Route("/messages/{message_id:id}/reactions", reactions.show_reactions),
+    Route("/messages/{message_id:id}/reactions", reactions.change_reaction, methods=POST),
+    Route("/messages/{message_id:id}/unread", reading.mark_message_unread, methods=POST),
+    Route("/emoji", reactions.find_reactions),
+    Route("/mentions", mentions.list_mentions),
+    Route("/search", search.show_search),
+    Route("/search", search.remember_search, methods=POST),
+    Route("/search/forget", search.forget_searches, methods=POST),
+    Route("/help", help.show_help),
+    Route("/help/keys", help.show_keys),
+    WebSocketRoute("/live", socket.connect_page),
+    WebSocketRoute("/rooms/{room_id:id}/live", socket.connect_page),
+    Route("/reload", room_page.reload_room),
+    Route("/healthz", health.show_liveness),
+    Route("/readyz", health.show_readiness),
+    Mount("/static", VersionedStaticFiles(directory=STATIC)),
+]
 
 
-class Chat(Starlette):
+class _Application(Starlette):
     """A Starlette application whose page for an unexpected error also gets headers, a request id and a log line."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        settings = self.state.settings
+        settings: Settings = self.state.settings
         within = SecurityHeadersMiddleware(super().build_middleware_stack(), settings.hsts_include_subdomains)
         return ClientMiddleware(RequestMiddleware(within), settings.forwarded_allow_ips, settings.public_url)
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The application. `settings.database_url` must be set."""
-    assert settings.database_url is not None
-    crash.arm(settings.crash_points)
-    database = create_engine(settings.database_url, connections=settings.database_pool)
-    signer = Signer(settings.secret_key)
-    throttling = Throttling(shared_storage(settings, database), settings.rate_limits)
+class _LifespanState(TypedDict):
+    chat: Chat
+    connections: Connections  # serving/protocol.py finds it there, for each connection
 
-    app = Chat(
-        routes=[
-            *chat.web.first_run.routes,
-            *chat.web.sign_in.routes,
-            *chat.web.admin.routes,
-            *chat.web.profile.routes,
-            *chat.web.rooms.routes,
-            *chat.web.room_settings.routes,
-            *chat.web.invites.routes,
-            *chat.web.messages.routes,
-            *chat.web.help.routes,
-            *chat.web.search.routes,
-            *chat.web.status.routes,
-            *chat.web.pins.routes,
-            *chat.web.socket.routes,
-            *chat.web.health.routes,
-            Mount("/static", VersionedStaticFiles(directory=STATIC)),
-        ],
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the application. `settings.database_url` must be set."""
+    chat = create_chat(settings)
+    app = _Application(
+        routes=ROUTES,
         middleware=[
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
             Middleware(WellFormedMiddleware, refuse=refuse_malformed),
@@ -125,16 +218,9 @@ def create_app(settings: Settings) -> Starlette:
             ),
             Middleware(BodyLimitMiddleware, max_body_size=MOST_BYTES, refuse=refuse_large),
             Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
-            Middleware(
-                SessionMiddleware,
-                database=database,
-                signer=signer,
-                now=lambda: datetime.now(UTC),
-                longest=settings.session_lifetime,
-                unavailable=on_database_error,
-            ),
+            Middleware(SessionMiddleware, chat=chat, now=lambda: datetime.now(UTC), unavailable=on_database_error),
             Middleware(CrowdMiddleware, most=settings.connections_per_address, refuse=refuse_crowd),
-            Middleware(ThrottleMiddleware, throttling=throttling, refuse=on_too_many_requests),
+            Middleware(ThrottleMiddleware, throttling=chat.throttling, refuse=on_too_many_requests),
         ],
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
@@ -142,79 +228,71 @@ def create_app(settings: Settings) -> Starlette:
     app.router.redirect_slashes = False
     app.router.default = WithoutTrailingSlash(app.router)
     app.state.settings = settings
-    app.state.database = database
-    app.state.signer = signer
-    app.state.throttling = throttling
-    app.state.known_browsers = KnownBrowsers(settings.secret_key)
-    app.state.failures = Failures()
+    app.state.chat = chat
     return app
 
 
-@asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[dict[str, Connections]]:
-    state = app.state
-    connections = Connections(
-        most_connections(raise_file_limit()),
-        state.settings.connections_per_address,
-        state.settings.forwarded_allow_ips,
-    )
-    feed = DatabaseFeed(state.database)
-    broadcast = create_broadcast(state.settings.broadcast_url)
-    hub = Hub(broadcast, feed, reload=fragment("live/_reload.html"))
-    presence = Presence(broadcast, on_change=lambda: state.online_lists.changed())  # noqa: PLW0108  made below
-    state.broadcast, state.hub, state.presence = broadcast, hub, presence
-    state.activity = Activity(broadcast, feed, hub)
-    state.online_lists = OnlineLists(hub, presence, feed)
-    state.notices = Notices(
-        broadcast,
-        feed,
-        hub,
-        state.activity,
+def create_chat(settings: Settings) -> Chat:
+    """Make the parts of the chat; nothing runs yet."""
+    assert settings.database_url is not None
+    crash.arm(settings.crash_points)
+    database = create_engine(settings.database_url, connections=settings.database_pool)
+    broker = create_broadcast(settings.broadcast_url)
+    fragments = Fragments(
+        reload=fragment("live/_reload.html"),
         signed_out=fragment("live/_signed_out.html"),
         gone=fragment("live/_gone.html"),
-        sidebar=fragment("live/_sidebar_changed.html"),
+        gave_way=fragment("live/_gave_way.html"),
+        sidebar_changed=fragment("live/_sidebar_changed.html"),
     )
-    state.live_socket = LiveSocket(
-        hub,
-        presence,
-        state.online_lists,
-        state.activity,
-        state.notices,
-        most_pages=state.settings.pages_per_person,
-        give_way=fragment("live/_gave_way.html"),
+    live = Live(broker, DatabaseSource(database), fragments, most_pages=settings.pages_per_person)
+    workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
+    broker.report_to(failures)
+    return Chat(
+        settings=settings,
+        database=database,
+        signer=Signer(settings.secret_key),
+        throttling=Throttling(shared_storage(settings, database), settings.rate_limits),
+        known_browsers=KnownBrowsers(settings.secret_key),
+        failures=failures,
+        broker=broker,
+        live=live,
+        seats=Seats(database),
+        newest_pages=NewestPages(),
+        online_members=OnlineMembers(),
+        workshop=workshop,
+        posting=Posting(database, workshop, lambda: begin_change(database, live.publish)),
+        departure=departure,
+        readiness=Readiness(database, failures, departure),
+        set_up_invitation=Seldom(),
     )
-    state.seats = Seats(state.database)
-    state.newest_pages = NewestPages()
-    state.online_members = OnlineMembers()
-    state.workshop = Workshop()
-    state.posting = Posting(state.database, state.workshop, hub, state.activity)
-    state.departure = Departure(hub.readers)
-    state.readiness = Readiness(state.database, state.failures, state.departure)
-    indexing = Indexing(state.database)
-    broadcast.report_to(state.failures)
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
+    chat: Chat = app.state.chat
+    settings = chat.settings
+    most = most_connections(raise_file_limit())
+    connections = Connections(most, settings.connections_per_address, settings.forwarded_allow_ips)
     async with (
-        broadcast,
-        state.workshop,
+        chat.broker,
+        chat.workshop,
         anyio.create_task_group() as tasks,
-        supervised(state.failures) as kept,
+        supervised(chat.failures) as kept,
     ):
-        await tasks.start(hub.run, state.failures)
-        for part in (state.notices, presence, state.activity):
-            tasks.start_soon(part.run, state.failures)
-        kept.keep(state.online_lists.run, "online lists")
-        kept.keep(indexing.run, "search indexing")
-        kept.keep(Tidying(state.database).run, "deletion of ended sessions")
+        await tasks.start(chat.live.run, chat.failures)
+        kept.keep(Indexing(chat.database).run, "search indexing")
+        kept.keep(Tidying(chat.database).run, "deletion of ended sessions")
         kept.keep(connections.run, "connections")
-        kept.keep(state.throttling.run, "throttling")
-        kept.keep(state.departure.run, "departure", may_end=True)
-        # serving/protocol.py finds it there, for each connection.
-        yield {"connections": connections}
-        await presence.leave()
+        kept.keep(chat.throttling.run, "throttling")
+        kept.keep(chat.departure.run, "departure", may_end=True)
+        yield {"chat": chat, "connections": connections}
+        await chat.live.presence.leave()
         kept.end()
         tasks.cancel_scope.cancel()
     # A server that does not answer must not delay the shutdown.
     with anyio.move_on_after(DISPOSE_SECONDS):
-        await state.throttling.close()
-        await state.database.dispose()
+        await chat.throttling.close()
+        await chat.database.dispose()
     # uvicorn then ends a worker by the signal itself, and nothing more is written.
     await anyio.to_thread.run_sync(logs.flush)

@@ -9,7 +9,7 @@ from chat.accounts.status import emoji_of_everybody
 from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId, UserId
-from chat.live.source import Changes, FeedUnavailable, Heads, RoomCount, Seat
+from chat.live.source import Heads, RoomChanges, RoomCount, Seat, SourceUnavailable
 from chat.messages.history import changes_since, heads_of
 from chat.messages.rendering import as_change
 from chat.rooms.online_members import online_in
@@ -18,18 +18,18 @@ from chat.rooms.seats import expelled_from
 from chat.templating import fragment
 
 
-class DatabaseFeed:
-    """Implements `chat.live.source.Feed`."""
+class DatabaseSource:
+    """Implements `chat.live.source.Source`."""
 
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
 
-    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         async with self._connection() as connection:
             changed = await changes_since(connection, room_id, after, limit)
         if changed is None:
             return None
-        return Changes(tuple(as_change(message) for message in changed.messages), changed.revision)
+        return RoomChanges(tuple(as_change(message) for message in changed.messages), changed.revision)
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
         async with self._connection() as connection:
@@ -62,4 +62,4 @@ class DatabaseFeed:
             async with reading(self._database) as connection:
                 yield connection
         except DatabaseUnavailable as error:
-            raise FeedUnavailable(str(error)) from error
+            raise SourceUnavailable(str(error)) from error

@@ -1,19 +1,15 @@
-"""Jinja2: pages for people, partials for htmx, fragments for the live engine."""
+"""Jinja2: the templates, and the fragments that the domain and the live engine make of them."""
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
 
+from chat.static_files import static_url
 from chat.times import clock, day, in_zone
-from chat.web.static import static_url
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,32 +44,9 @@ def _assets() -> Markup:
     return Markup(fragment("_assets.html"))  # noqa: S704  rendered, escaped
 
 
-_templates = _environment()
+environment = _environment()
 
 
 def fragment(template: str, **context: object) -> str:
     """Markup that is the same for every reader."""
-    return _templates.get_template(template).render(context)
-
-
-def page(
-    request: Request,
-    template: str,
-    context: Mapping[str, Any] | None = None,
-    *,
-    status_code: int = 200,
-    headers: Mapping[str, str] | None = None,
-) -> HTMLResponse:
-    """A page or partial for the visitor of a request."""
-    everywhere = {
-        "visitor": request.state.visitor,
-        "installation_name": request.state.installation_name,
-        "path": request.url.path,
-    }
-    html = _templates.get_template(template).render(everywhere | dict(context or {}))
-    return HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", **(headers or {})})
-
-
-def is_htmx(request: Request) -> bool:
-    """Whether htmx asks, and so wants a partial."""
-    return request.headers.get("HX-Request") == "true"
+    return environment.get_template(template).render(context)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
-from chat.templating import _templates
-from chat.web.static import STYLE_SHEETS
+from chat.static_files import STYLE_SHEETS
+from chat.templating import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -59,8 +59,8 @@ def test_the_rule_for_templates_finds_what_it_is_for(bad: str) -> None:
 
 
 def test_templates_escape_and_know_every_name_they_use() -> None:
-    assert _templates.autoescape is True
-    assert _templates.undefined.__name__ == "StrictUndefined"
+    assert environment.autoescape is True
+    assert environment.undefined.__name__ == "StrictUndefined"
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
@@ -70,7 +70,7 @@ def test_a_macro_gets_its_parameters_by_name(template: Path) -> None:
 
 def positional(template: str) -> list[str]:
     """Calls of macros whose parameters, after a first one that needs no name, are told apart by their order alone."""
-    tree = _templates.parse(template)
+    tree = environment.parse(template)
     macros = {macro.name for macro in tree.find_all(nodes.Macro)}
     for imported in tree.find_all(nodes.FromImport):
         macros |= {name if isinstance(name, str) else name[1] for name in imported.names}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from chat.accounts.passwords import check_password
-from chat.accounts.people import _valid_email
 from chat.accounts.person import Person as Named
+from chat.accounts.sign_up import valid_email
 from chat.accounts.status import status_in, valid_status
 from chat.accounts.user_agents import agent_of
 from chat.database.engine import LONGEST_QUERY, contains
@@ -91,7 +91,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], int, list[str]]] = {
         HEADER,
         ["zone=", '"', "\\", '\\"', "\\101", "\\1", ";", "; ", "=", "a=b", "simplechat-access=", "a", ",", " "],
     ),
-    "e-mail addresses": (refused_or(_valid_email), FIELD, ["a", "@", ".", "a@b", "a.", " ", "@b.", "\n", "é"]),
+    "e-mail addresses": (refused_or(valid_email), FIELD, ["a", "@", ".", "a@b", "a.", " ", "@b.", "\n", "é"]),
     "passwords": (
         refused_or(lambda text: check_password(text, ["Ada Lovelace", text[:200]])),
         FIELD,

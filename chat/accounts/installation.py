@@ -7,7 +7,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.change import Change
 from chat.errors import NotFound
+from chat.live.events import PagesChanged
 from chat.models import installation
 
 
@@ -32,15 +34,16 @@ async def installation_of(connection: AsyncConnection) -> Installation | None:
     )
 
 
-async def create_installation(connection: AsyncConnection, name: str) -> None:
+async def create_installation(change: Change, name: str) -> None:
     """Claim the empty database; raises `NotFound` when somebody else has just done so."""
     try:
-        await connection.execute(insert(installation).values(name=name))
+        await change.connection.execute(insert(installation).values(name=name))
     except IntegrityError:
         raise NotFound from None
 
 
-async def open_sign_up(connection: AsyncConnection, is_open: bool, *, rooms_admit_strangers: bool) -> None:
+async def open_sign_up(change: Change, is_open: bool, *, rooms_admit_strangers: bool) -> None:
     """Let everybody sign up, or only people with an invite link: the chat's own, or also those of rooms."""
     chosen = {"sign_up_open": is_open, "rooms_admit_strangers": rooms_admit_strangers}
-    await connection.execute(update(installation).values(chosen))
+    await change.connection.execute(update(installation).values(chosen))
+    change.tell(PagesChanged(("/admin", "/admin/invites")))

@@ -3,30 +3,35 @@
 from typing import get_args
 
 from sqlalchemy import update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import RoomOrder, Theme
+from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import UserId
+from chat.live.events import PreferencesChanged, SidebarsChanged
 from chat.models import users
+from chat.templating import fragment
 from chat.times import is_zone
 
 
-async def order_rooms(connection: AsyncConnection, user_id: UserId, by: str, *, unread_first: bool) -> None:
+async def order_rooms(change: Change, user_id: UserId, by: str, *, unread_first: bool) -> None:
     """Choose in which order one's own rooms stand; raises `InvalidInput`."""
     if by not in get_args(RoomOrder):
         raise InvalidInput(rooms_by="Choose an order.")
-    await connection.execute(update(users).where(users.c.id == user_id).values(rooms_by=by, unread_first=unread_first))
+    chosen = {"rooms_by": by, "unread_first": unread_first}
+    await change.connection.execute(update(users).where(users.c.id == user_id).values(chosen))
+    change.tell(SidebarsChanged((user_id,)))
 
 
-async def choose_theme(connection: AsyncConnection, user_id: UserId, theme: str) -> None:
+async def choose_theme(change: Change, user_id: UserId, theme: str) -> None:
     """Choose light, dark or what the system says; raises `InvalidInput`."""
     if theme not in get_args(Theme):
         raise InvalidInput(theme="Choose how the chat looks.")
-    await connection.execute(update(users).where(users.c.id == user_id).values(theme=theme))
+    await change.connection.execute(update(users).where(users.c.id == user_id).values(theme=theme))
+    change.tell(PreferencesChanged(user_id, fragment("accounts/_theme_changed.html", theme=theme)))
 
 
-async def choose_times(connection: AsyncConnection, user_id: UserId, time_zone: str, hours: str) -> None:
+async def choose_times(change: Change, user_id: UserId, time_zone: str, hours: str) -> None:
     """Choose a time zone and a clock, each "" for what the browser says; raises `InvalidInput`."""
     errors = {}
     if time_zone and not is_zone(time_zone):
@@ -36,4 +41,6 @@ async def choose_times(connection: AsyncConnection, user_id: UserId, time_zone: 
     if errors:
         raise InvalidInput(**errors)
     chosen = {"time_zone": time_zone or None, "hours": int(hours) if hours else None}
-    await connection.execute(update(users).where(users.c.id == user_id).values(chosen))
+    await change.connection.execute(update(users).where(users.c.id == user_id).values(chosen))
+    shown = fragment("accounts/_times_changed.html", time_zone=time_zone, hours=hours)
+    change.tell(PreferencesChanged(user_id, shown))

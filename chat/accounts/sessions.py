@@ -28,8 +28,10 @@ from chat.accounts.person import Visitor
 from chat.accounts.status import status_column
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
 from chat.accounts.user_agents import Agent, agent_of
+from chat.change import Change
 from chat.errors import NotFound
 from chat.ids import SessionId, UserId
+from chat.live.events import SessionsEnded
 from chat.models import sessions, users
 
 # Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
@@ -67,7 +69,7 @@ _SITTING = text("""
 
 
 async def open_session(
-    connection: AsyncConnection,
+    change: Change,
     signer: Signer,
     user_id: UserId,
     user_agent: str,
@@ -82,10 +84,10 @@ async def open_session(
         .values(user_id=user_id, refresh_hash=b"", user_agent=user_agent[:300], expires_at=now, created_at=now)
         .returning(sessions.c.id)
     )
-    session_id = SessionId((await connection.execute(statement)).scalar_one())
+    session_id = SessionId((await change.connection.execute(statement)).scalar_one())
     if instead_of is not None:
-        await revoke_session(connection, instead_of, now)
-    return await _rotate(connection, signer, session_id, now, longest, previous=None)
+        await revoke_session(change, instead_of, now)
+    return await _rotate(change.connection, signer, session_id, now, longest, previous=None)
 
 
 async def installation_and_visitors(
@@ -106,7 +108,7 @@ async def installation_and_visitors(
 
 
 async def refresh_session(
-    connection: AsyncConnection, signer: Signer, token: str, now: datetime, *, longest: timedelta
+    change: Change, signer: Signer, token: str, now: datetime, *, longest: timedelta
 ) -> tuple[Visitor, Tokens | None] | None:
     """The visitor of a refresh token and the tokens that replace it, or None when it counts no longer.
 
@@ -119,7 +121,7 @@ async def refresh_session(
         return None
     is_young = sessions.c.created_at > now - longest
     statement = _session_with_user((sessions.c.id == session_id) & is_young, now).with_for_update(of=sessions)
-    row = (await connection.execute(statement)).one_or_none()
+    row = (await change.connection.execute(statement)).one_or_none()
     if row is None:
         return None
     presented = _digest(token)
@@ -127,9 +129,9 @@ async def refresh_session(
         return _visitor(row), None
     if presented not in (row.refresh_hash, row.previous_refresh_hash):
         audit.record("session_copied", user_id=row.id, session_id=session_id)
-        await revoke_session(connection, session_id, now)
+        await revoke_session(change, session_id, now)
         return None
-    return _visitor(row), await _rotate(connection, signer, session_id, now, longest, previous=presented)
+    return _visitor(row), await _rotate(change.connection, signer, session_id, now, longest, previous=presented)
 
 
 async def session_of_refresh_token(
@@ -149,32 +151,32 @@ async def session_of_refresh_token(
     return _visitor(row) if row else None
 
 
-async def revoke_session(connection: AsyncConnection, session_id: SessionId, now: datetime) -> None:
+async def revoke_session(change: Change, session_id: SessionId, now: datetime) -> None:
     """End one sign-in."""
-    await connection.execute(update(sessions).where(sessions.c.id == session_id).values(revoked_at=now))
+    await change.connection.execute(update(sessions).where(sessions.c.id == session_id).values(revoked_at=now))
+    change.tell(SessionsEnded((session_id,)))
 
 
-async def revoke_other_sessions(
-    connection: AsyncConnection, user_id: UserId, kept: SessionId, now: datetime
-) -> list[SessionId]:
-    """End every sign-in of a person but one, as after a change of password; returns the ended ones."""
+async def revoke_other_sessions(change: Change, user_id: UserId, kept: SessionId, now: datetime) -> int:
+    """End every sign-in of a person but one, as after a change of password; returns how many ended."""
     statement = (
         update(sessions)
         .where(sessions.c.user_id == user_id, sessions.c.id != kept, sessions.c.revoked_at.is_(None))
         .values(revoked_at=now)
         .returning(sessions.c.id)
     )
-    return list((await connection.execute(statement)).scalars())
+    ended = tuple((await change.connection.execute(statement)).scalars())
+    change.tell(SessionsEnded(ended))
+    return len(ended)
 
 
-async def revoke_own_session(
-    connection: AsyncConnection, user_id: UserId, session_id: SessionId, now: datetime
-) -> None:
+async def revoke_own_session(change: Change, user_id: UserId, session_id: SessionId, now: datetime) -> None:
     """End one of a person's own sign-ins; raises `NotFound` for any other."""
     mine = (sessions.c.id == session_id) & (sessions.c.user_id == user_id) & sessions.c.revoked_at.is_(None)
-    ended = await connection.execute(update(sessions).where(mine).values(revoked_at=now))
+    ended = await change.connection.execute(update(sessions).where(mine).values(revoked_at=now))
     if not ended.rowcount:
         raise NotFound
+    change.tell(SessionsEnded((session_id,)))
 
 
 async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: datetime) -> list[Sitting]:

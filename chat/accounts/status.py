@@ -7,8 +7,10 @@ import emoji
 from sqlalchemy import Label, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import UserId
+from chat.live.events import StatusChanged
 from chat.models import users
 from chat.text import single_line
 
@@ -84,10 +86,11 @@ def _end(duration: str, now: datetime) -> datetime | None:
     return now + (timedelta(weeks=1) if duration == "week" else timedelta(minutes=int(duration)))
 
 
-async def set_status(connection: AsyncConnection, user_id: UserId, status: Status) -> None:
+async def set_status(change: Change, user_id: UserId, status: Status) -> None:
     """Say what somebody is about; an empty status says nothing."""
     values = {"status_emoji": status.emoji, "status_text": status.text, "status_until": status.until}
-    await connection.execute(update(users).where(users.c.id == user_id).values(values))
+    await change.connection.execute(update(users).where(users.c.id == user_id).values(values))
+    change.tell(StatusChanged(user_id))
 
 
 async def status_of(connection: AsyncConnection, user_id: UserId) -> Status:

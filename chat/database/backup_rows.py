@@ -14,8 +14,8 @@ from itertools import islice
 from sqlalchemy import BigInteger, DateTime, Integer
 from sqlalchemy.types import TypeEngine
 
-from chat.accounts.people import LONGEST_NAME
 from chat.accounts.person import Person
+from chat.accounts.sign_up import LONGEST_NAME
 from chat.database.backup_file import TABLES, BackupFile
 from chat.ids import UserId
 from chat.messages.emoji import is_emoji

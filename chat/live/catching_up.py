@@ -5,12 +5,12 @@ from functools import partial
 import anyio
 
 from chat.ids import Revision, RoomId
-from chat.live.source import Changes, Feed, FeedUnavailable
+from chat.live.source import RoomChanges, Source, SourceUnavailable
 from chat.live.wire import frame_of_changes
 from chat.supervision import Supervisor
 
 REPLAY_LIMIT = 500  # messages in a replay; a reader that is further behind reloads the page
-FEED_TIMEOUT = 10.0
+SOURCE_TIMEOUT = 10.0
 # Each of them is up to half a megabyte in the database and several in memory, until its frames are made.
 MOST_AT_ONCE = 4
 
@@ -18,7 +18,7 @@ MOST_AT_ONCE = 4
 class Replay:
     """A room's changes after a revision, None if they are too many, and the frames made of them."""
 
-    def __init__(self, changes: Changes | None) -> None:
+    def __init__(self, changes: RoomChanges | None) -> None:
         self.changes = changes
         self._frames: dict[Revision, bytes] = {}
 
@@ -41,13 +41,16 @@ class _Question:
 class CatchingUp:
     """Fetches missing changes; every caller gets the failure of its question."""
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._questions: dict[tuple[RoomId, Revision], _Question] = {}
         self._turns = anyio.Semaphore(MOST_AT_ONCE)
 
     async def fetch(self, tasks: Supervisor, room_id: RoomId, after: Revision) -> tuple[Replay, bool]:
-        """Return a room's changes after a revision, and whether this call asked first; may raise `FeedUnavailable`."""
+        """Return a room's changes after a revision, and whether this call asked first.
+
+        May raise `SourceUnavailable`.
+        """
         key = room_id, after
         question = self._questions.get(key)
         is_new = question is None
@@ -63,11 +66,11 @@ class CatchingUp:
 
     async def _ask(self, key: tuple[RoomId, Revision], question: _Question) -> None:
         try:
-            with anyio.fail_after(FEED_TIMEOUT):
+            with anyio.fail_after(SOURCE_TIMEOUT):
                 async with self._turns:
-                    question.replay = Replay(await self._feed.changes(*key, REPLAY_LIMIT))
+                    question.replay = Replay(await self._source.changes(*key, REPLAY_LIMIT))
         except TimeoutError:
-            question.error = FeedUnavailable("no answer in time")
+            question.error = SourceUnavailable("no answer in time")
         except Exception as error:
             question.error = error
         finally:

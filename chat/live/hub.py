@@ -1,17 +1,15 @@
 """The hub: which readers of which rooms are in this process, and how each room's changes reach them.
 
-It owns the one broadcaster subscription a room has per process. Hints come from the broker, the truth from the feed;
+It owns the one broadcaster subscription a room has per process. Hints come from the broker, the truth from the source;
 every reader of a room is at the room's cursor, or is being brought there.
 """
 
 import json
 import logging
 import random
-import secrets
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from uuid import UUID
 
 import anyio
 from anyio.abc import TaskStatus
@@ -20,10 +18,11 @@ from broadcaster._base import Subscriber
 from chat.ids import Revision, RoomId, UserId
 from chat.live.brokers.broker import RESYNC, Broker
 from chat.live.brokers.subscription import messages_of
-from chat.live.catching_up import FEED_TIMEOUT, CatchingUp
+from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
+from chat.live.events import MessagesChanged
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
-from chat.live.source import Change, Changes, Feed, FeedUnavailable
+from chat.live.source import MessageChange, RoomChanges, Source, SourceUnavailable
 from chat.live.wire import Reader, encode_frame
 from chat.memory import KILOBYTE
 from chat.seldom import Seldom
@@ -39,13 +38,13 @@ MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there 
 class Hub:
     """Fans changes out to the readers in this process. `run` must be running for as long as it is used."""
 
-    def __init__(self, broadcast: Broker, feed: Feed, reload: str) -> None:
+    def __init__(self, broadcast: Broker, node: str, source: Source, reload: str) -> None:
         self._broadcast = broadcast
-        self._feed = feed
+        self._source = source
         self._reload = encode_frame(reload)
         self._epoch = ""
-        self._name = secrets.token_hex(8)
-        self._catching_up = CatchingUp(feed)
+        self._node = node
+        self._catching_up = CatchingUp(source)
         self._rooms: dict[RoomId, LiveRoom] = {}
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
@@ -61,18 +60,19 @@ class Hub:
             self._tasks.keep(self._repair, "hub repair")
             task_status.started()
 
-    async def publish(self, room_id: RoomId, epoch: UUID, base: Revision, changes: Changes) -> None:
-        """Tell every process that a room went from `base` to the end of `changes`. Never waits for the broker.
+    async def publish(self, event: MessagesChanged) -> None:
+        """Tell every process that messages of a room changed. Never waits for the broker.
 
         The readers here need no broker: they are told at once.
         """
-        if str(epoch) == self._epoch:
+        room_id, epoch, base, changes = event.room_id, str(event.epoch), event.base, event.changes
+        if epoch == self._epoch:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
         if sum(len(change.html) for change in changes.items) > MOST_HINT_BYTES:
             # No reader is at its start: a process with readers in the room fetches the change.
             base, items = changes.revision, []
-        hint = {"from": self._name, "epoch": str(epoch), "base": base, "revision": changes.revision, "items": items}
+        hint = {"from": self._node, "epoch": epoch, "base": base, "revision": changes.revision, "items": items}
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))
 
     def readers(self) -> Iterable[Reader]:
@@ -99,7 +99,7 @@ class Hub:
     async def enter(self, reader: Reader) -> None:
         """Hold a place for a reader until it leaves. One with a room is sent no change of it before `replay`.
 
-        May raise `FeedUnavailable`; then there is no place to leave.
+        May raise `SourceUnavailable`; then there is no place to leave.
         """
         self._readers_of.setdefault(reader.user_id, {})[reader] = None
         if reader.room_id is None:
@@ -131,7 +131,7 @@ class Hub:
         """Send what happened after a revision, then let the reader go live, without a gap or an overlap.
 
         A reader of another epoch, from the future, or more than a replay behind is told to reload the page.
-        May raise `FeedUnavailable`.
+        May raise `SourceUnavailable`.
         """
         assert reader.room_id is not None
         if epoch != self._epoch or not await self._bring_up_to_date(reader, after):
@@ -157,7 +157,7 @@ class Hub:
                 reader.cursor = replay.changes.revision
         return True
 
-    def receive(self, room_id: RoomId, base: Revision, changes: Changes) -> None:
+    def receive(self, room_id: RoomId, base: Revision, changes: RoomChanges) -> None:
         """Act on a hint by the revision rule."""
         room = self._rooms.get(room_id)
         if room is None or room.subscription is None:
@@ -168,7 +168,7 @@ class Hub:
         elif verdict is Verdict.FETCH and room.visitors:
             self._catch_up(room, changes.revision)
 
-    def _advance(self, room: LiveRoom, changes: Changes) -> None:
+    def _advance(self, room: LiveRoom, changes: RoomChanges) -> None:
         room.advance(changes)
         self._at_hand.note(room)
 
@@ -191,9 +191,9 @@ class Hub:
         async for text in messages_of(subscriber):
             try:
                 hint = json.loads(text)
-                if hint["from"] != self._name and hint["epoch"] == self._epoch:
-                    items = tuple(Change(*item) for item in hint["items"])
-                    self.receive(room_id, Revision(hint["base"]), Changes(items, Revision(hint["revision"])))
+                if hint["from"] != self._node and hint["epoch"] == self._epoch:
+                    items = tuple(MessageChange(*item) for item in hint["items"])
+                    self.receive(room_id, Revision(hint["base"]), RoomChanges(items, Revision(hint["revision"])))
             except (ValueError, KeyError, TypeError):
                 logger.warning("Ignored a malformed hint on %s", _channel(room_id))
 
@@ -230,7 +230,7 @@ class Hub:
                 if replay.changes is None or (is_new and not replay.changes.items):
                     # Announced but not there: a hint from before a restore.
                     room.announced = room.cursor
-        except FeedUnavailable as error:
+        except SourceUnavailable as error:
             # The next repair tries again.
             logger.warning("Could not fetch what is new in %s: %s", _channel(room.id), error)
         finally:
@@ -250,7 +250,7 @@ class Hub:
             self._repair_now = anyio.Event()
             try:
                 await self._compare_with_database()
-            except FeedUnavailable as error:
+            except SourceUnavailable as error:
                 if self._log_line.is_due():
                     logger.warning("Could not compare the rooms with the database: %s", error)
             await self._close_empty_rooms()
@@ -265,10 +265,10 @@ class Hub:
 
     async def _heads(self, room_ids: Sequence[RoomId]) -> dict[RoomId, Revision]:
         try:
-            with anyio.fail_after(FEED_TIMEOUT):
-                heads = await self._feed.heads(room_ids)
+            with anyio.fail_after(SOURCE_TIMEOUT):
+                heads = await self._source.heads(room_ids)
         except TimeoutError as error:
-            raise FeedUnavailable("no answer in time") from error
+            raise SourceUnavailable("no answer in time") from error
         if self._epoch and heads.epoch != self._epoch:
             self._start_anew(heads.revisions)
         self._epoch = heads.epoch

@@ -1,22 +1,16 @@
 """Presence: who is online and who is idle, gossiped between processes and forgotten when a process falls silent."""
 
-import json
-import logging
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
 import anyio
-from broadcaster import Broadcast
 
 from chat.ids import UserId
-from chat.live.brokers.subscription import messages_of
+from chat.live.bus import Bus
+from chat.live.events import PresenceChanged
 from chat.supervision import Failures, supervised
 
-logger = logging.getLogger(__name__)
-
-CHANNEL = "presence"
 HEARTBEAT_SECONDS = 5.0
 LIFETIME_SECONDS = 16.0  # three heartbeats may be lost before a process counts as dead
 LINGER_SECONDS = 4.0  # somebody who goes from page to page has no socket for a moment
@@ -30,10 +24,10 @@ State = Literal["online", "idle", "offline"]
 class Presence:
     """Who is online anywhere. `run` must be running. `on_change` is called when the answer may have changed."""
 
-    def __init__(self, broadcast: Broadcast, on_change: Callable[[], None]) -> None:
-        self._broadcast = broadcast
+    def __init__(self, bus: Bus, node: str, on_change: Callable[[], None]) -> None:
+        self._bus = bus
+        self._node = node
         self._on_change = on_change
-        self._node = secrets.token_hex(8)
         self._sockets: Counter[UserId] = Counter()
         self._leaving: dict[UserId, float] = {}
         self._others: dict[str, tuple[float, frozenset[UserId]]] = {}
@@ -64,11 +58,6 @@ class Presence:
             self._changed.set()
         self._touched[user_id] = self._active[user_id] = anyio.current_time() + IDLE_SECONDS
 
-    async def announce_status(self) -> None:
-        """What somebody says they are about has changed: every process looks at it again."""
-        self._on_change()
-        await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "status": True}))
-
     def arrive(self, user_id: UserId, *, is_active: bool) -> None:
         """Count somebody as online while a socket of theirs is open, idle unless they have just used its page."""
         if is_active:
@@ -88,13 +77,12 @@ class Presence:
     async def run(self, failures: Failures | None = None) -> None:
         """Tell the others who is here and forget the silent ones, until cancelled."""
         async with supervised(failures) as tasks:
-            tasks.keep(self._listen, "presence")
             tasks.keep(self._beat, "presence heartbeat")
             tasks.keep(self._forget, "presence expiry")
 
     async def leave(self) -> None:
         """Tell the others that this process is going."""
-        await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": [], "leaves": True}))
+        await self._bus.publish(PresenceChanged(self._node, online=(), leaves=True))
 
     async def _beat(self) -> None:
         while True:
@@ -104,9 +92,9 @@ class Presence:
             if self._changed.is_set():
                 self._changed = anyio.Event()
                 self._on_change()
-            here, now = list({*self._sockets, *self._leaving}), anyio.current_time()
-            active = {user_id: round(until - now, 1) for user_id, until in self._touched.items()}
-            await self._broadcast.publish(CHANNEL, json.dumps({"node": self._node, "online": here, "active": active}))
+            here, now = tuple({*self._sockets, *self._leaving}), anyio.current_time()
+            active = tuple((user_id, round(until - now, 1)) for user_id, until in self._touched.items())
+            await self._bus.publish(PresenceChanged(self._node, here, active))
 
     async def _forget(self) -> None:
         while True:
@@ -126,30 +114,18 @@ class Presence:
                 self._changed.set()
             self._idle = idle
 
-    async def _listen(self) -> None:
-        async with self._broadcast.subscribe(CHANNEL) as subscriber:
-            async for text in messages_of(subscriber):
-                try:
-                    gossip = json.loads(text)
-                    if "status" in gossip:
-                        self._on_change()
-                    else:
-                        active = {UserId(int(user_id)): rest for user_id, rest in gossip.get("active", {}).items()}
-                        self._hear(gossip["node"], frozenset(gossip["online"]), active, leaves="leaves" in gossip)
-                except (ValueError, KeyError, TypeError, AttributeError):
-                    logger.warning("Ignored malformed presence")
-
-    def _hear(self, node: str, people: frozenset[UserId], active: dict[UserId, float], *, leaves: bool) -> None:
-        if node == self._node:
+    def hear(self, event: PresenceChanged) -> None:
+        """Note the people on another process."""
+        if event.node == self._node:
             return
-        now, idle = anyio.current_time(), self.idle()
-        for user_id, rest in active.items():
+        now, idle, people = anyio.current_time(), self.idle(), frozenset(event.online)
+        for user_id, rest in event.active:
             self._active[user_id] = max(self._active.get(user_id, 0), now + min(rest, IDLE_SECONDS))
-        if leaves:
-            changed = self._others.pop(node, None) is not None
+        if event.leaves:
+            changed = self._others.pop(event.node, None) is not None
         else:
-            known = self._others.get(node)
-            self._others[node] = (now + LIFETIME_SECONDS, people)
+            known = self._others.get(event.node)
+            self._others[event.node] = (now + LIFETIME_SECONDS, people)
             changed = known is None or known[1] != people
             if known is None:
                 # A newcomer has not heard of us yet.

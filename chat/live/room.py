@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import anyio
 
 from chat.ids import Revision, RoomId
-from chat.live.source import Change, Changes
+from chat.live.source import MessageChange, RoomChanges
 from chat.live.wire import Reader, frame_of_changes
 from chat.memory import KILOBYTE, MEGABYTE, size_of
 
@@ -34,11 +34,11 @@ class LiveRoom:
         self.cursor = self.sent = Revision(0)
         self.sent_at = 0.0
         self.due_at = 0.0  # when as many frames as were sent would have been due at the sustained rate
-        self.unsent: list[Change] = []
+        self.unsent: list[MessageChange] = []
         self.unsent_bytes = 0
         self.is_gathering = False
         self.readers: set[Reader] = set()
-        self.recent: deque[Change] = deque()
+        self.recent: deque[MessageChange] = deque()
         self.recent_bytes = 0
         self.recent_from = Revision(0)
         self.visitors = 0  # readers, and those on their way to become one
@@ -48,7 +48,7 @@ class LiveRoom:
         self.is_catching_up = False
         self.announced = Revision(0)  # the newest revision a hint has told of
 
-    def advance(self, changes: Changes) -> None:
+    def advance(self, changes: RoomChanges) -> None:
         """Take what is new of changes that cover the cursor, and deliver it to the readers here."""
         if changes.revision <= self.cursor:
             return

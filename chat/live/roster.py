@@ -8,7 +8,7 @@ import anyio
 from chat.ids import RoomId, UserId
 from chat.live.hub import Hub
 from chat.live.presence import Presence
-from chat.live.source import Feed, FeedUnavailable
+from chat.live.source import Source, SourceUnavailable
 from chat.live.wire import Reader, encode_frame
 from chat.seldom import Seldom
 
@@ -20,13 +20,13 @@ MOST_TOLD = 1000  # people: a page shows some dozens of faces
 STATUS_SECONDS = 30.0  # a status ends by itself
 
 
-class OnlineLists:
+class Roster:
     """Sends who is online anew when it has changed. `run` must be running."""
 
-    def __init__(self, hub: Hub, presence: Presence, feed: Feed) -> None:
+    def __init__(self, hub: Hub, presence: Presence, source: Source) -> None:
         self._hub = hub
         self._presence = presence
-        self._feed = feed
+        self._source = source
         self._roster = ""
         self._sent: dict[RoomId, str] = {}
         self._changed = anyio.Event()
@@ -56,9 +56,9 @@ class OnlineLists:
                 continue
             room_ids = self._hub.room_ids()
             try:
-                lists = await self._feed.online_lists(room_ids, self._presence.online())
-                statuses = await self._feed.statuses()
-            except FeedUnavailable as error:
+                lists = await self._source.online_lists(room_ids, self._presence.online())
+                statuses = await self._source.statuses()
+            except SourceUnavailable as error:
                 if self._log_line.is_due():
                     logger.warning("Could not tell who is online: %s", error)
                 self._changed.set()

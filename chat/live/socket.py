@@ -11,11 +11,11 @@ from chat.audit import request_context
 from chat.ids import Revision
 from chat.live.backlog import FrameQueue
 from chat.live.hub import Hub
-from chat.live.notices import Notices
+from chat.live.open_pages import OpenPages
 from chat.live.presence import Presence
-from chat.live.roster import OnlineLists
-from chat.live.unread_counts import Activity
-from chat.live.wire import HEARTBEAT, Reader, wire_of
+from chat.live.roster import Roster
+from chat.live.unread_counts import UnreadCounts
+from chat.live.wire import HEARTBEAT, AnyState, Reader, wire_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,27 +32,27 @@ class LiveSocket:
         self,
         hub: Hub,
         presence: Presence,
-        online_lists: OnlineLists,
-        activity: Activity,
-        notices: Notices,
+        roster: Roster,
+        unread_counts: UnreadCounts,
+        open_pages: OpenPages,
         *,
         most_pages: int,
         give_way: str,
     ) -> None:
         self._hub = hub
         self._presence = presence
-        self._online_lists = online_lists
-        self._activity = activity
-        self._notices = notices
+        self._roster = roster
+        self._unread_counts = unread_counts
+        self._open_pages = open_pages
         self._most_pages = most_pages
         self._give_way = give_way
 
-    async def serve(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
+    async def serve(self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str) -> None:
         """Serve `reader` until either side closes. What the page sends is ignored.
 
         Under our own server this returns once the reader is live: the connection stays, and nothing else does. A task
         that waited for its end, with its frames and queues, would be half of what an idle reader costs. May raise
-        `FeedUnavailable`.
+        `SourceUnavailable`.
         """
         await self._hub.enter(reader)
         self._let_oldest_give_way(reader)
@@ -90,11 +90,13 @@ class LiveSocket:
     async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
         if reader.room_id is not None:
             await self._hub.replay(reader, after, epoch)
-        self._online_lists.greet(reader)
-        self._activity.arrive(reader.user_id)
-        self._notices.repeat(reader)
+        self._roster.greet(reader)
+        self._unread_counts.arrive(reader.user_id)
+        self._open_pages.repeat(reader)
 
-    async def _follow_through_queue(self, websocket: WebSocket, reader: Reader, after: Revision, epoch: str) -> None:
+    async def _follow_through_queue(
+        self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str
+    ) -> None:
         """The same under a server other than ours: one bounded queue, and a task that empties it."""
         queue = FrameQueue(QUEUE_FRAMES)
         async with anyio.create_task_group() as tasks:

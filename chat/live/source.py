@@ -9,12 +9,12 @@ from chat.ids import MessageId, Position, Revision, RoomId, SessionId, UserId
 Seat = tuple[SessionId, RoomId | None]
 
 
-class FeedUnavailable(Exception):
+class SourceUnavailable(Exception):
     """The database does not answer right now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MessageChange:
     """A message as it is since `revision`, rendered once for everybody."""
 
     message_id: MessageId
@@ -24,10 +24,10 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class RoomChanges:
     """A room's changes in order of revision; everything from the revision asked for up to `revision` is covered."""
 
-    items: tuple[Change, ...]
+    items: tuple[MessageChange, ...]
     revision: Revision
 
 
@@ -49,10 +49,10 @@ class RoomCount:
     is_recent: bool
 
 
-class Feed(Protocol):
-    """The database, as far as the live engine sees it. Every method may raise `FeedUnavailable`."""
+class Source(Protocol):
+    """The database, as far as the live engine sees it. Every method may raise `SourceUnavailable`."""
 
-    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         """All changes after a revision; None when there are more than `limit`, or the room is gone.
 
         All or nothing, from one snapshot: a message posted in the first part and edited since would be missing from it,

@@ -1,37 +1,36 @@
-"""What is new in the rooms that are not on the page: how many messages each has, for the numbers in the sidebar.
+"""The unread counts in sidebars: pages are told how many messages their people's other rooms have.
 
-Numbers are fleeting: told at most four times a second by each process whatever is written, the same frame to everybody,
-and made good by a regular look at the database when one is lost. What one has read stands on the page, which subtracts.
+Each process tells new numbers at most four times a second, in the same frame for everybody, and asks the database every
+few seconds in case an event was lost. A page knows how far its person has read, and subtracts.
 """
 
-import json
 import logging
 from collections.abc import Collection, Mapping
 
 import anyio
-from broadcaster import Broadcast
 
-from chat.ids import Position, RoomId, UserId
-from chat.live.brokers.subscription import messages_of
+from chat.ids import RoomId, UserId
+from chat.live import elements
+from chat.live.bus import Bus
+from chat.live.events import MessageCountsChanged
 from chat.live.hub import Hub
-from chat.live.source import Feed, FeedUnavailable, RoomCount
+from chat.live.source import RoomCount, Source, SourceUnavailable
 from chat.live.wire import encode_frame
 from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "activity"
 GATHER_SECONDS = 0.25
 CHECK_SECONDS = 5.0
 CHECKS_A_RELOAD = 12  # who is in which room is asked again once a minute, in case a notice of a change was lost
 
 
-class Activity:
+class UnreadCounts:
     """Tells pages what is new in their people's other rooms. `run` must be running."""
 
-    def __init__(self, broadcast: Broadcast, feed: Feed, hub: Hub) -> None:
-        self._broadcast = broadcast
-        self._feed = feed
+    def __init__(self, bus: Bus, source: Source, hub: Hub) -> None:
+        self._bus = bus
+        self._source = source
         self._hub = hub
         self._rooms: dict[UserId, Collection[RoomId]] = {}
         self._members: dict[RoomId, set[UserId]] = {}
@@ -54,25 +53,32 @@ class Activity:
 
     def announce(self, room_id: RoomId, message_count: int) -> None:
         """A room has so many messages now. Never waits."""
-        self._apply({room_id: message_count})
+        self._show({room_id: message_count})
         self._unsaid[room_id] = max(message_count, self._unsaid.get(room_id, 0))
         self._news.set()
 
     async def run(self, failures: Failures | None = None) -> None:
-        """Tell and hear until cancelled."""
+        """Tell until cancelled."""
         async with supervised(failures) as tasks:
-            tasks.keep(self._listen, "activity")
-            tasks.keep(self._tell, "activity telling")
-            tasks.keep(self._welcome, "activity newcomers")
-            tasks.keep(self._check, "activity check")
+            tasks.keep(self._tell, "unread counts")
+            tasks.keep(self._welcome, "unread counts of newcomers")
+            tasks.keep(self._check, "unread counts check")
 
-    def _apply(self, counts: Mapping[RoomId, int]) -> None:
+    def members_here(self, room_id: RoomId) -> Collection[UserId]:
+        """Return the members of a room who have a page open here."""
+        return self._members.get(room_id, ())
+
+    def show(self, event: MessageCountsChanged) -> None:
+        """Send new numbers to the pages that do not show the room itself."""
+        self._show(dict(event.counts))
+
+    def _show(self, counts: Mapping[RoomId, int]) -> None:
         for room_id, count in counts.items():
             members = self._members.get(room_id)
             if not members or count <= self._counts.get(room_id, 0):
                 continue
             self._counts[room_id] = count
-            frame = encode_frame(_element(room_id, count))
+            frame = encode_frame(elements.message_count(room_id, count))
             for user_id in members:
                 for reader in self._hub.readers_of(user_id):
                     if reader.room_id != room_id:
@@ -83,16 +89,8 @@ class Activity:
             await self._news.wait()
             self._news = anyio.Event()
             counts, self._unsaid = self._unsaid, {}
-            await self._broadcast.publish(CHANNEL, json.dumps(counts))
+            await self._bus.publish(MessageCountsChanged(tuple(counts.items())))
             await anyio.sleep(GATHER_SECONDS)
-
-    async def _listen(self) -> None:
-        async with self._broadcast.subscribe(CHANNEL) as subscriber:
-            async for text in messages_of(subscriber):
-                try:
-                    self._apply({RoomId(int(room_id)): int(count) for room_id, count in json.loads(text).items()})
-                except (ValueError, TypeError, AttributeError):
-                    logger.warning("Ignored malformed activity")
 
     async def _welcome(self) -> None:
         """Learn which rooms newcomers are in; those who come at the same moment share the question."""
@@ -101,8 +99,8 @@ class Activity:
             self._arrival = anyio.Event()
             newcomers, self._unknown = self._unknown, set()
             try:
-                found = await self._feed.rooms_of(newcomers)
-            except FeedUnavailable as error:
+                found = await self._source.rooms_of(newcomers)
+            except SourceUnavailable as error:
                 logger.warning("Could not ask who is in which room: %s", error)
                 self._unknown |= newcomers
             else:
@@ -119,7 +117,8 @@ class Activity:
             self._counts[room.room_id] = max(room.message_count, self._counts.get(room.room_id, 0))
         # What was posted and read between the making of a page and this moment has not been told to it.
         missed = "".join(
-            _element(room.room_id, room.message_count) + read_element(room.room_id, room.read_position)
+            elements.message_count(room.room_id, room.message_count)
+            + elements.read_position(room.room_id, room.read_position)
             for room in rooms
             if room.is_recent
         )
@@ -146,15 +145,6 @@ class Activity:
                 self.refresh(list(self._rooms))
             if self._counts:
                 try:
-                    self._apply(await self._feed.counts_above(self._counts))
-                except FeedUnavailable as error:
+                    self._show(await self._source.counts_above(self._counts))
+                except SourceUnavailable as error:
                     logger.warning("Could not ask what is new in other rooms: %s", error)
-
-
-def read_element(room_id: RoomId, position: Position) -> str:
-    """The markup by which a page learns how far its person has read a room."""
-    return f'<chat-read data-room="{room_id}" data-position="{position}"></chat-read>'
-
-
-def _element(room_id: RoomId, count: int) -> str:
-    return f'<chat-activity data-room="{room_id}" data-count="{count}"></chat-activity>'

@@ -7,18 +7,20 @@ checks every part it touches.
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
+from starlette.datastructures import State
 from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from chat.ids import Revision, RoomId, SessionId, UserId
 from chat.live.backlog import BEHIND_BYTES, MOST_UNSENT_BYTES, Backlog, FrameQueue
-from chat.live.source import Change
+from chat.live.source import MessageChange
 from chat.serving.connections import Connection
 
 EXTENSION = "simplechat.wire"
+AnyState = TypeVar("AnyState", bound=State)
 
 # A slow reader that takes nothing for this long is disconnected, too.
 STALLED_SECONDS = 5.0
@@ -40,7 +42,7 @@ def encode_frame(text: str) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8) + payload
 
 
-def frame_of_changes(changes: Iterable[Change], cursor: Revision, reached: Revision) -> bytes:
+def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached: Revision) -> bytes:
     """A frame that takes a page from `cursor` to `reached`.
 
     A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
@@ -272,7 +274,7 @@ class Reader:
             self._dismiss(code, html)
 
 
-def wire_of(websocket: WebSocket) -> LiveProtocol | None:
+def wire_of(websocket: WebSocket[AnyState]) -> LiveProtocol | None:
     """The protocol underneath, when the server is ours."""
     protocol = websocket.scope["extensions"].get(EXTENSION)
     return protocol if isinstance(protocol, LiveProtocol) else None

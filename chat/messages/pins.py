@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Visitor
-from chat.errors import Forbidden, NotFound
+from chat.change import Change
+from chat.errors import Forbidden
 from chat.ids import MessageId, RoomId
+from chat.live.events import RoomChanged
 from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
-from chat.messages.revise import readable_message
+from chat.messages.revise import readable_message, revise
 from chat.models import messages, users
 from chat.rooms.room import may_post, next_revision, room_of_member
 
@@ -24,29 +26,26 @@ class Pinned:
     by: str
 
 
-async def pin(database: AsyncEngine, visitor: Visitor, message_id: MessageId, *, pinned: bool) -> tuple[Message, bool]:
-    """Pin a message or take it down; committed when this returns. Tells whether that made a difference.
+async def pin(change: Change, visitor: Visitor, message_id: MessageId, *, pinned: bool) -> Message:
+    """Pin a message or unpin it, as every member may who may post in the room.
 
-    Whoever may write in the room may do it. Raises `NotFound` when the visitor may not see the message, and `Forbidden`
-    when they may not pin it, the room is archived, or it has 50 already.
+    Raises `NotFound` when the visitor may not see the message, and `Forbidden` when they may not pin it, the room is
+    archived, or it has 50 pins already.
     """
-    async with database.begin() as connection:
-        message, _ = await readable_message(connection, visitor, message_id)
-        if message.is_pinned == pinned:
-            return message, False
-        room = await room_of_member(connection, visitor, message.room_id)
-        # Only then is the number of pins certain, too.
-        revision = await next_revision(connection, room.id)
-        if not may_post(visitor, room):
-            raise Forbidden("Only who may write in this room can pin its messages.")
-        if pinned and await _pins_in(connection, room.id) >= MOST_PINNED:
-            raise Forbidden(f"A room has at most {MOST_PINNED} pinned messages. Unpin one first.")
-        mark = {"pinned_at": func.now(), "pinned_by": visitor.id} if pinned else {"pinned_at": None, "pinned_by": None}
-        one = messages.c.id == message_id
-        changed = update(messages).where(one, messages.c.deleted_at.is_(None)).values(revision=revision, **mark)
-        if (await connection.execute(changed)).rowcount == 0:
-            raise NotFound
-        return message_from((await connection.execute(select_messages().where(one))).one()), True
+    message, _ = await readable_message(change.connection, visitor, message_id)
+    if message.is_pinned == pinned:
+        return message
+    room = await room_of_member(change.connection, visitor, message.room_id)
+    # Only under the room's lock is the number of pins certain.
+    revision = await next_revision(change.connection, room.id)
+    if not may_post(visitor, room):
+        raise Forbidden("Only members who may post in this room can pin its messages.")
+    if pinned and await _pins_in(change.connection, room.id) >= MOST_PINNED:
+        raise Forbidden(f"A room has at most {MOST_PINNED} pinned messages. Unpin one first.")
+    mark = {"pinned_at": func.now(), "pinned_by": visitor.id} if pinned else {"pinned_at": None, "pinned_by": None}
+    revised = await revise(change, message, revision, **mark)
+    change.tell(RoomChanged(room.id))
+    return revised
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,26 @@
 """Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 from uuid import UUID
 
 from markupsafe import Markup
-from sqlalchemy import ARRAY, BigInteger, Boolean, Row, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.batches import Batches
+from chat.change import BeginChange
 from chat.crash import crash_point
 from chat.database.engine import time_limit
 from chat.errors import InvalidInput, NotFound
 from chat.ids import Revision, RoomId, UserId
-from chat.live.hub import Hub
-from chat.live.source import Changes
-from chat.live.unread_counts import Activity
+from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
+from chat.live.source import RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
 from chat.messages.markdown import Written
 from chat.messages.mentions import write
@@ -29,6 +28,7 @@ from chat.messages.message import Message, message_from, select_messages
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.workshop import Workshop
 from chat.models import memberships, messages
+from chat.rooms.members import member_ids
 from chat.rooms.room import Room, may_manage, may_post, room_of_member
 
 LONGEST_BODY = 10_000
@@ -141,12 +141,11 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The outcome of posting: the message, its markup, whom it mentions, and whether this request made it."""
+    """The outcome of posting: the message, its markup, and whether this request made it."""
 
     message: Message
     html: Markup
     is_new: bool
-    mentioned: frozenset[UserId] = frozenset()
 
 
 def checked_body(body: str) -> str:
@@ -193,11 +192,10 @@ def how_much_more(seconds: int) -> str:
 class Posting:
     """Where messages come in. Those that come while others are being committed share the next commit."""
 
-    def __init__(self, database: AsyncEngine, workshop: Workshop, hub: Hub, activity: Activity) -> None:
+    def __init__(self, database: AsyncEngine, workshop: Workshop, begin: BeginChange) -> None:
         self._database = database
         self._workshop = workshop
-        self._hub = hub
-        self._activity = activity
+        self._begin = begin
         self._batches = Batches(
             self._post_and_publish,
             MOST_AT_ONCE,
@@ -219,7 +217,7 @@ class Posting:
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:
-            rows = await self._commit(posts)
+            made = await self._commit(posts)
         except DBAPIError as error:
             if len(posts) > 1:
                 # One of them is at fault, or there twice: the others must not pay for it.
@@ -227,26 +225,11 @@ class Posting:
             if not isinstance(error, IntegrityError):
                 raise
             # The same request came to another process at the same moment, and has won.
-            rows = []
-        made: dict[tuple[int, UUID], Posted] = {}
-        mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
-        for _, in_room in groupby(rows, lambda row: row.room_id):
-            found = list(in_room)
-            posted = [message_from(row) for row in found]
-            changes = tuple(as_change(message) for message in posted)
-            first, last = found[0], found[-1]
-            await self._hub.publish(
-                first.room_id, first.epoch, Revision(first.revision - 1), Changes(changes, last.revision)
-            )
-            self._activity.announce(first.room_id, last.position)
-            crash_point("after_publish")
-            for row, message in zip(found, posted, strict=True):
-                asked = (row.author_id, row.client_id)
-                made[asked] = Posted(message, markup_of(message), is_new=True, mentioned=mentions[asked])
+            made = {}
         return [made.get((post.author.id, post.client_id)) or await self._earlier(post) for post in posts]
 
-    async def _commit(self, posts: list[Post]) -> Sequence[Row[Any]]:
-        """The new messages' rows, by room and position."""
+    async def _commit(self, posts: list[Post]) -> dict[tuple[int, UUID], Posted]:
+        """Insert the posts and tell the rooms' readers; return what was made, by author and client id."""
         values = {
             "author_ids": [post.author.id for post in posts],
             "author_names": [post.author.name for post in posts],
@@ -255,13 +238,24 @@ class Posting:
             "client_ids": [post.client_id for post in posts],
             "bodies": [post.body for post in posts],
             "bodies_html": [str(post.written.html) for post in posts],
+            # asyncpg has no arrays of arrays of different lengths.
             "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
         }
-        async with time_limit(COMMIT_SECONDS), self._database.begin() as connection:
-            rows = (await connection.execute(_POST, values)).all()
+        async with time_limit(COMMIT_SECONDS), self._begin() as change:
+            rows = (await change.connection.execute(_POST, values)).all()
+            posted = [message_from(row) for row in rows]
+            first_of_room = [message.room_id for message in posted if message.position == 1]
+            members = {room_id: await member_ids(change.connection, room_id) for room_id in first_of_room}
+            mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
+            mentioned = [mentions[row.author_id, row.client_id] for row in rows]
+            epoch = rows[0].epoch if rows else None
+            change.tell_later(lambda: _events(epoch, posted, mentioned, members))
             crash_point("before_commit")
-        crash_point("after_commit")
-        return rows
+        crash_point("after_publish")
+        return {
+            (row.author_id, row.client_id): Posted(message, markup_of(message), is_new=True)
+            for row, message in zip(rows, posted, strict=True)
+        }
 
     async def _earlier(self, post: Post) -> Posted | Exception:
         statement = select_messages().where(
@@ -276,3 +270,29 @@ class Posting:
             return NotFound()
         message = message_from(row)
         return Posted(message, markup_of(message), is_new=False)
+
+
+def _events(
+    epoch: UUID | None,
+    posted: Sequence[Message],
+    mentioned: Sequence[Collection[UserId]],
+    members: Mapping[RoomId, Sequence[UserId]],
+) -> Iterable[Event]:
+    """Render new messages, by room and position, and return what they are to open pages.
+
+    `mentioned` are the people in each of them; `members` those of rooms in which one of them is the first.
+    """
+    crash_point("after_commit")
+    if epoch is None:
+        return
+    for room_id, in_room in groupby(posted, lambda message: message.room_id):
+        found = list(in_room)
+        base, last = Revision(found[0].revision - 1), found[-1]
+        changes = RoomChanges(tuple(as_change(message) for message in found), last.revision)
+        yield MessagesChanged(room_id, epoch, base, changes, message_count=last.position)
+    for message, people in zip(posted, mentioned, strict=True):
+        if people:
+            yield Mentioned(tuple(people), message.room_id, message.position)
+    for user_ids in members.values():
+        # A direct room shows in the sidebars of the others from its first message on.
+        yield SidebarsChanged(tuple(user_ids))

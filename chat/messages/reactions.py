@@ -2,15 +2,15 @@
 
 from typing import TypedDict
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import select
 
 from chat.accounts.person import Visitor
-from chat.errors import InvalidInput, NotFound
+from chat.change import Change
+from chat.errors import InvalidInput
 from chat.ids import MessageId, UserId
 from chat.messages.emoji import is_emoji
-from chat.messages.message import Message, message_from, select_messages
-from chat.messages.revise import readable_message
+from chat.messages.message import Message
+from chat.messages.revise import readable_message, revise
 from chat.models import messages
 from chat.rooms.room import next_revision
 
@@ -24,26 +24,20 @@ class Kept(TypedDict):
     by: list[UserId]
 
 
-async def react(database: AsyncEngine, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:
-    """Add the visitor's reaction to a message, or take it back; committed when this returns.
+async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:
+    """Add the visitor's reaction to a message, or take it back.
 
     Raises `NotFound` when they may not see the message, `Forbidden` when its room is archived, and `InvalidInput` for
     what is no emoji or one kind too many.
     """
     if not is_emoji(emoji):
         raise InvalidInput(emoji="Choose an emoji.")
-    async with database.begin() as connection:
-        message, _ = await readable_message(connection, visitor, message_id)
-        # The room's row lock first, as for every change: it orders revisions, and here also those who react at once.
-        revision = await next_revision(connection, message.room_id)
-        one = messages.c.id == message_id
-        found = select(messages.c.reactions).where(one, messages.c.deleted_at.is_(None))
-        reactions = (await connection.execute(found)).scalar_one_or_none()
-        if reactions is None:
-            raise NotFound
-        changed = toggled(reactions, emoji, visitor.id)
-        await connection.execute(update(messages).where(one).values(reactions=changed, revision=revision))
-        return message_from((await connection.execute(select_messages().where(one))).one())
+    message, _ = await readable_message(change.connection, visitor, message_id)
+    # Under the room's lock, as for every change: members who react at the same moment read each other's reactions.
+    revision = await next_revision(change.connection, message.room_id)
+    found = select(messages.c.reactions).where(messages.c.id == message_id)
+    reactions = (await change.connection.execute(found)).scalar_one()
+    return await revise(change, message, revision, reactions=toggled(reactions, emoji, visitor.id))
 
 
 def toggled(reactions: list[Kept], emoji: str, user_id: UserId) -> list[Kept]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cachetools import LRUCache
 from markupsafe import Markup
 
-from chat.live.source import Change
+from chat.live.source import MessageChange
 from chat.memory import MEGABYTE, size_of
 from chat.messages.message import Message
 from chat.templating import fragment
@@ -38,6 +38,6 @@ def markup_of_page(messages: Iterable[Message]) -> Markup:
     return Markup("\n\n").join(map(markup_of, messages))
 
 
-def as_change(message: Message) -> Change:
+def as_change(message: Message) -> MessageChange:
     """The message as the live engine carries it."""
-    return Change(message.id, message.posted_revision, message.revision, markup_of(message))
+    return MessageChange(message.id, message.posted_revision, message.revision, markup_of(message))

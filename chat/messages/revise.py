@@ -1,60 +1,121 @@
-"""Changing messages: editing one's own, deleting them."""
+"""Revising messages: every change to one that its room's readers have seen, but not the posting of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from markupsafe import Markup
-from sqlalchemy import BigInteger, Text, bindparam, text
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat import audit
 from chat.accounts.person import Visitor
+from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import Forbidden, NotFound
-from chat.ids import MessageId, UserId
+from chat.ids import MessageId, Revision, UserId
+from chat.live.events import Mentioned, MessagesChanged, RoomChanged, SidebarsChanged
+from chat.live.source import RoomChanges
+from chat.messages.markdown import Written
 from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.post import checked_body
+from chat.messages.rendering import as_change
 from chat.messages.workshop import Workshop
-from chat.models import memberships, messages
-from chat.rooms.room import require_unarchived
+from chat.models import installation, memberships, messages
+from chat.rooms.room import next_revision, require_unarchived
 
-# Like a post, a change takes the room's row lock, its next revision, and stamps it on the message. A deleted message
-# stays as a tombstone, so that its deletion reaches those who were away.
-_CHANGE = text("""
-    WITH room AS (
-        UPDATE rooms SET revision = revision + 1
-        WHERE id = (SELECT room_id FROM messages WHERE id = :message_id) AND archived_at IS NULL
-        RETURNING revision
-    )
-    UPDATE messages SET
-        revision = room.revision,
-        body = coalesce(:body, ''),
-        body_html = coalesce(:body_html, ''),
-        reactions = CASE WHEN :body IS NULL THEN '[]' ELSE reactions END,
-        pinned_at = CASE WHEN :body IS NULL THEN NULL ELSE pinned_at END,
-        edited_at = CASE WHEN :body IS NULL THEN edited_at ELSE clock_timestamp() END,
-        deleted_at = CASE WHEN :body IS NULL THEN clock_timestamp() END
-    FROM room
-    WHERE messages.id = :message_id AND messages.deleted_at IS NULL
-    RETURNING messages.id
-""").bindparams(
-    bindparam("message_id", type_=BigInteger), bindparam("body", type_=Text), bindparam("body_html", type_=Text)
-)
+_EPOCH = select(installation.c.epoch).scalar_subquery().label("epoch")
+
+
+async def revise(change: Change, message: Message, revision: Revision, **values: object) -> Message:
+    """Give a message new values and the revision of its room that `next_revision` returned; tell the room's readers.
+
+    Raises `NotFound` when it has been deleted a moment ago.
+    """
+    one = messages.c.id == message.id
+    revised = update(messages).where(one, messages.c.deleted_at.is_(None)).values(revision=revision, **values)
+    if (await change.connection.execute(revised)).rowcount == 0:
+        raise NotFound
+    row = (await change.connection.execute(select_messages().add_columns(_EPOCH).where(one))).one()
+    present = message_from(row)
+
+    def events() -> Iterable[MessagesChanged]:
+        changes = RoomChanges((as_change(present),), revision)
+        yield MessagesChanged(present.room_id, row.epoch, Revision(revision - 1), changes)
+
+    change.tell_later(events)
+    return present
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What has become of a message that was edited or deleted, and of those it mentions."""
+class Edit:
+    """A message and the text that replaces its own; `written` is None when it is the same text."""
 
     message: Message
-    is_changed: bool = True
-    was_pinned: bool = False
-    mentioned: frozenset[UserId] = frozenset()  # and were not before
-    unmentioned: frozenset[UserId] = frozenset()
+    body: str
+    written: Written | None
+
+
+async def prepare_edit(
+    database: AsyncEngine, workshop: Workshop, author: Visitor, message_id: MessageId, body: str
+) -> Edit:
+    """Check and render an author's new text for `edit_message`, which holds locks and so should not take long.
+
+    Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
+    """
+    body = checked_body(body)
+    async with reading(database) as connection:
+        message, before = await own_message(connection, author, message_id)
+        await require_unarchived(connection, message.room_id)
+    if body == before:
+        return Edit(message, body, None)
+    return Edit(message, body, await write(database, workshop, author, message.room_id, body))
+
+
+async def edit_message(change: Change, edit: Edit) -> Message:
+    """Put an edited text in place of a message's own; raises `NotFound` and `Forbidden`."""
+    if edit.written is None:
+        return edit.message
+    revision = await next_revision(change.connection, edit.message.room_id)
+    values = {"body": edit.body, "body_html": str(edit.written.html), "edited_at": func.clock_timestamp()}
+    edited = await revise(change, edit.message, revision, **values)
+    await _mention_only(change, edited, edit.written.mentioned)
+    return edited
+
+
+async def delete_message(change: Change, visitor: Visitor, message_id: MessageId) -> Message:
+    """Delete a message for everybody. A tombstone stays, so that the deletion reaches readers who were away.
+
+    Raises `NotFound` and `Forbidden`.
+    """
+    message, _ = await readable_message(change.connection, visitor, message_id)
+    if not may_delete(visitor, message):
+        raise Forbidden("Only its author and administrators can delete a message.")
+    revision = await next_revision(change.connection, message.room_id)
+    gone: dict[str, object] = {
+        "body": "",
+        "body_html": "",
+        "reactions": [],
+        "pinned_at": None,
+    }
+    deleted = await revise(change, message, revision, deleted_at=func.clock_timestamp(), **gone)
+    await _mention_only(change, deleted, frozenset())
+    if message.is_pinned:
+        change.tell(RoomChanged(message.room_id))
+    if message.author.id != visitor.id:
+        audit.record("message_deleted", message_id=message.id, room_id=message.room_id, author_id=message.author.id)
+    return deleted
+
+
+async def _mention_only(change: Change, message: Message, user_ids: frozenset[UserId]) -> None:
+    mentioned, no_longer = await change_mentions(change.connection, message, user_ids)
+    if mentioned:
+        change.tell(Mentioned(tuple(mentioned), message.room_id, message.position))
+    if no_longer:
+        change.tell(SidebarsChanged(tuple(no_longer)))
 
 
 async def message_as_shown(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
-    """A message in one of the visitor's rooms, or what is left of it, and its text as typed; raises `NotFound`."""
+    """Return a message in one of the visitor's rooms, or its tombstone, and its text as typed; raises `NotFound`."""
     statement = (
         select_messages()
         .join(memberships, memberships.c.room_id == messages.c.room_id)
@@ -67,7 +128,7 @@ async def message_as_shown(connection: AsyncConnection, visitor: Visitor, messag
 
 
 async def readable_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
-    """A message in one of the visitor's rooms, and its text as typed; raises `NotFound`, also when it is deleted."""
+    """Return a message in one of the visitor's rooms and its text as typed; raises `NotFound`, also for a tombstone."""
     message, body = await message_as_shown(connection, visitor, message_id)
     if message.is_deleted:
         raise NotFound
@@ -75,7 +136,7 @@ async def readable_message(connection: AsyncConnection, visitor: Visitor, messag
 
 
 async def own_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
-    """A message the visitor may change, and its text as typed.
+    """Return a message the visitor may edit, and its text as typed.
 
     Raises `NotFound` when they may not see it or it is deleted, and `Forbidden` when it is somebody else's.
     """
@@ -86,52 +147,5 @@ async def own_message(connection: AsyncConnection, visitor: Visitor, message_id:
 
 
 def may_delete(visitor: Visitor, message: Message) -> bool:
-    """Whether the visitor may take a message back: its author, and administrators."""
+    """Whether the visitor may delete a message: its author and administrators may."""
     return message.author.id == visitor.id or visitor.is_administrator
-
-
-async def edit_message(
-    database: AsyncEngine, workshop: Workshop, author: Visitor, message_id: MessageId, body: str
-) -> Outcome:
-    """Change one's own message; committed when this returns.
-
-    Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
-    """
-    body = checked_body(body)
-    async with reading(database) as connection:
-        message, before = await own_message(connection, author, message_id)
-        await require_unarchived(connection, message.room_id)
-    if body == before:
-        return Outcome(message, is_changed=False)
-    written = await write(database, workshop, author, message.room_id, body)
-    async with database.begin() as connection:
-        changed = await _change(connection, message, body, written.html)
-        mentioned, unmentioned = await change_mentions(connection, message, written.mentioned)
-    return Outcome(changed, mentioned=mentioned, unmentioned=unmentioned)
-
-
-async def delete_message(database: AsyncEngine, visitor: Visitor, message_id: MessageId) -> Outcome:
-    """Delete a message for everybody; committed when this returns.
-
-    Raises `NotFound` and `Forbidden`.
-    """
-    async with database.begin() as connection:
-        message, _ = await readable_message(connection, visitor, message_id)
-        if not may_delete(visitor, message):
-            raise Forbidden("Only its author and administrators can delete a message.")
-        await require_unarchived(connection, message.room_id)
-        deleted = await _change(connection, message, None, None)
-        _, unmentioned = await change_mentions(connection, message, ())
-    if message.author.id != visitor.id:
-        audit.record("message_deleted", message_id=message.id, room_id=message.room_id, author_id=message.author.id)
-    return Outcome(deleted, was_pinned=message.is_pinned, unmentioned=unmentioned)
-
-
-async def _change(connection: AsyncConnection, message: Message, body: str | None, html: Markup | None) -> Message:
-    markup = None if html is None else str(html)
-    values = {"message_id": message.id, "body": body, "body_html": markup}
-    if (await connection.execute(_CHANGE, values)).one_or_none() is None:
-        # Deleted or archived a moment ago by another window; rolling back takes the revision back, too.
-        raise NotFound
-    changed = select_messages().where(messages.c.id == message.id)
-    return message_from((await connection.execute(changed)).one())

@@ -5,17 +5,18 @@ from collections.abc import Iterable
 
 from sqlalchemy import case, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.change import Change
 from chat.database.engine import is_one_of
 from chat.errors import InvalidInput
 from chat.ids import RoomId, UserId
+from chat.live.events import SidebarsChanged
 from chat.models import memberships, rooms, users
 
 LARGEST_GROUP = 20
 
 
-async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iterable[UserId]) -> RoomId:
+async def direct_room(change: Change, user_id: UserId, others: Iterable[UserId]) -> RoomId:
     """The direct room of these people, made when it is the first time; raises `InvalidInput`.
 
     Who starts it does not matter: from A to B and from B to A it is the same room.
@@ -23,6 +24,7 @@ async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iter
     people = sorted({user_id, *others})
     if len(people) > LARGEST_GROUP:
         raise InvalidInput(person=f"A direct conversation has at most {LARGEST_GROUP} people. Make a room instead.")
+    connection = change.connection
     known = select(func.count()).where(is_one_of(users.c.id, people))
     if (await connection.execute(known)).scalar_one() != len(people):
         raise InvalidInput(person="Choose people from the list.")
@@ -35,19 +37,8 @@ async def direct_room(connection: AsyncConnection, user_id: UserId, others: Iter
     role = case((users.c.id == user_id, "owner"), else_="member")
     seats = select(literal(room_id), users.c.id, role, users.c.direct_level).where(is_one_of(users.c.id, people))
     await connection.execute(insert(memberships).from_select(["room_id", "user_id", "role", "level"], seats))
+    change.tell(SidebarsChanged(tuple(people)))
     return RoomId(room_id)
-
-
-async def directs_of(connection: AsyncConnection, user_id: UserId) -> dict[RoomId, list[UserId]]:
-    """The direct rooms somebody is in, and the people in each."""
-    mine = select(memberships.c.room_id).where(memberships.c.user_id == user_id)
-    statement = (
-        select(memberships.c.room_id, func.array_agg(memberships.c.user_id))
-        .join(rooms, rooms.c.id == memberships.c.room_id)
-        .where(rooms.c.kind == "direct", memberships.c.room_id.in_(mine))
-        .group_by(memberships.c.room_id)
-    )
-    return {RoomId(room_id): people for room_id, people in await connection.execute(statement)}
 
 
 def direct_key(people: Iterable[UserId]) -> bytes:

@@ -12,10 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.installation import Installation
+from chat.change import Change
 from chat.errors import InvalidInput, NotFound
 from chat.ids import InviteId, RoomId, UserId
+from chat.live.events import PagesChanged
 from chat.models import invites, rooms, users
-from chat.rooms.members import is_in_room, join_as_invited, one_at_a_time
+from chat.rooms.members import is_in_room, join_as_invited, manager_ids, one_at_a_time
 
 # The choices of the form, with their labels.
 LIFETIMES = {"1": "1 day", "7": "7 days", "30": "30 days", "": "No end"}
@@ -57,7 +59,7 @@ class Invite:
 
 
 async def make_invite(
-    connection: AsyncConnection, maker_id: UserId, room_id: RoomId | None, *, days: str, uses: str, now: datetime
+    change: Change, maker_id: UserId, room_id: RoomId | None, *, days: str, uses: str, now: datetime
 ) -> None:
     """Make a new link, for so many days and people or, for "", for any number; the old one stops working.
 
@@ -77,32 +79,36 @@ async def make_invite(
         "expires_at": now + timedelta(days=int(days)) if days else None,
         "most_uses": int(uses) if uses else None,
     }
-    await end_invite(connection, room_id)
+    await end_invite(change, room_id)
     # If two people make one at the same moment, one gets the other's link.
-    await connection.execute(insert(invites).values(made).on_conflict_do_nothing())
+    await change.connection.execute(insert(invites).values(made).on_conflict_do_nothing())
 
 
-async def end_invite(connection: AsyncConnection, room_id: RoomId | None) -> None:
+async def end_invite(change: Change, room_id: RoomId | None) -> None:
     """Switch a room's link off, or, for None, the chat's own."""
-    await connection.execute(delete(invites).where(_of(room_id)))
+    await change.connection.execute(delete(invites).where(_of(room_id)))
+    await _tell(change, room_id)
 
 
-async def end_any_invite(connection: AsyncConnection, invite_id: InviteId) -> RoomId | None:
+async def end_any_invite(change: Change, invite_id: InviteId) -> RoomId | None:
     """Switch any link off and return its room; raises `NotFound` if it is off already."""
     statement = delete(invites).where(invites.c.id == invite_id).returning(invites.c.room_id)
-    row = (await connection.execute(statement)).one_or_none()
+    row = (await change.connection.execute(statement)).one_or_none()
     if row is None:
         raise NotFound
     room_id: RoomId | None = row.room_id
+    await _tell(change, room_id)
     return room_id
 
 
-async def renew_invite(connection: AsyncConnection, room_id: RoomId) -> bool:
+async def renew_invite(change: Change, room_id: RoomId) -> bool:
     """Give a room's link another address; False if the room has none.
 
     A person who was removed from the room knows the old one.
     """
-    renewed = await connection.execute(update(invites).where(_of(room_id)).values(token=_new_token()))
+    renewed = await change.connection.execute(update(invites).where(_of(room_id)).values(token=_new_token()))
+    if renewed.rowcount:
+        await _tell(change, room_id)
     return renewed.rowcount > 0
 
 
@@ -125,11 +131,12 @@ async def all_invites(connection: AsyncConnection, now: datetime) -> list[Invite
     return [Invite(*row) for row in rows]
 
 
-async def follow_invite(connection: AsyncConnection, user_id: UserId, token: str, now: datetime) -> Invite | None:
+async def follow_invite(change: Change, user_id: UserId, token: str, now: datetime) -> Invite | None:
     """Use a link, and enter the room it leads to; None when it does not work.
 
     Only a new member counts as a use. Of two people at the last use, one gets in.
     """
+    connection = change.connection
     invite = await find_invite(connection, token, now)
     if invite is None:
         return None
@@ -144,7 +151,8 @@ async def follow_invite(connection: AsyncConnection, user_id: UserId, token: str
     if not (await connection.execute(used)).rowcount:
         return None
     if invite.room_id is not None:
-        await join_as_invited(connection, user_id, invite.room_id)
+        await join_as_invited(change, user_id, invite.room_id)
+    await _tell(change, invite.room_id)
     return invite
 
 
@@ -155,6 +163,13 @@ def qr_code(url: str) -> bytes:
         picture, kind="svg", scale=6, dark="#000", light="#fff", svgclass=None, lineclass=None
     )
     return picture.getvalue()
+
+
+async def _tell(change: Change, room_id: RoomId | None) -> None:
+    change.tell(PagesChanged(("/admin", "/admin/invites")))
+    if room_id is not None:
+        managers = tuple(await manager_ids(change.connection, room_id))
+        change.tell(PagesChanged((f"/rooms/{room_id}/invite",), managers))
 
 
 def _new_token() -> str:

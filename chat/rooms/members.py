@@ -9,16 +9,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor
 from chat.accounts.status import status_column
+from chat.change import Change
 from chat.database.engine import contains, is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.ids import RoomId, UserId
+from chat.live.events import MembersChanged, SidebarsChanged
 from chat.models import memberships, rooms, users
 from chat.rooms.notification_levels import first_level
 from chat.rooms.room import Room, require_manager
+from chat.templating import fragment
 from chat.text import single_line
 
 PAGE = 200
 CANDIDATES = 50
+MOST_TOLD = 500  # a larger room's members are told by the processes that have their pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,103 +32,106 @@ class Member(Person):
     is_owner: bool
 
 
-async def join_room(connection: AsyncConnection, user_id: UserId, room: Room) -> None:
+async def join_room(change: Change, user_id: UserId, room: Room) -> None:
     """Enter an open room. Being in it already is fine. What was said before counts as read."""
     if room.kind != "open":
         raise NotFound
-    await _add(connection, room.id, user_id)
+    await _add(change, room.id, user_id)
 
 
-async def join_as_invited(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> None:
+async def join_as_invited(change: Change, user_id: UserId, room_id: RoomId) -> None:
     """Enter the room that an invite link leads to, which need not be open."""
-    await _add(connection, room_id, user_id)
+    await _add(change, room_id, user_id)
 
 
-async def join_first_room(connection: AsyncConnection, user_id: UserId) -> RoomId | None:
+async def join_first_room(change: Change, user_id: UserId) -> RoomId | None:
     """Put a newcomer into the oldest open room, if there is one, so that they land where people are."""
     welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
     statement = select(rooms.c.id).where(welcoming).order_by(rooms.c.id).limit(1)
-    room_id: RoomId | None = (await connection.execute(statement)).scalar_one_or_none()
+    room_id: RoomId | None = (await change.connection.execute(statement)).scalar_one_or_none()
     if room_id is not None:
-        await _add(connection, room_id, user_id)
+        await _add(change, room_id, user_id)
     return room_id
 
 
-async def leave_room(connection: AsyncConnection, user_id: UserId, room: Room) -> None:
+async def leave_room(change: Change, user_id: UserId, room: Room) -> None:
     """Leave a room. When its last owner leaves, whoever has been in it longest becomes one."""
     if room.kind == "direct":
         raise Forbidden("A direct conversation cannot be left.")
-    await _remove(connection, room.id, user_id)
+    await _remove(change, room.id, user_id)
 
 
-async def add_member(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+async def add_member(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
     """Let a manager put somebody into a room; raises `Forbidden` or `InvalidInput`."""
     require_manager(visitor, room)
-    if (await connection.execute(select(users.c.id).where(users.c.id == user_id))).one_or_none() is None:
+    if (await change.connection.execute(select(users.c.id).where(users.c.id == user_id))).one_or_none() is None:
         raise InvalidInput(person="Choose somebody from the list.")
-    await _add(connection, room.id, user_id)
+    await _add(change, room.id, user_id)
 
 
-async def invite(connection: AsyncConnection, visitor: Visitor, room: Room, name: str) -> Person:
+async def invite(change: Change, visitor: Visitor, room: Room, name: str) -> Person:
     """Put somebody into a room by name, as any member may in an open one.
 
-    Raises `Forbidden`, or `InvalidInput` for `body`.
+    Raises `Forbidden` or `InvalidInput`.
     """
     if room.kind != "open":
         require_manager(visitor, room)
     statement = select(users.c.id, users.c.name).where(func.lower(users.c.name) == single_line(name).lower())
-    found = (await connection.execute(statement.limit(2))).all()
+    found = (await change.connection.execute(statement.limit(2))).all()
     if not found:
         raise InvalidInput(
-            body=f"Nobody here is called “{single_line(name)}”." if name else "Whom? /invite Ada Lovelace"
+            person=f"Nobody here is called “{single_line(name)}”." if name else "Whom? /invite Ada Lovelace"
         )
     if len(found) > 1:
-        raise InvalidInput(body=f"Several people are called “{found[0].name}”. Choose on the page of the members.")
+        raise InvalidInput(person=f"Several people are called “{found[0].name}”. Choose on the page of the members.")
     person = Person(found[0].id, found[0].name)
-    if (await members_among(connection, room.id, [person.id], 1))[1]:
-        raise InvalidInput(body=f"{person.name} is in this room already.")
-    await _add(connection, room.id, person.id)
+    if (await members_among(change.connection, room.id, [person.id], 1))[1]:
+        raise InvalidInput(person=f"{person.name} is in this room already.")
+    await _add(change, room.id, person.id)
     return person
 
 
-async def remove_member(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+async def remove_member(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
     """Let a manager take somebody out of a room; raises `Forbidden` or `NotFound`."""
     require_manager(visitor, room)
     if user_id == visitor.id:
         raise Forbidden("To go yourself, leave the room.")
-    if not await _remove(connection, room.id, user_id):
+    if not await _remove(change, room.id, user_id):
         raise NotFound
 
 
-async def make_owner(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+async def make_owner(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
     """Let a manager share the room with a member who manages it, too; raises `Forbidden` or `NotFound`."""
     require_manager(visitor, room)
     one = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
-    if (await connection.execute(update(memberships).where(one).values(role="owner"))).rowcount == 0:
+    if (await change.connection.execute(update(memberships).where(one).values(role="owner"))).rowcount == 0:
         raise NotFound
+    await _tell(change, room.id)
 
 
-async def end_ownership(connection: AsyncConnection, visitor: Visitor, room: Room, user_id: UserId) -> None:
+async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
     """Let a manager make an owner, who may be themselves, a member like the others.
 
     Raises `Forbidden`, also for the last owner, or `NotFound`.
     """
     require_manager(visitor, room)
-    await one_at_a_time(connection, room.id)
+    await one_at_a_time(change.connection, room.id)
     others = select(memberships.c.user_id).where(_owners_of(room.id), memberships.c.user_id != user_id).limit(1)
-    if (await connection.execute(others)).one_or_none() is None:
+    if (await change.connection.execute(others)).one_or_none() is None:
         raise Forbidden("A room needs an owner. Make somebody else an owner first.")
     one = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
-    if (await connection.execute(update(memberships).where(one).values(role="member"))).rowcount == 0:
+    if (await change.connection.execute(update(memberships).where(one).values(role="member"))).rowcount == 0:
         raise NotFound
+    await _tell(change, room.id)
 
 
-async def choose_level(connection: AsyncConnection, visitor: Visitor, room: Room, level: str) -> None:
+async def choose_level(change: Change, visitor: Visitor, room: Room, level: str) -> None:
     """Let the visitor choose what of a room they are told; raises `InvalidInput`."""
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
         raise InvalidInput(level="Choose what you want to be told.")
     mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == visitor.id)
-    await connection.execute(update(memberships).where(mine).values(level=level))
+    await change.connection.execute(update(memberships).where(mine).values(level=level))
+    change.tell(SidebarsChanged((visitor.id,)))
 
 
 async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Member]:
@@ -211,23 +218,25 @@ async def is_in_room(connection: AsyncConnection, user_id: UserId, room_id: Room
     return (await connection.execute(select(memberships.c.role).where(one))).one_or_none() is not None
 
 
-async def _add(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> None:
-    await one_at_a_time(connection, room_id)
+async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
+    await one_at_a_time(change.connection, room_id)
     # Who comes into a slow room waits once, or leaving and coming back would be the way around slow mode.
     posted_at = case((rooms.c.slow_seconds > 0, func.now()))
     level = first_level(user_id).label("level")
     seat = select(rooms.c.id, literal(user_id), literal("member"), rooms.c.message_count, level, posted_at)
     columns = ["room_id", "user_id", "role", "read_position", "level", "posted_at"]
     statement = insert(memberships).from_select(columns, seat.where(rooms.c.id == room_id)).on_conflict_do_nothing()
-    await connection.execute(statement)
-    await _give_an_owner(connection, room_id)
+    await change.connection.execute(statement)
+    await _give_an_owner(change.connection, room_id)
+    await _tell(change, room_id, arrived=(user_id,))
 
 
-async def _remove(connection: AsyncConnection, room_id: RoomId, user_id: UserId) -> bool:
-    await one_at_a_time(connection, room_id)
+async def _remove(change: Change, room_id: RoomId, user_id: UserId) -> bool:
+    await one_at_a_time(change.connection, room_id)
     one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
-    removed = (await connection.execute(delete(memberships).where(one).returning(text("1")))).one_or_none()
-    await _give_an_owner(connection, room_id)
+    removed = (await change.connection.execute(delete(memberships).where(one).returning(text("1")))).one_or_none()
+    await _give_an_owner(change.connection, room_id)
+    await _tell(change, room_id, left=(user_id,))
     return removed is not None
 
 
@@ -243,6 +252,15 @@ async def _give_an_owner(connection: AsyncConnection, room_id: RoomId) -> None:
     )
     heir = (memberships.c.room_id == room_id) & (memberships.c.user_id == longest)
     await connection.execute(update(memberships).where(heir, ~owned).values(role="owner"))
+
+
+async def _tell(
+    change: Change, room_id: RoomId, *, arrived: tuple[UserId, ...] = (), left: tuple[UserId, ...] = ()
+) -> None:
+    count = await count_members(change.connection, room_id)
+    members = tuple(await member_ids(change.connection, room_id)) if count <= MOST_TOLD else None
+    html = fragment("rooms/_members_changed.html", count=count) if arrived or left else ""
+    change.tell(MembersChanged(room_id, html, members, arrived, left))
 
 
 def _owners_of(room_id: RoomId) -> ColumnElement[bool]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import ScalarSelect, case, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import UserId
+from chat.live.events import SidebarsChanged
 from chat.models import memberships, rooms, users
 
 
@@ -30,7 +32,7 @@ async def first_levels_of(connection: AsyncConnection, user_id: UserId) -> First
 
 
 async def choose_first_levels(
-    connection: AsyncConnection, user_id: UserId, room_level: str, direct_level: str, *, everywhere: bool
+    change: Change, user_id: UserId, room_level: str, direct_level: str, *, everywhere: bool
 ) -> None:
     """Choose what one is told of rooms to come and, if wanted, of all one is in; raises `InvalidInput`.
 
@@ -44,11 +46,12 @@ async def choose_first_levels(
     if errors:
         raise InvalidInput(**errors)
     chosen = {"room_level": room_level, "direct_level": direct_level}
-    await connection.execute(update(users).where(users.c.id == user_id).values(chosen))
+    await change.connection.execute(update(users).where(users.c.id == user_id).values(chosen))
     if everywhere:
-        await connection.execute(
+        await change.connection.execute(
             update(memberships)
             .where(memberships.c.user_id == user_id, memberships.c.level != "hidden")
             .where(rooms.c.id == memberships.c.room_id)
             .values(level=case((rooms.c.kind == "direct", direct_level), else_=room_level))
         )
+        change.tell(SidebarsChanged((user_id,)))

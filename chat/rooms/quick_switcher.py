@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.accounts.people import find_people
+from chat.accounts.directory import find_people
 from chat.accounts.person import Visitor
-from chat.rooms.create import find_rooms
+from chat.rooms.browse import find_rooms
 from chat.rooms.sidebar import sidebar_of
 from chat.text import single_line
 

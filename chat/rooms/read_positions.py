@@ -5,8 +5,11 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.change import Change
 from chat.database.engine import is_one_of
+from chat.errors import NotFound
 from chat.ids import MessageId, Position, RoomId, UserId
+from chat.live.events import ReadPositionMoved
 from chat.live.source import RoomCount
 from chat.models import memberships, messages, rooms
 
@@ -17,22 +20,21 @@ _COUNTS_ABOVE = text("""
 """).bindparams(bindparam("room_ids", type_=ARRAY(BigInteger)), bindparam("counts", type_=ARRAY(BigInteger)))
 
 
-async def mark_read(connection: AsyncConnection, user_id: UserId, room_id: RoomId, position: Position) -> bool:
-    """Move one's read position in a room forward, at most to its newest message; whether it has moved."""
+async def mark_read(change: Change, user_id: UserId, room_id: RoomId, position: Position) -> None:
+    """Move a person's read position in a room forward, at most to its newest message."""
     reached = func.least(position, rooms.c.message_count)
-    moved = await connection.execute(
+    moved = await change.connection.execute(
         update(memberships)
         .where(memberships.c.room_id == room_id, memberships.c.user_id == user_id)
         .where(rooms.c.id == room_id, memberships.c.read_position < reached)
         .values(read_position=reached)
     )
-    return moved.rowcount > 0
+    if moved.rowcount:
+        change.tell(ReadPositionMoved(user_id, room_id, position))
 
 
-async def mark_unread_from(
-    connection: AsyncConnection, user_id: UserId, message_id: MessageId
-) -> tuple[RoomId, Position] | None:
-    """Count a message and everything after it as not read; the room and the new position, None when not in the room."""
+async def mark_unread_from(change: Change, user_id: UserId, message_id: MessageId) -> Position:
+    """Count a message and all after it as unread, and return the new read position; raises `NotFound`."""
     statement = (
         update(memberships)
         .where(messages.c.id == message_id, memberships.c.room_id == messages.c.room_id)
@@ -40,8 +42,11 @@ async def mark_unread_from(
         .values(read_position=messages.c.position - 1)
         .returning(memberships.c.room_id, memberships.c.read_position)
     )
-    row = (await connection.execute(statement)).one_or_none()
-    return (row.room_id, row.read_position) if row else None
+    row = (await change.connection.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound
+    change.tell(ReadPositionMoved(user_id, row.room_id, row.read_position))
+    return Position(row.read_position)
 
 
 async def rooms_of(connection: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:

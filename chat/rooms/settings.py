@@ -5,13 +5,16 @@ from collections.abc import Mapping
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
-from chat.errors import InvalidInput, NotFound
+from chat.change import Change
+from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.live.events import RoomChanged, RoomDeleted
 from chat.models import messages, rooms
 from chat.rooms.create import name_taken, valid_name, valid_topic
+from chat.rooms.members import member_ids
 from chat.rooms.room import Room, require_manager
+from chat.templating import fragment
 from chat.text import paragraphs, single_line
 
 LONGEST_DESCRIPTION = 1000
@@ -21,7 +24,7 @@ DELETED_AT_ONCE = 50_000
 SLOW = {0: "Whenever they like", 10: "10 seconds", 30: "30 seconds", 60: "1 minute", 300: "5 minutes", 3600: "1 hour"}
 
 
-async def change_settings(connection: AsyncConnection, visitor: Visitor, room: Room, typed: Mapping[str, str]) -> None:
+async def change_settings(change: Change, visitor: Visitor, room: Room, typed: Mapping[str, str]) -> None:
     """Change what `typed` names and leave the rest; raises `Forbidden`, or `InvalidInput` for every field at once."""
     require_manager(visitor, room)
     changed: dict[str, object] = {}
@@ -37,44 +40,69 @@ async def change_settings(connection: AsyncConnection, visitor: Visitor, room: R
     if not changed:
         return
     try:
-        await connection.execute(update(rooms).where(rooms.c.id == room.id).values(changed))
+        await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(changed))
     except IntegrityError:
         raise name_taken() from None
+    await _tell(change, room)
 
 
-async def archive_room(connection: AsyncConnection, visitor: Visitor, room: Room) -> None:
+async def archive_room(change: Change, visitor: Visitor, room: Room) -> None:
     """Let a manager close a room to every change: it leaves everybody's list and can still be read."""
     require_manager(visitor, room)
-    await connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=func.now()))
+    await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=func.now()))
+    await _tell(change, room)
 
 
-async def restore_room(connection: AsyncConnection, visitor: Visitor, room: Room) -> None:
+async def restore_room(change: Change, visitor: Visitor, room: Room) -> None:
     """Let a manager bring a room back from the archive."""
     require_manager(visitor, room)
-    await connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=None))
+    await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=None))
+    await _tell(change, room)
 
 
-async def delete_room(database: AsyncEngine, visitor: Visitor, room: Room, name: str) -> None:
-    """Let a manager who types its name delete a room with everything in it, for ever; committed when this returns.
+async def prepare_deletion(change: Change, visitor: Visitor, room: Room, name: str) -> None:
+    """Archive a room before `delete_room`, for a manager who types its name; raises `Forbidden` or `InvalidInput`.
 
-    Raises `Forbidden`, `InvalidInput` for another name, or `NotFound` where somebody else was first.
+    Posts into an archived room are refused at once. They would otherwise wait for the lock of the deletion, together
+    with all messages that share their statement.
     """
     require_manager(visitor, room)
     if single_line(name).casefold() != room.name.casefold():
         raise InvalidInput(name=f"Type “{room.name}” to delete it.")
-    # What comes into an archived room is turned away without a wait: who posts there meanwhile would wait for the lock,
-    # with everybody whose message shares the statement.
-    async with database.begin() as connection:
-        await archive_room(connection, visitor, room)
-    async with database.begin() as connection:
-        locked = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
-        count = (await connection.execute(locked)).scalar_one_or_none()
-        if count is None:
-            raise NotFound
-        for first in range(1, count + 1, DELETED_AT_ONCE):
-            some = messages.c.position.between(first, first + DELETED_AT_ONCE - 1)
-            await connection.execute(delete(messages).where(messages.c.room_id == room.id, some))
-        await connection.execute(delete(rooms).where(rooms.c.id == room.id))
+    await archive_room(change, visitor, room)
+
+
+async def delete_room(change: Change, room: Room) -> None:
+    """Delete a room with everything in it, for ever; raises `NotFound` when somebody else was first."""
+    locked = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
+    count = (await change.connection.execute(locked)).scalar_one_or_none()
+    if count is None:
+        raise NotFound
+    members = tuple(await member_ids(change.connection, room.id))
+    for first in range(1, count + 1, DELETED_AT_ONCE):
+        some = messages.c.position.between(first, first + DELETED_AT_ONCE - 1)
+        await change.connection.execute(delete(messages).where(messages.c.room_id == room.id, some))
+    await change.connection.execute(delete(rooms).where(rooms.c.id == room.id))
+    change.tell(RoomDeleted(room.id, fragment("rooms/_deleted.html", room=room), members))
+
+
+async def set_topic(change: Change, room: Room, topic: str) -> str:
+    """Set what a room is about, as any member may, and return the topic as it is kept, "" for none.
+
+    Raises `Forbidden` or `InvalidInput`.
+    """
+    if room.kind == "direct":
+        raise Forbidden("A direct conversation has no topic.")
+    topic = valid_topic(topic)
+    await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(topic=topic))
+    html = fragment("rooms/_topic_changed.html", topic=topic)
+    change.tell(RoomChanged(room.id, html, is_listed=True))
+    return topic
+
+
+async def _tell(change: Change, room: Room) -> None:
+    members = tuple(await member_ids(change.connection, room.id))
+    change.tell(RoomChanged(room.id, members=members, is_listed=True))
 
 
 def _valid_description(description: str) -> str:

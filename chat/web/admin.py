@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from chat import audit
 from chat.accounts.installation import open_sign_up
@@ -23,15 +21,15 @@ from chat.rooms.invites import (
     make_invite,
 )
 from chat.search.lag import lag_of
+from chat.state import Request
 from chat.throttling.rules import MAKE_LINK
-from chat.web.announcing import announce_invite
 from chat.web.cookies import is_secure
 from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.middleware.origin import own_origin
 from chat.web.middleware.session import administrator
 from chat.web.middleware.throttling import throttle
-from chat.web.shell import shell_page
+from chat.web.pages import shell_page
 
 
 async def show_admin(request: Request) -> Response:
@@ -41,12 +39,11 @@ async def show_admin(request: Request) -> Response:
 async def choose_sign_up(request: Request) -> Response:
     me, form = administrator(request), await read_form(request)
     is_open, strangers = form.get("open") == "yes", form.get("strangers") == "yes"
-    async with request.app.state.database.begin() as connection:
-        await open_sign_up(connection, is_open, rooms_admit_strangers=strangers)
-        if await invite_of(connection, None, datetime.now(UTC)) is None:
-            await make_invite(connection, me.id, None, days=USUAL_DAYS, uses=USUAL_USES, now=datetime.now(UTC))
+    async with request.state.chat.change() as change:
+        await open_sign_up(change, is_open, rooms_admit_strangers=strangers)
+        if await invite_of(change.connection, None, datetime.now(UTC)) is None:
+            await make_invite(change, me.id, None, days=USUAL_DAYS, uses=USUAL_USES, now=datetime.now(UTC))
     audit.record("sign_up_changed", is_open=is_open, rooms_admit_strangers=strangers)
-    await announce_invite(request.app.state, None)
     return RedirectResponse("/admin?saved=sign-up", status_code=303)
 
 
@@ -55,19 +52,18 @@ async def make_chat_invite(request: Request) -> Response:
     days, uses = form.get("days", USUAL_DAYS), form.get("uses", USUAL_USES)
     try:
         await throttle(request, MAKE_LINK, "days")
-        async with request.app.state.database.begin() as connection:
-            await make_invite(connection, me.id, None, days=days, uses=uses, now=datetime.now(UTC))
+        async with request.state.chat.change() as change:
+            await make_invite(change, me.id, None, days=days, uses=uses, now=datetime.now(UTC))
     except InvalidInput as invalid:
         return refused(await _admin_page(request, form, invalid.errors), invalid)
     audit.record("invite_made", days=days, most_uses=uses)
-    await announce_invite(request.app.state, None)
     return RedirectResponse("/admin?saved=invite", status_code=303)
 
 
-async def show_invites(request: Request) -> Response:
+async def list_invites(request: Request) -> Response:
     """List every link with its use and its end, but not its address, which would open closed rooms."""
     administrator(request)
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.state.chat.database) as connection:
         found = await all_invites(connection, datetime.now(UTC))
     context = {
         "invites": found[:MOST_LISTED],
@@ -79,22 +75,20 @@ async def show_invites(request: Request) -> Response:
 
 async def end_listed_invite(request: Request) -> Response:
     administrator(request)
-    async with request.app.state.database.begin() as connection:
-        room_id = await end_any_invite(connection, InviteId(request.path_params["invite_id"]))
+    async with request.state.chat.change() as change:
+        room_id = await end_any_invite(change, InviteId(request.path_params["invite_id"]))
     audit.record("invite_ended", room_id=room_id)
-    await announce_invite(request.app.state, room_id)
     return RedirectResponse("/admin/invites?saved=ended", status_code=303)
 
 
 async def _admin_page(request: Request, values: dict[str, str], errors: dict[str, str]) -> Response:
     administrator(request)
-    installation = request.state.installation
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.state.chat.database) as connection:
         invite = await invite_of(connection, None, datetime.now(UTC))
         search_lag = await lag_of(connection)
-    origin = own_origin(request, request.app.state.settings.public_url)
+    origin = own_origin(request, request.state.chat.settings.public_url)
     context = {
-        "installation": installation,
+        "installation": request.state.installation,
         "invite": invite,
         "invite_url": f"{origin}{invite.path}" if invite else "",
         "lifetimes": LIFETIMES,
@@ -102,17 +96,8 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
         "values": {"days": USUAL_DAYS, "uses": USUAL_USES} | values,
         "errors": errors,
         "insecure": not is_secure(request),
-        "broker_trouble": request.app.state.broadcast.trouble,
+        "broker_trouble": request.state.chat.broker.trouble,
         "search_lag": search_lag,
         "saved": request.query_params.get("saved", ""),
     }
     return await shell_page(request, "accounts/admin.html", context)
-
-
-routes = [
-    Route("/admin", show_admin),
-    Route("/admin/sign-up", choose_sign_up, methods=["POST"]),
-    Route("/admin/invite", make_chat_invite, methods=["POST"]),
-    Route("/admin/invites", show_invites),
-    Route("/admin/invites/{invite_id:id}/end", end_listed_invite, methods=["POST"]),
-]

@@ -1,10 +1,10 @@
 """Cookies: the tokens, and the browser's time zone."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from chat.accounts.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, Tokens
+from chat.state import HTTPConnection
 
 
 def _name(connection: HTTPConnection, use: str) -> str:

@@ -1,19 +1,21 @@
 """From errors to pages, in one place."""
 
 import logging
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from chat import audit
 from chat.audit import request_context
 from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
-from chat.templating import is_htmx, page
+from chat.state import Request
 from chat.web.middleware.origin import explain_refusal
 from chat.web.middleware.requests import loggable_path
 from chat.web.middleware.session import SignInNeeded
+from chat.web.pages import is_htmx, page
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
 def refuse_origin(request: Request) -> Response:
     """The answer to an unsafe request that another site made."""
     audit.record("cross_site_refused", method=request.method, path=loggable_path(request.scope))
-    return error_page(request, 403, explain_refusal(request, request.app.state.settings.public_url))
+    return error_page(request, 403, explain_refusal(request, request.state.chat.settings.public_url))
 
 
 def refuse_malformed(request: Request) -> Response:
@@ -148,7 +150,8 @@ async def on_error(request: Request, error: Exception) -> Response:
     return error_page(request, 500)
 
 
-HANDLERS = {
+# Starlette's own type has no room for a typed request state.
+HANDLERS: dict[Any, Any] = {
     NotFound: on_not_found,
     Forbidden: on_forbidden,
     InvalidInput: on_invalid_input,

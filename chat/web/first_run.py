@@ -1,34 +1,30 @@
 """The first run: making the installation, its administrator and its first room."""
 
 import logging
-import time
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from chat import audit
 from chat.accounts.installation import create_installation
-from chat.accounts.people import Registration, check_registration, create_person, registration, valid_name
 from chat.accounts.set_up import is_set_up_code, set_up_invitation
+from chat.accounts.sign_up import Registration, check_registration, create_person, registration, valid_name
 from chat.database.engine import reading
 from chat.errors import InvalidInput, NotFound
 from chat.rooms.create import create_room
 from chat.rooms.create import valid_name as valid_room_name
-from chat.templating import page
+from chat.state import Request
 from chat.throttling.rules import FIRST_RUN
 from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.middleware.client import is_directly_at_this_machine
 from chat.web.middleware.throttling import asker, throttle
+from chat.web.pages import page
 from chat.web.signing_in import begin_session, signed_in
 
 logger = logging.getLogger("chat")
 
 FIELDS = {"installation_name": "", "room_name": "Lobby", "name": "", "email": ""}
 WRONG_CODE = "This is not the set-up code of this chat."
-# Visitors without the code cannot fill the log with it.
-REPEATED_AFTER_SECONDS = 60.0
 
 
 async def show_first_run(request: Request) -> Response:
@@ -44,7 +40,7 @@ async def show_first_run(request: Request) -> Response:
     return _form(request, {**FIELDS, "code": code}, {})
 
 
-async def first_run(request: Request) -> Response:
+async def set_up_chat(request: Request) -> Response:
     """Make the installation, its first administrator and its first open room, all or nothing."""
     _require_no_installation(request)
     form = await read_form(request)
@@ -57,11 +53,11 @@ async def first_run(request: Request) -> Response:
         if has_only_a_code:
             return _form(request, FIELDS | form, {})
         new = await _checked(request, form)
-        async with request.app.state.database.begin() as connection:
-            await create_installation(connection, valid_name(form["installation_name"]))
-            user_id = await create_person(connection, new, "administrator")
-            await create_room(connection, user_id, form["room_name"], "open")
-            tokens = await begin_session(request, connection, user_id)
+        async with request.state.chat.change() as change:
+            await create_installation(change, valid_name(form["installation_name"]))
+            user_id = await create_person(change, new, "administrator")
+            await create_room(change, user_id, form["room_name"], "open")
+            tokens = await begin_session(request, change, user_id)
     except InvalidInput as invalid:
         return refused(_form(request, FIELDS | form, invalid.errors), invalid)
     audit.record("chat_set_up", user_id=user_id)
@@ -74,24 +70,23 @@ def _require_no_installation(request: Request) -> None:
 
 
 async def _may_set_up(request: Request, code: str) -> bool:
-    settings = request.app.state.settings
+    settings = request.state.chat.settings
     is_private = settings.has_private_database and settings.public_url is None
     if is_private and is_directly_at_this_machine(request):
         return True
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.state.chat.database) as connection:
         return bool(code) and await is_set_up_code(connection, settings, code)
 
 
 async def _turn_away(request: Request, errors: dict[str, str], typed: dict[str, str] | None = None) -> Response:
     """Say where the set-up link is, and log it again: the database may have been created after the start."""
-    state, now = request.app.state, time.monotonic()
-    if now >= getattr(state, "invitation_repeated_after", 0.0):
-        state.invitation_repeated_after = now + REPEATED_AFTER_SECONDS
-        async with reading(state.database) as connection:
-            logger.warning("%s", await set_up_invitation(connection, state.settings))
+    chat = request.state.chat
+    if chat.set_up_invitation.is_due():
+        async with reading(chat.database) as connection:
+            logger.warning("%s", await set_up_invitation(connection, chat.settings))
     if typed is not None:
         return _form(request, typed, errors, status_code=403)
-    context = {"values": {}, "errors": errors, "has_own_code": state.settings.setup_code is not None}
+    context = {"values": {}, "errors": errors, "has_own_code": chat.settings.setup_code is not None}
     return page(request, "accounts/not_set_up.html", context, status_code=403)
 
 
@@ -115,9 +110,3 @@ async def _checked(request: Request, form: dict[str, str]) -> Registration:
     if errors:
         raise InvalidInput(**errors)
     return await registration(*typed, asker(request))
-
-
-routes = [
-    Route("/first-run", show_first_run),
-    Route("/first-run", first_run, methods=["POST"]),
-]

@@ -14,7 +14,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
-from starlette.requests import Request
+
+from chat.state import Request
 
 MOST_BYTES = 256 * 1024  # 10,000 characters of four bytes each, percent-encoded, and room for the rest
 MOST_FIELDS = 100

@@ -1,19 +1,16 @@
 """Whether the process lives, and whether it can serve."""
 
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+
+from chat.state import Request
 
 
-async def is_alive(request: Request) -> Response:
-    """200 while the process lives."""
+async def show_liveness(request: Request) -> Response:
+    """Answer 200 while the process lives."""
     return PlainTextResponse("ok")
 
 
-async def is_ready(request: Request) -> Response:
+async def show_readiness(request: Request) -> Response:
     """Answer load balancers: 200 while pages work and the process is not shutting down, else 503 and one line."""
-    obstacle: str = await request.app.state.readiness.obstacle()
+    obstacle = await request.state.chat.readiness.obstacle()
     return PlainTextResponse(obstacle or "ready", status_code=503 if obstacle else 200)
-
-
-routes = [Route("/healthz", is_alive), Route("/readyz", is_ready)]

@@ -1,14 +1,12 @@
 """The page of help: Markdown, commands and keys."""
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from chat.messages.commands import COMMANDS
 from chat.messages.help import examples
-from chat.templating import page
+from chat.state import Request
 from chat.web.middleware.session import visitor
-from chat.web.shell import shell_page
+from chat.web.pages import page, shell_page
 
 
 async def show_help(request: Request) -> Response:
@@ -18,6 +16,3 @@ async def show_help(request: Request) -> Response:
 async def show_keys(request: Request) -> Response:
     visitor(request)
     return page(request, "messages/keys.html", {})
-
-
-routes = [Route("/help", show_help), Route("/help/keys", show_keys)]

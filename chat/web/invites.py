@@ -2,37 +2,33 @@
 
 from datetime import UTC, datetime
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from chat import audit
 from chat.database.engine import reading
 from chat.errors import InvalidInput, NotFound
-from chat.ids import RoomId
+from chat.rooms import invites
 from chat.rooms.invites import (
     LIFETIMES,
     USES,
     USUAL_DAYS,
     USUAL_USES,
     Invite,
-    end_invite,
     find_invite,
     follow_invite,
     invite_of,
-    make_invite,
+    qr_code,
 )
-from chat.rooms.invites import qr_code as picture_of
 from chat.rooms.room import Room, require_manager, room_of_member
-from chat.templating import page
+from chat.state import Request
 from chat.throttling.rules import FOLLOW_LINK, MAKE_LINK
-from chat.web.announcing import announce_arrival, announce_invite
 from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.middleware.origin import own_origin
-from chat.web.middleware.session import visitor
+from chat.web.middleware.session import installation, visitor
 from chat.web.middleware.throttling import throttle
-from chat.web.shell import shell_page
+from chat.web.pages import page, shell_page
+from chat.web.path import room_id_in
 
 
 async def show_invite(request: Request) -> Response:
@@ -40,27 +36,25 @@ async def show_invite(request: Request) -> Response:
     return await _invite_page(request, room, invite, {}, {})
 
 
-async def make(request: Request) -> Response:
+async def make_invite(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     days, uses = form.get("days", USUAL_DAYS), form.get("uses", USUAL_USES)
     room, invite = await _managed_room(request)
     try:
         await throttle(request, MAKE_LINK, "days")
-        async with request.app.state.database.begin() as connection:
-            await make_invite(connection, me.id, room.id, days=days, uses=uses, now=datetime.now(UTC))
+        async with request.state.chat.change() as change:
+            await invites.make_invite(change, me.id, room.id, days=days, uses=uses, now=datetime.now(UTC))
     except InvalidInput as invalid:
         return refused(await _invite_page(request, room, invite, form, invalid.errors), invalid)
     audit.record("invite_made", room_id=room.id, days=days, most_uses=uses)
-    await announce_invite(request.app.state, room.id)
     return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
 
 
-async def end(request: Request) -> Response:
+async def end_invite(request: Request) -> Response:
     room, _ = await _managed_room(request)
-    async with request.app.state.database.begin() as connection:
-        await end_invite(connection, room.id)
+    async with request.state.chat.change() as change:
+        await invites.end_invite(change, room.id)
     audit.record("invite_ended", room_id=room.id)
-    await announce_invite(request.app.state, room.id)
     return RedirectResponse(f"/rooms/{room.id}/invite", status_code=303)
 
 
@@ -69,7 +63,7 @@ async def show_qr_code(request: Request) -> Response:
     if invite is None or not invite.works:
         raise NotFound
     headers = {"Cache-Control": "no-store"}
-    return Response(picture_of(_url(request, invite)), media_type="image/svg+xml", headers=headers)
+    return Response(qr_code(_url(request, invite)), media_type="image/svg+xml", headers=headers)
 
 
 async def show_invitation(request: Request) -> Response:
@@ -78,31 +72,29 @@ async def show_invitation(request: Request) -> Response:
         return RedirectResponse("/first-run", status_code=303)
     token, me = request.path_params["token"], request.state.visitor
     await throttle(request, FOLLOW_LINK)
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.state.chat.database) as connection:
         invite = await find_invite(connection, token, datetime.now(UTC))
     if invite is None or invite.room_id is None:
         return _ended(request, status_code=404)
-    if me is not None and await request.app.state.seats.has(me.id, invite.room_id):
+    if me is not None and await request.state.chat.seats.has(me.id, invite.room_id):
         return RedirectResponse(f"/rooms/{invite.room_id}", status_code=303)
     if not invite.works:
         return _ended(request, status_code=410)
-    installation = request.state.installation
-    admits = installation.sign_up_open or invite.admits_strangers(installation)
+    chat_itself = installation(request)
+    admits = chat_itself.sign_up_open or invite.admits_strangers(chat_itself)
     return page(request, "rooms/invited.html", {"invite": invite, "admits_strangers": admits})
 
 
 async def accept_invitation(request: Request) -> Response:
     me, token = visitor(request), request.path_params["token"]
     await throttle(request, FOLLOW_LINK)
-    async with request.app.state.database.begin() as connection:
-        invite = await find_invite(connection, token, datetime.now(UTC))
+    async with request.state.chat.change() as change:
+        invite = await find_invite(change.connection, token, datetime.now(UTC))
         if invite is not None and invite.room_id is not None:
-            invite = await follow_invite(connection, me.id, token, datetime.now(UTC))
+            invite = await follow_invite(change, me.id, token, datetime.now(UTC))
     if invite is None or invite.room_id is None:
         return _ended(request, status_code=410)
     audit.record("invite_used", room_id=invite.room_id)
-    await announce_arrival(request.app.state, invite.room_id, [me.id])
-    await announce_invite(request.app.state, invite.room_id)
     return RedirectResponse(f"/rooms/{invite.room_id}", status_code=303)
 
 
@@ -112,8 +104,8 @@ def _ended(request: Request, status_code: int) -> Response:
 
 
 async def _managed_room(request: Request) -> tuple[Room, Invite | None]:
-    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
-    async with reading(request.app.state.database) as connection:
+    me, room_id = visitor(request), room_id_in(request)
+    async with reading(request.state.chat.database) as connection:
         room = await room_of_member(connection, me, room_id)
         require_manager(me, room)
         return room, await invite_of(connection, room.id, datetime.now(UTC))
@@ -122,7 +114,7 @@ async def _managed_room(request: Request) -> tuple[Room, Invite | None]:
 async def _invite_page(
     request: Request, room: Room, invite: Invite | None, values: dict[str, str], errors: dict[str, str]
 ) -> Response:
-    installation = request.state.installation
+    chat_itself = installation(request)
     context = {
         "room": room,
         "invite": invite,
@@ -130,21 +122,11 @@ async def _invite_page(
         "lifetimes": LIFETIMES,
         "uses": USES,
         "values": {"days": USUAL_DAYS, "uses": USUAL_USES} | values,
-        "admits_strangers": installation.sign_up_open or installation.rooms_admit_strangers,
+        "admits_strangers": chat_itself.sign_up_open or chat_itself.rooms_admit_strangers,
         "errors": errors,
     }
     return await shell_page(request, "rooms/invite.html", context)
 
 
 def _url(request: Request, invite: Invite) -> str:
-    return f"{own_origin(request, request.app.state.settings.public_url)}{invite.path}"
-
-
-routes = [
-    Route("/rooms/{room_id:id}/invite", show_invite),
-    Route("/rooms/{room_id:id}/invite", make, methods=["POST"]),
-    Route("/rooms/{room_id:id}/invite/end", end, methods=["POST"]),
-    Route("/rooms/{room_id:id}/invite.svg", show_qr_code),
-    Route("/join/{token}", show_invitation),
-    Route("/join/{token}", accept_invitation, methods=["POST"]),
-]
+    return f"{own_origin(request, request.state.chat.settings.public_url)}{invite.path}"

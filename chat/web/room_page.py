@@ -4,7 +4,6 @@ from uuid import uuid4
 
 from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
-from starlette.requests import Request
 from starlette.responses import Response
 
 from chat.accounts.person import Visitor
@@ -16,10 +15,26 @@ from chat.rooms.online_members import online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.settings import SLOW
 from chat.rooms.sidebar import room_and_sidebar
-from chat.templating import page
+from chat.state import Request
 from chat.web.forms import whole_number
-from chat.web.middleware.session import visitor
-from chat.web.shell import page_with_sidebar
+from chat.web.middleware.session import installation, visitor
+from chat.web.pages import page, page_with_sidebar
+from chat.web.path import message_id_in, room_id_in
+
+
+async def show_room(request: Request) -> Response:
+    return await room_page(request)
+
+
+async def show_room_around_message(request: Request) -> Response:
+    """Show a message's permalink: its room around it."""
+    return await room_page(request, around=message_id_in(request))
+
+
+async def reload_room(request: Request) -> Response:
+    """Answer a page that is too far behind to catch up: htmx then loads it again."""
+    visitor(request)
+    return Response(status_code=204, headers={"HX-Refresh": "true"})
 
 
 async def room_page(
@@ -34,21 +49,21 @@ async def room_page(
     The revision is read before the messages: a page that is newer than it says is sent some changes again, which does
     no harm.
     """
-    me, room_id = visitor(request), room_id or RoomId(request.path_params["room_id"])
-    state, after = request.app.state, position_in(request, "after")
+    me, room_id = visitor(request), room_id or room_id_in(request)
+    state, after = request.state.chat, position_in(request, "after")
     async with reading(state.database) as connection:
         room, sidebar = await room_and_sidebar(connection, me, room_id)
         if not room.is_member:
             return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
         found, revision, html = await _shown_messages(request, connection, room, around)
-        online = await state.online_members.of(connection, room.id, state.presence.online())
+        online = await state.online_members.of(connection, room.id, state.live.presence.online())
     context = {
         "room": room,
         "people": room.people,
         "page": found,
         "html": html,
         "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
-        "epoch": request.state.installation.epoch,
+        "epoch": installation(request).epoch,
         "revision": revision,
         "online_html": online_markup(online.joined_by(me)),
         "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
@@ -60,10 +75,10 @@ async def room_page(
     return page_with_sidebar(request, "rooms/room.html", context, sidebar)
 
 
-async def room_head(request: Request) -> Response:
+async def show_room_head(request: Request) -> Response:
     """What stands around a room's messages, for a page that is open; the composer only where it becomes another one."""
-    me, room_id = visitor(request), RoomId(request.path_params["room_id"])
-    async with reading(request.app.state.database) as connection:
+    me, room_id = visitor(request), room_id_in(request)
+    async with reading(request.state.chat.database) as connection:
         room = await room_of_member(connection, me, room_id)
     context = {
         "room": room,
@@ -109,7 +124,7 @@ async def _shown_messages(
     elif after is not None:
         found = await page_after(connection, room.id, after)
     else:
-        installation = request.state.installation
-        newest = await request.app.state.newest_pages.at(connection, installation, room.id, room.revision)
+        pages = request.state.chat.newest_pages
+        newest = await pages.at(connection, installation(request), room.id, room.revision)
         return newest.page, newest.revision, newest.html
     return found, room.revision, markup_of_page(found.messages)

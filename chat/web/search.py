@@ -4,9 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from chat.database.engine import reading
 from chat.errors import InvalidInput
@@ -14,6 +12,7 @@ from chat.ids import MessageId
 from chat.search.find import WEIGHED, Order, Part, check_names, find
 from chat.search.query import understood
 from chat.search.recent import forget, recent_searches, remember
+from chat.state import Request
 from chat.text import single_line
 from chat.throttling.rules import SEARCH
 from chat.times import in_zone
@@ -21,10 +20,10 @@ from chat.web.errors import refused
 from chat.web.forms import read_form, whole_number
 from chat.web.middleware.session import visitor, zone_of
 from chat.web.middleware.throttling import throttle
-from chat.web.shell import shell_page
+from chat.web.pages import shell_page
 
 
-async def search(request: Request) -> Response:
+async def show_search(request: Request) -> Response:
     me, query = visitor(request), single_line(request.query_params.get("q", ""))
     order: Order = "newest" if request.query_params.get("order") == "newest" else "best"
     number = min(whole_number(request.query_params.get("page")) or 1, WEIGHED)
@@ -35,12 +34,12 @@ async def search(request: Request) -> Response:
             await throttle(request, SEARCH, "q")
             part = Part(order, number, MessageId(before) if before else None)
             question = understood(query, in_zone(datetime.now(UTC), zone_of(request)))
-            found = await find(request.app.state.database, me, question, part)
+            found = await find(request.state.chat.database, me, question, part)
         except InvalidInput as invalid:
             refusal = invalid
     recent = []
     if not found:
-        async with reading(request.app.state.database) as connection:
+        async with reading(request.state.chat.database) as connection:
             recent = await recent_searches(connection, me.id)
     context = {
         "query": query,
@@ -56,28 +55,21 @@ async def search(request: Request) -> Response:
     return refused(answer, refusal) if refusal else answer
 
 
-async def look_for(request: Request) -> Response:
+async def remember_search(request: Request) -> Response:
     """Remember a search, and redirect to its results: the page itself, as every GET, changes nothing."""
     me, form = visitor(request), await read_form(request)
     query, order = single_line(form.get("q", "")), form.get("order", "")
     with suppress(InvalidInput):  # which the page explains
         question = understood(query, datetime.now(UTC))
-        async with request.app.state.database.begin() as connection:
-            await check_names(connection, me, question)
-            await remember(connection, me.id, query)
+        async with request.state.chat.change() as change:
+            await check_names(change.connection, me, question)
+            await remember(change.connection, me.id, query)
     shown = {"q": query} | ({"order": order} if order == "newest" else {})
     return RedirectResponse(f"/search?{urlencode(shown)}", status_code=303)
 
 
 async def forget_searches(request: Request) -> Response:
     me = visitor(request)
-    async with request.app.state.database.begin() as connection:
-        await forget(connection, me.id)
+    async with request.state.chat.change() as change:
+        await forget(change.connection, me.id)
     return RedirectResponse("/search", status_code=303)
-
-
-routes = [
-    Route("/search", search),
-    Route("/search", look_for, methods=["POST"]),
-    Route("/search/forget", forget_searches, methods=["POST"]),
-]

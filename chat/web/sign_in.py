@@ -1,77 +1,20 @@
-"""Signing up, in and out."""
+"""Signing in and out."""
 
 from datetime import UTC, datetime
 
-from starlette.datastructures import State
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from chat import audit
-from chat.accounts.people import authenticate, check_registration, confirm, create_person, registration
+from chat.accounts.credentials import authenticate, confirm
 from chat.accounts.sessions import revoke_session
-from chat.database.engine import reading
 from chat.errors import InvalidInput, TooManyRequests
-from chat.ids import RoomId, UserId
-from chat.rooms.invites import Invite, find_invite, follow_invite
-from chat.rooms.members import join_first_room
-from chat.templating import page
-from chat.throttling.rules import FOLLOW_LINK, SIGN_UP
-from chat.web.announcing import announce_arrival, announce_invite, announce_pages
+from chat.state import Request
 from chat.web.cookies import take_tokens
 from chat.web.errors import refused
 from chat.web.forms import read_form
-from chat.web.middleware.throttling import asker, throttle, throttle_sign_in
+from chat.web.middleware.throttling import asker, throttle_sign_in
+from chat.web.pages import page
 from chat.web.signing_in import begin_session, signed_in
-
-
-class _InviteUsedUp(Exception):
-    """Somebody else has taken the link's last use since it was checked."""
-
-
-async def show_sign_up(request: Request) -> Response:
-    await throttle(request, FOLLOW_LINK)
-    return await _sign_up_page(
-        request, {}, {}, request.path_params.get("token", request.query_params.get("invite", ""))
-    )
-
-
-async def sign_up(request: Request) -> Response:
-    form, installation = await read_form(request), request.state.installation
-    invite = form.get("invite", "")
-    if installation is None or not await _admits(request, invite):
-        audit.record("sign_up_refused")
-        return await _sign_up_page(request, form, {}, invite, status_code=403)
-    try:
-        typed = (form.get("name", ""), form.get("email", ""), form.get("password", ""), installation.name)
-        check_registration(*typed)
-        await throttle(request, SIGN_UP)
-        new = await registration(*typed, asker(request))
-        async with request.app.state.database.begin() as connection:
-            user_id = await create_person(connection, new, "member")
-            first_room = await join_first_room(connection, user_id)
-            followed = await follow_invite(connection, user_id, invite, datetime.now(UTC))
-            if not installation.sign_up_open and followed is None:
-                raise _InviteUsedUp
-            tokens = await begin_session(request, connection, user_id)
-    except InvalidInput as invalid:
-        return refused(await _sign_up_page(request, form, invalid.errors, invite), invalid)
-    except _InviteUsedUp:
-        audit.record("sign_up_refused")
-        return await _sign_up_page(request, form, {}, invite, status_code=403)
-    room_id = followed.room_id if followed else None
-    audit.record("signed_up", user_id=user_id, invited=followed is not None, room_id=room_id)
-    await _announce_newcomer(request.app.state, user_id, first_room, followed)
-    return await signed_in(request, tokens, new.email, f"/rooms/{room_id}" if room_id else "/")
-
-
-async def _announce_newcomer(state: State, user_id: UserId, first_room: RoomId | None, followed: Invite | None) -> None:
-    await announce_pages(state, "/people")
-    if followed is not None:
-        await announce_invite(state, followed.room_id)
-    for joined in {first_room, followed.room_id if followed else None}:
-        if joined is not None:
-            await announce_arrival(state, joined, [user_id])
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -81,14 +24,13 @@ async def show_sign_in(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    form = await read_form(request)
+    form, chat = await read_form(request), request.state.chat
     email, wanted = form.get("email", ""), form.get("next", "")
     try:
         await throttle_sign_in(request, email)
-        password, database = form.get("password", ""), request.app.state.database
-        credentials = await authenticate(database, email, password, asker(request, email))
-        async with database.begin() as connection:
-            tokens = await begin_session(request, connection, await confirm(connection, credentials))
+        credentials = await authenticate(chat.database, email, form.get("password", ""), asker(request, email))
+        async with chat.change() as change:
+            tokens = await begin_session(request, change, await confirm(change.connection, credentials))
     except InvalidInput as invalid:
         if not isinstance(invalid, TooManyRequests):
             # Only an e-mail address: people type a password into the wrong field.
@@ -103,10 +45,9 @@ async def sign_out(request: Request) -> Response:
     take_tokens(request, response.headers)
     if request.state.visitor is not None:
         session_id = request.state.visitor.session_id
-        async with request.app.state.database.begin() as connection:
-            await revoke_session(connection, session_id, datetime.now(UTC))
+        async with request.state.chat.change() as change:
+            await revoke_session(change, session_id, datetime.now(UTC))
         audit.record("signed_out", session_id=session_id)
-        await request.app.state.notices.end_sessions([session_id])
     return response
 
 
@@ -121,33 +62,3 @@ def _sign_in_page(request: Request, values: dict[str, str], errors: dict[str, st
         return RedirectResponse("/first-run", status_code=303)
     context = {"values": values, "errors": errors, "next": wanted, "sign_up_open": installation.sign_up_open}
     return page(request, "accounts/sign_in.html", context)
-
-
-async def _admits(request: Request, invite: str) -> bool:
-    """Whether somebody may sign up: everybody may, or they have the link to this chat, or to one of its rooms."""
-    installation = request.state.installation
-    if installation.sign_up_open:
-        return True
-    async with reading(request.app.state.database) as connection:
-        found = await find_invite(connection, invite, datetime.now(UTC))
-    return found is not None and found.admits_strangers(installation)
-
-
-async def _sign_up_page(
-    request: Request, values: dict[str, str], errors: dict[str, str], invite: str, status_code: int = 200
-) -> Response:
-    installation = request.state.installation
-    if installation is None:
-        return RedirectResponse("/first-run", status_code=303)
-    context = {"values": values, "errors": errors, "invite": invite, "closed": not await _admits(request, invite)}
-    return page(request, "accounts/sign_up.html", context, status_code=status_code)
-
-
-routes = [
-    Route("/sign-up", show_sign_up),
-    Route("/sign-up", sign_up, methods=["POST"]),
-    Route("/invite/{token}", show_sign_up),
-    Route("/sign-in", show_sign_in),
-    Route("/sign-in", sign_in, methods=["POST"]),
-    Route("/sign-out", sign_out, methods=["POST"]),
-]

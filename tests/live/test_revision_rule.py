@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
 from chat.live.brokers.broker import Broker, MemoryBackend
+from chat.live.events import MessagesChanged
 from chat.live.hub import Hub
 from chat.live.revision import Verdict, judge
-from chat.live.source import Change, Changes, Heads
+from chat.live.source import Heads, MessageChange, RoomChanges
 from chat.live.wire import Reader
 from tests.support.frames import changes_in
 
@@ -62,32 +63,32 @@ class FakeHistory:
     """A room's history in memory, behind the interface the hub knows the database by."""
 
     def __init__(self) -> None:
-        self.messages: dict[int, Change] = {}
+        self.messages: dict[int, MessageChange] = {}
         self.revision = 0
 
-    def post(self) -> tuple[Revision, Changes]:
+    def post(self) -> tuple[Revision, RoomChanges]:
         message_id = MessageId(len(self.messages) + 1)
         return self._change(message_id, posted=self.revision + 1)
 
-    def edit(self, message_id: int) -> tuple[Revision, Changes]:
+    def edit(self, message_id: int) -> tuple[Revision, RoomChanges]:
         return self._change(MessageId(message_id), posted=self.messages[message_id].posted_revision)
 
-    def _change(self, message_id: MessageId, posted: int) -> tuple[Revision, Changes]:
+    def _change(self, message_id: MessageId, posted: int) -> tuple[Revision, RoomChanges]:
         base = Revision(self.revision)
         self.revision += 1
         html = f'<li id="m-{message_id}" data-revision="{self.revision}"></li>'
-        change = Change(message_id, Revision(posted), Revision(self.revision), html)
+        change = MessageChange(message_id, Revision(posted), Revision(self.revision), html)
         self.messages[message_id] = change
-        return base, Changes((change,), change.revision)
+        return base, RoomChanges((change,), change.revision)
 
     def view(self) -> dict[int, int]:
         return {message_id: change.revision for message_id, change in self.messages.items()}
 
-    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> Changes | None:
+    async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         found = sorted((c for c in self.messages.values() if c.revision > after), key=lambda c: c.revision)
         reached = Revision(self.revision)
         await anyio.lowlevel.checkpoint()
-        return Changes(tuple(found), reached) if len(found) <= limit else None
+        return RoomChanges(tuple(found), reached) if len(found) <= limit else None
 
     async def heads(self, room_ids: object) -> Heads:
         return Heads(str(EPOCH), {ROOM: Revision(self.revision)})
@@ -113,7 +114,7 @@ async def test_a_room_that_never_rests_is_sent_a_few_large_frames_and_a_quiet_on
     history, frames = FakeHistory(), 0
     broadcast = Broker(MemoryBackend())
     async with broadcast, anyio.create_task_group() as tasks:
-        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page = Page()
         async with visiting(hub, page.reader):
@@ -127,12 +128,12 @@ async def test_a_room_that_never_rests_is_sent_a_few_large_frames_and_a_quiet_on
             page.reader.send = count
             started = anyio.current_time()
             for _ in range(10):
-                await hub.publish(ROOM, EPOCH, *history.post())
+                await hub.publish(MessagesChanged(ROOM, EPOCH, *history.post()))
                 assert page.shown == history.view(), "at once"
                 await anyio.sleep(0.01)
             assert frames == 10
             for _ in range(200):
-                await hub.publish(ROOM, EPOCH, *history.post())
+                await hub.publish(MessagesChanged(ROOM, EPOCH, *history.post()))
                 await anyio.sleep(0.01)
             await anyio.sleep(0.2)
             assert page.shown == history.view()
@@ -148,12 +149,12 @@ async def run_schedule(seed: int, changes: int) -> None:
         history.post()
     broadcast = Broker(MemoryBackend())
     async with broadcast, anyio.create_task_group() as tasks:
-        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         pages = [Page(history.revision, history.view())]
         async with visiting(hub, pages[0].reader):
             await hub.replay(pages[0].reader, Revision(history.revision), str(EPOCH))
-            waiting: list[tuple[Revision, Changes]] = []
+            waiting: list[tuple[Revision, RoomChanges]] = []
             for _ in range(changes):
                 edits = history.messages and chance.random() < 0.4
                 hint = history.edit(chance.choice(list(history.messages))) if edits else history.post()
@@ -208,7 +209,7 @@ async def test_a_reader_of_another_epoch_is_told_to_load_the_page_anew() -> None
     history.post()
     broadcast = Broker(MemoryBackend())
     async with broadcast, anyio.create_task_group() as tasks:
-        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         for after, epoch in ((Revision(1), "another"), (Revision(7), str(EPOCH))):
             page = Page(after)
@@ -225,7 +226,7 @@ async def test_a_reader_more_than_500_messages_behind_is_told_to_load_the_page_a
         history.post()
     broadcast = Broker(MemoryBackend())
     async with broadcast, anyio.create_task_group() as tasks:
-        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page, near = Page(), Page(300, dict.fromkeys(range(1, 301), 0))
         async with visiting(hub, page.reader):
@@ -246,7 +247,7 @@ async def test_a_message_posted_and_edited_while_a_reader_was_away_is_not_taken_
     history.edit(5)
     broadcast = Broker(MemoryBackend())
     async with broadcast, anyio.create_task_group() as tasks:
-        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page = Page()
         async with visiting(hub, page.reader):
@@ -268,7 +269,7 @@ async def test_a_room_that_falls_more_than_500_changes_behind_loads_its_pages_an
     history.post()
     broadcast = Broker(MemoryBackend())
     async with broadcast, anyio.create_task_group() as tasks:
-        hub = Hub(broadcast, history, reload="<p>reload</p>")
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
         await tasks.start(hub.run)
         page = Page(1, {1: 1})
         async with visiting(hub, page.reader):

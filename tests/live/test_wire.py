@@ -10,7 +10,7 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from chat.ids import MessageId, Revision
-from chat.live.source import Change
+from chat.live.source import MessageChange
 from chat.live.wire import STALLED_SECONDS, encode_frame, frame_of_changes
 from tests.support.frames import text_of
 from tests.support.live_client import LiveClient
@@ -31,8 +31,8 @@ def test_frames_of_every_length_are_well_formed(size: int) -> None:
 
 
 def test_a_frame_upserts_what_is_new_and_morphs_what_is_old() -> None:
-    new = Change(MessageId(9), Revision(12), Revision(12), "<li>new</li>")
-    old = Change(MessageId(3), Revision(4), Revision(13), "<li>edited</li>")
+    new = MessageChange(MessageId(9), Revision(12), Revision(12), "<li>new</li>")
+    old = MessageChange(MessageId(3), Revision(4), Revision(13), "<li>edited</li>")
     text = text_of(frame_of_changes([new, old], Revision(11), Revision(13)))
     assert text == (
         '<hx-partial hx-target="#messages" hx-swap="upsert"><li>new</li></hx-partial>'

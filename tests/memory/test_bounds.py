@@ -12,7 +12,7 @@ from chat.live.backlog import MOST_UNSENT_BYTES, FrameQueue
 from chat.live.brokers.incoming import MOST_QUEUED_BYTES, RESYNC, Incoming
 from chat.live.brokers.outgoing import Batch, Outgoing
 from chat.live.room import RECENT_BYTES, AtHand, LiveRoom
-from chat.live.source import Change, Changes
+from chat.live.source import MessageChange, RoomChanges
 from chat.memory import MEGABYTE, Budget, size_of
 
 pytestmark = pytest.mark.anyio
@@ -92,9 +92,9 @@ async def test_frames_queued_for_a_reader_are_bounded() -> None:
     assert not queue.is_full()
 
 
-def changed(room: LiveRoom, html: str) -> Changes:
+def changed(room: LiveRoom, html: str) -> RoomChanges:
     revision = Revision(room.cursor + 1)
-    return Changes((Change(MessageId(revision), revision, revision, html),), revision)
+    return RoomChanges((MessageChange(MessageId(revision), revision, revision, html),), revision)
 
 
 async def test_a_room_caches_few_long_changes_and_many_short_ones() -> None:

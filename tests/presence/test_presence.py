@@ -14,6 +14,7 @@ from chat.accounts.status import valid_status
 from chat.errors import InvalidInput
 from chat.live import presence
 from chat.live.brokers.broker import create_broadcast
+from chat.live.bus import Bus
 from tests.live.test_broker import until
 from tests.support.databases import execute, run
 from tests.support.live_client import LiveClient
@@ -67,7 +68,8 @@ async def test_somebody_becomes_idle_and_active_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(presence, "IDLE_SECONDS", 1.5)
     changes: list[str] = []
     async with create_broadcast("memory://") as broadcast:
-        here = presence.Presence(broadcast, lambda: changes.append(here.state_of(7)))
+        bus = Bus(broadcast, "here", lambda _: None)
+        here = presence.Presence(bus, "here", lambda: changes.append(here.state_of(7)))
         task = asyncio.create_task(here.run())
         assert here.state_of(7) == "offline"
         here.arrive(7, is_active=True)

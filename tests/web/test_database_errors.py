@@ -36,7 +36,7 @@ async def answer_of(database_url: str, handler: Handler) -> httpx.Response:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/tried")
-    await app.state.database.dispose()
+    await app.state.chat.database.dispose()
     return answer
 
 
@@ -63,13 +63,13 @@ async def fill_another_disk(_: Request) -> Response:
 
 
 async def fail_beside_a_connection(request: Request) -> Response:
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.app.state.chat.database) as connection:
         await connection.execute(text("SELECT 1"))
         raise FileNotFoundError("within a use of the database")
 
 
 async def ask_wrongly(request: Request) -> Response:
-    async with request.app.state.database.begin() as connection:
+    async with request.app.state.chat.database.begin() as connection:
         await connection.execute(text("SELECT no_such_column FROM users"))
     return Response()
 
@@ -98,28 +98,28 @@ async def test_an_unexpected_error_is_a_500_with_a_number_for_the_administrator(
 
 
 async def lose_the_database(request: Request) -> Response:
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.app.state.chat.database) as connection:
         await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     return Response()
 
 
 async def lose_it_at_the_commit(request: Request) -> Response:
-    async with request.app.state.database.begin() as connection:
+    async with request.app.state.chat.database.begin() as connection:
         pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-        async with reading(request.app.state.database) as other:
+        async with reading(request.app.state.chat.database) as other:
             await other.execute(text(f"SELECT pg_terminate_backend({pid})"))
         await asyncio.sleep(0.2)
     return Response()
 
 
 async def hang(request: Request) -> Response:
-    async with time_limit(0.1), reading(request.app.state.database) as connection:
+    async with time_limit(0.1), reading(request.app.state.chat.database) as connection:
         await connection.execute(text("SELECT pg_sleep(10)"))
     return Response()
 
 
 async def be_locked_out(request: Request) -> Response:
-    async with request.app.state.database.begin() as one, request.app.state.database.begin() as other:
+    async with request.app.state.chat.database.begin() as one, request.app.state.chat.database.begin() as other:
         await one.execute(text("LOCK TABLE users"))
         await other.execute(text("LOCK TABLE users NOWAIT"))
     return Response()

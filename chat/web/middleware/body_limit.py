@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat.state import Request
 
 
 class BodyLimitMiddleware(RequestBodyLimitMiddleware):

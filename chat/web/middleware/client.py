@@ -5,10 +5,10 @@ client's own values of the others.
 """
 
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.addresses import TrustedProxies, parse_address
+from chat.state import HTTPConnection
 
 # Any of these shows that a proxy has passed the request on, whether or not the proxy is trusted.
 PROXY_HEADERS = frozenset(

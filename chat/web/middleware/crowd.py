@@ -7,11 +7,11 @@ Behind a proxy all connections come from its address, so that they cannot be lim
 from collections import Counter
 from collections.abc import Callable
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.addresses import network_of
+from chat.state import Request
 from chat.web.middleware.throttling import UNLIMITED_PATHS
 
 

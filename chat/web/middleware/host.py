@@ -6,12 +6,12 @@
 import logging
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.hosts import AllowedHosts, host_name
 from chat.seldom import Seldom
+from chat.state import Request
 from chat.web.errors import error_page
 from chat.web.middleware.client import forwarded_scheme, was_forwarded
 from chat.web.middleware.origin import origin_at

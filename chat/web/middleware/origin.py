@@ -8,11 +8,11 @@ import logging
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.seldom import Seldom
+from chat.state import HTTPConnection, Request
 
 logger = logging.getLogger(__name__)
 

@@ -1,23 +1,22 @@
 """Who makes a request: every request passes here once, and its session is looked up in the database once."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
 from chat.accounts.sessions import installation_and_visitors, refresh_session, session_of_refresh_token
-from chat.accounts.tokens import Signer, Tokens
+from chat.accounts.tokens import Tokens
 from chat.audit import request_context
 from chat.batches import Batches
 from chat.database.engine import reading, time_limit
 from chat.errors import DatabaseUnavailable, NotFound
 from chat.ids import SessionId
+from chat.state import Chat, HTTPConnection, Request
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
 
 LOOK_UP_SECONDS = 5.0
@@ -38,18 +37,14 @@ class SessionMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        database: AsyncEngine,
-        signer: Signer,
+        chat: Chat,
         *,
         now: Callable[[], datetime],
-        longest: timedelta,
         unavailable: Callable[[Request, Exception], Awaitable[Response]],
     ) -> None:
         self.app = app
-        self._database = database
-        self._signer = signer
+        self._chat = chat
         self._now = now
-        self._longest = longest
         self._unavailable = unavailable
         self._lookups = Batches(self._look_up, most=1000)
 
@@ -95,17 +90,19 @@ class SessionMiddleware:
     async def _identify(self, connection: HTTPConnection, *, can_set_cookies: bool) -> Tokens | None:
         state, now = connection.state, self._now()
         access, refresh = access_token(connection), refresh_token(connection)
-        session_id = self._signer.session_of(access, "access") if access else None
+        session_id = self._chat.signer.session_of(access, "access") if access else None
         state.installation, state.visitor = await self._lookups.ask(session_id)
         if state.installation is not None:
             state.installation_name = state.installation.name
         if session_id is not None or not refresh:
             return None
-        async with self._database.begin() as database:
-            if not can_set_cookies:
-                state.visitor = await session_of_refresh_token(database, self._signer, refresh, now)
-                return None
-            refreshed = await refresh_session(database, self._signer, refresh, now, longest=self._longest)
+        if not can_set_cookies:
+            async with reading(self._chat.database) as database:
+                state.visitor = await session_of_refresh_token(database, self._chat.signer, refresh, now)
+            return None
+        longest = self._chat.settings.session_lifetime
+        async with self._chat.change() as change:
+            refreshed = await refresh_session(change, self._chat.signer, refresh, now, longest=longest)
         if refreshed is None:
             return None
         state.visitor, tokens = refreshed
@@ -113,17 +110,23 @@ class SessionMiddleware:
 
     async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
         wanted = {session_id for session_id in session_ids if session_id is not None}
-        async with time_limit(LOOK_UP_SECONDS), reading(self._database) as database:
+        async with time_limit(LOOK_UP_SECONDS), reading(self._chat.database) as database:
             installation, visitors = await installation_and_visitors(database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
 
 
 def visitor(request: Request) -> Visitor:
     """The signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back."""
-    found: Visitor | None = request.state.visitor
-    if found is None:
+    if request.state.visitor is None:
         raise SignInNeeded
-    return found
+    return request.state.visitor
+
+
+def installation(request: Request) -> Installation:
+    """Return the installation, which exists wherever a visitor does; raises `SignInNeeded` before the first run."""
+    if request.state.installation is None:
+        raise SignInNeeded
+    return request.state.installation
 
 
 def administrator(request: Request) -> Visitor:

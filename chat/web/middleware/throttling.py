@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from chat.accounts.hashing import Asker
 from chat.accounts.known_browsers import LIFETIME, KnownBrowsers
-from chat.accounts.people import LONGEST_EMAIL
 from chat.accounts.person import Visitor
+from chat.accounts.sign_up import LONGEST_EMAIL
 from chat.addresses import network_of
 from chat.errors import TooManyRequests
+from chat.state import HTTPConnection, Request
 from chat.throttling.rules import (
     ANONYMOUS,
     CONNECT,
@@ -36,7 +36,7 @@ UNLIMITED_PATHS = ("/healthz", "/readyz")
 
 async def throttle(request: HTTPConnection, rule: Rule, field: str = "form") -> None:
     """Count a use of `rule`; raises `TooManyRequests`, for a form's `field`, above the limit."""
-    await request.app.state.throttling.check(rule, _subjects(request), field)
+    await request.state.chat.throttling.check(rule, _subjects(request), field)
 
 
 async def throttle_sign_in(request: Request, email: str) -> None:
@@ -44,20 +44,20 @@ async def throttle_sign_in(request: Request, email: str) -> None:
     rule, subjects = _sign_in_rule(request, email)
     # An attacked e-mail address belongs in the log; a password in the wrong field, or a long text, does not.
     account = email.strip()[:LONGEST_EMAIL] if "@" in email else ""
-    await request.app.state.throttling.check(rule, subjects, account=account)
+    await request.state.chat.throttling.check(rule, subjects, account=account)
 
 
 async def forgive(request: Request, rule: Rule) -> None:
     """Reset the visitor's budgets of a rule, as after the right password."""
     person = _subjects(request)["person"]
-    await request.app.state.throttling.forget(rule, {"person": person})
+    await request.state.chat.throttling.forget(rule, {"person": person})
 
 
 async def welcome_browser(request: Request, response: Response, email: str) -> None:
     """Reset the delays after the right password, and remember the browser as known."""
     rule, subjects = _sign_in_rule(request, email)
-    await request.app.state.throttling.forget(rule, {per: subjects[per] for per in subjects if per != "address"})
-    browsers: KnownBrowsers = request.app.state.known_browsers
+    await request.state.chat.throttling.forget(rule, {per: subjects[per] for per in subjects if per != "address"})
+    browsers: KnownBrowsers = request.state.chat.known_browsers
     token = browsers.with_account(browsers.read(browser_token(request)), browsers.account(email), datetime.now(UTC))
     give_browser_token(request, response.headers, token, int(LIFETIME.total_seconds()))
 
@@ -114,7 +114,7 @@ def _subjects(connection: HTTPConnection) -> dict[Per, str]:
 
 
 def _sign_in_rule(request: Request, email: str) -> tuple[Rule, dict[Per, str]]:
-    browsers: KnownBrowsers = request.app.state.known_browsers
+    browsers: KnownBrowsers = request.state.chat.known_browsers
     account, browser = browsers.account(email), browsers.read(browser_token(request))
     if account in browser.accounts:
         return SIGN_IN_KNOWN_BROWSER, {"browser": f"{account}/{browser.id}"}

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chat.state import Request
 
 
 class WellFormedMiddleware:

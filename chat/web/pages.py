@@ -1,21 +1,44 @@
-"""Pages of the house: those with the sidebar."""
+"""Pages and partials for the visitor of a request, with and without the sidebar."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from cachetools import LRUCache, cached
 from markupsafe import Markup
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from chat.accounts.person import Visitor
 from chat.database.engine import reading
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
-from chat.templating import fragment, page
+from chat.state import Request
+from chat.templating import environment, fragment
 from chat.web.middleware.session import visitor
 
 KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with what they are made of
+
+
+def page(
+    request: Request,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    """A page or partial for the visitor of a request."""
+    everywhere = {
+        "visitor": request.state.visitor,
+        "installation_name": request.state.installation_name,
+        "path": request.url.path,
+    }
+    html = environment.get_template(template).render(everywhere | dict(context or {}))
+    return HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks, and so wants a partial."""
+    return request.headers.get("HX-Request") == "true"
 
 
 async def shell_page(
@@ -23,7 +46,7 @@ async def shell_page(
 ) -> Response:
     """A page with the visitor's sidebar around it; raises `SignInNeeded`."""
     me = visitor(request)
-    async with reading(request.app.state.database) as connection:
+    async with reading(request.state.chat.database) as connection:
         sidebar = await sidebar_of(connection, me)
     return page_with_sidebar(request, template, context, sidebar, status_code=status_code)
 
@@ -33,7 +56,7 @@ def page_with_sidebar(
 ) -> Response:
     """A page with a sidebar that is known already."""
     html = sidebar_markup(sidebar, visitor(request), request.state.installation_name, request.url.path)
-    known = {"sidebar": sidebar, "sidebar_html": html, "presence_of": request.app.state.presence.state_of}
+    known = {"sidebar": sidebar, "sidebar_html": html, "presence_of": request.state.chat.live.presence.state_of}
     return page(request, template, known | dict(context), status_code=status_code)
 
 

@@ -1,0 +1,77 @@
+"""The directory: people as others see them."""
+
+from collections.abc import Collection
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.accounts.person import Person
+from chat.accounts.sign_up import valid_name
+from chat.accounts.status import status_column
+from chat.change import Change
+from chat.database.engine import contains, is_one_of
+from chat.errors import NotFound
+from chat.ids import RoomId, UserId
+from chat.live.events import PersonRenamed
+from chat.models import installation, memberships, rooms, users
+from chat.templating import fragment
+
+PAGE = 200
+
+
+async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
+    """People whose name contains `query`, by name; the first 200."""
+    statement = (
+        select(users.c.id, users.c.name, status_column())
+        .where(contains(users.c.name, query))
+        .order_by(func.lower(users.c.name), users.c.id)
+        .limit(PAGE)
+    )
+    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
+
+
+async def people_by_ids(connection: AsyncConnection, user_ids: Collection[UserId]) -> list[Person]:
+    """Those of these people who exist, by name."""
+    statement = (
+        select(users.c.id, users.c.name, status_column())
+        .where(is_one_of(users.c.id, user_ids))
+        .order_by(func.lower(users.c.name), users.c.id)
+    )
+    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
+
+
+async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
+    """One person; raises `NotFound`."""
+    row = (
+        await connection.execute(select(users.c.id, users.c.name, status_column()).where(users.c.id == user_id))
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    return Person(row.id, row.name, row.status)
+
+
+async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | None:
+    """Where somebody's clock stands, if they have said so."""
+    zone: str | None = (await connection.execute(select(users.c.time_zone).where(users.c.id == user_id))).scalar()
+    return zone
+
+
+async def rename_person(change: Change, user_id: UserId, name: str) -> None:
+    """Change a person's name; raises `InvalidInput`."""
+    await change.connection.execute(update(users).where(users.c.id == user_id).values(name=valid_name(name)))
+    await change.connection.execute(update(installation).values(people_revision=installation.c.people_revision + 1))
+    person, directs = await person_by_id(change.connection, user_id), await _directs_of(change.connection, user_id)
+    people = {user_id}.union(*directs.values())
+    change.tell(PersonRenamed(fragment("accounts/_renamed.html", person=person), tuple(directs), tuple(people)))
+
+
+async def _directs_of(connection: AsyncConnection, user_id: UserId) -> dict[RoomId, list[UserId]]:
+    """Return the direct rooms of a person, which are named for the people in them, and these people."""
+    mine = select(memberships.c.room_id).where(memberships.c.user_id == user_id)
+    statement = (
+        select(memberships.c.room_id, func.array_agg(memberships.c.user_id))
+        .join(rooms, rooms.c.id == memberships.c.room_id)
+        .where(rooms.c.kind == "direct", memberships.c.room_id.in_(mine))
+        .group_by(memberships.c.room_id)
+    )
+    return {RoomId(room_id): people for room_id, people in await connection.execute(statement)}

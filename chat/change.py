@@ -1,0 +1,48 @@
+"""A change: a transaction, and what it owes to whom. It publishes after the commit, never inside."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import anyio
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.live.events import Event
+
+
+class Change:
+    """An open transaction. The domain writes by `connection` and tells what it did."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self._told: list[Callable[[], Iterable[Event]]] = []
+
+    def tell(self, *events: Event) -> None:
+        """Let open pages show these events once the transaction is committed."""
+        self._told.append(lambda: events)
+
+    def tell_later(self, make: Callable[[], Iterable[Event]]) -> None:
+        """Tell events that are made after the commit, because making them would hold the transaction's locks."""
+        self._told.append(make)
+
+    def told(self) -> Iterable[Event]:
+        """Return the events in the order in which they were told."""
+        for make in self._told:
+            yield from make()
+
+
+BeginChange = Callable[[], AbstractAsyncContextManager[Change]]
+
+
+@asynccontextmanager
+async def begin_change(database: AsyncEngine, publish: Callable[[Event], Awaitable[None]]) -> AsyncIterator[Change]:
+    """Open a transaction, commit it at the end of the block, then publish its events; an error does neither.
+
+    Raises `DatabaseUnavailable`.
+    """
+    async with database.begin() as connection:
+        change = Change(connection)
+        yield change
+    # The change has happened: a request that is cancelled now must not keep it from other pages.
+    with anyio.CancelScope(shield=True):
+        for event in change.told():
+            await publish(event)

@@ -1,0 +1,175 @@
+"""What can happen that open pages show: the domain tells it, the bus carries it to every process.
+
+An event holds ids, numbers and markup that is the same for everybody, never a person's secret: it passes the broker.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from chat.ids import Position, Revision, RoomId, SessionId, UserId
+from chat.live.source import RoomChanges
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesChanged:
+    """Messages of a room were posted or revised, which took the room from revision `base` to `changes.revision`.
+
+    `message_count` is the room's new number of messages, None when none was posted. The one event that is durable.
+    """
+
+    room_id: RoomId
+    epoch: UUID
+    base: Revision
+    changes: RoomChanges
+    message_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageCountsChanged:
+    """Rooms have new numbers of messages; `counts` are pairs of a room and its number."""
+
+    counts: tuple[tuple[RoomId, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomChanged:
+    """Something around a room's messages changed, such as its topic, pins, or who may post.
+
+    Pages of the room show `html`, or fetch what surrounds their messages when it is "". The sidebars of `members` are
+    loaded again. `is_listed` says that the list of rooms shows the change.
+    """
+
+    room_id: RoomId
+    html: str = ""
+    members: tuple[UserId, ...] = ()
+    is_listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MembersChanged:
+    """People arrived in a room or left it, or its owners changed. Pages of the room show `html`, as in `RoomChanged`.
+
+    `members` may know of it. It is None for a room of too many to name.
+    """
+
+    room_id: RoomId
+    html: str
+    members: tuple[UserId, ...] | None
+    arrived: tuple[UserId, ...] = ()
+    left: tuple[UserId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoomDeleted:
+    """A room is gone. Its pages show `html` as their last word."""
+
+    room_id: RoomId
+    html: str
+    members: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SidebarsChanged:
+    """The sidebars of these people list other rooms, or in another order."""
+
+    user_ids: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PagesChanged:
+    """Pages at these paths list something else. `user_ids` are the people who may know, None for everybody."""
+
+    paths: tuple[str, ...]
+    user_ids: tuple[UserId, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRenamed:
+    """A person has a new name, which `html` puts into every page. `directs` are the direct rooms named for them.
+
+    `user_ids` are the people whose sidebars show the name.
+    """
+
+    html: str
+    directs: tuple[RoomId, ...]
+    user_ids: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencesChanged:
+    """A person changed how their own pages look; `html` does so at once."""
+
+    user_id: UserId
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """A person set or cleared their status."""
+
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPositionMoved:
+    """A person has read a room up to a position."""
+
+    user_id: UserId
+    room_id: RoomId
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Mentioned:
+    """A message at `position` mentions these people."""
+
+    user_ids: tuple[UserId, ...]
+    room_id: RoomId
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsEnded:
+    """These sessions count no longer."""
+
+    session_ids: tuple[SessionId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """A member is typing in a room; `html` says who."""
+
+    room_id: RoomId
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """The people with pages open on one process. `active` are pairs of a person and the seconds they count as active.
+
+    `leaves` says that the process is going.
+    """
+
+    node: str
+    online: tuple[UserId, ...]
+    active: tuple[tuple[UserId, float], ...] = ()
+    leaves: bool = False
+
+
+FleetingEvent = (
+    MessageCountsChanged
+    | RoomChanged
+    | MembersChanged
+    | RoomDeleted
+    | SidebarsChanged
+    | PagesChanged
+    | PersonRenamed
+    | PreferencesChanged
+    | StatusChanged
+    | ReadPositionMoved
+    | Mentioned
+    | SessionsEnded
+    | Typing
+    | PresenceChanged
+)
+Event = MessagesChanged | FleetingEvent

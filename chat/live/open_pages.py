@@ -1,0 +1,181 @@
+"""The open pages of this process, beyond a room's messages: what each of them is told, and which have to go."""
+
+import logging
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import anyio
+
+from chat.ids import Position, RoomId, SessionId, UserId
+from chat.live import elements
+from chat.live.hub import Hub
+from chat.live.source import Source, SourceUnavailable
+from chat.live.wire import Reader, encode_frame
+from chat.memory import MEGABYTE
+
+logger = logging.getLogger(__name__)
+
+SIGNED_OUT = 4401
+REMOVED = 4403
+NOT_FOUND = 4404
+
+CHECK_SECONDS = 5.0
+RECENT_SECONDS = 10.0  # a page that takes up to so long to connect misses nothing
+MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # in that time; a page that may have missed more reloads everything
+MOST_TOLD_OF_TYPING = 200  # readers of a room in this process: in a larger one somebody is always typing
+NEWS = encode_frame(elements.NEWS)
+
+Audience = RoomId | Collection[UserId] | None  # a room's pages, people's pages, or None for every page
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """The markup of pages that are told something by the live engine itself."""
+
+    reload: str
+    signed_out: str
+    gone: str
+    gave_way: str
+    sidebar_changed: str
+
+
+class _Told(NamedTuple):
+    at: float
+    audience: Audience
+    frame: bytes
+
+    @property
+    def size(self) -> int:
+        """Estimate its bytes in memory; a set takes some more than its members."""
+        return 256 + len(self.frame) + (0 if isinstance(self.audience, int | None) else 100 * len(self.audience))
+
+    def concerns(self, reader: Reader) -> bool:
+        if self.audience is None:
+            return True
+        return self.audience == reader.room_id if isinstance(self.audience, int) else reader.user_id in self.audience
+
+
+class OpenPages:
+    """Sends events to the pages they concern. `check_seats` must be running: it makes good for a lost event."""
+
+    def __init__(self, source: Source, hub: Hub, fragments: Fragments) -> None:
+        self._source = source
+        self._hub = hub
+        self._fragments = fragments
+        self._sidebar_changed = encode_frame(fragments.sidebar_changed)
+        self._recent: deque[_Told] = deque()
+        self._recent_bytes = 0
+        self._forgotten_until = -RECENT_SECONDS
+
+    def show_everybody(self, html: str) -> None:
+        """Send markup to every page."""
+        frame = encode_frame(html)
+        self._remember(None, frame)
+        for reader in self._hub.readers():
+            reader.send(frame)
+
+    def show_people(self, user_ids: Collection[UserId], html: str) -> None:
+        """Send markup to the pages of these people."""
+        self._send_to_people(user_ids, encode_frame(html))
+
+    def show_room(self, room_id: RoomId, html: str) -> None:
+        """Send markup to a room's pages, or let them fetch what surrounds their messages when it is ""."""
+        self._hub.send_to_room(room_id, html or elements.NEWS)
+        # A page that connects later fetches it: until then something else may have changed.
+        self._remember(room_id, NEWS)
+
+    def show_typing(self, room_id: RoomId, html: str) -> None:
+        """Send markup to a room's pages unless there are too many."""
+        self._hub.send_to_room(room_id, html, most=MOST_TOLD_OF_TYPING)
+
+    def refresh_sidebars(self, user_ids: Collection[UserId]) -> None:
+        """Let the pages of these people load their sidebar again."""
+        self._send_to_people(user_ids, self._sidebar_changed)
+
+    def show_read_position(self, user_id: UserId, room_id: RoomId, position: Position) -> None:
+        """Tell all pages of a person how far they have read a room."""
+        frame = encode_frame(elements.read_position(room_id, position))
+        for reader in self._hub.readers_of(user_id):
+            reader.send(frame)
+
+    def end_sessions(self, session_ids: Collection[SessionId]) -> None:
+        """Close the pages of sessions that count no longer."""
+        ended = frozenset(session_ids)
+        for reader in [reader for reader in self._hub.readers() if reader.session_id in ended]:
+            self._end_session(reader)
+
+    def expel(self, room_id: RoomId, user_ids: Collection[UserId]) -> None:
+        """Close a room's pages of people who are no longer in it."""
+        leave = encode_frame(elements.left_room(room_id))
+        for user_id in user_ids:
+            for reader in list(self._hub.readers_of(user_id)):
+                self._dismiss(reader, room_id, leave, self._fragments.gone)
+
+    def close_room(self, room_id: RoomId, html: str) -> None:
+        """Close everybody's pages of a room that is gone; `html` is their last word."""
+        leave = encode_frame(elements.left_room(room_id))
+        for reader in list(self._hub.readers()):
+            self._dismiss(reader, room_id, leave, html)
+
+    def repeat(self, reader: Reader) -> None:
+        """Tell a reader that has just gone live what was told in the moments before."""
+        self._forget_old()
+        for frame in dict.fromkeys(told.frame for told in self._recent if told.concerns(reader)):
+            reader.send(frame)
+        if self._forgotten_until > anyio.current_time() - RECENT_SECONDS:
+            reader.send(self._sidebar_changed)
+            reader.send(NEWS)
+
+    async def check_seats(self) -> None:
+        """Ask the database every few seconds which pages have to go, until cancelled."""
+        while True:
+            await anyio.sleep(CHECK_SECONDS)
+            self._forget_old()
+            readers = list(self._hub.readers())
+            if not readers:
+                continue
+            try:
+                expelled = await self._source.expelled({(reader.session_id, reader.room_id) for reader in readers})
+            except SourceUnavailable as error:
+                logger.warning("Could not check who may still be here: %s", error)
+                continue
+            for reader in readers:
+                if (reader.session_id, None) in expelled:
+                    self._end_session(reader)
+                elif (reader.session_id, reader.room_id) in expelled:
+                    reader.dismiss(REMOVED, self._fragments.gone)
+
+    def _end_session(self, reader: Reader) -> None:
+        reader.dismiss(SIGNED_OUT, self._fragments.signed_out)
+
+    def _dismiss(self, reader: Reader, room_id: RoomId, leave: bytes, farewell: str) -> None:
+        if reader.room_id is None:
+            # It may be a page about the room that does not follow its messages.
+            reader.send(leave)
+        elif reader.room_id == room_id:
+            reader.dismiss(REMOVED, farewell)
+
+    def _send_to_people(self, user_ids: Collection[UserId], frame: bytes) -> None:
+        self._remember(frozenset(user_ids), frame)
+        for user_id in user_ids:
+            for reader in self._hub.readers_of(user_id):
+                reader.send(frame)
+
+    def _remember(self, audience: Audience, frame: bytes) -> None:
+        self._forget_old()
+        self._recent.append(_Told(anyio.current_time(), audience, frame))
+        self._recent_bytes += self._recent[-1].size
+        while self._recent_bytes > MOST_REMEMBERED_BYTES:
+            self._forgotten_until = self._forget_oldest().at
+
+    def _forget_old(self) -> None:
+        since = anyio.current_time() - RECENT_SECONDS
+        while self._recent and self._recent[0].at < since:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> _Told:
+        oldest = self._recent.popleft()
+        self._recent_bytes -= oldest.size
+        return oldest

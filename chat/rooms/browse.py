@@ -1,0 +1,48 @@
+"""The list of rooms that a person can see."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.database.engine import contains
+from chat.ids import RoomId, UserId
+from chat.models import memberships, rooms
+from chat.rooms.room import Kind, member_count
+
+PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSummary:
+    """A line of the list of rooms."""
+
+    id: RoomId
+    name: str
+    kind: Kind
+    member_count: int
+    is_member: bool
+    topic: str
+    description: str
+
+
+async def find_rooms(
+    connection: AsyncConnection, user_id: UserId, query: str, *, archived: bool = False
+) -> list[RoomSummary]:
+    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200.
+
+    Those in the archive are a list of their own.
+    """
+    mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == user_id)
+    statement = (
+        select(rooms, memberships.c.role, member_count())
+        .outerjoin(memberships, mine)
+        .where(rooms.c.kind != "direct", or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
+        .where(contains(rooms.c.name, query), rooms.c.archived_at.is_not(None) == archived)
+        .order_by(func.lower(rooms.c.name), rooms.c.id)
+        .limit(PAGE)
+    )
+    return [
+        RoomSummary(row.id, row.name, row.kind, row.member_count, row.role is not None, row.topic, row.description)
+        for row in await connection.execute(statement)
+    ]

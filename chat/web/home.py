@@ -1,0 +1,33 @@
+"""The first page, and the sidebar beside every page."""
+
+from urllib.parse import urlsplit
+
+from starlette.responses import HTMLResponse, Response
+
+from chat.database.engine import reading
+from chat.rooms.sidebar import sidebar_of
+from chat.state import Request
+from chat.web.middleware.session import visitor
+from chat.web.pages import shell_page, sidebar_markup
+
+LONGEST_PATH = 100  # of the chat's own pages; it is cached with the sidebar
+
+
+async def show_home(request: Request) -> Response:
+    return await shell_page(request, "rooms/home.html", {})
+
+
+async def show_sidebar(request: Request) -> Response:
+    me = visitor(request)
+    async with reading(request.state.chat.database) as connection:
+        sidebar = await sidebar_of(connection, me)
+    html = sidebar_markup(sidebar, me, request.state.installation_name, _shown_on(request))
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+
+
+def _shown_on(request: Request) -> str:
+    """Return the path of the requesting page, "" if the header is no address of the chat."""
+    try:
+        return urlsplit(request.headers.get("HX-Current-URL", "")).path[:LONGEST_PATH]
+    except ValueError:
+        return ""
