@@ -227,8 +227,8 @@ def test_after_what_leads_elsewhere_the_next_message_is_another(alice: Person, w
         alice.post(1, f"{number}")
     page = windows.open_as(alice, "/rooms/1/messages/3")
     page.evaluate(
-        "() => { const spent = composer().elements.client_id.value;"
-        " const note = () => sessionStorage.setItem('isNew', composer().elements.client_id.value !== spent);"
+        "() => { const spent = document.getElementById('client-id').value;"
+        " const note = () => sessionStorage.setItem('isNew', document.getElementById('client-id').value !== spent);"
         " document.addEventListener('htmx:after:request', note); }"
     )
     send(page, "first")
