@@ -11,10 +11,12 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.forked import END_MEASURED, Forge, ForkedProcess
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SETUP_CODE = "a code that only the tests use"
+SERVE = ["-m", "chat", "serve"]
 SECRET_KEY = "a secret key that only the tests use, nobody else"
 
 
@@ -27,6 +29,13 @@ def until_ready(url: str, patience: float = 90) -> None:
                 return
         time.sleep(0.05)
     raise AssertionError("it does not serve")
+
+
+MEASURED = "COVERAGE_PROCESS_CONFIG"
+# Measuring which lines run makes a server slower: not where its own time is measured.
+UNMEASURED = {MEASURED: ""}
+
+_forges = {is_measured: Forge(os.environ | ({} if is_measured else UNMEASURED)) for is_measured in (True, False)}
 
 
 class ChatServer:
@@ -52,8 +61,8 @@ class ChatServer:
         }
         with tempfile.NamedTemporaryFile(prefix="simplechat-server-", suffix=".log", delete=False) as log:
             self._log = Path(log.name)
-        self.process: subprocess.Popen[bytes] | None = None
-        self.command = ["-m", "chat", "serve"]
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self.command = SERVE
         self._clients: list[httpx.Client] = []
 
     def limit_files(self, most: int) -> None:
@@ -80,15 +89,7 @@ class ChatServer:
 
     def start(self, patience: float = 90) -> None:
         """Start it, or start it again on the same port, and wait until it serves."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *self.command],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
+        self.process = self._start()
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             serves = self._serves()
@@ -99,6 +100,20 @@ class ChatServer:
                 return
             time.sleep(0.03)
         raise AssertionError(f"the server did not start:\n{self.log}")
+
+    def _start(self) -> subprocess.Popen[bytes] | ForkedProcess:
+        # uvicorn's worker processes load the program that started them.
+        if self.command == SERVE and self._environment.get("WEB_CONCURRENCY", "1") == "1":
+            return _forges[self._environment.get(MEASURED, "") != ""].start(self._environment, self._log)
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *self.command],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
 
     def _serves(self) -> bool:
         try:
@@ -119,6 +134,12 @@ class ChatServer:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(40)
 
+    def _save_measured(self) -> None:
+        if isinstance(self.process, ForkedProcess) and self._environment.get(MEASURED):
+            self.process.send_signal(END_MEASURED)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+
     def restart(self) -> None:
         """End it in an orderly way and start it again."""
         self.stop()
@@ -127,6 +148,7 @@ class ChatServer:
     def remove(self) -> None:
         """End it if it runs, and remove its log."""
         if self.process is not None:
+            self._save_measured()
             self.kill()
         for client in self._clients:
             client.close()

@@ -1,0 +1,138 @@
+"""Servers forked from a process that has loaded the chat.
+
+Loading it takes a second of CPU time, more than most tests do. A forked server is a process of its own all the same,
+with its own environment, log, group and end.
+"""
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[2]
+# Asks a forked server to save which lines it ran, and then to die: with SIGKILL alone they would be lost.
+END_MEASURED = signal.SIGUSR1
+
+
+class ForkedProcess:
+    """A server forked by `Forge`; used like a `subprocess.Popen`."""
+
+    def __init__(self, forge: "Forge", pid: int) -> None:
+        self._forge = forge
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal; None while it runs."""
+        if self.returncode is None:
+            self.returncode = self._forge.ask({"poll": self.pid})
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code; raises `subprocess.TimeoutExpired`."""
+        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("chat serve", timeout or 0)
+            time.sleep(0.01)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+class Forge:
+    """The process that servers are forked from; it is started when the first is asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, environment: dict[str, str], log: Path) -> ForkedProcess:
+        """Fork a server that appends its output to a log."""
+        pid = self.ask({"environment": environment, "log": str(log)})
+        assert pid is not None
+        return ForkedProcess(self, pid)
+
+    def ask(self, question: dict[str, object]) -> int | None:
+        """Send a request and return its answer."""
+        with self._lock:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "tests.support.forked"],
+                    cwd=ROOT,
+                    env=self._environment,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    process_group=0,
+                )
+                atexit.register(self._end, self._process)
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.flush()
+            answer: int | None = json.loads(self._process.stdout.readline())
+            return answer
+
+    @staticmethod
+    def _end(process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()
+
+
+def main() -> None:
+    """Fork a server for each request on standard input; returns in the servers, and when there are no more requests."""
+    from chat.__main__ import main as chat
+
+    while line := sys.stdin.buffer.readline():
+        question = json.loads(line)
+        if "poll" in question:
+            pid, status = os.waitpid(question["poll"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        elif answer := os.fork():
+            os.setpgid(answer, answer)
+        else:
+            _become_a_server(question["environment"], question["log"])
+            chat(["serve"])
+            return
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _become_a_server(environment: dict[str, str], log: str) -> None:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(output)
+    os.environ.clear()
+    os.environ.update(environment)
+    if "coverage" in sys.modules:
+        signal.signal(END_MEASURED, _save_and_die)
+
+
+def _save_and_die(_: int, __: FrameType | None) -> None:
+    from coverage import Coverage
+
+    if measuring := Coverage.current():
+        measuring.save()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
