@@ -34,9 +34,9 @@ class DatabaseUnavailable(Exception):
 # disk_full, read_only_sql_transaction
 _EXPLANATIONS = {
     "53100": "The disk of the chat's database is full. Reading still works. "
-    "What you typed is not lost: keep it, and tell an administrator.",
+    "Your text is not lost. Keep a copy, and tell an administrator.",
     "25006": "The chat's database accepts no changes at the moment. Reading still works. "
-    "What you typed is not lost: try again in a moment.",
+    "Your text is not lost. Try again in a moment.",
 }
 
 

@@ -23,7 +23,7 @@ DURATIONS = {
     "240": "For four hours",
     "today": "Today",
     "week": "For a week",
-    "always": "Until I change it",
+    "always": "Until you change it",
 }
 # What people say most, each one click away.
 USUAL = (
@@ -59,7 +59,7 @@ def valid_status(face: str, words: str, duration: str, now: datetime) -> Status:
     if len(words) > LONGEST:
         errors["text"] = f"Use at most {LONGEST} characters."
     if duration not in DURATIONS:
-        errors["until"] = "Choose how long."
+        errors["until"] = "Choose how long the status lasts."
     if errors:
         raise InvalidInput(**errors)
     return Status(face, words, _end(duration, now))

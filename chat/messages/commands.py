@@ -32,12 +32,12 @@ class Command:
 
 COMMANDS = (
     Command("me", "/me waves", "Say what you do"),
-    Command("shrug", "/shrug whatever", "¯\\_(ツ)_/¯ after what you say"),
-    Command("topic", "/topic exams", "Set what the room is about"),
-    Command("invite", "/invite Ada Lovelace", "Bring somebody into the room"),
+    Command("shrug", "/shrug whatever", "Add ¯\\_(ツ)_/¯ to your message"),
+    Command("topic", "/topic exams", "Set the room’s topic"),
+    Command("invite", "/invite Ada Lovelace", "Add somebody to the room"),
     Command("status", "/status 🌴 On holiday", "Set your status; /status alone clears it"),
     Command("leave", "/leave", "Leave the room"),
-    Command("help", "/help", "Everything you can write"),
+    Command("help", "/help", "Show the writing help"),
 )
 
 
@@ -78,7 +78,7 @@ async def obey(
     """
     match order.name:
         case "me" if not order.argument:
-            raise InvalidInput(body="Say what you do, as in: /me waves")
+            raise InvalidInput(body="Write what you do, such as: /me waves")
         case "me":
             return Said(f"/me {order.argument}")
         case "shrug":
@@ -119,4 +119,4 @@ async def _change_room(
                 await leave_room(change, visitor.id, room)
                 audit.record("member_left", room_id=room.id)
                 return GoTo("/")
-    raise InvalidInput(body=f"There is no command /{order.name}. With a space before it, it is sent as text.")
+    raise InvalidInput(body=f"There is no command /{order.name}. To send it as text, put a space before it.")

@@ -165,7 +165,7 @@ async def why_refused(connection: AsyncConnection, author: Visitor, room_id: Roo
     except NotFound as missing:
         return missing
     if room.is_archived:
-        return InvalidInput(body="This room is archived: it can be read, but not written in.")
+        return InvalidInput(body="This room is archived. You can read it but not write in it.")
     if not may_post(author, room):
         return InvalidInput(body="Only the room’s owners and administrators can write here.")
     if room.slow_seconds and not may_manage(author, room):

@@ -89,7 +89,7 @@ async def delete_message(change: Change, visitor: Visitor, message_id: MessageId
     """
     message, _ = await readable_message(change.connection, visitor, message_id)
     if not may_delete(visitor, message):
-        raise Forbidden("Only its author and administrators can delete a message.")
+        raise Forbidden("Only the author and administrators can delete a message.")
     revision = await next_revision(change.connection, message.room_id)
     gone: dict[str, object] = {
         "body": "",
@@ -142,7 +142,7 @@ async def own_message(connection: AsyncConnection, visitor: Visitor, message_id:
     """
     message, body = await readable_message(connection, visitor, message_id)
     if message.author.id != visitor.id:
-        raise Forbidden("Only its author can change a message.")
+        raise Forbidden("Only the author can edit a message.")
     return message, body
 
 

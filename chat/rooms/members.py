@@ -57,7 +57,7 @@ async def join_first_room(change: Change, user_id: UserId) -> RoomId | None:
 async def leave_room(change: Change, user_id: UserId, room: Room) -> None:
     """Leave a room. When its last owner leaves, whoever has been in it longest becomes one."""
     if room.kind == "direct":
-        raise Forbidden("A direct conversation cannot be left.")
+        raise Forbidden("You cannot leave a direct conversation.")
     await _remove(change, room.id, user_id)
 
 
@@ -80,10 +80,10 @@ async def invite(change: Change, visitor: Visitor, room: Room, name: str) -> Per
     found = (await change.connection.execute(statement.limit(2))).all()
     if not found:
         raise InvalidInput(
-            person=f"Nobody here is called “{single_line(name)}”." if name else "Whom? /invite Ada Lovelace"
+            person=f"Nobody here is called “{single_line(name)}”." if name else "Name somebody: /invite Ada Lovelace"
         )
     if len(found) > 1:
-        raise InvalidInput(person=f"Several people are called “{found[0].name}”. Choose on the page of the members.")
+        raise InvalidInput(person=f"Several people are called “{found[0].name}”. Choose one on the members page.")
     person = Person(found[0].id, found[0].name)
     if (await members_among(change.connection, room.id, [person.id], 1))[1]:
         raise InvalidInput(person=f"{person.name} is in this room already.")
@@ -95,7 +95,7 @@ async def remove_member(change: Change, visitor: Visitor, room: Room, user_id: U
     """Let a manager take somebody out of a room; raises `Forbidden` or `NotFound`."""
     require_manager(visitor, room)
     if user_id == visitor.id:
-        raise Forbidden("To go yourself, leave the room.")
+        raise Forbidden("You cannot remove yourself. Leave the room instead.")
     if not await _remove(change, room.id, user_id):
         raise NotFound
 
@@ -128,7 +128,7 @@ async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: U
 async def choose_level(change: Change, visitor: Visitor, room: Room, level: str) -> None:
     """Let the visitor choose what of a room they are told; raises `InvalidInput`."""
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
-        raise InvalidInput(level="Choose what you want to be told.")
+        raise InvalidInput(level="Choose what to be notified of.")
     mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == visitor.id)
     await change.connection.execute(update(memberships).where(mine).values(level=level))
     change.tell(SidebarsChanged((visitor.id,)))

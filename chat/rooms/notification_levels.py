@@ -40,9 +40,9 @@ async def choose_first_levels(
     """
     errors = {}
     if room_level not in ("everything", "mentions", "nothing"):
-        errors["room_level"] = "Choose what you want to be told."
+        errors["room_level"] = "Choose what to be notified of."
     if direct_level not in ("everything", "nothing"):
-        errors["direct_level"] = "Choose what you want to be told."
+        errors["direct_level"] = "Choose what to be notified of."
     if errors:
         raise InvalidInput(**errors)
     chosen = {"room_level": room_level, "direct_level": direct_level}

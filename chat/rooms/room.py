@@ -125,7 +125,7 @@ async def require_unarchived(connection: AsyncConnection, room_id: RoomId) -> No
 
 
 def _archived() -> Forbidden:
-    return Forbidden("This room is archived: it can be read, but nothing in it changes.")
+    return Forbidden("This room is archived. You can read it but not change it.")
 
 
 def member_count() -> Label[int]:

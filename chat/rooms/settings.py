@@ -21,7 +21,7 @@ LONGEST_DESCRIPTION = 1000
 # Messages: a statement for all of a room's may take longer than one is waited for.
 DELETED_AT_ONCE = 50_000
 # How long somebody waits between two messages of theirs, and how the form says it.
-SLOW = {0: "Whenever they like", 10: "10 seconds", 30: "30 seconds", 60: "1 minute", 300: "5 minutes", 3600: "1 hour"}
+SLOW = {0: "No limit", 10: "10 seconds", 30: "30 seconds", 60: "1 minute", 300: "5 minutes", 3600: "1 hour"}
 
 
 async def change_settings(change: Change, visitor: Visitor, room: Room, typed: Mapping[str, str]) -> None:

@@ -96,7 +96,7 @@ async def find(database: AsyncEngine, visitor: Visitor, question: Question, part
     except DatabaseUnavailable as error:
         if error.sqlstate != QUERY_CANCELED:
             raise
-        raise InvalidInput(q="That takes too long to find. Add a word, or say in: or from:.") from error
+        raise InvalidInput(q="This search takes too long. Add a word, in: or from:.") from error
 
 
 async def check_names(connection: AsyncConnection, visitor: Visitor, question: Question) -> None:
@@ -229,7 +229,7 @@ async def _rooms_meant(connection: AsyncConnection, visitor: Visitor, question: 
 def _called(names: dict[RoomId, str], wanted: tuple[str, ...]) -> set[RoomId]:
     meant = {room_id for name in wanted for room_id in _closest(names, name)}
     if not meant:
-        raise InvalidInput(q=f"You are in no room called “{wanted[0]}”.")
+        raise InvalidInput(q=f"You are not in a room called “{wanted[0]}”.")
     return meant
 
 

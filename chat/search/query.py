@@ -77,13 +77,13 @@ def understood(typed: str, now: datetime) -> Question:
         elif text:
             terms.append(Term(text, raw.startswith('"'), bool(minus)))
     if not terms and not any(said.values()):
-        raise InvalidInput(q="There is nothing in this to look for. Type a word.")
+        raise InvalidInput(q="There is nothing to search for in this. Type a word.")
     terms = _that_matter(terms)
     if len(terms) > MOST_TERMS:
-        raise InvalidInput(q=f"Look for at most {MOST_TERMS} words at a time.")
+        raise InvalidInput(q=f"Search for at most {MOST_TERMS} words at a time.")
     for thing in said["has"] + said["-has"]:
         if thing.lower() not in ("link", "links"):
-            raise InvalidInput(q=f"“has:{thing}” is unknown. There is has:link.")
+            raise InvalidInput(q=f"“has:{thing}” is unknown. Use has:link.")
     since = [_start("after", day, now, days=1) for day in said["after"]]
     since += [_start("before", day, now) for day in said["-before"]]
     until = [_start("before", day, now) for day in said["before"]]
@@ -124,4 +124,4 @@ def _start(operator: str, text: str, now: datetime, days: int = 0) -> datetime:
         day = {"today": today, "yesterday": today - timedelta(days=1)}.get(text.lower()) or date.fromisoformat(text)
         return datetime.combine(day + timedelta(days=days), time(), now.tzinfo).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InvalidInput(q=f"After {operator}: comes a day, such as {operator}:{today} or “today”.") from None
+        raise InvalidInput(q=f"Write a date after {operator}:, such as {operator}:{today} or “today”.") from None

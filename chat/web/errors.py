@@ -27,10 +27,10 @@ EXPLANATIONS = {
     413: ("That is too much at once", "Send less at a time."),
     415: ("This form cannot be read", "Go back and try again."),
     429: ("Too many requests", "Wait a moment, then try again."),
-    500: ("Something went wrong on our side", "Text still in its box is not lost. Try again in a moment."),
+    500: ("Something went wrong on our side", "Your unsent text is kept. Try again in a moment."),
     503: (
         "The chat is having a short break",
-        "Its database does not answer. Nothing sent is lost. This page tries again soon.",
+        "Its database does not answer. Nothing you sent is lost. This page retries soon.",
     ),
 }
 

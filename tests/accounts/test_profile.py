@@ -240,7 +240,7 @@ def test_the_choice_can_be_taken_over_by_all_rooms_but_those_off_the_list(alice:
     for bad in ({"room_level": "hidden"}, {"direct_level": "mentions"}, {"room_level": ""}):
         refused = alice.submit("/profile/levels", choice | bad)
         assert refused.status_code == 422
-        assert refused.text.count("Choose what you want to be told") == 1
+        assert refused.text.count("Choose what to be notified of") == 1
     assert 'name="room_level" value="nothing" checked' in alice.get("/profile").text
 
 

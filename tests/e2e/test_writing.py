@@ -188,8 +188,8 @@ def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
     for text, error in (
         ("/invite Nobody Else", "Nobody here is called “Nobody Else”."),
         ("/invite Carol", "Carol is in this room already."),
-        ("/dance", "There is no command /dance. With a space before it, it is sent as text."),
-        ("/me", "Say what you do, as in: /me waves"),
+        ("/dance", "There is no command /dance. To send it as text, put a space before it."),
+        ("/me", "Write what you do, such as: /me waves"),
         ("/topic " + "x" * 201, "A topic has at most 200 characters."),
     ):
         send(hers, text)
