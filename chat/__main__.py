@@ -247,13 +247,13 @@ def _migrate(database_url: str) -> None:
 
 
 def _back_up(database_url: str, file: Path) -> None:
-    from chat.database import backup  # noqa: PLC0415
+    from chat.backup import backup  # noqa: PLC0415
 
     asyncio.run(backup.write(database_url, file))
 
 
 def _restore(database_url: str, file: Path, *, replace: bool, any_size: bool) -> None:
-    from chat.database import backup  # noqa: PLC0415
+    from chat.backup import backup  # noqa: PLC0415
 
     asyncio.run(backup.restore(database_url, file, replace=replace, any_size=any_size))
 

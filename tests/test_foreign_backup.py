@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chat.database import backup
-from chat.database.backup import BackupError
+from chat.backup import backup
+from chat.backup.backup import BackupError
 from tests.support.databases import admin_url, execute, fresh_database, query, run
 from tests.support.people import Person, first_run, sign_up
 from tests.support.server import ROOT, SECRET_KEY, ChatServer

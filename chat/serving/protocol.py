@@ -11,7 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from chat.serving.connections import Connection, Connections
-from chat.web.middleware.headers import HTTP_HEADERS
+from chat.serving.headers import HTTP_HEADERS
 
 MOST_HEADER_BYTES = 32 * 1024  # the request line and all headers, or all trailers
 MOST_HEADERS = 100

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable
 from chat.models import throttles
-from chat.throttling.storages import SharedStorage
+from chat.throttling.shared import SharedStorage
 
 logger = logging.getLogger(__name__)
 

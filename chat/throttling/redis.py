@@ -5,7 +5,7 @@ from typing import Any
 from limits.aio.storage import RedisStorage
 from redis.asyncio.connection import BlockingConnectionPool
 
-from chat.throttling.storages import SharedStorage
+from chat.throttling.shared import SharedStorage
 
 MOST_CONNECTIONS = 10
 CONNECT_SECONDS = 2.0

@@ -1,23 +1,9 @@
 """The storage shared by all processes: Redis if there is one, PostgreSQL for several processes without, or none."""
 
-import anyio
-from limits.aio.storage import Storage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.settings import Settings
-
-
-class SharedStorage(Storage):
-    """Counters shared by all processes."""
-
-    STORAGE_SCHEME = None
-
-    async def run(self) -> None:
-        """Run the storage's upkeep until cancelled."""
-        await anyio.sleep_forever()
-
-    async def close(self) -> None:
-        """Close its own connections."""
+from chat.throttling.shared import SharedStorage
 
 
 def shared_storage(settings: Settings, database: AsyncEngine) -> SharedStorage | None:

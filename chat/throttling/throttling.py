@@ -16,7 +16,7 @@ from chat.errors import TooManyRequests
 from chat.throttling.counting import Counting
 from chat.throttling.memory import MemoryStorage
 from chat.throttling.rules import MINUTE, Budget, Per, Rule
-from chat.throttling.storages import SharedStorage
+from chat.throttling.shared import SharedStorage
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from sqlalchemy.types import TypeEngine
 
 from chat.accounts.person import Person
 from chat.accounts.sign_up import LONGEST_NAME
-from chat.database.backup_file import TABLES, BackupFile
+from chat.backup.file import TABLES, BackupFile
 from chat.ids import UserId
 from chat.messages.emoji import is_emoji
 from chat.messages.markdown import unescaped

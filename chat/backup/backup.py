@@ -22,8 +22,8 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat import audit
-from chat.database.backup_file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
-from chat.database.backup_rows import safe_rows
+from chat.backup.file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
+from chat.backup.rows import safe_rows
 from chat.database.engine import create_engine
 from chat.database.migrate import move_to
 from chat.database.schema import revision_of
