@@ -61,7 +61,7 @@ def test_the_set_up_code_sets_the_chat_up_once(server: ChatServer) -> None:
     assert visitor.post("/first-run", data={**TYPED, "code": SETUP_CODE}).status_code == 404
 
 
-def test_nobody_sets_the_chat_up_without_the_code(server: ChatServer) -> None:
+def test_a_visitor_without_the_code_cannot_set_the_chat_up(server: ChatServer) -> None:
     for code in ["", "guess", SETUP_CODE[:-1], SETUP_CODE.upper(), "\0", "\u00e9" * 26, "x" * 9000]:
         visitor = browser(server)
         shown = visitor.get("/first-run", params={"code": code} if code else {})
@@ -116,7 +116,7 @@ def test_the_set_up_code_can_be_typed_and_is_kept_in_the_form(server: ChatServer
     assert visitor.post("/first-run", data={**TYPED, "code": SETUP_CODE}).status_code == 303
 
 
-def test_without_setup_code_the_log_has_a_link_the_same_for_every_process_and_machine(
+def test_without_setup_code_every_process_logs_the_same_set_up_link(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     one = start_server(database_url, SETUP_CODE="", WEB_CONCURRENCY="2")
@@ -146,7 +146,7 @@ def test_the_set_up_link_of_another_database_does_not_work(
     assert link_in_log(server) != link
 
 
-def test_a_visit_logs_the_set_up_link_of_a_database_created_while_the_chat_runs(
+def test_a_visit_logs_the_set_up_link_of_a_database_created_later(
     server: ChatServer, start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     alice = first_run(server)
@@ -160,7 +160,7 @@ def test_a_visit_logs_the_set_up_link_of_a_database_created_while_the_chat_runs(
     assert other.log.count("/first-run?code=") == 1, "visitors cannot fill the log"
 
 
-def test_an_administrators_password_must_be_one_that_can_be_stored_and_typed(server: ChatServer) -> None:
+def test_the_first_administrators_password_must_be_storable_and_typable(server: ChatServer) -> None:
     for password in ("x" * 7, "x" * 257, "x" * 4097, "nothing\0else"):
         answer = browser(server).post("/first-run", data={**TYPED, "code": SETUP_CODE, "password": password})
         assert answer.status_code == 422
@@ -168,7 +168,7 @@ def test_an_administrators_password_must_be_one_that_can_be_stored_and_typed(ser
     assert query(server.database_url, "SELECT 1 FROM installation UNION SELECT 1 FROM users") == []
 
 
-def test_first_run_reports_every_wrong_field_and_keeps_what_was_typed(server: ChatServer) -> None:
+def test_first_run_reports_every_wrong_field_and_keeps_the_input(server: ChatServer) -> None:
     typed = {"installation_name": " ", "room_name": "", "name": "", "email": "not an address", "password": "short"}
     answer = browser(server).post("/first-run", data={**typed, "code": SETUP_CODE})
     assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Values that no form of the chat sends get a clear answer, the same for everybody, and are not logged."""
+"""Hostile values in account forms get a clear answer, the same for every visitor, and are not logged."""
 
 import time
 from urllib.parse import quote_plus
@@ -29,13 +29,13 @@ def fastest(attempts: int, email: str, password: str, person: Person) -> tuple[h
     return answer, best
 
 
-def test_an_impossible_password_tells_nobody_whether_an_account_exists(alice: Person) -> None:
+def test_an_impossible_password_does_not_reveal_whether_an_account_exists(alice: Person) -> None:
     for password in (*TOO_LONG, *UNTYPEABLE):
         known, for_known = fastest(5, alice.email, password, alice)
         unknown, for_unknown = fastest(5, "nobody@example.org", password, alice)
         assert known.status_code == unknown.status_code == 422
         assert known.text.replace(alice.email, "") == unknown.text.replace("nobody@example.org", "")
-        # A hash takes longer than everything else together: either both cost one, or neither does.
+        # A hash takes longer than the rest of the request: either both answers cost a hash, or neither does.
         assert max(for_known, for_unknown) < 10 * min(for_known, for_unknown)
 
 
@@ -57,7 +57,7 @@ def test_an_impossible_password_is_refused_beside_its_field(alice: Person) -> No
         assert [row["email"] for row in query(alice.server.database_url, "SELECT email FROM users")] == [alice.email]
 
 
-def test_an_address_too_long_to_store_is_no_address(alice: Person) -> None:
+def test_an_address_too_long_to_store_is_refused(alice: Person) -> None:
     for email in ["a%00b@x.org", "%00", "a%C2%85b@x.org", "a%E2%80%AEb@x.org", "%EF%BB%BFa@x.org"]:
         stranger = Person("Eve", "", browser(alice.server), alice.server)
         password = quote_plus(PASSWORD)
@@ -70,14 +70,14 @@ def test_an_address_too_long_to_store_is_no_address(alice: Person) -> None:
         assert len(query(alice.server.database_url, "SELECT id FROM users")) == 1
 
 
-def test_the_sidebar_is_shown_whatever_the_current_url_header_says(alice: Person) -> None:
+def test_a_hostile_current_url_header_does_not_break_the_sidebar(alice: Person) -> None:
     for address in ["http://[", "//[::1", "http://[::1]evil/", "http://]", "\\", "\xff", "http://a:x/"]:
         answer = alice.client.get("/sidebar", headers={"HX-Current-URL": address.encode("latin-1")})
         assert answer.status_code == 200
         assert "Lobby" in answer.text
 
 
-def test_an_invalid_status_is_refused_beside_its_field_and_kept(alice: Person) -> None:
+def test_an_invalid_status_is_refused_and_stays_in_its_field(alice: Person) -> None:
     for typed in [{"emoji": ":nonsense:"}, {"emoji": "x"}, {"emoji": "\0"}, {"text": "x" * 81}, {"until": "never"}]:
         answer = alice.submit("/status", typed)
         assert answer.status_code == 422
@@ -85,7 +85,7 @@ def test_an_invalid_status_is_refused_beside_its_field_and_kept(alice: Person) -
         assert alice.submit("/status", {"usual": "99"}).status_code == 303, "no emoji and no words are no status"
 
 
-def test_a_cookie_that_is_no_token_signs_nobody_in(alice: Person) -> None:
+def test_a_malformed_cookie_signs_no_visitor_in(alice: Person) -> None:
     for cookie in ['"\\000"', "x" * 9000, "a.b.c", "\xff", "W10.e30.aa", "eyJhbGciOiJub25lIn0.e30."]:
         for name in ("simplechat-access", "simplechat-refresh"):
             with httpx.Client(base_url=alice.server.url) as client:
@@ -93,7 +93,7 @@ def test_a_cookie_that_is_no_token_signs_nobody_in(alice: Person) -> None:
             assert answer.headers["location"] == "/sign-in?next=%2Fprofile"
 
 
-def test_an_error_in_the_log_shows_nothing_that_was_typed_and_no_hash(alice: Person) -> None:
+def test_an_error_in_the_log_shows_no_form_values_and_no_hash(alice: Person) -> None:
     database, server = alice.server.database_url, alice.server
     query(database, "UPDATE users SET name = '' RETURNING 1")
     query(database, "ALTER TABLE users ADD CONSTRAINT nameless CHECK (name = '')")

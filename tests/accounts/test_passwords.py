@@ -35,7 +35,7 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("password", REFUSED)
-def test_a_password_made_of_what_everybody_here_knows_is_refused(password: str) -> None:
+def test_a_password_made_of_obvious_words_is_refused(password: str) -> None:
     assert is_made_of(password, OBVIOUS)
 
 
@@ -45,18 +45,18 @@ def test_a_password_with_more_than_obvious_words_is_accepted(password: str) -> N
 
 
 @pytest.mark.parametrize("name", ["12345678", "東京タワー展望台入口", "X Æ 12345678"])
-def test_names_of_people_and_of_the_chat_are_no_passwords(name: str) -> None:
+def test_names_of_members_and_of_the_chat_are_refused_as_passwords(name: str) -> None:
     assert is_made_of(name, (name, "", "..."))
 
 
-def test_a_name_of_a_hundred_thousand_characters_is_not_looked_through() -> None:
+def test_a_very_long_name_does_not_slow_the_password_check() -> None:
     check_password(PASSWORD, ())  # reads the list of common passwords
-    # Compared, this one character becomes eighteen.
+    # Folded for comparison, this character becomes eighteen.
     took = min(cpu_time(lambda name: check_password(PASSWORD, (name, name)), "ﷺ" * 80_000) for _ in range(3))
     assert took < 0.1
 
 
-def test_obvious_passwords_are_refused_wherever_one_is_chosen(server: ChatServer) -> None:
+def test_every_form_that_sets_a_password_refuses_obvious_ones(server: ChatServer) -> None:
     typed = {
         "code": SETUP_CODE,
         "installation_name": "Willow Street School",

@@ -1,4 +1,4 @@
-"""The own profile: how one signs in, and where one is signed in."""
+"""A member's own profile: address, password, sessions and preferences."""
 
 import hashlib
 import html
@@ -25,7 +25,7 @@ CHROME = (
 
 
 def on(person: Person, user_agent: str) -> Person:
-    """The same person, signed in on a browser that calls itself this."""
+    """The same person, signed in on a browser with this user agent."""
     client = browser(person.server)
     client.headers["User-Agent"] = user_agent
     answer = client.post("/sign-in", data={"email": person.email, "password": PASSWORD})
@@ -34,7 +34,7 @@ def on(person: Person, user_agent: str) -> Person:
 
 
 def sessions(person: Person) -> list[str]:
-    """What the profile says about each browser one is signed in on, in its order."""
+    """Each session on a member's profile as text, in the order shown."""
     section = person.get("/profile").text.split('id="sessions"')[1]
     return [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in re.findall(r"<li>(.*?)</li>", section, re.S)]
 
@@ -68,11 +68,11 @@ def is_in(person: Person) -> bool:
         ("", "An unknown browser"),
     ],
 )
-def test_browsers_are_called_what_people_call_them(user_agent: str, words: str) -> None:
+def test_a_user_agent_is_shown_as_browser_and_system(user_agent: str, words: str) -> None:
     assert str(agent_of(user_agent)) == words
 
 
-def test_one_sees_where_one_is_signed_in_this_browser_first(alice: Person) -> None:
+def test_a_member_sees_their_sessions_with_this_browser_first(alice: Person) -> None:
     url = alice.server.database_url
     phone, office = on(alice, SAFARI), on(alice, CHROME)
     long_ago = on(alice, f"{CHROME} Edg/140.0.0.0")
@@ -97,7 +97,7 @@ def test_one_sees_where_one_is_signed_in_this_browser_first(alice: Person) -> No
     assert is_in(long_ago)
 
 
-def test_one_signs_out_one_browser_but_never_somebody_elses(alice: Person) -> None:
+def test_a_member_ends_their_own_sessions_only(alice: Person) -> None:
     phone, bob = on(alice, SAFARI), sign_up(alice.server, "Bob Brown")
     rows = query(alice.server.database_url, "SELECT id, user_id FROM sessions ORDER BY id")
     _, of_phone, of_bob = (row["id"] for row in rows)
@@ -112,7 +112,7 @@ def test_one_signs_out_one_browser_but_never_somebody_elses(alice: Person) -> No
     assert "You are not signed in anywhere else" in alice.get("/profile").text
 
 
-def test_all_the_others_are_signed_out_and_this_one_stays(alice: Person) -> None:
+def test_signing_out_other_browsers_keeps_this_session(alice: Person) -> None:
     others = [on(alice, agent) for agent in (SAFARI, CHROME, FIREFOX)]
     bob = sign_up(alice.server, "Bob Brown")
     assert alice.submit("/profile/sessions/end-others").headers["location"] == "/profile?saved=others"
@@ -122,7 +122,7 @@ def test_all_the_others_are_signed_out_and_this_one_stays(alice: Person) -> None
     assert len(sessions(alice)) == 1
 
 
-def test_each_member_has_a_private_style_sheet_whose_address_changes_with_its_text(alice: Person) -> None:
+def test_a_members_style_sheet_is_private_and_has_its_digest_in_its_url(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     version = hashlib.sha256((ROOT / "templates/accounts/me.css").read_bytes()).hexdigest()[:12]
     for person in (alice, bob):
@@ -135,7 +135,7 @@ def test_each_member_has_a_private_style_sheet_whose_address_changes_with_its_te
     assert alice.get("/me.css").text != bob.get("/me.css").text
 
 
-def test_the_chosen_theme_is_on_every_page_even_on_those_of_errors(alice: Person) -> None:
+def test_the_chosen_theme_is_on_every_page_even_error_pages(alice: Person) -> None:
     plain = alice.get("/profile").text
     assert "data-theme" not in plain
     assert 'name="color-scheme" content="light dark"' in plain
@@ -173,7 +173,7 @@ def test_pages_show_times_in_the_chosen_zone_and_by_the_chosen_clock(alice: Pers
     assert '<html lang="en">' in alice.get("/profile").text
 
 
-def test_only_real_zones_and_clocks_can_be_chosen_and_the_other_choice_is_kept(alice: Person) -> None:
+def test_an_unknown_zone_or_clock_is_refused_and_the_other_choice_kept(alice: Person) -> None:
     for bad in ("Europe/Atlantis", "../../etc/passwd", "x" * 1000):
         refused = alice.submit("/profile/times", {"time_zone": bad, "hours": "12"})
         assert refused.status_code == 422
@@ -186,7 +186,7 @@ def test_only_real_zones_and_clocks_can_be_chosen_and_the_other_choice_is_kept(a
     assert alice.get("/profile").status_code == 200, "a zone that has gone is no reason to fail"
 
 
-def test_others_see_what_time_it_is_where_somebody_is(alice: Person) -> None:
+def test_other_members_see_the_local_time_of_a_member(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     assert "there." not in alice.get(f"/people/{bob.id}").text
     assert bob.submit("/profile/times", {"time_zone": "Asia/Kathmandu", "hours": "12"}).status_code == 303
@@ -198,7 +198,7 @@ def test_others_see_what_time_it_is_where_somebody_is(alice: Person) -> None:
 
 
 def levels(person: Person) -> list[tuple[str, str]]:
-    """The level of each of somebody's rooms, by room."""
+    """The notification level of each of a member's rooms."""
     statement = (
         "SELECT coalesce(rooms.name, 'direct') AS name, level FROM memberships "
         f"JOIN rooms ON rooms.id = room_id WHERE user_id = {person.id} ORDER BY room_id"
@@ -206,7 +206,7 @@ def levels(person: Person) -> list[tuple[str, str]]:
     return [(row["name"], row["level"]) for row in query(person.server.database_url, statement)]
 
 
-def test_rooms_begin_with_the_level_one_has_chosen_by_whatever_door_one_comes(alice: Person) -> None:
+def test_every_way_into_a_room_applies_the_members_default_level(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     assert levels(bob) == [("Lobby", "mentions")]
     choice = {"room_level": "everything", "direct_level": "nothing"}
@@ -229,7 +229,7 @@ def test_rooms_begin_with_the_level_one_has_chosen_by_whatever_door_one_comes(al
     assert levels(alice)[-1] == ("direct", "everything"), "each has chosen for themselves"
 
 
-def test_the_choice_can_be_taken_over_by_all_rooms_but_those_off_the_list(alice: Person) -> None:
+def test_the_default_level_applies_to_all_rooms_but_hidden_ones(alice: Person) -> None:
     bob, quiet = sign_up(alice.server, "Bob Brown"), alice.create_room("Quiet")
     alice.open_direct(bob)
     alice.submit(f"/rooms/{quiet}/level", {"level": "hidden"})
@@ -244,7 +244,7 @@ def test_the_choice_can_be_taken_over_by_all_rooms_but_those_off_the_list(alice:
     assert 'name="room_level" value="nothing" checked' in alice.get("/profile").text
 
 
-def test_another_address_is_what_one_signs_in_with_from_then_on(alice: Person) -> None:
+def test_a_member_signs_in_with_their_new_address(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
 
     def attempt(email: str, password: str = PASSWORD) -> httpx.Response:

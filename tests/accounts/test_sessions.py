@@ -49,7 +49,7 @@ def ages(person: Person, column: str, interval: str) -> None:
     run(execute(person.server.database_url, f"UPDATE sessions SET {column} = {column} - interval '{interval}'"))
 
 
-def test_a_new_address_or_password_needs_the_present_one_and_ends_the_other_sessions(alice: Person) -> None:
+def test_a_new_address_or_password_needs_the_old_and_ends_other_sessions(alice: Person) -> None:
     changes = [
         ("email", {"email": "new@example.org", "email_password": PASSWORD}, "email_password"),
         ("password", {"password": "another fine password", "current_password": PASSWORD}, "current_password"),
@@ -69,8 +69,8 @@ def test_a_new_address_or_password_needs_the_present_one_and_ends_the_other_sess
         alice.server.until_logged(f"{what}_changed")
 
 
-def test_of_two_changes_of_a_password_at_the_same_moment_the_first_decides(alice: Person) -> None:
-    """Somebody else knows the password: what they have just sent does not undo the owner's change."""
+def test_the_first_of_two_simultaneous_password_changes_wins(alice: Person) -> None:
+    """A thief who knows the old password cannot undo the owner's change with a simultaneous request."""
     browsers = [alice, sign_in(alice.server, alice)]
     passwords = ["another fine password", "yet another fine password"]
 
@@ -86,7 +86,7 @@ def test_of_two_changes_of_a_password_at_the_same_moment_the_first_decides(alice
     assert not is_in(browsers[1 - changed[0]])
 
 
-def test_signing_in_again_ends_the_session_this_browser_had_and_its_pages(alice: Person) -> None:
+def test_signing_in_again_ends_this_browsers_old_session_and_its_pages(alice: Person) -> None:
     bob, other = sign_up(alice.server, "Bob Brown"), sign_in(alice.server, alice)
     for name, address in (("herself", alice.email), ("somebody else", bob.email)):
         before = dict(alice.client.cookies)
@@ -103,7 +103,7 @@ def test_signing_in_again_ends_the_session_this_browser_had_and_its_pages(alice:
     assert is_in(bob)
 
 
-def test_signing_up_on_a_browser_that_is_signed_in_ends_its_session(alice: Person) -> None:
+def test_signing_up_on_a_signed_in_browser_ends_its_old_session(alice: Person) -> None:
     before = dict(alice.client.cookies)
     fields = {"name": "Dora", "email": "dora@example.org", "password": PASSWORD}
     assert alice.submit("/sign-up", fields).status_code == 303
@@ -113,7 +113,7 @@ def test_signing_up_on_a_browser_that_is_signed_in_ends_its_session(alice: Perso
     assert "Dora" in alice.get("/profile").text
 
 
-def test_a_session_in_use_still_ends_a_number_of_days_after_its_sign_in(
+def test_a_session_in_use_ends_some_days_after_its_sign_in(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     server = start_server(database_url, SESSION_DAYS="40")
@@ -154,7 +154,7 @@ def test_a_replaced_refresh_token_opens_a_connection_for_a_minute_only(alice: Pe
         assert is_left_in_peace(page)
 
 
-def test_sessions_that_ended_long_ago_are_deleted_and_the_others_are_not(alice: Person) -> None:
+def test_only_sessions_that_ended_long_ago_are_deleted(alice: Person) -> None:
     server, database = alice.server, alice.server.database_url
     for name, values in (
         ("signed out long ago", "now() - interval '31 days', now() + interval '9 days'"),
@@ -175,7 +175,7 @@ def test_sessions_that_ended_long_ago_are_deleted_and_the_others_are_not(alice: 
     assert is_in(alice)
 
 
-def test_a_sign_in_opens_no_session_if_the_password_changes_meanwhile(alice: Person) -> None:
+def test_a_password_change_during_a_sign_in_stops_the_sign_in(alice: Person) -> None:
     database, other = alice.server.database_url, browser(alice.server)
     waits = (
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"

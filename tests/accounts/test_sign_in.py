@@ -23,7 +23,7 @@ def refreshed(person: Person, access: str = "", refresh: str | None = None) -> h
         return client.get("/profile", headers={"Cookie": header})
 
 
-def test_a_newcomer_lands_in_the_first_room(alice: Person) -> None:
+def test_signing_up_leads_a_newcomer_to_the_first_room(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     assert "Lobby" in bob.get("/").text
     assert bob.post(1, "hello").status_code == 200
@@ -37,7 +37,7 @@ def test_a_role_in_the_form_is_ignored(alice: Person) -> None:
     assert query(alice.server.database_url, "SELECT role FROM users WHERE name = 'Eve'")[0]["role"] == "member"
 
 
-def test_an_address_signs_up_once_in_letters_of_either_case(alice: Person) -> None:
+def test_an_address_signs_up_once_in_upper_or_lower_case(alice: Person) -> None:
     fields = {"name": "Not Alice", "email": alice.email.upper(), "password": PASSWORD}
     answer = browser(alice.server).post("/sign-up", data=fields)
     assert answer.status_code == 422
@@ -46,7 +46,7 @@ def test_an_address_signs_up_once_in_letters_of_either_case(alice: Person) -> No
     assert answer.status_code == 303
 
 
-def test_weak_passwords_are_refused_with_the_reason_and_strange_ones_are_fine(alice: Person) -> None:
+def test_weak_passwords_are_refused_with_a_reason_strange_ones_accepted(alice: Person) -> None:
     def attempt(password: str) -> httpx.Response:
         email = f"p{time.monotonic_ns()}@example.org"
         return browser(alice.server).post("/sign-up", data={"name": "Bob", "email": email, "password": password})
@@ -59,7 +59,7 @@ def test_weak_passwords_are_refused_with_the_reason_and_strange_ones_are_fine(al
         assert attempt(fine).status_code == 303
 
 
-def test_unknown_people_and_wrong_passwords_get_the_same_answer_after_about_the_same_time(alice: Person) -> None:
+def test_answer_and_time_do_not_reveal_whether_an_account_exists(alice: Person) -> None:
     def attempt(email: str) -> tuple[str, float]:
         started = time.perf_counter()
         answer = browser(alice.server).post("/sign-in", data={"email": email, "password": "a wrong password"})
@@ -69,7 +69,7 @@ def test_unknown_people_and_wrong_passwords_get_the_same_answer_after_about_the_
     known, unknown = attempt(alice.email), attempt("nobody@example.org")
     assert known[0] == unknown[0]
     fastest = [known[1], unknown[1]]
-    # Whatever else slows a request down, the fastest of many are about the work itself.
+    # Other load slows some requests; the fastest of many show the cost of the work itself.
     for _ in range(50):
         if max(fastest) < 2 * min(fastest):
             return
@@ -78,7 +78,7 @@ def test_unknown_people_and_wrong_passwords_get_the_same_answer_after_about_the_
     pytest.fail(f"the answers took {fastest} seconds")
 
 
-def test_after_signing_in_one_is_where_one_wanted_to_be_but_never_elsewhere(alice: Person) -> None:
+def test_signing_in_leads_to_the_requested_page_but_never_to_another_site(alice: Person) -> None:
     client = browser(alice.server)
     assert client.get("/rooms/1?before=3").headers["location"] == "/sign-in?next=%2Frooms%2F1%3Fbefore%3D3"
     for wanted, reached in (
@@ -110,7 +110,7 @@ def test_cookies_are_httponly_lax_and_host_only_with_the_prefix_over_https(alice
         assert "Path=/" in cookie
 
 
-def test_an_expired_access_token_is_refreshed_silently_and_the_old_one_does_not_come_back(alice: Person) -> None:
+def test_an_expired_access_token_is_refreshed_with_a_new_refresh_token(alice: Person) -> None:
     old = dict(alice.client.cookies)
     answer = refreshed(alice, access="")
     assert answer.status_code == 200
@@ -138,7 +138,7 @@ def test_a_stolen_refresh_token_ends_the_session(alice: Person) -> None:
     assert refreshed(alice).status_code == 303, "whoever holds the newest token is out, too"
 
 
-def test_tokens_of_the_wrong_kind_forged_or_expired_are_nobody(alice: Person) -> None:
+def test_a_forged_expired_or_wrong_kind_of_token_signs_no_visitor_in(alice: Person) -> None:
     session_id = str(query(alice.server.database_url, "SELECT id FROM sessions")[0]["id"])
     later = datetime.now(UTC) + timedelta(hours=1)
 
@@ -168,7 +168,7 @@ def test_sign_out_ends_the_session_at_once_even_for_a_copied_token(alice: Person
     assert refreshed(alice, access=copied["simplechat-access"], refresh=copied["simplechat-refresh"]).status_code == 303
 
 
-def test_a_new_password_signs_the_other_browsers_out(alice: Person) -> None:
+def test_a_new_password_ends_the_sessions_of_other_browsers(alice: Person) -> None:
     other = sign_in(alice.server, alice)
     wrong = alice.submit("/profile/password", {"current_password": "wrong", "password": "another fine password"})
     assert wrong.status_code == 422
@@ -215,7 +215,7 @@ def test_only_administrators_see_the_administrators_page(alice: Person) -> None:
     assert "plain http" in alice.get("/admin").text
 
 
-def test_a_name_is_one_visible_line(alice: Person) -> None:
+def test_a_name_has_a_visible_character_and_no_line_break(alice: Person) -> None:
     assert alice.submit("/profile/name", {"name": "  Alice\n\u202e\u200bAdams "}).status_code == 303
     assert "Alice Adams" in alice.get("/profile").text
     for bad in ("", " \u200b\u200d ", "x" * 61):
