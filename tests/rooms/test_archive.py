@@ -1,4 +1,4 @@
-"""Rooms that are over: archived, and brought back; deleted, and gone."""
+"""Archiving, restoring and deleting rooms."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.support.people import Person, sign_up
 
 @pytest.fixture
 def party(bob: Person, carol: Person) -> int:
-    """Bob's room about something that is over, with Carol in it and two messages."""
+    """Bob's room about a party that is over, with Carol in it and two messages."""
     room_id = bob.create_room("Summer party")
     carol.join(room_id)
     carol.post(room_id, "It was great")
@@ -24,7 +24,7 @@ def listed(page: str) -> str:
     return page.split('<nav id="sidebar"')[1].split("</nav>", maxsplit=1)[0]
 
 
-def test_an_archived_room_can_be_read_and_nothing_else(alice: Person, bob: Person, carol: Person, party: int) -> None:
+def test_members_can_only_read_an_archived_room(alice: Person, bob: Person, carol: Person, party: int) -> None:
     url = f"/rooms/{party}"
     assert carol.submit(f"{url}/archive").status_code == 403, "only a member"
     assert alice.submit(f"{url}/archive").status_code == 404, "not in it"
@@ -55,16 +55,14 @@ def test_an_archived_room_can_be_read_and_nothing_else(alice: Person, bob: Perso
     assert carol.post(party, "again!").status_code == 200
 
 
-def test_newcomers_do_not_land_in_the_archive(alice: Person) -> None:
+def test_signing_up_leads_no_newcomer_to_an_archived_room(alice: Person) -> None:
     alice.submit("/rooms/1/archive")
     hall = alice.create_room("Hall")
     bob = sign_up(alice.server, "Bob Brown")
     assert bob.post(hall, "hello").status_code == 200
 
 
-def test_a_room_is_deleted_by_a_manager_who_types_its_name(
-    alice: Person, bob: Person, carol: Person, party: int
-) -> None:
+def test_a_manager_deletes_a_room_by_typing_its_name(alice: Person, bob: Person, carol: Person, party: int) -> None:
     url = f"/rooms/{party}/delete"
     assert carol.get(url).status_code == 403
     assert carol.submit(url, {"name": "Summer party"}).status_code == 403
@@ -84,7 +82,7 @@ def test_a_room_is_deleted_by_a_manager_who_types_its_name(
     assert carol.post(1, "life goes on").status_code == 200
 
 
-def test_a_direct_room_is_neither_archived_nor_deleted(alice: Person, bob: Person, carol: Person) -> None:
+def test_a_direct_room_cannot_be_archived_or_deleted(alice: Person, bob: Person, carol: Person) -> None:
     pair = alice.open_direct(bob)
     for path in ("archive", "restore", "delete"):
         assert alice.submit(f"/rooms/{pair}/{path}", {"name": "Bob Brown"}).status_code == 403
@@ -103,7 +101,7 @@ MANY = """
 """
 
 
-def test_a_room_of_more_messages_than_are_deleted_at_once_is_deleted(alice: Person, bob: Person, party: int) -> None:
+def test_a_room_larger_than_a_batch_of_deletions_is_deleted(alice: Person, bob: Person, party: int) -> None:
     database, count = alice.server.database_url, DELETED_AT_ONCE + 10
     query(database, MANY, party, count)
     query(database, "UPDATE rooms SET message_count = $2, revision = $2 WHERE id = $1", party, count)
@@ -113,7 +111,9 @@ def test_a_room_of_more_messages_than_are_deleted_at_once_is_deleted(alice: Pers
 
 
 @pytest.mark.anyio
-async def test_nobody_waits_for_the_deletion_of_a_room(alice: Person, bob: Person, carol: Person, party: int) -> None:
+async def test_deleting_a_large_room_does_not_block_posts_elsewhere(
+    alice: Person, bob: Person, carol: Person, party: int
+) -> None:
     connection = await asyncpg.connect(alice.server.database_url)
     async with asyncio.timeout(30), connection.transaction():
         await connection.execute("SELECT FROM messages WHERE room_id = $1 FOR UPDATE", party)

@@ -1,4 +1,4 @@
-"""A room's invite link: who makes it, where it leads, and when it leads there no longer."""
+"""Invite links: making, following, limiting and ending them."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def link(person: Person, room_id: int, days: str = "7", uses: str = "25") -> str
 
 
 def sign_up_by(server: ChatServer, path: str, name: str) -> tuple[Person, int, str]:
-    """Sign somebody up through a link; the answer's status, and where it leads."""
+    """Sign a newcomer up through a link; returns the answer's status and the page it leads to."""
     person = Person(name, f"{name.lower()}@example.org", browser(server), server)
     landing = person.get(path).text
     action = re.findall(r'href="/sign-up\?invite=([\w-]+)"', landing)
@@ -36,7 +36,7 @@ def sign_up_by(server: ChatServer, path: str, name: str) -> tuple[Person, int, s
     return person, answer.status_code, answer.headers.get("location", "")
 
 
-def test_whoever_has_the_link_comes_in(alice: Person, bob: Person, carol: Person, board: int) -> None:
+def test_a_member_with_the_link_joins_the_room(alice: Person, bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
     assert len(path) >= len("/join/") + 24, "nobody guesses it"
     assert link(bob, board) != path
@@ -59,7 +59,7 @@ def test_whoever_has_the_link_comes_in(alice: Person, bob: Person, carol: Person
     assert row["role"] == "member"
 
 
-def test_who_follows_it_into_a_room_that_everybody_has_left_owns_it(bob: Person, carol: Person, board: int) -> None:
+def test_the_first_member_to_follow_a_link_into_an_empty_room_owns_it(bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
     bob.submit(f"/rooms/{board}/leave")
     assert carol.submit(path).status_code == 303
@@ -68,7 +68,7 @@ def test_who_follows_it_into_a_room_that_everybody_has_left_owns_it(bob: Person,
     assert carol.submit(f"/rooms/{board}/settings", {"topic": "mine"}).status_code == 303
 
 
-def test_only_managers_see_and_make_it(alice: Person, bob: Person, carol: Person, board: int) -> None:
+def test_only_managers_see_and_make_the_link(alice: Person, bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
     carol.submit(path)
     for person, status in ((carol, 403), (alice, 404)):
@@ -86,7 +86,7 @@ def test_only_managers_see_and_make_it(alice: Person, bob: Person, carol: Person
     assert "how long the link works" in wrong.text
 
 
-def test_a_link_ends_with_its_time_its_successor_or_its_switch(
+def test_a_link_ends_when_expired_replaced_or_switched_off(
     alice: Person, bob: Person, carol: Person, board: int
 ) -> None:
     first = link(bob, board, "1")
@@ -114,7 +114,7 @@ def test_a_link_ends_with_its_time_its_successor_or_its_switch(
         assert carol.get(f"/join/{odd}").status_code == 404
 
 
-def test_a_rooms_link_signs_people_up_if_an_administrator_allows_it(alice: Person, bob: Person, board: int) -> None:
+def test_a_rooms_link_signs_newcomers_up_if_an_administrator_allows_it(alice: Person, bob: Person, board: int) -> None:
     alice.submit("/admin/sign-up", {"open": "no", "strangers": "yes"})
     path = link(bob, board)
     dora, status, where = sign_up_by(alice.server, path, "Dora")
@@ -129,7 +129,7 @@ def test_a_rooms_link_signs_people_up_if_an_administrator_allows_it(alice: Perso
     assert eve.submit("/sign-up", fields).status_code == 403
 
 
-def test_somebody_signed_out_signs_in_and_comes_back(bob: Person, carol: Person, board: int) -> None:
+def test_a_signed_out_member_signs_in_and_returns_to_the_link(bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
     carol.submit("/sign-out")
     assert f"/sign-in?next={path}" in carol.get(path).text
@@ -139,7 +139,7 @@ def test_somebody_signed_out_signs_in_and_comes_back(bob: Person, carol: Person,
     assert "You join as Carol Clark" in carol.get(path).text
 
 
-def test_the_qr_code_is_a_picture_that_the_policy_allows(bob: Person, board: int) -> None:
+def test_the_qr_code_is_an_image_that_the_csp_allows(bob: Person, board: int) -> None:
     link(bob, board)
     answer = bob.get(f"/rooms/{board}/invite.svg")
     assert answer.headers["content-type"] == "image/svg+xml"
@@ -154,9 +154,7 @@ def chat_link(alice: Person, **choice: str) -> str:
     return re.findall(rf'value="{alice.server.url}(/invite/[\w-]+)"', alice.get("/admin").text)[0]
 
 
-def test_a_rooms_link_signs_nobody_up_unless_an_administrator_allows_it(
-    alice: Person, bob: Person, carol: Person, board: int
-) -> None:
+def test_a_rooms_link_signs_no_newcomer_up_by_default(alice: Person, bob: Person, carol: Person, board: int) -> None:
     alice.submit("/admin/sign-up", {"open": "no"})
     path = link(bob, board)
     assert "if they have an account" in bob.get(f"/rooms/{board}/invite").text
@@ -178,7 +176,7 @@ def test_a_rooms_link_signs_nobody_up_unless_an_administrator_allows_it(
     assert status == 403
 
 
-def test_links_expire_and_have_a_number_of_uses_by_default(alice: Person, bob: Person, board: int) -> None:
+def test_links_expire_and_have_limited_uses_by_default(alice: Person, bob: Person, board: int) -> None:
     assert bob.submit(f"/rooms/{board}/invite").status_code == 303
     alice.submit("/admin/sign-up", {"open": "no"})
     usual = "SELECT most_uses, round(extract(epoch FROM expires_at - created_at) / 86400)::int AS days FROM invites"
@@ -196,7 +194,7 @@ def test_links_expire_and_have_a_number_of_uses_by_default(alice: Person, bob: P
     assert '<option value="30" selected>' in kept, "what was chosen is kept"
 
 
-def test_each_person_uses_a_link_once_and_it_ends_with_its_last_use(
+def test_each_member_uses_a_link_once_and_it_ends_with_its_last_use(
     alice: Person, bob: Person, carol: Person, board: int
 ) -> None:
     path = link(bob, board, uses="1")
@@ -224,7 +222,7 @@ def test_simultaneous_joins_do_not_exceed_the_links_uses(alice: Person, bob: Per
     assert (answers.count(303), answers.count(410)) == (10, 6)
 
 
-def test_only_one_of_two_sign_ups_gets_the_last_use_of_a_link(alice: Person) -> None:
+def test_two_simultaneous_sign_ups_cannot_share_a_links_last_use(alice: Person) -> None:
     alice.submit("/admin/sign-up", {"open": "no"})
     path = chat_link(alice, uses="1")
     with ThreadPoolExecutor(4) as pool:
@@ -238,7 +236,7 @@ def test_only_one_of_two_sign_ups_gets_the_last_use_of_a_link(alice: Person) -> 
     assert "is used up" in alice.get("/admin").text
 
 
-def test_an_administrator_sees_every_link_and_ends_any(alice: Person, bob: Person, carol: Person, board: int) -> None:
+def test_an_administrator_sees_and_ends_every_link(alice: Person, bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
     carol.submit(path)
     chat_link(alice)
@@ -261,7 +259,7 @@ def test_an_administrator_sees_every_link_and_ends_any(alice: Person, bob: Perso
     alice.server.until_logged("invite_ended")
 
 
-def test_removing_somebody_renews_the_link_and_leaving_does_not(
+def test_removing_a_member_replaces_the_link_but_leaving_does_not(
     alice: Person, bob: Person, carol: Person, board: int
 ) -> None:
     path = link(bob, board, days="30", uses="5")
@@ -286,7 +284,7 @@ def test_removing_somebody_renews_the_link_and_leaving_does_not(
     assert "invite link" not in bob.get(removed.headers["location"]).text.split("Add people")[0]
 
 
-def test_the_chats_link_opens_no_room_and_a_rooms_link_no_other_room(alice: Person, bob: Person, board: int) -> None:
+def test_the_chats_link_opens_no_room_and_a_rooms_link_only_its_own(alice: Person, bob: Person, board: int) -> None:
     token = chat_link(alice).split("/")[2]
     assert bob.get(f"/join/{token}").status_code == 404
     assert bob.submit(f"/join/{token}").status_code == 410

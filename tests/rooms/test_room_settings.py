@@ -1,4 +1,4 @@
-"""What managers decide about a room, and what it means for those who write in it."""
+"""A room's settings, and their effect on its members."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +48,7 @@ def seconds_to_wait(refused: Response) -> int:
     return int(re.findall(r"Wait (\d+) more seconds?: this room is in slow mode", refused.text)[0])
 
 
-def test_its_managers_change_everything_about_a_room(alice: Person, bob: Person, carol: Person, kitchen: int) -> None:
+def test_only_managers_change_a_rooms_settings(alice: Person, bob: Person, carol: Person, kitchen: int) -> None:
     assert change(carol, kitchen, **ALL) == 403
     assert change(alice, kitchen, **ALL) == 404, "not in the room"
     assert change(bob, kitchen, **ALL) == 303
@@ -69,7 +69,7 @@ def test_its_managers_change_everything_about_a_room(alice: Person, bob: Person,
     assert carol.post(kitchen, "hello").status_code == 200
 
 
-def test_what_cannot_be_is_said_beside_each_field_and_nothing_is_changed(bob: Person, kitchen: int) -> None:
+def test_invalid_settings_are_refused_beside_each_field(bob: Person, kitchen: int) -> None:
     wrong = {
         "name": "",
         "topic": "x" * 201,
@@ -90,7 +90,7 @@ def test_what_cannot_be_is_said_beside_each_field_and_nothing_is_changed(bob: Pe
     assert "kept as typed" in taken.text
 
 
-def test_where_only_managers_write_members_read_and_react(
+def test_members_read_and_react_where_only_managers_write(
     alice: Person, bob: Person, carol: Person, kitchen: int
 ) -> None:
     carol.post(kitchen, "before")
@@ -112,7 +112,7 @@ def test_where_only_managers_write_members_read_and_react(
     assert carol.reads(kitchen)[2:] == ["a word", "a word"]
 
 
-def test_slow_mode_says_how_long_to_wait_and_forgets_nothing(
+def test_slow_mode_says_how_long_to_wait_and_keeps_the_text(
     alice: Person, bob: Person, carol: Person, kitchen: int
 ) -> None:
     assert change(bob, kitchen, slow_seconds="60") == 303
@@ -140,7 +140,7 @@ def test_slow_mode_says_how_long_to_wait_and_forgets_nothing(
     assert [carol.post(kitchen, "free").status_code for _ in range(2)] == [200, 200]
 
 
-def test_leaving_and_coming_back_is_no_way_around_slow_mode(
+def test_leaving_and_rejoining_does_not_reset_slow_mode(
     alice: Person, bob: Person, carol: Person, kitchen: int
 ) -> None:
     assert change(bob, kitchen, slow_seconds="60") == 303
@@ -167,11 +167,11 @@ def test_leaving_and_coming_back_is_no_way_around_slow_mode(
     ("seconds", "words"),
     [(1, "1 more second"), (119, "119 more seconds"), (120, "2 more minutes"), (3541, "60 more minutes")],
 )
-def test_a_wait_is_said_in_words(seconds: int, words: str) -> None:
+def test_a_wait_is_shown_in_words(seconds: int, words: str) -> None:
     assert how_much_more(seconds) == words
 
 
-def test_of_many_posts_at_one_moment_slow_mode_takes_one(bob: Person, carol: Person, kitchen: int) -> None:
+def test_slow_mode_accepts_a_single_post_of_many_simultaneous_posts(bob: Person, carol: Person, kitchen: int) -> None:
     assert change(bob, kitchen, slow_seconds="60") == 303
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: carol.post(kitchen, f"{number}").status_code, range(16)))
@@ -179,7 +179,7 @@ def test_of_many_posts_at_one_moment_slow_mode_takes_one(bob: Person, carol: Per
     assert len(carol.reads(kitchen)) == 1
 
 
-def test_nothing_makes_a_direct_room_another_kind_of_room(alice: Person, bob: Person) -> None:
+def test_a_direct_room_never_becomes_another_kind_of_room(alice: Person, bob: Person) -> None:
     pair = alice.open_direct(bob)
     for field, value in ALL.items():
         assert change(alice, pair, **{field: value}) == 403

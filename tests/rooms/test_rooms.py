@@ -1,4 +1,4 @@
-"""Rooms, who is in them, and what outsiders may know."""
+"""Rooms, their members, and their privacy from outsiders."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ OWNER = '<span class="tag">Owner</span>'
 
 
 def pupils_come(person: Person, first: int, last: int, room_id: int) -> None:
-    """Pupils of these numbers sign up, and come into a room."""
+    """Sign up pupils with these numbers and add them to a room."""
     statement = """
         WITH pupils AS (INSERT INTO users (email, name, password_hash, role)
             SELECT 'pupil' || n, 'Pupil ' || to_char(n, 'FM000'), '', 'member' FROM generate_series($1::int, $2) AS n
@@ -24,7 +24,7 @@ def members_page(person: Person, room_id: int, q: str = "") -> str:
     return person.get(f"/rooms/{room_id}/members?q={q}").text.split("<main")[1].split("</main")[0]
 
 
-def test_an_open_room_is_found_joined_and_left(alice: Person, bob: Person) -> None:
+def test_a_member_finds_joins_and_leaves_an_open_room(alice: Person, bob: Person) -> None:
     room_id = alice.create_room("Garden club")
     assert "Garden club" in bob.get("/rooms?q=GARDEN").text
     assert "Garden club" not in bob.get("/rooms?q=%25").text, "a percent sign is just a percent sign"
@@ -98,14 +98,14 @@ def test_only_owners_and_administrators_manage(alice: Person, bob: Person, carol
     assert alice.submit(f"/rooms/{room_id}/settings", {"name": "Hall"}).status_code == 303
 
 
-def test_a_room_whose_owner_leaves_gets_another(bob: Person, carol: Person) -> None:
+def test_a_room_gets_a_new_owner_when_its_owner_leaves(bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Workshop")
     carol.join(room_id)
     bob.submit(f"/rooms/{room_id}/leave")
     assert carol.submit(f"/rooms/{room_id}/settings", {"name": "Mine now"}).status_code == 303
 
 
-def test_who_comes_into_a_room_that_everybody_has_left_owns_it(bob: Person, carol: Person) -> None:
+def test_the_first_member_to_join_an_empty_room_owns_it(bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Workshop")
     bob.submit(f"/rooms/{room_id}/leave")
     carol.join(room_id)
@@ -115,7 +115,7 @@ def test_who_comes_into_a_room_that_everybody_has_left_owns_it(bob: Person, caro
     assert members_page(bob, room_id).count(OWNER) == 1
 
 
-def test_of_those_who_come_and_go_at_one_moment_somebody_owns_the_room(bob: Person, carol: Person) -> None:
+def test_a_room_keeps_an_owner_when_its_owner_leaves_as_another_member_joins(bob: Person, carol: Person) -> None:
     for number in range(10):
         room_id = bob.create_room(f"Workshop {number}")
         with ThreadPoolExecutor(2) as pool:
@@ -124,7 +124,7 @@ def test_of_those_who_come_and_go_at_one_moment_somebody_owns_the_room(bob: Pers
         assert carol.submit(f"/rooms/{room_id}/settings", {"topic": "Mine"}).status_code == 303
 
 
-def test_names_of_rooms_are_checked_next_to_the_field(alice: Person) -> None:
+def test_an_invalid_room_name_is_refused_beside_its_field(alice: Person) -> None:
     for name, reason in (("", "Enter a name"), ("x" * 81, "at most 80"), ("LOBBY", "already an open room")):
         answer = alice.submit("/rooms", {"name": name, "kind": "open"})
         assert answer.status_code == 422
@@ -137,9 +137,7 @@ def test_names_of_rooms_are_checked_next_to_the_field(alice: Person) -> None:
     assert alice.create_room("Lobby", "closed"), "closed rooms keep their names to themselves"
 
 
-def test_a_direct_room_is_the_same_from_both_sides_and_for_one_set_of_people(
-    alice: Person, bob: Person, carol: Person
-) -> None:
+def test_each_set_of_people_has_a_single_direct_room(alice: Person, bob: Person, carol: Person) -> None:
     pair = alice.open_direct(bob)
     assert bob.open_direct(alice) == alice.open_direct(bob, bob) == alice.open_direct(alice, bob) == pair
     group = alice.open_direct(bob, carol)
@@ -151,7 +149,7 @@ def test_a_direct_room_is_the_same_from_both_sides_and_for_one_set_of_people(
     assert carol.get(f"/rooms/{pair}").status_code == 404
 
 
-def test_direct_rooms_cannot_be_joined_left_renamed_or_grown(alice: Person, bob: Person, carol: Person) -> None:
+def test_direct_rooms_cannot_be_joined_left_renamed_or_extended(alice: Person, bob: Person, carol: Person) -> None:
     pair = alice.open_direct(bob)
     assert carol.join(pair).status_code == 404
     assert bob.join(pair).status_code == 404
@@ -161,7 +159,7 @@ def test_direct_rooms_cannot_be_joined_left_renamed_or_grown(alice: Person, bob:
     assert alice.submit(f"/rooms/{pair}/members/{bob.id}/remove").status_code == 403
 
 
-def test_a_direct_room_shows_for_the_other_from_its_first_message_on(alice: Person, bob: Person) -> None:
+def test_a_direct_room_appears_to_the_other_with_its_first_message(alice: Person, bob: Person) -> None:
     pair = alice.open_direct(bob)
     assert f"/rooms/{pair}" in alice.get("/").text
     assert f"/rooms/{pair}" not in bob.get("/").text
@@ -169,7 +167,7 @@ def test_a_direct_room_shows_for_the_other_from_its_first_message_on(alice: Pers
     assert f"/rooms/{pair}" in bob.get("/").text
 
 
-def test_direct_rooms_with_nobody_or_strangers_are_refused_next_to_the_field(alice: Person, bob: Person) -> None:
+def test_direct_rooms_without_members_or_with_strangers_are_refused(alice: Person, bob: Person) -> None:
     for people in ([], ["4711"], ["x"], [str(bob.id), "4711"]):
         answer = alice.submit("/direct", {"person": people})
         assert answer.status_code == 422
@@ -182,7 +180,7 @@ def test_members_are_listed_by_name(alice: Person, carol: Person, bob: Person) -
     assert "Owner" in page
 
 
-def test_in_a_crowd_members_are_found_by_name(alice: Person, bob: Person) -> None:
+def test_members_of_a_large_room_are_found_by_name(alice: Person, bob: Person) -> None:
     pupils_come(alice, 1, 240, 1)
     everybody = members_page(bob, 1)
     assert everybody.count('class="list-name"') == 200
@@ -199,7 +197,7 @@ def test_in_a_crowd_members_are_found_by_name(alice: Person, bob: Person) -> Non
     assert ">242<" in bob.get("/rooms/1").text.split('id="member-count"')[1][:100]
 
 
-def test_in_a_crowd_one_box_finds_members_and_whom_to_add(alice: Person, bob: Person, carol: Person) -> None:
+def test_the_search_in_a_large_room_finds_members_and_people_to_add(alice: Person, bob: Person, carol: Person) -> None:
     room_id = alice.create_room("Gathering")
     pupils_come(alice, 1, 240, room_id)
     page = members_page(alice, room_id, "b")
@@ -214,7 +212,7 @@ def test_in_a_crowd_one_box_finds_members_and_whom_to_add(alice: Person, bob: Pe
     assert made.headers["location"] == f"/rooms/{room_id}/members?q=b"
 
 
-def test_among_few_one_looks_only_for_whom_to_add(alice: Person, bob: Person, carol: Person) -> None:
+def test_the_search_in_a_small_room_finds_people_to_add_only(alice: Person, bob: Person, carol: Person) -> None:
     room_id = alice.create_room("Board")
     bob.join(room_id)
     assert 'type="search"' not in members_page(bob, room_id)
@@ -224,13 +222,13 @@ def test_among_few_one_looks_only_for_whom_to_add(alice: Person, bob: Person, ca
     assert "Bob Brown" in page
 
 
-def test_ids_that_cannot_be_are_not_found(alice: Person) -> None:
+def test_impossible_ids_are_not_found(alice: Person) -> None:
     for room_id in ("0", "-1", "x", "99999999999999999999", "1.5", "999999999999999999"):
         assert alice.get(f"/rooms/{room_id}").status_code == 404
     assert alice.get("/people/4711").status_code == 404
 
 
-def test_an_owner_shares_a_room_with_another(alice: Person, bob: Person, carol: Person) -> None:
+def test_an_owner_makes_another_member_an_owner(alice: Person, bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Board", "closed")
     bob.submit(f"/rooms/{room_id}/members", {"person": carol.id})
     url = f"/rooms/{room_id}/members"
@@ -245,7 +243,7 @@ def test_an_owner_shares_a_room_with_another(alice: Person, bob: Person, carol: 
     assert alice.submit(f"/rooms/{pair}/members/{bob.id}/owner").status_code == 403
 
 
-def test_an_owner_takes_ownership_from_another_or_gives_it_up(alice: Person, bob: Person, carol: Person) -> None:
+def test_an_owner_demotes_another_owner_or_steps_down(alice: Person, bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Board", "closed")
     bob.submit(f"/rooms/{room_id}/members", {"person": carol.id})
     url = f"/rooms/{room_id}/members"
@@ -272,7 +270,7 @@ def test_an_owner_takes_ownership_from_another_or_gives_it_up(alice: Person, bob
     assert alice.submit(f"/rooms/{pair}/members/{alice.id}/owner/end").status_code == 403
 
 
-def test_of_two_owners_who_give_up_at_one_moment_one_stays(bob: Person, carol: Person) -> None:
+def test_two_owners_stepping_down_at_once_leave_the_room_an_owner(bob: Person, carol: Person) -> None:
     room_id = bob.create_room("Board")
     carol.join(room_id)
     url = f"/rooms/{room_id}/members"

@@ -31,7 +31,7 @@ ROOM = """
 
 
 def school(url: str, sizes: tuple[int, ...]) -> None:
-    """A chat whose first person is in rooms of these sizes, in a small one, and in a conversation of two."""
+    """A chat whose administrator is in rooms of these sizes, a small room and a direct room."""
     run(execute(url, PEOPLE, 3000))
     for name, size in [*((f"Year {size}", size) for size in sizes), ("Chess", 5), (None, 2)]:
         run(execute(url, ROOM, name, size))
@@ -54,7 +54,7 @@ WORKS: dict[str, Work] = {
 }
 
 
-def test_a_page_reads_no_more_rows_with_ten_times_as_many_members() -> None:
+def test_a_page_reads_the_same_rows_with_ten_times_as_many_members() -> None:
     visited = []
     for sizes in (SMALL, LARGE):
         with fresh_database() as url:
@@ -63,7 +63,7 @@ def test_a_page_reads_no_more_rows_with_ten_times_as_many_members() -> None:
     assert visited[0] == visited[1]
 
 
-def test_the_sidebar_names_the_people_of_direct_rooms_only(database_url: str) -> None:
+def test_the_sidebar_loads_members_of_direct_rooms_only(database_url: str) -> None:
     school(database_url, SMALL)
 
     async def listed(connection: AsyncConnection) -> None:
