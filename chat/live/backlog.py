@@ -13,7 +13,7 @@ BEHIND_BYTES = 16 * KILOBYTE
 
 
 class Backlog:
-    """The connections of slow readers, the one that has been slow for longest first."""
+    """The connections of slow readers, the longest slow first."""
 
     def __init__(self, most: int = MOST_UNSENT_IN_ALL) -> None:
         self._most = most
@@ -21,7 +21,7 @@ class Backlog:
         self.bytes = 0
 
     def note(self, transport: asyncio.Transport) -> None:
-        """Note that a reader is slow, and the bytes its connection holds now."""
+        """Note that a reader is slow, and how many unsent bytes its connection holds."""
         unsent = transport.get_write_buffer_size()
         self.bytes += unsent - self._unsent.get(transport, 0)
         self._unsent[transport] = unsent
@@ -31,7 +31,7 @@ class Backlog:
             longest.abort()
 
     def forget(self, transport: asyncio.Transport) -> None:
-        """Note that a reader has caught up, or has gone."""
+        """Remove a reader that has caught up or disconnected."""
         self.bytes -= self._unsent.pop(transport, 0)
 
 
@@ -43,10 +43,10 @@ class FrameQueue(asyncio.Queue[bytes]):
         self._bytes = 0
 
     def is_full(self) -> bool:
-        """Whether a reader is too slow for another frame."""
+        """Tell whether a reader is too slow for another frame."""
         return self.full() or self._bytes > MOST_UNSENT_BYTES
 
-    # `asyncio.Queue` lets subclasses override these two to store items differently.
+    # `asyncio.Queue` documents these two as hooks for subclasses.
 
     def _put(self, item: bytes) -> None:
         super()._put(item)

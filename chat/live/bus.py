@@ -39,23 +39,23 @@ class Bus:
                     if node != self._node:
                         self._show(event)
                 except (ValueError, KeyError, TypeError, AttributeError):
-                    # A stranger on the broker, or a process of another version.
+                    # Another program on the broker, or a process of another version.
                     logger.warning("Ignored a malformed event")
 
 
 def encode(event: FleetingEvent, node: str) -> str:
-    """Write an event of a process as JSON."""
+    """Return an event and its process as JSON."""
     values = {field.name: getattr(event, field.name) for field in fields(event)}
     return json.dumps({"node": node, "kind": type(event).__name__, "values": values})
 
 
 def decode(text: str) -> tuple[str, FleetingEvent]:
-    """Read the process and the event; raises `ValueError`, `KeyError`, `TypeError` or `AttributeError`."""
+    """Return the sending process and the event; raises `ValueError`, `KeyError`, `TypeError` or `AttributeError`."""
     message = json.loads(text)
     values = {name: _as_tuple(value) for name, value in message["values"].items()}
     return message["node"], _KINDS[message["kind"]](**values)
 
 
 def _as_tuple(value: object) -> object:
-    """Turn JSON's lists into the tuples they were."""
+    """Turn JSON lists back into tuples."""
     return tuple(map(_as_tuple, value)) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Replays for readers that are behind: readers who ask for the same at the same time share one query."""
+"""Replays for readers that are behind. Readers at the same revision at the same time share one query."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from chat.supervision import Supervisor
 
 REPLAY_LIMIT = 500  # messages in a replay; a reader that is further behind reloads the page
 SOURCE_TIMEOUT = 10.0
-# Each of them is up to half a megabyte in the database and several in memory, until its frames are made.
+# A replay takes up to half a megabyte in the database, and several in memory until its frames are made.
 MOST_AT_ONCE = 4
 
 
@@ -31,7 +31,7 @@ class Replay:
         return self._frames[cursor]
 
 
-class _Question:
+class _Query:
     def __init__(self) -> None:
         self.answered = anyio.Event()
         self.replay: Replay | None = None
@@ -39,40 +39,40 @@ class _Question:
 
 
 class CatchingUp:
-    """Fetches missing changes; every caller gets the failure of its question."""
+    """Fetches missing changes. Callers that share a query also share its failure."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._questions: dict[tuple[RoomId, Revision], _Question] = {}
+        self._queries: dict[tuple[RoomId, Revision], _Query] = {}
         self._turns = anyio.Semaphore(MOST_AT_ONCE)
 
     async def fetch(self, tasks: Supervisor, room_id: RoomId, after: Revision) -> tuple[Replay, bool]:
-        """Return a room's changes after a revision, and whether this call asked first.
+        """Return a room's changes after a revision, and whether this call started the query.
 
         May raise `SourceUnavailable`.
         """
         key = room_id, after
-        question = self._questions.get(key)
-        is_new = question is None
-        if question is None:
-            question = self._questions[key] = _Question()
-            # In a task of its own: the first caller may leave before the others have their answer.
-            tasks.once(partial(self._ask, key, question), f"replay of room {room_id}")
-        await question.answered.wait()
-        if question.error is not None:
-            raise question.error
-        assert question.replay is not None
-        return question.replay, is_new
+        query = self._queries.get(key)
+        is_new = query is None
+        if query is None:
+            query = self._queries[key] = _Query()
+            # In a task of its own, because the first caller may leave before the others have the result.
+            tasks.once(partial(self._run, key, query), f"replay of room {room_id}")
+        await query.answered.wait()
+        if query.error is not None:
+            raise query.error
+        assert query.replay is not None
+        return query.replay, is_new
 
-    async def _ask(self, key: tuple[RoomId, Revision], question: _Question) -> None:
+    async def _run(self, key: tuple[RoomId, Revision], query: _Query) -> None:
         try:
             with anyio.fail_after(SOURCE_TIMEOUT):
                 async with self._turns:
-                    question.replay = Replay(await self._source.changes(*key, REPLAY_LIMIT))
+                    query.replay = Replay(await self._source.changes(*key, REPLAY_LIMIT))
         except TimeoutError:
-            question.error = SourceUnavailable("no answer in time")
+            query.error = SourceUnavailable("no answer in time")
         except Exception as error:
-            question.error = error
+            query.error = error
         finally:
-            del self._questions[key]
-            question.answered.set()
+            del self._queries[key]
+            query.answered.set()

@@ -1,4 +1,4 @@
-"""Leaving in peace: what happens between a request to end and the server's own shutdown."""
+"""Graceful shutdown: closing websockets before the server itself shuts down."""
 
 import asyncio
 import random
@@ -11,17 +11,17 @@ import uvicorn
 from chat.live.wire import Reader
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Sockets are closed over this time, or at this many a second when they are few: pages that come back all at once would
-# be a stampede on the other processes.
+# Sockets are closed over this time, or at this many a second when they are few. Pages that reconnect all at once would
+# overload the other processes.
 LEAVE_SECONDS = 4.0
 LEAVE_RATE = 200
 
 
 class Departure:
-    """Sends the readers away before uvicorn closes its listener. `run` must be running.
+    """Closes the readers' sockets before uvicorn closes its listener. `run` must be running.
 
-    While it lasts, pages and forms are still served, new sockets are refused, and `/readyz` says 503, so that a load
-    balancer has time to look elsewhere.
+    Meanwhile pages and forms are still served, new sockets are refused, and `/readyz` answers 503, so that a load
+    balancer has time to send visitors to another server.
     """
 
     def __init__(self, readers: Callable[[], Iterable[Reader]]) -> None:
@@ -29,21 +29,21 @@ class Departure:
         self.under_way = False
 
     async def run(self) -> None:
-        """Wait for a signal to end, send everybody away, and hand the signal on to uvicorn; a second one at once."""
+        """Wait for a signal to end, close all sockets, then pass the signal to uvicorn; a second signal, at once."""
         server = _server()
         if server is None:
             return
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             number = await anext(signals)
             self.under_way = True
-            with anyio.move_on_after(self._send_everybody_away()):
+            with anyio.move_on_after(self._close_all_sockets()):
                 await anext(signals)
         for each in SIGNALS:
             signal.signal(each, server.handle_exit)
         server.handle_exit(number, None)
 
-    def _send_everybody_away(self) -> float:
-        """Close every socket within some seconds, at random; returns how many."""
+    def _close_all_sockets(self) -> float:
+        """Close every socket at a random moment, and return the seconds until all are closed."""
         readers = list(self._readers())
         seconds = min(LEAVE_SECONDS, len(readers) / LEAVE_RATE)
         for reader in readers:
@@ -52,6 +52,6 @@ class Departure:
 
 
 def _server() -> uvicorn.Server | None:
-    """The uvicorn that handles this process's signals. Another server knows better itself."""
+    """Return the uvicorn that handles this process's signals; None under another server."""
     owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return owner if isinstance(owner, uvicorn.Server) else None

@@ -1,4 +1,4 @@
-"""The small elements by which a page learns something; static/js gives each its meaning."""
+"""The small elements that tell a page about a change. Scripts in static/js define what each does."""
 
 from collections.abc import Iterable
 
@@ -18,15 +18,15 @@ def message_count(room_id: RoomId, count: int) -> str:
 
 
 def mention(room_id: RoomId, position: Position) -> str:
-    """Return the markup that says that a message mentions the page's person."""
+    """Return the markup that says that a message mentions the page's reader."""
     return f'<chat-mention data-room="{room_id}" data-position="{position}"></chat-mention>'
 
 
 def left_room(room_id: RoomId) -> str:
-    """Return the markup that sends pages about a room away, because their person is no longer in it."""
+    """Return the markup that makes pages about a room leave it, because their reader is no longer a member."""
     return f'<chat-left data-room="{room_id}"></chat-left>'
 
 
 def changed_pages(paths: Iterable[str]) -> str:
-    """Return the markup that lets pages at these paths load their content again."""
+    """Return the markup that makes pages at these paths reload their content."""
     return f'<chat-pages data-paths="{" ".join(paths)}"></chat-pages>'

@@ -40,7 +40,7 @@ from chat.supervision import Failures, supervised
 
 
 class Live:
-    """What keeps open pages up to date. `run` must be running for as long as it is used."""
+    """Keeps open pages up to date. `run` must be running for as long as it is used."""
 
     def __init__(self, broadcast: Broker, source: Source, fragments: Fragments, *, most_pages: int) -> None:
         node = secrets.token_hex(8)
@@ -94,7 +94,7 @@ class Live:
             case MembersChanged():
                 self._show_members(event)
             case RoomDeleted(room_id, html, members):
-                # First the sidebars: a page of the room hears nothing more once it is closed.
+                # Sidebars come first: a closed page of the room receives nothing more.
                 self._refresh_sidebars(members)
                 pages.show_everybody(elements.changed_pages(["/rooms"]))
                 pages.close_room(room_id, html)
@@ -134,7 +134,7 @@ class Live:
             pages.show_everybody(elements.changed_pages(["/rooms"]))
         members = self._unread_counts.members_here(room_id) if event.members is None else event.members
         pages.show_people(members, elements.changed_pages([f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"]))
-        # First the sidebars: a page of the room hears nothing more once it is closed.
+        # Sidebars come first: a closed page of the room receives nothing more.
         self._refresh_sidebars({*event.arrived, *event.left})
         pages.expel(room_id, event.left)
 

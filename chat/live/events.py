@@ -1,6 +1,6 @@
-"""What can happen that open pages show: the domain tells it, the bus carries it to every process.
+"""Events that open pages show. The domain tells them; the bus carries them to every process.
 
-An event holds ids, numbers and markup that is the same for everybody, never a person's secret: it passes the broker.
+An event holds ids, numbers, and markup that is the same for every reader. It passes the broker, so it holds no secret.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from chat.live.source import RoomChanges
 
 @dataclass(frozen=True, slots=True)
 class MessagesChanged:
-    """Messages of a room were posted or revised, which took the room from revision `base` to `changes.revision`.
+    """Messages of a room were posted or revised. This took the room from revision `base` to `changes.revision`.
 
-    `message_count` is the room's new number of messages, None when none was posted. The one event that is durable.
+    `message_count` is the room's new number of messages, None when none was posted. This is the only durable event.
     """
 
     room_id: RoomId
@@ -33,10 +33,10 @@ class MessageCountsChanged:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
-    """Something around a room's messages changed, such as its topic, pins, or who may post.
+    """Something around a room's messages changed, such as its topic, its pins, or the right to post.
 
-    Pages of the room show `html`, or fetch what surrounds their messages when it is "". The sidebars of `members` are
-    loaded again. `is_listed` says that the list of rooms shows the change.
+    Pages of the room show `html`; when it is "", they fetch everything around their messages. The sidebars of `members`
+    reload. `is_listed` says that the list of rooms shows the change.
     """
 
     room_id: RoomId
@@ -47,9 +47,9 @@ class RoomChanged:
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """People arrived in a room or left it, or its owners changed. Pages of the room show `html`, as in `RoomChanged`.
+    """People joined or left a room, or its owners changed. Pages of the room show `html`, as in `RoomChanged`.
 
-    `members` may know of it. It is None for a room of too many to name.
+    `members` are the people who may see the change; None when the room has too many members to list.
     """
 
     room_id: RoomId
@@ -61,7 +61,7 @@ class MembersChanged:
 
 @dataclass(frozen=True, slots=True)
 class RoomDeleted:
-    """A room is gone. Its pages show `html` as their last word."""
+    """A room was deleted. Its pages show `html`, and then close."""
 
     room_id: RoomId
     html: str
@@ -77,7 +77,7 @@ class SidebarsChanged:
 
 @dataclass(frozen=True, slots=True)
 class PagesChanged:
-    """Pages at these paths list something else. `user_ids` are the people who may know, None for everybody."""
+    """The lists on pages at these paths changed. `user_ids` are the people who may see them, None for all readers."""
 
     paths: tuple[str, ...]
     user_ids: tuple[UserId, ...] | None = None
@@ -97,7 +97,7 @@ class PersonRenamed:
 
 @dataclass(frozen=True, slots=True)
 class PreferencesChanged:
-    """A person changed how their own pages look; `html` does so at once."""
+    """A person changed how their own pages look; `html` changes the open ones."""
 
     user_id: UserId
     html: str
@@ -130,14 +130,14 @@ class Mentioned:
 
 @dataclass(frozen=True, slots=True)
 class SessionsEnded:
-    """These sessions count no longer."""
+    """These sessions have ended."""
 
     session_ids: tuple[SessionId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """A member is typing in a room; `html` says who."""
+    """A member is typing in a room; `html` names them."""
 
     room_id: RoomId
     html: str
@@ -145,9 +145,9 @@ class Typing:
 
 @dataclass(frozen=True, slots=True)
 class PresenceChanged:
-    """The people with pages open on one process. `active` are pairs of a person and the seconds they count as active.
+    """The people with pages open on one process. `active` pairs a person with the seconds they still count as active.
 
-    `leaves` says that the process is going.
+    `leaves` says that the process is shutting down.
     """
 
     node: str

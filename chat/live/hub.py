@@ -1,7 +1,7 @@
-"""The hub: which readers of which rooms are in this process, and how each room's changes reach them.
+"""The hub: the readers in this process, by room, and how each room's changes reach them.
 
-It owns the one broadcaster subscription a room has per process. Hints come from the broker, the truth from the source;
-every reader of a room is at the room's cursor, or is being brought there.
+It owns the room's one broadcaster subscription in this process. The broker gives hints; only the source is certain.
+Every reader of a room is at the room's cursor, or is catching up to it.
 """
 
 import json
@@ -30,13 +30,13 @@ from chat.supervision import Failures, Supervisor, supervised
 
 logger = logging.getLogger(__name__)
 
-REPAIR_SECONDS = 1.0  # on average: how long a change may stay unseen when every hint of it is lost
-LINGER_SECONDS = 30.0  # how long an empty room stays subscribed: people reload and come back
+REPAIR_SECONDS = 1.0  # on average: the longest delay of a change whose hints are all lost
+LINGER_SECONDS = 30.0  # an empty room stays subscribed this long, because people reload and come back
 MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is a change to fetch
 
 
 class Hub:
-    """Fans changes out to the readers in this process. `run` must be running for as long as it is used."""
+    """Sends changes to the readers in this process. `run` must be running for as long as it is used."""
 
     def __init__(self, broadcast: Broker, node: str, source: Source, reload: str) -> None:
         self._broadcast = broadcast
@@ -61,35 +61,32 @@ class Hub:
             task_status.started()
 
     async def publish(self, event: MessagesChanged) -> None:
-        """Tell every process that messages of a room changed. Never waits for the broker.
-
-        The readers here need no broker: they are told at once.
-        """
+        """Tell every process that messages of a room changed: this one at once, the others without waiting."""
         room_id, epoch, base, changes = event.room_id, str(event.epoch), event.base, event.changes
         if epoch == self._epoch:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
         if sum(len(change.html) for change in changes.items) > MOST_HINT_BYTES:
-            # No reader is at its start: a process with readers in the room fetches the change.
+            # No reader is at its base revision, so a process with readers in the room fetches the change.
             base, items = changes.revision, []
         hint = {"from": self._node, "epoch": epoch, "base": base, "revision": changes.revision, "items": items}
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))
 
     def readers(self) -> Iterable[Reader]:
-        """Everybody connected to this process, or about to be."""
+        """Return all readers connected to this process, or about to be."""
         for mine in self._readers_of.values():
             yield from mine
 
     def readers_of(self, user_id: UserId) -> Collection[Reader]:
-        """Somebody's pages connected to this process."""
+        """Return a person's pages connected to this process."""
         return self._readers_of.get(user_id, ())
 
     def room_ids(self) -> list[RoomId]:
-        """The rooms with readers here."""
+        """Return the rooms with readers here."""
         return [room.id for room in self._rooms.values() if room.readers]
 
     def send_to_room(self, room_id: RoomId, html: str, most: int | None = None) -> None:
-        """Send something fleeting, which has no revision, to the readers of a room here, unless over `most`."""
+        """Send markup without a revision to the readers of a room here, unless there are more than `most`."""
         room = self._rooms.get(room_id)
         if room is not None and (most is None or len(room.readers) <= most):
             frame = encode_frame(html)
@@ -97,9 +94,9 @@ class Hub:
                 reader.send(frame)
 
     async def enter(self, reader: Reader) -> None:
-        """Hold a place for a reader until it leaves. One with a room is sent no change of it before `replay`.
+        """Register a reader until it leaves. Changes of its room reach it only after `replay`.
 
-        May raise `SourceUnavailable`; then there is no place to leave.
+        May raise `SourceUnavailable`; then the reader is not registered.
         """
         self._readers_of.setdefault(reader.user_id, {})[reader] = None
         if reader.room_id is None:
@@ -115,7 +112,7 @@ class Hub:
             raise
 
     def leave(self, reader: Reader) -> None:
-        """Give up a reader's place."""
+        """Remove a reader."""
         mine = self._readers_of[reader.user_id]
         mine.pop(reader, None)
         if not mine:
@@ -128,7 +125,7 @@ class Hub:
         room.empty_since = anyio.current_time()
 
     async def replay(self, reader: Reader, after: Revision, epoch: str) -> None:
-        """Send what happened after a revision, then let the reader go live, without a gap or an overlap.
+        """Send all changes after a revision, then let the reader go live, without a gap or an overlap.
 
         A reader of another epoch, from the future, or more than a replay behind is told to reload the page.
         May raise `SourceUnavailable`.
@@ -149,8 +146,8 @@ class Hub:
             if replay.changes.revision <= start:
                 if is_new:
                     return False
-                continue  # others had asked for it before this reader's page was made
-            # The room moves first: a reader ahead of it would otherwise wait for others' hints.
+                continue  # a query that started before this reader's page was made
+            # The room moves first, or a reader ahead of it would wait for the next hint.
             self._advance(room, replay.changes)
             if replay.changes.revision > reader.cursor:
                 reader.send(replay.frame_from(reader.cursor))
@@ -178,7 +175,7 @@ class Hub:
         subscription = AsyncExitStack()
         subscriber = await subscription.enter_async_context(self._broadcast.subscribe(_channel(room.id)))
         try:
-            # Asked only now: whatever changes after this answer is announced to us.
+            # Asked after subscribing, so every later change comes as a hint.
             room.start_at((await self._heads([room.id])).get(room.id, Revision(0)))
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -213,7 +210,7 @@ class Hub:
     # Catching up and repair
 
     def _catch_up(self, room: LiveRoom, announced: Revision) -> None:
-        """Fetch what the room's readers miss, once for all of them, in the background."""
+        """Fetch the changes that the room's readers miss, in the background and once for all of them."""
         room.announced = max(room.announced, announced)
         if not room.is_catching_up:
             room.is_catching_up = True
@@ -228,11 +225,11 @@ class Hub:
                 else:
                     self._advance(room, replay.changes)
                 if replay.changes is None or (is_new and not replay.changes.items):
-                    # Announced but not there: a hint from before a restore.
+                    # The database does not have the hinted revision: the hint is from before a restore.
                     room.announced = room.cursor
         except SourceUnavailable as error:
             # The next repair tries again.
-            logger.warning("Could not fetch what is new in %s: %s", _channel(room.id), error)
+            logger.warning("Could not fetch the changes of %s: %s", _channel(room.id), error)
         finally:
             room.is_catching_up = False
 
@@ -245,7 +242,7 @@ class Hub:
         while True:
             with anyio.move_on_after(REPAIR_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311  no secret
                 await self._repair_now.wait()
-                # A broker that comes back must not make all processes ask at the same moment.
+                # Spreads the processes' queries when a broker comes back.
                 await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311  no secret
             self._repair_now = anyio.Event()
             try:
@@ -275,8 +272,8 @@ class Hub:
         return heads.revisions
 
     def _start_anew(self, revisions: dict[RoomId, Revision]) -> None:
-        """The database was restored: what the pages show may never have happened."""
-        logger.warning("The database is of another epoch: every page loads anew")
+        """Make every page reload: the database was restored, so its history may differ from what they show."""
+        logger.warning("The database was restored from a backup: every page reloads")
         for room in self._rooms.values():
             self._reload_room(room, revisions)
 

@@ -1,4 +1,4 @@
-"""The open pages of this process, beyond a room's messages: what each of them is told, and which have to go."""
+"""The open pages of this process: sends them everything but a room's messages, and closes those that lost access."""
 
 import logging
 from collections import deque
@@ -22,9 +22,9 @@ REMOVED = 4403
 NOT_FOUND = 4404
 
 CHECK_SECONDS = 5.0
-RECENT_SECONDS = 10.0  # a page that takes up to so long to connect misses nothing
-MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # in that time; a page that may have missed more reloads everything
-MOST_TOLD_OF_TYPING = 200  # readers of a room in this process: in a larger one somebody is always typing
+RECENT_SECONDS = 10.0  # a page that connects within this time misses nothing
+MOST_REMEMBERED_BYTES = 2 * MEGABYTE  # of notices in that time; a page that may have missed more reloads
+MOST_SHOWN_TYPING = 200  # readers of a room in this process; in a larger room someone is always typing
 NEWS = encode_frame(elements.NEWS)
 
 Audience = RoomId | Collection[UserId] | None  # a room's pages, people's pages, or None for every page
@@ -32,7 +32,7 @@ Audience = RoomId | Collection[UserId] | None  # a room's pages, people's pages,
 
 @dataclass(frozen=True, slots=True)
 class Fragments:
-    """The markup of pages that are told something by the live engine itself."""
+    """The markup that the live engine itself sends to pages."""
 
     reload: str
     signed_out: str
@@ -41,14 +41,14 @@ class Fragments:
     sidebar_changed: str
 
 
-class _Told(NamedTuple):
+class _Notice(NamedTuple):
     at: float
     audience: Audience
     frame: bytes
 
     @property
     def size(self) -> int:
-        """Estimate its bytes in memory; a set takes some more than its members."""
+        """Estimate the bytes in memory; a set takes more than its members."""
         return 256 + len(self.frame) + (0 if isinstance(self.audience, int | None) else 100 * len(self.audience))
 
     def concerns(self, reader: Reader) -> bool:
@@ -58,14 +58,14 @@ class _Told(NamedTuple):
 
 
 class OpenPages:
-    """Sends events to the pages they concern. `check_seats` must be running: it makes good for a lost event."""
+    """Sends events to the pages they concern. `check_seats` must be running to repair lost events."""
 
     def __init__(self, source: Source, hub: Hub, fragments: Fragments) -> None:
         self._source = source
         self._hub = hub
         self._fragments = fragments
         self._sidebar_changed = encode_frame(fragments.sidebar_changed)
-        self._recent: deque[_Told] = deque()
+        self._recent: deque[_Notice] = deque()
         self._recent_bytes = 0
         self._forgotten_until = -RECENT_SECONDS
 
@@ -81,17 +81,17 @@ class OpenPages:
         self._send_to_people(user_ids, encode_frame(html))
 
     def show_room(self, room_id: RoomId, html: str) -> None:
-        """Send markup to a room's pages, or let them fetch what surrounds their messages when it is ""."""
+        """Send markup to a room's pages; when it is "", let them fetch everything around their messages."""
         self._hub.send_to_room(room_id, html or elements.NEWS)
-        # A page that connects later fetches it: until then something else may have changed.
+        # A page that connects later fetches the current state, which may be newer than `html`.
         self._remember(room_id, NEWS)
 
     def show_typing(self, room_id: RoomId, html: str) -> None:
         """Send markup to a room's pages unless there are too many."""
-        self._hub.send_to_room(room_id, html, most=MOST_TOLD_OF_TYPING)
+        self._hub.send_to_room(room_id, html, most=MOST_SHOWN_TYPING)
 
     def refresh_sidebars(self, user_ids: Collection[UserId]) -> None:
-        """Let the pages of these people load their sidebar again."""
+        """Make the pages of these people reload their sidebar."""
         self._send_to_people(user_ids, self._sidebar_changed)
 
     def show_read_position(self, user_id: UserId, room_id: RoomId, position: Position) -> None:
@@ -101,7 +101,7 @@ class OpenPages:
             reader.send(frame)
 
     def end_sessions(self, session_ids: Collection[SessionId]) -> None:
-        """Close the pages of sessions that count no longer."""
+        """Close the pages of sessions that have ended."""
         ended = frozenset(session_ids)
         for reader in [reader for reader in self._hub.readers() if reader.session_id in ended]:
             self._end_session(reader)
@@ -114,13 +114,13 @@ class OpenPages:
                 self._dismiss(reader, room_id, leave, self._fragments.gone)
 
     def close_room(self, room_id: RoomId, html: str) -> None:
-        """Close everybody's pages of a room that is gone; `html` is their last word."""
+        """Send `html` to all pages of a deleted room, and close them."""
         leave = encode_frame(elements.left_room(room_id))
         for reader in list(self._hub.readers()):
             self._dismiss(reader, room_id, leave, html)
 
     def repeat(self, reader: Reader) -> None:
-        """Tell a reader that has just gone live what was told in the moments before."""
+        """Replay the last seconds of notices to a reader that has just gone live."""
         self._forget_old()
         for frame in dict.fromkeys(told.frame for told in self._recent if told.concerns(reader)):
             reader.send(frame)
@@ -129,7 +129,7 @@ class OpenPages:
             reader.send(NEWS)
 
     async def check_seats(self) -> None:
-        """Ask the database every few seconds which pages have to go, until cancelled."""
+        """Ask the database every few seconds which pages have lost access, and close them, until cancelled."""
         while True:
             await anyio.sleep(CHECK_SECONDS)
             self._forget_old()
@@ -139,7 +139,7 @@ class OpenPages:
             try:
                 expelled = await self._source.expelled({(reader.session_id, reader.room_id) for reader in readers})
             except SourceUnavailable as error:
-                logger.warning("Could not check who may still be here: %s", error)
+                logger.warning("Could not check which pages have lost access: %s", error)
                 continue
             for reader in readers:
                 if (reader.session_id, None) in expelled:
@@ -165,7 +165,7 @@ class OpenPages:
 
     def _remember(self, audience: Audience, frame: bytes) -> None:
         self._forget_old()
-        self._recent.append(_Told(anyio.current_time(), audience, frame))
+        self._recent.append(_Notice(anyio.current_time(), audience, frame))
         self._recent_bytes += self._recent[-1].size
         while self._recent_bytes > MOST_REMEMBERED_BYTES:
             self._forgotten_until = self._forget_oldest().at
@@ -175,7 +175,7 @@ class OpenPages:
         while self._recent and self._recent[0].at < since:
             self._forget_oldest()
 
-    def _forget_oldest(self) -> _Told:
+    def _forget_oldest(self) -> _Notice:
         oldest = self._recent.popleft()
         self._recent_bytes -= oldest.size
         return oldest

@@ -1,4 +1,4 @@
-"""Presence: who is online and who is idle, gossiped between processes and forgotten when a process falls silent."""
+"""Presence: the people online and idle. Processes tell each other theirs; those of a silent process expire."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from chat.supervision import Failures, supervised
 
 HEARTBEAT_SECONDS = 5.0
 LIFETIME_SECONDS = 16.0  # three heartbeats may be lost before a process counts as dead
-LINGER_SECONDS = 4.0  # somebody who goes from page to page has no socket for a moment
-IDLE_SECONDS = 300.0  # somebody who has not touched a page of theirs for so long is idle
-GATHER_SECONDS = 0.2  # arrivals within this time are told together
+LINGER_SECONDS = 4.0  # between two pages a person has no socket for a moment
+IDLE_SECONDS = 300.0  # a person who has not touched a page for this long is idle
+GATHER_SECONDS = 0.2  # arrivals within this time are sent together
 
 
 State = Literal["online", "idle", "offline"]
 
 
 class Presence:
-    """Who is online anywhere. `run` must be running. `on_change` is called when the answer may have changed."""
+    """The people online on any process. `run` must be running. `on_change` is called when they may have changed."""
 
     def __init__(self, bus: Bus, node: str, on_change: Callable[[], None]) -> None:
         self._bus = bus
@@ -31,35 +31,35 @@ class Presence:
         self._sockets: Counter[UserId] = Counter()
         self._leaving: dict[UserId, float] = {}
         self._others: dict[str, tuple[float, frozenset[UserId]]] = {}
-        # Until when somebody counts as active: as this process was told by their pages, and as anybody was.
+        # The time until which a person counts as active: by their pages here, and by their pages on any process.
         self._touched: dict[UserId, float] = {}
         self._active: dict[UserId, float] = {}
         self._idle: set[UserId] = set()
         self._changed = anyio.Event()
 
     def online(self) -> set[UserId]:
-        """Everybody with a page open, on any process."""
+        """Return all people with a page open, on any process."""
         return set(self._sockets).union(self._leaving, *(people for _, people in self._others.values()))
 
     def state_of(self, user_id: UserId) -> State:
-        """What one person is."""
+        """Return a person's presence."""
         is_elsewhere = any(user_id in people for _, people in self._others.values())
         if not (user_id in self._sockets or user_id in self._leaving or is_elsewhere):
             return "offline"
         return "online" if user_id in self._active else "idle"
 
     def idle(self) -> set[UserId]:
-        """Who of them has not touched a page for a while."""
+        """Return the online people who have not touched a page for a while."""
         return self.online().difference(self._active)
 
     def touch(self, user_id: UserId) -> None:
-        """Somebody is using a page of theirs."""
+        """Note that a person is using one of their pages."""
         if user_id not in self._active:
             self._changed.set()
         self._touched[user_id] = self._active[user_id] = anyio.current_time() + IDLE_SECONDS
 
     def arrive(self, user_id: UserId, *, is_active: bool) -> None:
-        """Count somebody as online while a socket of theirs is open, idle unless they have just used its page."""
+        """Count a person as online while they have a socket open; as idle, unless they have just used its page."""
         if is_active:
             self.touch(user_id)
         self._sockets[user_id] += 1
@@ -68,20 +68,20 @@ class Presence:
             self._changed.set()
 
     def depart(self, user_id: UserId) -> None:
-        """Count one socket of somebody's less; they stay online a little longer."""
+        """Note that one of a person's sockets has closed; they stay online for `LINGER_SECONDS`."""
         self._sockets[user_id] -= 1
         if not self._sockets[user_id]:
             del self._sockets[user_id]
             self._leaving[user_id] = anyio.current_time() + LINGER_SECONDS
 
     async def run(self, failures: Failures | None = None) -> None:
-        """Tell the others who is here and forget the silent ones, until cancelled."""
+        """Tell the other processes the people here, and forget silent processes, until cancelled."""
         async with supervised(failures) as tasks:
             tasks.keep(self._beat, "presence heartbeat")
             tasks.keep(self._forget, "presence expiry")
 
     async def leave(self) -> None:
-        """Tell the others that this process is going."""
+        """Tell the other processes that this one is shutting down."""
         await self._bus.publish(PresenceChanged(self._node, online=(), leaves=True))
 
     async def _beat(self) -> None:
@@ -128,7 +128,7 @@ class Presence:
             self._others[event.node] = (now + LIFETIME_SECONDS, people)
             changed = known is None or known[1] != people
             if known is None:
-                # A newcomer has not heard of us yet.
+                # A new process does not know the people here yet.
                 self._changed.set()
         if changed or self.idle() != idle:
             self._on_change()

@@ -1,7 +1,7 @@
-"""The revision rule: the whole decision of what to do with a hint, and nothing else.
+"""The revision rule: decides whether a hint is delivered, dropped, or answered by a query.
 
 A hint says "the room went from `base` to `revision`, here is the markup". Hints may be lost, doubled, late and out of
-order. The database is the truth.
+order. Only the database is certain.
 """
 
 from enum import Enum, auto
@@ -10,7 +10,7 @@ from chat.ids import Revision
 
 
 class Verdict(Enum):
-    """What to do with a hint."""
+    """The decision about a hint."""
 
     DELIVER = auto()
     DROP = auto()
@@ -18,7 +18,7 @@ class Verdict(Enum):
 
 
 def judge(cursor: Revision, base: Revision, revision: Revision) -> Verdict:
-    """Deliver a hint that continues exactly where the readers are; drop an old one; fetch what is missing otherwise."""
+    """Deliver a hint that continues at the readers' revision, drop an old hint, and fetch the changes otherwise."""
     if revision <= cursor:
         return Verdict.DROP
     return Verdict.DELIVER if base == cursor else Verdict.FETCH

@@ -1,4 +1,4 @@
-"""A room with readers in this process: how far it is, what its readers have been sent, and when they get more."""
+"""A room with readers in this process: its revision, and when its readers are sent changes."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -11,29 +11,29 @@ from chat.live.source import MessageChange, RoomChanges
 from chat.live.wire import Reader, frame_of_changes
 from chat.memory import KILOBYTE, MEGABYTE, size_of
 
-RECENT = 64  # changes a room keeps at hand for readers that are a little behind
+RECENT = 64  # changes a room keeps for readers that are a little behind
 RECENT_BYTES = 128 * KILOBYTE  # of their markup
 MOST_AT_HAND_BYTES = 4 * MEGABYTE  # … in all rooms together
 MOST_GATHERED_BYTES = 128 * KILOBYTE  # of markup; then a frame is sent at once
 GATHER_SECONDS = 0.005  # between two frames to a room
-# A room where more is written than anybody can read: a page takes as long to show one message as ten.
+# In a room too fast to read, ten messages a frame cost a page no more than one.
 FRAMES_A_SECOND = 10
-BURST_SECONDS = 2.0  # how long a room may be sent twice as many before they are gathered
+BURST_SECONDS = 2.0  # a room may be sent twice as many frames for this long before they are gathered
 
 
 class LiveRoom:
-    """A room with readers here. It has heard of everything up to `cursor`, and sent it to all `readers` up to `sent`.
+    """A room with readers here. It knows all changes up to `cursor`, and has sent those up to `sent` to all `readers`.
 
-    `recent` holds every change after `recent_from` and up to the cursor. What comes in a burst is sent together: 8
-    messages in a frame cost a quarter of 8 frames, and a room that never rests gets ten frames a second. A message that
-    comes alone goes at once.
+    `recent` holds every change after `recent_from` and up to the cursor. Messages of a burst are sent together: 8
+    messages in a frame cost a quarter of 8 frames, and a constantly busy room gets ten frames a second. A single
+    message is sent at once.
     """
 
     def __init__(self, room_id: RoomId) -> None:
         self.id = room_id
         self.cursor = self.sent = Revision(0)
         self.sent_at = 0.0
-        self.due_at = 0.0  # when as many frames as were sent would have been due at the sustained rate
+        self.due_at = 0.0  # the time at which the sustained rate would have allowed the frames sent so far
         self.unsent: list[MessageChange] = []
         self.unsent_bytes = 0
         self.is_gathering = False
@@ -41,15 +41,15 @@ class LiveRoom:
         self.recent: deque[MessageChange] = deque()
         self.recent_bytes = 0
         self.recent_from = Revision(0)
-        self.visitors = 0  # readers, and those on their way to become one
+        self.visitors = 0  # readers, including those still connecting
         self.empty_since = 0.0
         self.lock = anyio.Lock()
         self.subscription: AsyncExitStack | None = None
         self.is_catching_up = False
-        self.announced = Revision(0)  # the newest revision a hint has told of
+        self.announced = Revision(0)  # the newest revision named by a hint
 
     def advance(self, changes: RoomChanges) -> None:
-        """Take what is new of changes that cover the cursor, and deliver it to the readers here."""
+        """Take the new part of changes that cover the cursor, and deliver it to the readers here."""
         if changes.revision <= self.cursor:
             return
         new = [change for change in changes.items if change.revision > self.cursor]
@@ -70,7 +70,7 @@ class LiveRoom:
             loop.call_later(wait, self.send)
 
     def send(self) -> None:
-        """Send the readers everything that has been heard of."""
+        """Send the readers all known changes."""
         self.is_gathering = False
         if self.sent == self.cursor:
             return
@@ -103,7 +103,7 @@ class LiveRoom:
         self.recent_from = oldest.revision
 
     def admit(self, reader: Reader) -> bool:
-        """Let a reader go live if what it misses is at hand."""
+        """Let a reader go live if the changes it misses are kept here; return whether it did."""
         if not self.recent_from <= reader.cursor <= self.cursor:
             return False
         self.send()
@@ -115,7 +115,7 @@ class LiveRoom:
 
 
 class AtHand:
-    """The recent changes of all rooms. If they are too many, the least recently used rooms drop theirs."""
+    """The kept changes of all rooms. If they are too many, the least recently used rooms drop theirs."""
 
     def __init__(self, most: int = MOST_AT_HAND_BYTES) -> None:
         self._most = most

@@ -1,4 +1,4 @@
-"""Who is online, idle, and about what, kept up to date on every page; and the list of it on the pages of rooms."""
+"""The roster: the people online, idle, and with a status, on every page; and a room's list of members online."""
 
 import logging
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from chat.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
-SHORTEST_INTERVAL = 1.0  # seconds: a crowd that arrives at once costs one list a second and room
-READERS_A_SECOND = 2000  # and a crowd that is larger than this waits longer for the next one
-MOST_TOLD = 1000  # people: a page shows some dozens of faces
-STATUS_SECONDS = 30.0  # a status ends by itself
+SHORTEST_INTERVAL = 1.0  # seconds; a crowd that arrives at once costs one list a second and room
+READERS_A_SECOND = 2000  # with more readers, lists come less often
+MOST_LISTED = 1000  # people; a page shows some dozens of avatars
+STATUS_SECONDS = 30.0  # a status can end without an event
 
 
 class Roster:
-    """Sends who is online anew when it has changed. `run` must be running."""
+    """Sends the roster again when it has changed. `run` must be running."""
 
     def __init__(self, hub: Hub, presence: Presence, source: Source) -> None:
         self._hub = hub
@@ -33,11 +33,11 @@ class Roster:
         self._log_line = Seldom()
 
     def changed(self) -> None:
-        """Say that presence, or who is in a room, or what somebody is about may have changed."""
+        """Note that presence, a room's members or a status may have changed."""
         self._changed.set()
 
     def greet(self, reader: Reader) -> None:
-        """Give a reader who has just gone live what the others see."""
+        """Send the current roster to a reader that has just gone live."""
         html = self._sent.get(reader.room_id, "") if reader.room_id else ""
         if self._roster:
             reader.send(encode_frame(self._roster + html))
@@ -45,7 +45,7 @@ class Roster:
             self.changed()
 
     async def run(self) -> None:
-        """Send what has changed until cancelled."""
+        """Send the roster whenever it has changed, until cancelled."""
         while True:
             with anyio.move_on_after(STATUS_SECONDS):
                 await self._changed.wait()
@@ -60,7 +60,7 @@ class Roster:
                 statuses = await self._source.statuses()
             except SourceUnavailable as error:
                 if self._log_line.is_due():
-                    logger.warning("Could not tell who is online: %s", error)
+                    logger.warning("Could not fetch the people online: %s", error)
                 self._changed.set()
             else:
                 self._send(lists, _roster(self._presence.online(), self._presence.idle(), statuses))
@@ -78,8 +78,8 @@ class Roster:
 
 
 def _roster(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, str]) -> str:
-    """The markup by which a page learns who is here; nobody's text stands in it, but emoji."""
-    active = " ".join(map(str, sorted(online - idle)[:MOST_TOLD]))
-    resting = " ".join(map(str, sorted(idle)[:MOST_TOLD]))
+    """Return the markup of the roster. It holds ids and emoji, and no text that a person typed."""
+    active = " ".join(map(str, sorted(online - idle)[:MOST_LISTED]))
+    resting = " ".join(map(str, sorted(idle)[:MOST_LISTED]))
     about = " ".join(f"{user_id} {emoji}" for user_id, emoji in statuses.items())
     return f'<chat-roster data-online="{active}" data-idle="{resting}" data-statuses="{about}"></chat-roster>'

@@ -19,7 +19,7 @@ from chat.live.wire import HEARTBEAT, AnyState, Reader, wire_of
 
 logger = logging.getLogger(__name__)
 
-QUEUE_FRAMES = 256  # what a reader may be behind where frames go through a queue
+QUEUE_FRAMES = 256  # a reader further behind is disconnected, under servers where frames go through a queue
 TRY_AGAIN_LATER = 1013
 HEARTBEAT_SECONDS = 15.0
 TOO_MANY_PAGES = 4429
@@ -48,14 +48,14 @@ class LiveSocket:
         self._give_way = give_way
 
     async def serve(self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str) -> None:
-        """Serve `reader` until either side closes. What the page sends is ignored.
+        """Serve `reader` until either side closes. Frames from the page are ignored.
 
-        Under our own server this returns once the reader is live: the connection stays, and nothing else does. A task
-        that waited for its end, with its frames and queues, would be half of what an idle reader costs. May raise
+        Under our own server this returns once the reader is live, and only the connection remains: a task waiting for
+        its end, with its frames and queues, would take half the memory of an idle reader. May raise
         `SourceUnavailable`.
         """
         await self._hub.enter(reader)
-        self._let_oldest_give_way(reader)
+        self._close_oldest_pages(reader)
         self._presence.arrive(reader.user_id, is_active="active" in websocket.query_params)
         stays = False
         try:
@@ -73,14 +73,14 @@ class LiveSocket:
             if not stays:
                 self._leave(reader)
 
-    def _let_oldest_give_way(self, newest: Reader) -> None:
-        """Close the oldest pages of a person with too many: people look at the page they have just opened."""
+    def _close_oldest_pages(self, newest: Reader) -> None:
+        """Close the oldest pages of a person with too many: the newest page is the one they look at."""
         pages = [page for page in self._hub.readers_of(newest.user_id) if page.farewell is None]
         for page in pages[: -self._most_pages]:
             page.dismiss(TOO_MANY_PAGES, self._give_way)
 
     def _leave(self, reader: Reader, request_id: str = "") -> None:
-        """Remove a reader. The log's two lines about it share the id of its request."""
+        """Remove a reader, and log it under the id of the request that opened it."""
         self._hub.leave(reader)
         self._presence.depart(reader.user_id)
         known = {"user_id": reader.user_id, "room_id": reader.room_id, "request_id": request_id}
@@ -97,7 +97,7 @@ class LiveSocket:
     async def _follow_through_queue(
         self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str
     ) -> None:
-        """The same under a server other than ours: one bounded queue, and a task that empties it."""
+        """Serve a reader under a server other than ours: one bounded queue, and a task that empties it."""
         queue = FrameQueue(QUEUE_FRAMES)
         async with anyio.create_task_group() as tasks:
 

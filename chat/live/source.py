@@ -1,4 +1,4 @@
-"""What the live engine asks of the features: it knows nothing else of them."""
+"""The queries that the live engine needs from the features; it knows nothing else of them."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class SourceUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MessageChange:
-    """A message as it is since `revision`, rendered once for everybody."""
+    """A message as it is since `revision`, rendered once for all readers."""
 
     message_id: MessageId
     posted_revision: Revision
@@ -25,7 +25,7 @@ class MessageChange:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanges:
-    """A room's changes in order of revision; everything from the revision asked for up to `revision` is covered."""
+    """A room's changes in order of revision, complete from the requested revision up to `revision`."""
 
     items: tuple[MessageChange, ...]
     revision: Revision
@@ -33,7 +33,7 @@ class RoomChanges:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """How far rooms are, and of which epoch: it changes when the database is restored from a backup."""
+    """The rooms' revisions, and the database's epoch, which changes when it is restored from a backup."""
 
     epoch: str
     revisions: dict[RoomId, Revision]
@@ -41,7 +41,7 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class RoomCount:
-    """A room somebody is in: how many messages it has, how far they have read, whether one is of the last minutes."""
+    """A member's room: its number of messages, their read position, and whether its newest message is minutes old."""
 
     room_id: RoomId
     message_count: int
@@ -53,26 +53,26 @@ class Source(Protocol):
     """The database, as far as the live engine sees it. Every method may raise `SourceUnavailable`."""
 
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
-        """All changes after a revision; None when there are more than `limit`, or the room is gone.
+        """Return all changes after a revision; None when there are more than `limit`, or the room is gone.
 
-        All or nothing, from one snapshot: a message posted in the first part and edited since would be missing from it,
-        and look like an old one in the second.
+        All come from one snapshot. Read in two parts, a message posted in the first and edited since would be missing
+        from it, and look like an old message in the second.
         """
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
-        """How far each of these rooms is; rooms that are gone are left out."""
+        """Return the revision of each of these rooms; deleted rooms are left out."""
 
     async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
-        """Which seats are lost: (session, None) when it has ended, (session, room) when its person left."""
+        """Return the seats that are lost: (session, None) when it has ended, (session, room) when its person left."""
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
-        """The markup of who is online, for each of these rooms."""
+        """Return the markup of the members online, for each of these rooms."""
 
     async def statuses(self) -> dict[UserId, str]:
-        """The emoji of those who say what they are about."""
+        """Return the emoji of each person with a status."""
 
     async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
-        """The rooms that these people's sidebars show numbers for."""
+        """Return the rooms whose unread counts these people's sidebars show."""
 
     async def counts_above(self, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
-        """How many messages these rooms have, where they have more than this."""
+        """Return the numbers of messages of those rooms that have more than the given number."""

@@ -1,7 +1,7 @@
-"""The unread counts in sidebars: pages are told how many messages their people's other rooms have.
+"""The unread counts in sidebars: pages are told how many messages their reader's other rooms have.
 
-Each process tells new numbers at most four times a second, in the same frame for everybody, and asks the database every
-few seconds in case an event was lost. A page knows how far its person has read, and subtracts.
+Each process sends new numbers at most four times a second, in the same frame to every reader, and asks the database
+every few seconds in case an event was lost. A page knows its reader's read position, and subtracts.
 """
 
 import logging
@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 GATHER_SECONDS = 0.25
 CHECK_SECONDS = 5.0
-CHECKS_A_RELOAD = 12  # who is in which room is asked again once a minute, in case a notice of a change was lost
+CHECKS_A_RELOAD = 12  # memberships are read again once a minute, in case an event was lost
 
 
 class UnreadCounts:
-    """Tells pages what is new in their people's other rooms. `run` must be running."""
+    """Tells pages the message counts of their reader's other rooms. `run` must be running."""
 
     def __init__(self, bus: Bus, source: Source, hub: Hub) -> None:
         self._bus = bus
@@ -41,24 +41,24 @@ class UnreadCounts:
         self._news = anyio.Event()
 
     def arrive(self, user_id: UserId) -> None:
-        """Somebody has opened a page here, or is in other rooms than before."""
+        """Note that a person opened a page here, or that their rooms changed."""
         self._unknown.add(user_id)
         self._arrival.set()
 
     def refresh(self, user_ids: Collection[UserId]) -> None:
-        """These people, where they are here, may be in other rooms than before."""
+        """Note that the rooms of these people may have changed."""
         for user_id in user_ids:
             if user_id in self._rooms:
                 self.arrive(user_id)
 
     def announce(self, room_id: RoomId, message_count: int) -> None:
-        """A room has so many messages now. Never waits."""
+        """Note a room's new number of messages; never waits."""
         self._show({room_id: message_count})
         self._unsaid[room_id] = max(message_count, self._unsaid.get(room_id, 0))
         self._news.set()
 
     async def run(self, failures: Failures | None = None) -> None:
-        """Tell until cancelled."""
+        """Send new numbers until cancelled."""
         async with supervised(failures) as tasks:
             tasks.keep(self._tell, "unread counts")
             tasks.keep(self._welcome, "unread counts of newcomers")
@@ -93,7 +93,7 @@ class UnreadCounts:
             await anyio.sleep(GATHER_SECONDS)
 
     async def _welcome(self) -> None:
-        """Learn which rooms newcomers are in; those who come at the same moment share the question."""
+        """Look up the rooms of people who have just come; arrivals at the same moment share a query."""
         while True:
             await self._arrival.wait()
             self._arrival = anyio.Event()
@@ -101,7 +101,7 @@ class UnreadCounts:
             try:
                 found = await self._source.rooms_of(newcomers)
             except SourceUnavailable as error:
-                logger.warning("Could not ask who is in which room: %s", error)
+                logger.warning("Could not fetch the memberships of new readers: %s", error)
                 self._unknown |= newcomers
             else:
                 for user_id in newcomers:
@@ -115,7 +115,7 @@ class UnreadCounts:
         for room in rooms:
             self._members.setdefault(room.room_id, set()).add(user_id)
             self._counts[room.room_id] = max(room.message_count, self._counts.get(room.room_id, 0))
-        # What was posted and read between the making of a page and this moment has not been told to it.
+        # The page does not know messages posted or read since it was made.
         missed = "".join(
             elements.message_count(room.room_id, room.message_count)
             + elements.read_position(room.room_id, room.read_position)
@@ -147,4 +147,4 @@ class UnreadCounts:
                 try:
                     self._show(await self._source.counts_above(self._counts))
                 except SourceUnavailable as error:
-                    logger.warning("Could not ask what is new in other rooms: %s", error)
+                    logger.warning("Could not fetch the message counts of rooms: %s", error)

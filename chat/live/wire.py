@@ -1,8 +1,8 @@
 """Frames encoded once, and the sockets they are written to.
 
 Under uvicorn a frame goes straight to the transport of each socket: 2.3 times cheaper than Starlette's `send_text`, and
-a reader that stalls delays nobody. The subclass depends on the inside of uvicorn 0.54.0; `tests/live/test_wire.py`
-checks every part it touches.
+a stalled reader delays no other. The subclass depends on the internals of uvicorn 0.54.0; `tests/live/test_wire.py`
+checks every part it uses.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,17 +22,17 @@ from chat.serving.connections import Connection
 EXTENSION = "simplechat.wire"
 AnyState = TypeVar("AnyState", bound=State)
 
-# A slow reader that takes nothing for this long is disconnected, too.
+# A slow reader that takes nothing for this long is disconnected.
 STALLED_SECONDS = 5.0
-# A socket that is closed has this long to take its last bytes.
+# A closed socket has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
-# What a page may send from one ping to the next. It answers the ping, in some ten bytes. asyncio hands over 256 kB in
-# one go, and 43,000 empty frames in these would keep everybody else waiting for half a second.
+# The bytes a page may send from one ping to the next; it need only answer the ping, in some ten bytes. asyncio hands
+# over 256 kB in one go, and 43,000 empty frames in these would block the process for half a second.
 MOST_RECEIVED_BYTES = 1024
 
 
 def encode_frame(text: str) -> bytes:
-    """An unmasked, uncompressed text frame (RFC 6455, 5.2)."""
+    """Return an unmasked, uncompressed text frame (RFC 6455, 5.2)."""
     payload = text.encode()
     size = len(payload)
     if size < 126:
@@ -43,13 +43,13 @@ def encode_frame(text: str) -> bytes:
 
 
 def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached: Revision) -> bytes:
-    """A frame that takes a page from `cursor` to `reached`.
+    """Return a frame that takes a page from `cursor` to `reached`.
 
     A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
     loaded and ignored elsewhere. live.js reads the `<chat-cursor>` element.
     """
     parts = []
-    # A message changed again within the frame is sent once, as it is now.
+    # A message with several changes in the frame is sent once, as it is now.
     latest = {change.message_id: change for change in changes}.values()
     for is_new, group in groupby(latest, lambda change: change.posted_revision > cursor):
         if is_new:
@@ -63,7 +63,7 @@ def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached
     return encode_frame(f'{"".join(parts)}<chat-cursor data-cursor="{reached}"></chat-cursor>')
 
 
-# Browsers do not tell a page of pings: this tells it that its connection lives. htmx drops it, as it does a cursor.
+# Browsers hide pings from a page; this frame tells it that its connection is alive. htmx drops it, like a cursor.
 HEARTBEAT = encode_frame("<chat-alive></chat-alive>")
 
 
@@ -101,7 +101,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
                 self.place.rest()
 
     def stay(self, on_gone: Callable[[], None]) -> None:
-        """Keep the connection when the application returns, as it may now; `on_gone` is called when it has ended."""
+        """Let the application return and keep the connection; `on_gone` is called when the connection has ended."""
         if self.disconnected:
             on_gone()
             return
@@ -109,7 +109,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if self.place is not None:
             self.place.prove()
         if self.close_timer is None:
-            # Where a closing handshake is under way, uvicorn leaves the connection alone.
+            # During a closing handshake uvicorn leaves the connection alone.
             self.close_timer = self.loop.call_later(0, _nothing)
 
     def _forget_the_handshake(self) -> None:
@@ -141,7 +141,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.on_gone()
 
     def send_receive_event_to_app(self) -> None:
-        """Ignore what a page sends; nobody waits for it."""
+        """Ignore frames from a page; no task receives them."""
         self.frames = []
 
     def handle_close(self, event: Frame) -> None:
@@ -151,7 +151,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def shutdown(self) -> None:
         """Close with 1012, whatever the other side does."""
         self._send_by(_discard)
-        # It may have been asked before: once when its turn to leave came, once when uvicorn shuts down.
+        # Called twice: by `Departure`, and when uvicorn shuts down.
         if not self.transport.is_closing():
             super().shutdown()
         self._abort_in(FLUSH_SECONDS)
@@ -179,22 +179,22 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         self._abort_in(self.close_timeout + FLUSH_SECONDS)
 
     def _abort_in(self, seconds: float) -> None:
-        """End a connection that is being closed; `transport.close()` waits for ever for a reader that takes nothing."""
+        """Abort a closing connection later; `transport.close()` waits for ever for a reader that takes nothing."""
         self.loop.call_later(seconds, self.transport.abort)
 
     def follow(self, reader: "Reader") -> None:
-        """Write what `reader` is sent, from now on."""
+        """Write the frames of `reader` to this connection from now on."""
         self.reader = reader
         self.transport.set_write_buffer_limits(BEHIND_BYTES)
         self._send_by(_discard if self.transport.is_closing() else self.transport.write)
 
     def _send_by(self, send: Callable[[bytes], None]) -> None:
-        # A healthy reader's `send` is the transport's own `write`: a call in Python for each would cost as much again.
+        # A healthy reader's `send` is the transport's own `write`; a Python call around it would double the cost.
         if self.reader is not None and self.reader.farewell is None:
             self.reader.send = send
 
     def _write_or_drop(self, frame: bytes) -> None:
-        """Write to a reader that takes little, or drop it when too much waits unsent already."""
+        """Write to a slow reader, or disconnect it when it has too many unsent bytes."""
         if self.transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
             self.transport.abort()
         elif not self.transport.is_closing():
@@ -212,7 +212,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
 
 class _Nobody:
-    """In place of a queue and an event nobody waits for any more: empty ones take three kilobytes."""
+    """Stands in for a queue and an event that are no longer needed; empty ones take three kilobytes."""
 
     def put_nowait(self, item: object) -> None:
         pass
@@ -228,7 +228,7 @@ NOBODY: Any = _Nobody()
 
 
 class Reader:
-    """One socket and whose it is. `send` never waits and never raises; `leave` closes it because the process ends."""
+    """One socket and its person. `send` never waits and never raises; `leave` closes it when the process ends."""
 
     __slots__ = ("_dismiss", "cursor", "farewell", "leave", "room_id", "send", "session_id", "user_id")
 
@@ -251,7 +251,7 @@ class Reader:
             protocol.dismiss(*self.farewell)
 
     def attach_queue(self, queue: FrameQueue, close: Callable[[], None]) -> None:
-        """Hand frames to a bounded queue, for servers that have no direct way; `close` when it is full, or to leave."""
+        """Hand frames to a bounded queue, under other servers; `close` is called when it is full, or to leave."""
 
         def put(frame: bytes) -> None:
             if queue.is_full():
@@ -267,7 +267,7 @@ class Reader:
             close()
 
     def dismiss(self, code: int, html: str) -> None:
-        """Send `html` and nothing more, and close with `code`."""
+        """Send `html` as the last frame, and close with `code`."""
         if self.farewell is None:
             self.farewell = code, html
             self.send = _discard
@@ -275,18 +275,18 @@ class Reader:
 
 
 def wire_of(websocket: WebSocket[AnyState]) -> LiveProtocol | None:
-    """The protocol underneath, when the server is ours."""
+    """Return the protocol underneath when the server is ours; None otherwise."""
     protocol = websocket.scope["extensions"].get(EXTENSION)
     return protocol if isinstance(protocol, LiveProtocol) else None
 
 
 def _discard(frame: bytes) -> None:
-    """Nothing is attached yet."""
+    """Drop a frame: no connection is attached yet."""
 
 
 def _unattached(code: int, html: str) -> None:
-    """There is no connection yet."""
+    """Do nothing: no connection is attached yet."""
 
 
 def _nothing() -> None:
-    """Nobody waits yet."""
+    """Do nothing: no callback is set yet."""
