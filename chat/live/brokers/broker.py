@@ -1,7 +1,7 @@
-"""The broker between processes: the `broadcaster` library with backends that survive what happens to them.
+"""The broker between processes: the `broadcaster` library with backends that survive lost connections.
 
 The backends of broadcaster 0.3.1 die silently with their connection and queue without bound. Ours reconnect for ever,
-and say so with a `RESYNC` event, after which whoever listens compares what it has with the database.
+and then put a `RESYNC` event into the queue, which tells listeners to compare their state with the database.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ __all__ = ["RESYNC", "Broker", "MemoryBackend", "PostgresBackend", "create_broad
 
 
 class MemoryBackend(BroadcastBackend):
-    """The broker of a chat that is one process."""
+    """The broker of a chat with a single process."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._incoming = Incoming(capacity)
@@ -31,7 +31,7 @@ class MemoryBackend(BroadcastBackend):
 
     @property
     def dropped(self) -> int:
-        """How many messages were lost since the start, because nobody took them in time."""
+        """The number of messages lost since the start, because no listener took them in time."""
         return self._incoming.dropped
 
     async def connect(self) -> None:
@@ -57,9 +57,9 @@ class MemoryBackend(BroadcastBackend):
 class Broker(Broadcast):
     """Broadcaster's `Broadcast`, for several tasks that open and close the same channel at the same moment.
 
-    Broadcast 0.3.1 forgets one of two first subscribers, leaves deaf whoever joins while the last one leaves, and
-    does not wait for its listener to end. Here everybody is noted before anything is awaited; and a backend follows
-    the latest of opposite wishes. A subscriber who is too slow loses what waits for it to a `RESYNC`.
+    Broadcast 0.3.1 forgets one of two first subscribers, sends nothing to a subscriber that joins while the last one
+    leaves, and does not wait for its listener to end. Here subscribers are noted before anything is awaited, and a
+    backend follows the latest of joins and leaves. A slow subscriber's full queue is replaced by one `RESYNC`.
     """
 
     def __init__(self, backend: MemoryBackend | RemoteBackend[Any], capacity: int = CAPACITY) -> None:
@@ -77,12 +77,12 @@ class Broker(Broadcast):
 
     @property
     def trouble(self) -> str | None:
-        """The reason why messages arrive late, in words; None if they do not."""
+        """The reason why messages arrive late, in words; None when they arrive in time."""
         return self.backend.trouble
 
     @property
     def dropped(self) -> int:
-        """How many messages were lost here since the start."""
+        """The number of messages lost here since the start."""
         return self._dropped + self.backend.dropped
 
     async def connect(self) -> None:
@@ -118,10 +118,10 @@ class Broker(Broadcast):
             event = await self.backend.next_published()
             for queue in self._subscribers.get(event.channel, ()):
                 if isinstance(queue, Events) and queue.is_full_for(event):
-                    self._give_way(queue)
+                    self._replace_by_resync(queue)
                 queue.put_nowait(event)
 
-    def _give_way(self, queue: asyncio.Queue[Event | None]) -> None:
+    def _replace_by_resync(self, queue: asyncio.Queue[Event | None]) -> None:
         while not queue.empty():
             queue.get_nowait()
             self._dropped += 1
@@ -131,10 +131,10 @@ class Broker(Broadcast):
 
 
 def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
-    """The broker at a URL: `redis://`, `rediss://`, `postgresql://`, or the process itself for None and `memory://`.
+    """Return a broker for a URL: `redis://`, `rediss://`, `postgresql://`, or, for None, `memory://` in this process.
 
-    `capacity` is how many messages may wait for whoever listens before they give way to a `RESYNC`.
-    Raises `ValueError` for another URL, `TypeError` for one with an option redis-py does not know.
+    `capacity` is the length at which a queue of messages is replaced by one `RESYNC`.
+    Raises `ValueError` for another URL, `TypeError` for a URL with an option unknown to redis-py.
     """
     match (url or "memory://").split("://")[0]:
         case "memory":
@@ -142,7 +142,7 @@ def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
         case "postgres" | "postgresql":
             return Broker(PostgresBackend(str(url), capacity), capacity)
         case _:
-            # A fifth of what a chat without Redis takes to start.
+            # The import takes a fifth of the start-up time of a chat without Redis.
             from chat.live.brokers.redis import RedisBackend  # noqa: PLC0415
 
             return Broker(RedisBackend(str(url), capacity), capacity)

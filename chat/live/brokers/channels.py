@@ -1,4 +1,4 @@
-"""The channels a process wants to hear, and keeping a connection in step with them."""
+"""The channels a process is subscribed to, kept in step with its connection."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,14 +6,14 @@ from typing import NoReturn
 
 import anyio
 
-IDLE_SECONDS = 2.0  # without a change, then the server is asked for nothing, to see whether it lives
+IDLE_SECONDS = 2.0  # without a change; then an empty request checks that the server answers
 
 # Joins and leaves these channels, and returns when the server has confirmed.
 Ask = Callable[[set[str], set[str]], Awaitable[None]]
 
 
 class Channels:
-    """What is wanted, and what is confirmed on the present connection."""
+    """The channels wanted, and those confirmed on the present connection."""
 
     def __init__(self) -> None:
         self._wanted: set[str] = set()
@@ -23,7 +23,7 @@ class Channels:
         self._owes_resync = False
 
     async def join(self, channel: str, patience: float) -> None:
-        """Want a channel, and wait for its confirmation. When `patience` runs out before, a `RESYNC` follows it."""
+        """Subscribe to a channel, and wait `patience` seconds for its confirmation; a late one brings a `RESYNC`."""
         self._wanted.add(channel)
         self._changed.set()
         if channel in self._confirmed:
@@ -32,7 +32,7 @@ class Channels:
         with anyio.move_on_after(patience) as waiting:
             await confirmed.wait()
         if waiting.cancelled_caught:
-            # From now on the subscriber believes to hear everything.
+            # The subscriber takes the channel for confirmed from here on.
             self._owes_resync = True
             self._changed.set()
 
@@ -42,9 +42,9 @@ class Channels:
         self._changed.set()
 
     async def follow(self, ask: Ask, on_resync: Callable[[], None]) -> NoReturn:
-        """Keep a new connection in step.
+        """Keep a new connection's channels in step with the wanted ones.
 
-        `on_resync` is called when messages may have been missed, as soon as none can be missed any more.
+        `on_resync` is called when messages may have been missed, once the channels are confirmed.
         """
         self._confirmed.clear()
         self._owes_resync = True
@@ -52,7 +52,7 @@ class Channels:
             self._changed.clear()
             owes_resync, self._owes_resync = self._owes_resync, False
             joined, left = self._wanted - self._confirmed, self._confirmed - self._wanted
-            # Not after the answer: who joins one of these again meanwhile has to wait for the next.
+            # Before the answer, so that a task that joins one of these again waits for a new confirmation.
             self._confirmed -= left
             await ask(joined, left)
             self._confirmed |= joined

@@ -1,4 +1,4 @@
-"""What a broker's backend has received and its listener has not taken yet."""
+"""The queue between a broker's backend and its listener."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from broadcaster import Event
 
 from chat.memory import MEGABYTE, size_of
 
-# The channel, known only inside the process, that says: hints may have been lost, compare with the database.
+# A channel inside the process. An event on it says: hints may have been lost, compare with the database.
 RESYNC = "resync"
 
 CAPACITY = 5_000  # events; asyncio hands over up to 128 kB of a socket in one go, some 2,000 of the smallest hints
@@ -14,7 +14,7 @@ MOST_QUEUED_BYTES = 4 * MEGABYTE  # 3,000 ordinary hints, or a dozen of the larg
 
 
 class Events(asyncio.Queue[Event | None]):
-    """A queue of events with a limit of memory. Ask `is_full_for` before putting one."""
+    """A queue of events with a memory limit. Call `is_full_for` before `put`."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         super().__init__()
@@ -22,10 +22,10 @@ class Events(asyncio.Queue[Event | None]):
         self._bytes = 0
 
     def is_full_for(self, event: Event) -> bool:
-        """Whether an event would exceed the limits; never if the queue is empty."""
+        """Tell whether an event would exceed the limits; never if the queue is empty."""
         return self.qsize() >= self._capacity or (self.qsize() > 0 and self._bytes + _size(event) > MOST_QUEUED_BYTES)
 
-    # `asyncio.Queue` lets subclasses override these two to store items differently.
+    # `asyncio.Queue` documents these two as hooks for subclasses.
 
     def _put(self, item: Event | None) -> None:
         super()._put(item)
@@ -38,7 +38,7 @@ class Events(asyncio.Queue[Event | None]):
 
 
 class Incoming:
-    """A bounded queue. When it is full, everything in it gives way to one `RESYNC`: hints may be lost."""
+    """A bounded queue. When it is full, all its events are replaced by one `RESYNC`."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._events = Events(capacity)
@@ -54,7 +54,7 @@ class Incoming:
         self._events.put_nowait(event)
 
     async def get(self) -> Event:
-        """The next event. Raises nothing: broadcaster's listener would die of it, and nobody would know."""
+        """Return the next event. Raises nothing, because broadcaster's listener would die silently."""
         event = await self._events.get()
         assert event is not None
         return event

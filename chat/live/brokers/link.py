@@ -1,4 +1,4 @@
-"""A connection to a broker's server that is made anew whenever it is lost."""
+"""A connection to a broker's server that is opened again whenever it is lost."""
 
 import logging
 import random
@@ -23,8 +23,8 @@ Connection = TypeVar("Connection")
 class Link(Generic[Connection]):
     """Opens a connection again and again. Each is given to `use`, which ends by raising.
 
-    The log has a line for each loss and each return, and one a minute in between, for which links may share `reminder`.
-    An error that was not `foreseen` comes with its traceback.
+    It logs each loss and each return, and one line a minute in between; links may share the `reminder` that paces
+    these. An error that was not `foreseen` is logged with its traceback.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class Link(Generic[Connection]):
         self._open, self._use, self._foreseen = open_connection, use, foreseen
         self._up_since: float | None = None
         self._reminder = reminder
-        self.failure = ""  # why it is away
-        self.is_away = False  # known by a failure: neither at the start nor before the loss is noticed
+        self.failure = ""  # the reason why it is away
+        self.is_away = False  # only after a failure: false before the first attempt, and until a loss is noticed
 
     @property
     def is_up(self) -> bool:
         return self._up_since is not None
 
     def up(self) -> None:
-        """Say that the connection serves its purpose."""
+        """Note that the connection works."""
         self._up_since = self._up_since or monotonic()
         if self.is_away:
             self.is_away = False

@@ -1,4 +1,4 @@
-"""What waits to be sent to a broker's server, for as long as it is fresh."""
+"""The queue of messages to a broker's server; stale ones are dropped."""
 
 import asyncio
 from collections import deque
@@ -12,21 +12,21 @@ from chat.live.brokers.incoming import CAPACITY, MOST_QUEUED_BYTES
 from chat.memory import MEGABYTE, size_of
 
 SEND_SECONDS = 1.0  # for a batch to be sent and answered
-FRESH_SECONDS = 1.0  # receivers have made good for older hints themselves
-IDLE_SECONDS = 2.0  # without a message, then nothing is sent, to see whether the server lives
-BATCH = 100  # messages; so many may still arrive late, when the server freezes with a batch in its socket
+FRESH_SECONDS = 1.0  # by then receivers have repaired the loss from the database
+IDLE_SECONDS = 2.0  # without a message; then an empty batch checks that the server answers
+BATCH = 100  # messages; at most these arrive late when the server freezes with a batch in its socket
 
 BATCH_BYTES = MEGABYTE
 
 Batch = list[tuple[str, str]]  # channel, message
-_Waiting = tuple[float, str, str]  # since when, channel, message
+_Queued = tuple[float, str, str]  # time queued, channel, message
 
 
 class Outgoing:
-    """Sends what waits, in order and many in one round trip."""
+    """Sends queued messages in order, many in one round trip."""
 
     def __init__(self) -> None:
-        self._waiting: deque[_Waiting] = deque()
+        self._queue: deque[_Queued] = deque()
         self._something_to_send = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._bytes = 0
@@ -39,28 +39,28 @@ class Outgoing:
 
     def put(self, channel: str, message: str) -> None:
         """Queue a message; never waits."""
-        self._waiting.append((monotonic(), channel, message))
+        self._queue.append((monotonic(), channel, message))
         self._bytes += size_of(message)
         self._drop_stale()
-        while len(self._waiting) > CAPACITY or (self._bytes > MOST_QUEUED_BYTES and len(self._waiting) > 1):
-            # The oldest: a newer hint says how far its room is, and that is enough to fetch what was before.
+        while len(self._queue) > CAPACITY or (self._bytes > MOST_QUEUED_BYTES and len(self._queue) > 1):
+            # The oldest goes first: a newer hint of the room is enough to fetch the older changes.
             self._take()
             self._dropped += 1
         self._all_sent.clear()
         self._something_to_send.set()
 
     def refused(self) -> None:
-        """Count a message that the server does not take."""
+        """Count a message that the server refused."""
         self._dropped += 1
 
     async def all_sent(self) -> None:
-        """Wait until nothing waits, on a connection that is being used."""
+        """Wait until the queue is empty, on a connection in use."""
         await self._all_sent.wait()
 
     async def send_with(self, send: Callable[[Batch], Awaitable[None]]) -> NoReturn:
-        """Send what comes over a connection. An empty batch only asks whether it lives."""
+        """Send queued messages over a connection. An empty batch only checks that it is alive."""
         while True:
-            if not self._waiting:
+            if not self._queue:
                 self._all_sent.set()
                 self._something_to_send.clear()
                 with anyio.move_on_after(IDLE_SECONDS):
@@ -71,26 +71,26 @@ class Outgoing:
                 with anyio.fail_after(SEND_SECONDS):
                     await send([(channel, message) for _, channel, message in batch])
             except BaseException:
-                # The next connection tries again with those still fresh. To hear a hint twice does no harm.
-                self._waiting.extendleft(reversed(batch))
+                # The next connection retries the fresh ones. Hearing a hint twice does no harm.
+                self._queue.extendleft(reversed(batch))
                 self._bytes += sum(size_of(message) for _, _, message in batch)
                 raise
 
     def _drop_stale(self) -> None:
         oldest = monotonic() - FRESH_SECONDS
-        while self._waiting and self._waiting[0][0] < oldest:
+        while self._queue and self._queue[0][0] < oldest:
             self._take()
             self._dropped += 1
 
-    def _next_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
+    def _next_batch(self) -> list[_Queued]:
+        batch: list[_Queued] = []
         size = 0
-        while self._waiting and len(batch) < BATCH and size < BATCH_BYTES:
+        while self._queue and len(batch) < BATCH and size < BATCH_BYTES:
             batch.append(self._take())
             size += size_of(batch[-1][2])
         return batch
 
-    def _take(self) -> _Waiting:
-        oldest = self._waiting.popleft()
+    def _take(self) -> _Queued:
+        oldest = self._queue.popleft()
         self._bytes -= size_of(oldest[2])
         return oldest

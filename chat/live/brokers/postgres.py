@@ -14,8 +14,8 @@ from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
 
-# Bytes: NOTIFY takes less than 8,000; larger messages go in parts. The markup in a hint costs its receiver a sixth of
-# what fetching it would, and PostgreSQL nothing that could be measured.
+# Bytes: NOTIFY takes less than 8,000; larger messages go in parts. Markup in a hint costs its receiver a sixth of
+# fetching it, and PostgreSQL nothing measurable.
 LARGEST = 7_900
 ANSWER_SECONDS = 2.0  # for a single statement
 
@@ -24,8 +24,8 @@ POOLED = (
     "or let one process serve (WEB_CONCURRENCY=1 and no BROADCAST_URL)"
 )
 
-# NOTIFY commits one after the other in the whole server, and a hint need not outlive a crash. The setting is for this
-# statement's transaction only: set for the session, it would hold for the next client of a pooler, too.
+# PostgreSQL serialises all commits with a NOTIFY, and a hint need not survive a crash. The setting is for this
+# statement's transaction only: set for the session, it would apply to the next client of a pooler, too.
 _NOTIFY = """
     SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, message)
     FROM unnest($1::text[], $2::text[]) AS parts (channel, message)
@@ -41,7 +41,7 @@ class PostgresBackend(RemoteBackend[Connection]):
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
         self._url = url
-        self._begun: list[str] = []
+        self._parts: list[str] = []
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Connection]:
@@ -56,7 +56,7 @@ class PostgresBackend(RemoteBackend[Connection]):
     async def _receive(self, connection: Connection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        self._begun.clear()
+        self._parts.clear()
 
         async def ask(joined: set[str], left: set[str]) -> None:
             statements = [
@@ -69,7 +69,7 @@ class PostgresBackend(RemoteBackend[Connection]):
                     with anyio.fail_after(ANSWER_SECONDS):
                         await statement()
             except BaseException:
-                # At once, or asyncpg opens one more connection to cancel the statement.
+                # Otherwise asyncpg opens one more connection to cancel the statement.
                 connection.terminate()
                 raise
 
@@ -87,17 +87,17 @@ class PostgresBackend(RemoteBackend[Connection]):
     def _hear(self, connection: object, process_id: int, channel: str, payload: object) -> None:
         head, _, part = str(payload).partition(" ")
         if "<" in head:
-            self._begun.clear()
-        elif not self._begun:
+            self._parts.clear()
+        elif not self._parts:
             return
-        self._begun.append(part)
+        self._parts.append(part)
         if ">" in head:
-            self._incoming.put(Event(channel, "".join(self._begun)))
-            self._begun.clear()
+            self._incoming.put(Event(channel, "".join(self._parts)))
+            self._parts.clear()
 
 
 def _payloads(message: str) -> list[str]:
-    """A message in parts that NOTIFY takes, the first marked with `<`, the last with `>`.
+    """Split a message into parts small enough for NOTIFY, the first marked with `<`, the last with `>`.
 
     PostgreSQL delivers the parts of one transaction together and in order.
     """

@@ -1,7 +1,7 @@
 """The broker on Redis: pub/sub.
 
-Made of redis-py's `Connection` rather than its `Redis` or `PubSub`: those reconnect by themselves and tell nobody, and
-here a lost connection must be answered with a look at the database.
+It uses redis-py's `Connection` rather than its `Redis` or `PubSub`: those reconnect silently, and here a lost
+connection must lead to a comparison with the database.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from chat.live.brokers.remote import RemoteBackend
 logger = logging.getLogger("chat.live.brokers.broker")
 
 CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, authentication and a PING together
-SILENCE_SECONDS = 5.0  # in which Redis was asked at least once whether it lives
+SILENCE_SECONDS = 5.0  # includes at least one PING
 
 CONNECTION_OPTIONS = {
-    # RESP2: answers and messages come in the order they were sent, as plain lists, with and without channels.
+    # With RESP2, answers and messages come in the order they were sent, as plain lists.
     "protocol": 2,
     "decode_responses": False,
     "driver_info": None,
     "health_check_interval": 0,
-    # Every wait is bounded by its user. redis-py's own timeout starts a task for each send.
+    # Callers bound every wait themselves. redis-py's own timeout starts a task for each send.
     "socket_timeout": None,
     "socket_connect_timeout": CONNECT_SECONDS,
 }
@@ -47,7 +47,7 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
         super().__init__(capacity)
         options: dict[str, Any] = {**parse_url(url), **CONNECTION_OPTIONS}
         self._pool = ConnectionPool(**options)
-        self._pool.make_connection()  # a wrong option shows here, and not in the background
+        self._pool.make_connection()  # fails here for a wrong option, not later in the background
         self._is_refused = False
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
                 await connection.read_response()
             yield connection
         finally:
-            # nowait, as a frozen Redis takes no part in farewells.
+            # A frozen Redis would not answer the closing handshake.
             await connection.disconnect(nowait=True)
 
     async def _receive(self, connection: AbstractConnection) -> None:
@@ -73,14 +73,14 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
                 await connection.send_command("UNSUBSCRIBE", *left)
             if joined:
                 await connection.send_command("SUBSCRIBE", *joined)
-            # Answers come in order: after this one, all is confirmed.
+            # Answers come in order, so this one confirms all before it.
             await connection.send_command("PING")
             await answered.wait()
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow, ask, name="broker redis channels")
             while True:
-                # None is a timeout: nothing is lost, the parser goes on where it stopped.
+                # None is a timeout.
                 match await connection.read_response(timeout=SILENCE_SECONDS):
                     case None:
                         raise TimeoutError(f"no answer in {SILENCE_SECONDS:g} s")

@@ -1,4 +1,4 @@
-"""What the brokers that are servers of their own have in common: two supervised connections and two bounded queues."""
+"""The common part of brokers with a server of their own: two supervised connections and two bounded queues."""
 
 import asyncio
 from abc import abstractmethod
@@ -16,16 +16,16 @@ from chat.live.brokers.outgoing import Batch, Outgoing
 from chat.seldom import Seldom
 from chat.supervision import Failures, keep
 
-CONFIRM_SECONDS = 1.0  # how long a subscriber waits for the server to confirm
+CONFIRM_SECONDS = 1.0  # a subscriber waits this long for the server to confirm
 LAST_WORDS_SECONDS = 0.5
 AGAIN_SECONDS = 0.1
 
 
 class RemoteBackend(BroadcastBackend, Generic[Connection]):
-    """Publishes and subscribes through a server for as long as it is connected, whatever happens to that meanwhile.
+    """Publishes and subscribes through a server, and keeps working while the server comes and goes.
 
-    While the server is away nothing here waits for it or fails: channels are noted, and messages that cannot be sent
-    within a second are dropped. Once the channels stand on a new connection there is a `RESYNC`.
+    While the server is away, nothing here waits or fails: channels are noted, and messages that cannot be sent within
+    a second are dropped. Once the channels are confirmed on a new connection, a `RESYNC` follows.
     """
 
     server: ClassVar[str]
@@ -43,24 +43,24 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
 
     @abstractmethod
     def _open(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection that has shown that it lives."""
+        """Open a connection to a server that answers."""
 
     @abstractmethod
     async def _receive(self, connection: Connection) -> None:
-        """Run `_follow` and put what is heard into `_incoming`. Ends by raising."""
+        """Run `_follow` and put received messages into `_incoming`. Ends by raising."""
 
     @abstractmethod
     async def _send(self, connection: Connection, batch: Batch) -> None:
-        """Send a batch and wait for the answer, also to an empty one."""
+        """Send a batch, which may be empty, and wait for the answer."""
 
     @property
     def is_connected(self) -> bool:
-        """Whether hints come and go. The silent death of the server shows after 5 s at most."""
+        """Tell whether hints can be sent and received. A server that dies silently is noticed after 5 s at most."""
         return self._receiving.is_up and self._sending.is_up
 
     @property
     def trouble(self) -> str | None:
-        """Why the server is away; None while it answers, or before the first attempt."""
+        """The reason why the server is away; None while it answers, or before the first attempt."""
         for link in (self._receiving, self._sending):
             if link.is_away:
                 return f"{self.server} cannot be reached: {link.failure}"
@@ -68,11 +68,11 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
 
     @property
     def dropped(self) -> int:
-        """How many messages were lost here since the start: not sent in time, refused, or not taken in time."""
+        """The number of messages lost here since the start: not sent in time, refused, or not taken in time."""
         return self._outgoing.dropped + self._incoming.dropped
 
     async def connect(self) -> None:
-        """Start; the server may come later."""
+        """Start connecting; the server may come up later."""
         self._tasks = [
             self._keep(self._receiving.run, "broker receiver"),
             self._keep(self._sending.run, "broker sender"),
@@ -87,14 +87,14 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
             with anyio.move_on_after(LAST_WORDS_SECONDS if self._sending.is_up else 0):
                 await self._outgoing.all_sent()
         finally:
-            # A task group that fails at the same moment takes a cancellation with it.
+            # A task group that fails at the same moment swallows a cancellation.
             while running := [task for task in self._tasks if not task.done()]:
                 for task in running:
                     task.cancel()
                 await asyncio.wait(running, timeout=AGAIN_SECONDS)
 
     async def subscribe(self, channel: str) -> None:
-        """Return when the server has confirmed, or without it when it is away: a `RESYNC` follows when it is back."""
+        """Return when the server has confirmed, at once while it is away; a `RESYNC` follows when it is back."""
         if channel != RESYNC:
             await self._channels.join(channel, 0 if self._receiving.is_away else CONFIRM_SECONDS)
 
@@ -102,7 +102,7 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
         self._channels.leave(channel)
 
     async def publish(self, channel: str, message: str) -> None:
-        """Hand a message over to be sent; never waits for the server and never fails because of it."""
+        """Queue a message to be sent; never waits for the server and never fails because of it."""
         if channel != RESYNC:
             self._outgoing.put(channel, message)
 

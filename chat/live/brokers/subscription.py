@@ -6,7 +6,7 @@ from broadcaster._base import Subscriber, Unsubscribed
 
 
 async def messages_of(subscriber: Subscriber) -> AsyncIterator[str]:
-    """What is published to a subscription, until it ends."""
+    """Yield the messages of a subscription until it ends."""
     while True:
         try:
             event = await subscriber.get()
