@@ -1,7 +1,7 @@
 """The memory that texts take, and a budget for texts in memory at the same time.
 
 Every cache, queue and replay is bounded in bytes, because members choose how long their messages are. Each limit is a
-constant beside its cache or queue; `docs/architecture.md` lists them all.
+constant beside its cache or queue; `docs/limits.md` lists them all.
 """
 
 import sys
