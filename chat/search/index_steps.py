@@ -93,6 +93,14 @@ _TO_RETRY = text("""
         ORDER BY tried_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING message_id
 """)
+# Deleting a room locks it and then its messages. A step locks them too, as foreign keys do, but in any order. The lock
+# is a statement of its own: in the step's, it would read a newer revision than the messages the step sees.
+_HOLD = "SELECT FROM rooms WHERE id = {} FOR KEY SHARE"
+_HOLD_ROOM = text(_HOLD.format(":room_id")).bindparams(bindparam("room_id", type_=BigInteger))
+_HOLD_ROOM_OF = text(_HOLD.format("(SELECT room_id FROM messages WHERE id = :message_id)")).bindparams(
+    bindparam("message_id", type_=BigInteger)
+)
+
 _ONE = "WITH changed AS (SELECT * FROM messages WHERE id = :message_id),"
 _RETRY = text(_ONE + _KEEP + "SELECT 1").bindparams(bindparam("message_id", type_=BigInteger))
 
@@ -115,12 +123,14 @@ async def rooms_behind(connection: AsyncConnection) -> list[RoomId]:
 async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> None:
     """Index the next messages of a room: up to so many bytes, at least one message."""
     values = {"room_id": room_id, "most": MOST_MESSAGES, "most_bytes": most_bytes, "least_bytes": LEAST_BYTES}
+    await connection.execute(_HOLD_ROOM, {"room_id": room_id})
     await connection.execute(_STEP, values)
 
 
 async def set_aside(connection: AsyncConnection, room_id: RoomId, reason: str) -> MessageId | None:
     """Set the next message of a room aside with the reason why it cannot be indexed; None if there is none."""
     values = {"room_id": room_id, "reason": reason}
+    await connection.execute(_HOLD_ROOM, {"room_id": room_id})
     message_id: MessageId | None = (await connection.execute(_SET_ASIDE, values)).scalar_one_or_none()
     return message_id
 
@@ -133,4 +143,5 @@ async def message_to_retry(connection: AsyncConnection) -> MessageId | None:
 
 async def retry(connection: AsyncConnection, message_id: MessageId) -> None:
     """Try again to make a message searchable."""
+    await connection.execute(_HOLD_ROOM_OF, {"message_id": message_id})
     await connection.execute(_RETRY, {"message_id": message_id})

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
+import asyncpg
 import pytest
 
 from chat.database.engine import create_engine
+from chat.ids import RoomId
 from chat.search.index import Indexing
+from chat.search.index_steps import MOST_BYTES, step
 from tests.support.databases import execute, query, run
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
@@ -179,6 +182,25 @@ def test_deleted_messages_are_forgotten(chat: str) -> None:
         until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] == 100)
 
 
+@pytest.mark.anyio
+async def test_a_room_is_deleted_while_its_messages_are_being_indexed(chat: str) -> None:
+    write(chat, BIG, "tomatoes")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    deletion = await asyncpg.connect(chat)
+    engine = create_engine(chat)
+    async with engine.connect() as connection, anyio.create_task_group() as tasks:
+        async with deletion.transaction():
+            await deletion.execute("SELECT FROM rooms WHERE id = 1 FOR UPDATE")
+            tasks.start_soon(step, connection, RoomId(BIG), MOST_BYTES)
+            while not await deletion.fetchval(waiting):
+                await anyio.sleep(0.01)
+            await deletion.execute("DELETE FROM messages WHERE room_id = 1")
+            await deletion.execute("DELETE FROM rooms WHERE id = 1")
+    await engine.dispose()
+    await deletion.close()
+    assert query(chat, "SELECT count(*) FROM searchable")[0][0] == 0
+
+
 def test_an_administrator_sees_how_far_search_is_behind(server: ChatServer, database_url: str) -> None:
     alice: Person = first_run(server)
     assert "Search is behind" not in alice.get("/admin").text
@@ -194,4 +216,4 @@ def test_an_administrator_sees_how_far_search_is_behind(server: ChatServer, data
     holding.join()
     until(lambda: "Search is behind" not in alice.get("/admin").text)
     run(execute(database_url, "INSERT INTO unsearchable (message_id, reason) VALUES (1, 'a reason')"))
-    assert "1 message could not be made searchable" in alice.get("/admin").text
+    assert "1 message could not be indexed for search" in alice.get("/admin").text
