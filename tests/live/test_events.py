@@ -1,0 +1,131 @@
+"""Every event, told by a request to one process, shows on a page that another process serves."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import pytest
+
+from chat.live import events
+from chat.live.bus import decode, encode
+from tests.support.databases import run
+from tests.support.live_client import LiveClient
+from tests.support.people import Person, first_run, sign_up
+from tests.support.redis_server import RedisServer
+from tests.support.server import ChatServer
+
+
+@dataclass
+class House:
+    """A chat of two processes, Alice on the first one, who owns the lobby, and Bob, who is a member."""
+
+    alice: Person
+    bob: Person
+    other_url: str
+
+
+@dataclass
+class Act:
+    """What Alice does on the first process, whose page on the second shows it, and a part of the frame it gets."""
+
+    do: Callable[[House], object]
+    shows: str
+    reader: str = "bob"
+    room: int | None = 1
+
+
+def post_mentioning_bob(house: House) -> None:
+    house.alice.post(1, "hello @Bob Brown")
+
+
+def mark_read(house: House) -> None:
+    house.alice.post(1, "one more message")
+    newest = house.alice.reads(1)
+    house.bob.submit("/rooms/1/read", {"position": str(len(newest))})
+
+
+def remove_bob(house: House) -> None:
+    house.alice.submit(f"/rooms/1/members/{house.bob.id}/remove")
+
+
+def delete_room(house: House) -> None:
+    house.alice.submit("/rooms/1/delete", {"name": "Lobby"})
+
+
+def end_bobs_sessions(house: House) -> None:
+    house.bob.submit("/sign-out")
+
+
+# In an order in which each still works: the last three take the page away.
+ACTS: dict[type[events.Event], Act] = {
+    events.MessagesChanged: Act(lambda house: house.alice.post(1, "a first message"), "a first message"),
+    events.MessageCountsChanged: Act(
+        lambda house: house.alice.post(1, "a second message"), 'data-room="1" data-count="2"', room=None
+    ),
+    events.Mentioned: Act(post_mentioning_bob, '<chat-mention data-room="1" data-position="3">', room=None),
+    events.ReadPositionMoved: Act(mark_read, '<chat-read data-room="1" data-position="4">', room=None),
+    events.RoomChanged: Act(lambda house: house.alice.post(1, "/topic sailing"), "sailing"),
+    events.SidebarsChanged: Act(
+        lambda house: house.alice.submit("/direct", {"person": str(house.bob.id)}), "<chat-sidebar>", room=None
+    ),
+    events.PagesChanged: Act(
+        lambda house: house.alice.submit("/rooms", {"name": "Kitchen", "kind": "open"}), 'data-paths="/rooms"'
+    ),
+    events.PersonRenamed: Act(lambda house: house.alice.submit("/profile/name", {"name": "Alicia"}), "Alicia"),
+    events.PreferencesChanged: Act(
+        lambda house: house.alice.submit("/profile/theme", {"theme": "dark"}), 'data-theme="dark"', reader="alice"
+    ),
+    events.StatusChanged: Act(
+        lambda house: house.alice.submit("/status", {"emoji": "🌴", "text": "", "until": "always"}), "🌴"
+    ),
+    events.Typing: Act(lambda house: house.alice.submit("/rooms/1/typing"), "<chat-typing"),
+    events.PresenceChanged: Act(lambda house: house.alice.submit("/active"), 'data-online="1"'),
+    events.MembersChanged: Act(remove_bob, "<chat-left", room=None),
+    events.RoomDeleted: Act(delete_room, "<chat-left", reader="alice", room=None),
+    events.SessionsEnded: Act(end_bobs_sessions, "sign-in", room=None),
+}
+
+
+def test_every_event_has_an_act() -> None:
+    assert set(ACTS) == set(get_args(events.Event))
+
+
+def test_every_event_shows_on_a_page_of_another_process(
+    start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
+) -> None:
+    first, second = (start_server(database_url, redis_server.url) for _ in range(2))
+    house = House(first_run(first), sign_up(first, "Bob Brown"), second.url)
+
+    async def look() -> None:
+        for kind, act in ACTS.items():
+            person: Person = getattr(house, act.reader)
+            async with LiveClient(person, act.room, urls=[house.other_url]) as page:
+                seen = len(page.frames)
+                await asyncio.to_thread(act.do, house)
+                try:
+                    await page.until(lambda page=page, act=act, seen=seen: shows(page, act, seen), 20)
+                except TimeoutError:
+                    pytest.fail(f"{kind.__name__} does not show in {page.frames[seen:]}")
+
+    run(look())
+
+
+def shows(page: LiveClient, act: Act, seen: int) -> bool:
+    """Whether a frame since `seen` shows an act."""
+    return any(act.shows in frame for frame in page.frames[seen:])
+
+
+def test_an_event_is_the_same_after_its_way_through_the_broker() -> None:
+    event = events.MembersChanged(1, "<p>2 members</p>", members=(1, 2), arrived=(2,))
+    assert decode(encode(event, "a process")) == ("a process", event)
+    presence = events.PresenceChanged("a process", (1, 2), ((1, 12.5),), leaves=True)
+    assert decode(encode(presence, "a process")) == ("a process", presence)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"node": 1, "kind": "Nothing", "values": {}}', '{"node": 1, "kind": "Typing"}']
+)
+def test_a_malformed_event_is_told_apart(text: str) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+        decode(text)
