@@ -1,4 +1,4 @@
-"""Editing and deleting one's own messages, and everybody's view of it."""
+"""Authors edit and delete their messages, and every reader sees it."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from tests.support.live_client import LiveClient
 from tests.support.people import Person
 
 
-def test_ones_own_message_can_be_edited_and_deleted(alice: Person) -> None:
+def test_an_author_edits_and_deletes_their_message(alice: Person) -> None:
     alice.post(1, "helo")
     assert alice.edit(1, "hello").status_code == 200
     assert alice.reads(1) == ["hello (edited)"]
@@ -20,7 +20,7 @@ def test_ones_own_message_can_be_edited_and_deleted(alice: Person) -> None:
     assert tuple(row) == ("", 3, 1), "nothing of the text is kept"
 
 
-def test_nobody_else_can_change_it(alice: Person, bob: Person) -> None:
+def test_other_members_cannot_change_a_message(alice: Person, bob: Person) -> None:
     alice.post(1, "mine")
     assert bob.edit(1, "yours").status_code == 403
     assert bob.delete(1).status_code == 403
@@ -32,7 +32,7 @@ def test_nobody_else_can_change_it(alice: Person, bob: Person) -> None:
     assert alice.reads(1) == ["mine"]
 
 
-def test_who_has_left_the_room_cannot_change_what_they_said_there(alice: Person, bob: Person) -> None:
+def test_an_author_who_left_the_room_cannot_change_their_messages(alice: Person, bob: Person) -> None:
     bob.post(1, "before I go")
     bob.submit("/rooms/1/leave")
     assert bob.edit(1, "rewritten").status_code == 404
@@ -40,14 +40,14 @@ def test_who_has_left_the_room_cannot_change_what_they_said_there(alice: Person,
     assert alice.reads(1) == ["before I go"]
 
 
-def test_a_deleted_message_cannot_be_changed_any_more(alice: Person) -> None:
+def test_a_deleted_message_cannot_be_changed(alice: Person) -> None:
     alice.post(1, "hello")
     alice.delete(1)
     assert alice.edit(1, "back again").status_code == 404
     assert alice.delete(1).status_code == 404
 
 
-def test_an_edit_obeys_the_limits_of_a_message_and_keeps_what_was_typed(alice: Person) -> None:
+def test_an_edit_over_the_limits_is_refused_and_keeps_the_input(alice: Person) -> None:
     alice.post(1, "hello")
     answer = alice.edit(1, "x" * 10_001)
     assert answer.status_code == 422
@@ -58,14 +58,14 @@ def test_an_edit_obeys_the_limits_of_a_message_and_keeps_what_was_typed(alice: P
     assert alice.reads(1) == ["hello"]
 
 
-def test_an_edit_that_changes_nothing_is_no_change(alice: Person) -> None:
+def test_an_edit_without_changes_takes_no_revision(alice: Person) -> None:
     alice.post(1, "hello")
     assert alice.edit(1, "hello").status_code == 200
     assert query(alice.server.database_url, "SELECT revision FROM rooms WHERE id = 1")[0]["revision"] == 1
     assert alice.reads(1) == ["hello"]
 
 
-def test_changes_at_the_same_moment_leave_no_gap_in_the_revisions(alice: Person) -> None:
+def test_simultaneous_changes_leave_no_gap_in_the_revisions(alice: Person) -> None:
     alice.post(1, "hello")
     with ThreadPoolExecutor(8) as pool:
         work = [lambda n=n: alice.edit(1, f"edit {n}") for n in range(10)] + [lambda: alice.delete(1)] * 4
@@ -78,7 +78,7 @@ def test_changes_at_the_same_moment_leave_no_gap_in_the_revisions(alice: Person)
 
 
 @pytest.mark.anyio
-async def test_edits_and_deletions_reach_those_here_and_those_who_were_away(alice: Person) -> None:
+async def test_edits_and_deletions_reach_connected_and_returning_readers(alice: Person) -> None:
     for number in range(3):
         await asyncio.to_thread(alice.post, 1, f"message {number}")
     async with LiveClient(alice, 1) as here, LiveClient(alice, 1) as away:

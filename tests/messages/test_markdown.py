@@ -1,4 +1,4 @@
-"""What people type, as it is shown, and what of it never reaches a page."""
+"""Markdown: the markup it becomes, and the markup that never reaches a page."""
 
 import html
 import re
@@ -84,7 +84,7 @@ PIECES = st.sampled_from([
 
 
 @given(st.lists(PIECES, max_size=40).map("".join))
-def test_nothing_but_the_listed_markup_comes_out(text: str) -> None:
+def test_only_listed_elements_and_attributes_reach_a_page(text: str) -> None:
     for tag in re.findall(r"<[^>]*>", rendered(text)):
         name = re.match(r"</?([a-z]+)", tag)
         assert name, tag
@@ -113,14 +113,14 @@ AL = Mentionable((Named(UserId(1), "Al"),))
 
 
 @given(repeated(COSTLY), st.integers(0, 1500))
-def test_markup_has_about_four_times_the_bytes_of_its_text_at_most(text: Repeated, length: int) -> None:
+def test_markup_is_at_most_about_four_times_as_long_as_its_text(text: Repeated, length: int) -> None:
     body = text.text(length)
     size = len(body.encode())
     assert len(written(body, AL, highlighted).html.encode()) <= MARKUP_PER_BYTE * size + MARKUP_ALLOWANCE
     assert len(as_typed(body).encode()) <= MARKUP_PER_BYTE * size + 30
 
 
-def test_a_text_whose_markup_would_be_too_large_still_mentions_people() -> None:
+def test_a_text_with_too_much_markup_stays_plain_but_mentions_members() -> None:
     made = written("@Al " * 300, AL)
     assert made.html == as_typed("@Al " * 300)
     assert made.mentioned == {1}
@@ -135,12 +135,12 @@ def test_plain_text_looks_the_same_in_a_browser(text: str) -> None:
     )
 
 
-def test_adjacent_signs_of_one_colour_share_an_element() -> None:
+def test_adjacent_tokens_of_the_same_colour_share_an_element() -> None:
     assert rendered('```json\n["a","b"]\n```').count("<span") == 2
     assert rendered("```java\n" + '"""' * 3000 + "\n```").count("<span") == 1
 
 
-def test_markup_is_made_once_and_kept(alice: Person) -> None:
+def test_markup_is_rendered_once_and_stored(alice: Person) -> None:
     alice.post(1, "**one**")
     assert query(alice.server.database_url, "SELECT body_html FROM messages")[0][0] == "<p><strong>one</strong></p>"
     alice.edit(1, "_two_")

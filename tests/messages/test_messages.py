@@ -1,4 +1,4 @@
-"""Posting, history and what becomes of text."""
+"""Posting, history, and how text is cleaned and stored."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -10,7 +10,7 @@ from tests.support.databases import query
 from tests.support.people import Person, bodies, sign_up
 
 
-def test_the_same_client_id_makes_one_message_however_often_and_fast_it_comes(alice: Person) -> None:
+def test_repeated_posts_with_a_client_id_make_a_single_message(alice: Person) -> None:
     client_id = str(uuid4())
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: alice.post(1, "only once", client_id), range(16)))
@@ -21,20 +21,20 @@ def test_the_same_client_id_makes_one_message_however_often_and_fast_it_comes(al
     assert tuple(row) == (1, 1), "the losers left no gap"
 
 
-def test_another_persons_client_id_is_another_message(alice: Person) -> None:
+def test_two_authors_may_use_the_same_client_id(alice: Person) -> None:
     bob, client_id = sign_up(alice.server, "Bob Brown"), str(uuid4())
     alice.post(1, "from alice", client_id)
     bob.post(1, "from bob", client_id)
     assert alice.reads(1) == ["from alice", "from bob"]
 
 
-def test_a_repeated_client_id_in_another_room_is_not_answered_with_the_first_rooms_message(alice: Person) -> None:
+def test_a_client_id_repeated_in_another_room_reveals_no_message(alice: Person) -> None:
     other, client_id = alice.create_room("Other"), str(uuid4())
     alice.post(1, "in the lobby", client_id)
     assert alice.post(other, "elsewhere", client_id).status_code == 404
 
 
-def test_revisions_and_positions_have_no_gaps_when_many_write_at_once(alice: Person) -> None:
+def test_simultaneous_posts_leave_no_gap_in_revisions_and_positions(alice: Person) -> None:
     people = [alice, *(sign_up(alice.server, f"Person {number}") for number in range(4))]
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(lambda person: [person.post(1, f"{n}") for n in range(40)], people))
@@ -49,7 +49,7 @@ def test_revisions_and_positions_have_no_gaps_when_many_write_at_once(alice: Per
 
 
 @pytest.mark.parametrize("body", ["", "   ", "\n\n", "\r\n \t"])
-def test_an_empty_message_is_refused_next_to_the_box(alice: Person, body: str) -> None:
+def test_an_empty_message_is_refused_beside_the_box(alice: Person, body: str) -> None:
     answer = alice.post(1, body)
     assert answer.status_code == 422
     assert "Write something first" in answer.text
@@ -59,7 +59,7 @@ def test_an_empty_message_is_refused_next_to_the_box(alice: Person, body: str) -
     assert alice.reads(1) == []
 
 
-def test_ten_thousand_characters_are_fine_and_one_more_is_not(alice: Person) -> None:
+def test_a_message_has_at_most_ten_thousand_characters(alice: Person) -> None:
     assert alice.post(1, "🙂" * 10_000).status_code == 200
     answer = alice.submit("/rooms/1/messages", {"body": "é" * 10_001, "client_id": str(uuid4())})
     assert answer.status_code == 422
@@ -67,18 +67,18 @@ def test_ten_thousand_characters_are_fine_and_one_more_is_not(alice: Person) -> 
     assert "é" * 10_001 in answer.text, "what was typed is still there"
 
 
-def test_a_body_far_too_large_is_refused_unread(alice: Person) -> None:
+def test_a_far_too_large_request_is_refused_before_it_is_read(alice: Person) -> None:
     answer = alice.post(1, "x" * 300_000)
     assert answer.status_code == 413
     assert "too much at once" in answer.text
 
 
-def test_a_nul_is_replaced_and_lines_end_the_same_way(alice: Person) -> None:
+def test_a_nul_is_replaced_and_line_endings_are_normalised(alice: Person) -> None:
     assert alice.post(1, "a\x00b\r\nc").status_code == 200
     assert alice.reads(1) == ["a\ufffdb\nc"]
 
 
-def test_a_form_post_leads_back_to_the_room(alice: Person) -> None:
+def test_posting_without_javascript_leads_back_to_the_room(alice: Person) -> None:
     answer = alice.submit("/rooms/1/messages", {"body": "hello", "client_id": str(uuid4())})
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/rooms/1#m-")
@@ -111,7 +111,7 @@ def test_a_permalink_to_another_rooms_message_is_not_found(alice: Person) -> Non
     assert alice.get(f"/rooms/{other}/messages/1").status_code == 404
 
 
-def test_a_message_continues_the_one_before_only_shortly_after_it_and_by_the_same_author(alice: Person) -> None:
+def test_messages_of_an_author_are_grouped_when_close_in_time(alice: Person) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     database = alice.server.database_url
     alice.post(1, "one")
@@ -124,7 +124,7 @@ def test_a_message_continues_the_one_before_only_shortly_after_it_and_by_the_sam
     rows = query(database, "SELECT continues, starts_day, created_at FROM messages ORDER BY id")
     assert [row["continues"] for row in rows] == [False, True, False, False, False]
     one, two, three, four, _ = (row["created_at"] for row in rows)
-    # Around midnight, a day begins with another one, too.
+    # Around midnight the first message of a new day starts a group, too.
     assert [row["starts_day"] for row in rows] == [
         True,
         one.date() != two.date(),
@@ -134,7 +134,7 @@ def test_a_message_continues_the_one_before_only_shortly_after_it_and_by_the_sam
     ]
 
 
-def test_a_new_name_shows_on_messages_that_were_shown_before(alice: Person) -> None:
+def test_renaming_an_author_shows_on_their_old_messages(alice: Person) -> None:
     alice.post(1, "hello")
     assert "Alice Adams" in alice.get("/rooms/1").text.split('id="messages"')[1]
     alice.submit("/profile/name", {"name": "Alice Brook"})

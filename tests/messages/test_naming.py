@@ -1,4 +1,4 @@
-"""Where in a text a name stands."""
+"""Finding members' names in a text."""
 
 import pytest
 
@@ -27,5 +27,5 @@ EVERYBODY = Mentionable(tuple(Person(UserId(number), name) for number, name in e
         ("안녕@bobby 田中@bob.example", ["bob"]),
     ],
 )
-def test_a_name_is_found_between_letters_of_writing_without_spaces(text: str, named: list[str]) -> None:
+def test_a_name_is_found_in_scripts_without_spaces(text: str, named: list[str]) -> None:
     assert [text[start + 1 : end] for start, end in EVERYBODY.names_in(text)] == named

@@ -1,4 +1,4 @@
-"""Pinned messages: who may pin, how many, and what becomes of them."""
+"""Pinned messages: permissions, the limit, and deletion."""
 
 from tests.support.databases import execute, query, run
 from tests.support.people import Person
@@ -8,7 +8,7 @@ def pin(person: Person, message_id: int, pinned: str = "yes") -> int:
     return person.submit(f"/messages/{message_id}/pin", {"pinned": pinned}).status_code
 
 
-def test_what_is_pinned_is_found_together_the_latest_first(alice: Person, bob: Person) -> None:
+def test_pinned_messages_are_listed_newest_first(alice: Person, bob: Person) -> None:
     for text in ("the wifi", "chatter", "the plan"):
         alice.post(1, text)
     assert pin(bob, 1) == pin(alice, 3) == pin(alice, 3) == 303
@@ -28,7 +28,7 @@ def test_what_is_pinned_is_found_together_the_latest_first(alice: Person, bob: P
     assert "the new plan" not in bob.get("/rooms/1/pinned").text
 
 
-def test_a_deleted_message_is_pinned_no_longer(alice: Person) -> None:
+def test_deleting_a_message_unpins_it(alice: Person) -> None:
     alice.post(1, "gone soon")
     pin(alice, 1)
     alice.delete(1)
@@ -37,7 +37,7 @@ def test_a_deleted_message_is_pinned_no_longer(alice: Person) -> None:
     assert pin(alice, 1) == 404
 
 
-def test_only_who_writes_in_a_room_pins_there(alice: Person, bob: Person) -> None:
+def test_only_members_allowed_to_write_pin_messages(alice: Person, bob: Person) -> None:
     cellar = alice.create_room("Cellar", "closed")
     alice.post(cellar, "a secret")
     assert pin(bob, 1) == 404
@@ -56,7 +56,7 @@ def test_only_who_writes_in_a_room_pins_there(alice: Person, bob: Person) -> Non
     assert pin(alice, 2) == pin(bob, 2, "no") == pin(bob, 2) == 303
 
 
-def test_a_room_has_at_most_fifty(alice: Person) -> None:
+def test_a_room_has_at_most_fifty_pinned_messages(alice: Person) -> None:
     for number in range(52):
         alice.post(1, f"{number}")
     run(execute(alice.server.database_url, "UPDATE messages SET pinned_at = now() WHERE position <= 49"))

@@ -1,4 +1,4 @@
-"""What a notification says."""
+"""The text of a notification."""
 
 import pytest
 
@@ -22,18 +22,18 @@ def said(person: Person, room_id: int, position: int) -> str:
         ("x" * 200, "x" * 139 + "…"),
     ],
 )
-def test_a_message_is_said_in_short(alice: Person, bob: Person, body: str, words: str) -> None:
+def test_a_notification_shortens_the_message(alice: Person, bob: Person, body: str, words: str) -> None:
     bob.post(1, body)
     assert said(alice, 1, 1) == f"Bob Brown: {words}"
 
 
-def test_a_conversation_of_two_says_no_name_twice(alice: Person, bob: Person) -> None:
+def test_a_notification_of_a_direct_room_omits_the_authors_name(alice: Person, bob: Person) -> None:
     pair = bob.open_direct(alice)
     bob.post(pair, "psst")
     assert said(alice, pair, 1) == "psst"
 
 
-def test_nothing_is_said_of_what_is_gone_and_to_nobody_else(alice: Person, bob: Person) -> None:
+def test_a_deleted_message_or_a_stranger_gets_no_notification_text(alice: Person, bob: Person) -> None:
     room_id = alice.create_room("Board", "closed")
     alice.post(room_id, "secret")
     assert bob.get(f"/rooms/{room_id}/said/1").status_code == 404

@@ -1,4 +1,4 @@
-"""Rendering that takes too long is given up, and delays nobody else."""
+"""Rendering that takes too long is given up and delays no other author."""
 
 import asyncio
 import html
@@ -32,7 +32,7 @@ REPEATED = [
 
 
 def different_languages() -> list[str]:
-    """The listed languages, each once, as one may have several names."""
+    """The listed languages, each once: a language may have several names."""
     return list({get_lexer_by_name(name).name: name for name in sorted(LANGUAGES)}.values())
 
 
@@ -42,7 +42,9 @@ def groups(number: int) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("languages", groups(4), ids=" ".join)
-def test_no_program_in_any_language_keeps_others_waiting(alice: Person, bob: Person, languages: list[str]) -> None:
+def test_highlighting_a_program_in_any_language_blocks_no_other_request(
+    alice: Person, bob: Person, languages: list[str]
+) -> None:
     alice.post(1, PROGRAM)
     kept: list[str] = []
     with Silence(alice.server, bob.client, "/profile") as silence:
@@ -59,7 +61,7 @@ def test_no_program_in_any_language_keeps_others_waiting(alice: Person, bob: Per
     assert silence.answers > len(languages)
 
 
-def test_no_markup_is_many_times_its_text(alice: Person) -> None:
+def test_highlighted_markup_is_never_many_times_its_text(alice: Person) -> None:
     alice.post(1, "```java\n" + '"""\n' * 2490 + "\n```")
     alice.post(1, "```json\n" + "[1," * 3320 + "\n```")
     alice.post(1, "&" * 10_000)
@@ -70,14 +72,14 @@ def test_no_markup_is_many_times_its_text(alice: Person) -> None:
         assert markup <= MARKUP_PER_BYTE * text + MARKUP_ALLOWANCE
 
 
-def test_a_text_that_takes_too_long_stays_plain_and_mentions_nobody(alice: Person, bob: Person) -> None:
+def test_a_text_too_slow_to_render_stays_plain_and_mentions_no_member(alice: Person, bob: Person) -> None:
     body = "@Bob Brown <b> &amp; " + "http://[" * 1240
     assert bodies(alice.post(1, body).text) == [body]
     assert query(alice.server.database_url, "SELECT count(*) FROM mentions")[0][0] == 0
     alice.server.until_logged("markup_given_up")
 
 
-def test_workers_end_with_a_server_that_is_killed_and_know_no_secret(alice: Person) -> None:
+def test_workers_end_with_a_killed_server_and_hold_no_secrets(alice: Person) -> None:
     alice.post(1, PROGRAM)
     assert alice.server.process is not None
     workers = psutil.Process(alice.server.process.pid).children(recursive=True)
@@ -100,14 +102,14 @@ async def test_an_ordinary_program_is_coloured_in_every_language() -> None:
 
 
 def forge_of_this_process() -> psutil.Process:
-    """The process that forks workers; a browser of other tests may be a child of this one, too."""
+    """The process that forks workers; a browser of other tests may be a child of this process, too."""
     children = psutil.Process().children()
     (forge,) = [child for child in children if "chat.messages.worker" in " ".join(child.cmdline())]
     return forge
 
 
 @pytest.mark.anyio
-async def test_workers_that_are_killed_are_replaced_and_no_text_loses_its_colours() -> None:
+async def test_killed_workers_are_replaced_and_texts_keep_their_colours() -> None:
     async with Workshop() as workshop:
         for victim in ("worker", "both", "forge"):
             assert (await workshop.written(PROGRAM, ALICE)).html == COLOURED
@@ -123,7 +125,7 @@ async def test_workers_that_are_killed_are_replaced_and_no_text_loses_its_colour
 
 
 @pytest.mark.anyio
-async def test_a_person_who_sends_many_slow_texts_delays_only_themselves() -> None:
+async def test_an_author_of_many_slow_texts_delays_only_themselves() -> None:
     done: list[str] = []
 
     async def write(body: str, author: UserId, name: str) -> None:
@@ -151,7 +153,7 @@ async def test_texts_beyond_the_queue_stay_plain() -> None:
 
 
 @pytest.mark.anyio
-async def test_an_abandoned_answer_is_not_mistaken_for_the_next() -> None:
+async def test_a_late_answer_is_not_mistaken_for_the_next() -> None:
     async with Workshop() as workshop:
         await workshop.written(PROGRAM, ALICE)
         for pause in (0, 0.001, 0.002, 0.005, 0.05):
@@ -171,7 +173,7 @@ async def test_without_worker_processes_a_text_stays_plain(monkeypatch: pytest.M
 
 
 @pytest.mark.anyio
-async def test_a_worker_that_was_stopped_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_suspended_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat.messages.workshop.JOB_SECONDS", 2)
     async with Workshop() as workshop:
         await workshop.written(PROGRAM, ALICE)

@@ -115,7 +115,7 @@ def test_the_first_member_to_join_an_empty_room_owns_it(bob: Person, carol: Pers
     assert members_page(bob, room_id).count(OWNER) == 1
 
 
-def test_a_room_keeps_an_owner_when_its_owner_leaves_as_another_member_joins(bob: Person, carol: Person) -> None:
+def test_a_room_has_an_owner_after_a_simultaneous_leave_and_join(bob: Person, carol: Person) -> None:
     for number in range(10):
         room_id = bob.create_room(f"Workshop {number}")
         with ThreadPoolExecutor(2) as pool:
