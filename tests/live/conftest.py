@@ -1,4 +1,4 @@
-"""What the tests of the live engine share."""
+"""Shared fixtures of the live engine's tests."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.support.patience import be_patient
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Brokers lose nothing to a slow machine, in tests of other things than how they lose it."""
+    """Brokers that lose no message to a slow machine, for tests of other things."""
     be_patient(monkeypatch)

@@ -51,7 +51,7 @@ def start_balancer(servers: list[ChatServer]) -> Iterator[Callable[[str], LoadBa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_rolling_restart_under_load_loses_nothing_and_nobody_for_long(
+async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
     kind: str, servers: list[ChatServer], database_url: str, start_balancer: Callable[[str], LoadBalancer]
 ) -> None:
     address = start_balancer(kind).url
@@ -93,7 +93,7 @@ async def test_a_rolling_restart_under_load_loses_nothing_and_nobody_for_long(
     assert len(bodies) == len(set(bodies)), "nothing was posted twice"
 
 
-async def test_idle_connections_outlive_the_silence_that_proxies_allow(
+async def test_idle_connections_outlive_the_proxys_timeout(
     servers: list[ChatServer], start_balancer: Callable[[str], LoadBalancer]
 ) -> None:
     alice = first_run(servers[0])
@@ -115,7 +115,7 @@ async def test_idle_connections_outlive_the_silence_that_proxies_allow(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_half_requests_end_at_the_load_balancer_and_lock_nobody_out(
+async def test_half_requests_end_at_the_load_balancer_and_lock_no_visitor_out(
     kind: str, servers: list[ChatServer], start_balancer: Callable[[str], LoadBalancer]
 ) -> None:
     balancer = start_balancer(kind)

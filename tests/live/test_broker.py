@@ -1,4 +1,4 @@
-"""The contract of every broker, and what those between processes do while their server is killed, frozen or away."""
+"""The contract of every broker, and of brokers whose server is killed, frozen or away."""
 
 import asyncio
 import logging
@@ -74,7 +74,7 @@ async def next_message(subscriber: Subscriber, seconds: float = 10.0) -> str:
 
 
 def without_waiting(coroutine: Coroutine[object, None, Outcome]) -> Outcome:
-    """What a coroutine comes to that waits for nothing."""
+    """Return the result of a coroutine that must not wait."""
     try:
         coroutine.send(None)
     except StopIteration as end:
@@ -91,7 +91,7 @@ async def messages_before(subscriber: Subscriber, last: str) -> list[str]:
 
 @pytest.mark.usefixtures("patient")
 class TestEveryBroker:
-    async def test_the_first_to_subscribe_hears_what_is_published_right_after(self, url: str | None) -> None:
+    async def test_the_first_subscriber_hears_the_next_message(self, url: str | None) -> None:
         broker = create_broadcast(url)
         async with broker, broker.subscribe("lobby") as lobby:
             await broker.publish("lobby", "hello")
@@ -103,14 +103,14 @@ class TestEveryBroker:
                 await broker.publish("lobby", str(number))
             assert [await next_message(lobby) for _ in range(1_000)] == [str(number) for number in range(1_000)]
 
-    async def test_any_text_arrives_as_it_was(self, url: str | None) -> None:
+    async def test_any_text_arrives_unchanged(self, url: str | None) -> None:
         texts = ["Grüße 👋\r\n$3\r\nfoo", "", "x" * 100_000, "the same", "the same", "👋 " * 10_000]
         async with connected(url) as broker, broker.subscribe("the larger room: größer") as room:
             for text in texts:
                 await broker.publish("the larger room: größer", text)
             assert [await next_message(room) for _ in texts] == texts
 
-    async def test_a_channel_is_not_heard_in_another(self, url: str | None) -> None:
+    async def test_a_subscriber_hears_only_its_own_channel(self, url: str | None) -> None:
         async with (
             connected(url) as broker,
             broker.subscribe("lobby") as lobby,
@@ -131,7 +131,7 @@ class TestEveryBroker:
             assert await next_message(one) == "hello"
             assert await next_message(other) == "hello"
 
-    async def test_all_who_come_first_at_the_same_moment_hear(self, url: str | None) -> None:
+    async def test_simultaneous_first_subscribers_all_hear(self, url: str | None) -> None:
         channels = ["lobby", "lobby", *(f"room {number}" for number in range(20))]
         heard: list[str] = []
         ready = anyio.Semaphore(0)
@@ -150,7 +150,7 @@ class TestEveryBroker:
                 await broker.publish(channel, channel)
         assert sorted(heard) == sorted(channels)
 
-    async def test_who_joins_while_the_last_one_leaves_hears(self, url: str | None) -> None:
+    async def test_a_subscriber_that_joins_as_the_last_leaves_hears(self, url: str | None) -> None:
         async with connected(url) as broker:
             for number in range(30):
                 last_one = broker.subscribe("lobby")
@@ -163,7 +163,7 @@ class TestEveryBroker:
                         await broker.publish("lobby", "hello")
                         assert await next_message(lobby) == "hello"
 
-    async def test_a_channel_that_was_left_is_silent_until_one_returns(self, url: str | None) -> None:
+    async def test_a_channel_without_subscribers_is_silent_until_the_next(self, url: str | None) -> None:
         async with connected(url) as broker:
             async with broker.subscribe("lobby") as lobby:
                 await broker.publish("lobby", "before")
@@ -176,7 +176,7 @@ class TestEveryBroker:
                 await broker.publish("lobby", "after")
                 assert await next_message(lobby_again) == "after"
 
-    async def test_nobody_rings_resync_from_outside(self, url: str | None) -> None:
+    async def test_a_published_resync_is_ignored(self, url: str | None) -> None:
         async with (
             connected(url) as broker,
             broker.subscribe(RESYNC) as resync,
@@ -188,7 +188,7 @@ class TestEveryBroker:
             with pytest.raises(TimeoutError):
                 await next_message(resync, 0.1)
 
-    async def test_an_overflow_gives_way_to_one_resync_and_delivery_goes_on(self, url: str | None) -> None:
+    async def test_a_full_queue_is_replaced_by_a_single_resync(self, url: str | None) -> None:
         backend = create_broadcast(url, capacity=10).backend
         await backend.connect()
         try:
@@ -207,7 +207,7 @@ class TestEveryBroker:
         finally:
             await backend.disconnect()
 
-    async def test_who_does_not_listen_holds_a_bounded_number_of_messages_and_is_told_so(self, url: str | None) -> None:
+    async def test_a_slow_subscriber_holds_a_bounded_queue_and_gets_resync(self, url: str | None) -> None:
         broker = create_broadcast(url, capacity=10)
         async with broker, broker.subscribe("lobby") as lobby, broker.subscribe(RESYNC) as resync:
             if url:
@@ -221,7 +221,7 @@ class TestEveryBroker:
             assert [await next_message(lobby) for _ in range(5)] == ["20", "21", "22", "23", "24"]
             assert broker.dropped == 20
 
-    async def test_leaving_ends_every_task(self, url: str | None) -> None:
+    async def test_closing_a_broker_ends_its_tasks(self, url: str | None) -> None:
         before = asyncio.all_tasks()
         async with connected(url) as broker, broker.subscribe("lobby"):
             assert all(task.get_name().startswith("broker") for task in asyncio.all_tasks() - before)
@@ -231,7 +231,7 @@ class TestEveryBroker:
 
 @pytest.mark.usefixtures("patient")
 class TestTwoProcesses:
-    async def test_what_one_publishes_the_other_hears(self, machine: Machine) -> None:
+    async def test_a_process_hears_messages_of_another(self, machine: Machine) -> None:
         async with (
             connected(machine.url) as here,
             connected(machine.url) as there,
@@ -240,7 +240,7 @@ class TestTwoProcesses:
             await here.publish("lobby", "hello")
             assert await next_message(lobby) == "hello"
 
-    async def test_the_last_words_of_one_that_leaves_are_heard(self, machine: Machine) -> None:
+    async def test_the_last_messages_of_a_closing_process_are_heard(self, machine: Machine) -> None:
         words = [str(number) for number in range(3 * BATCH)]
         async with connected(machine.url) as there, there.subscribe("lobby") as lobby:
             async with connected(machine.url) as here:
@@ -250,7 +250,7 @@ class TestTwoProcesses:
 
 
 class TestServerAway:
-    async def test_one_started_before_it_hears_resync_and_then_everything(
+    async def test_a_process_started_before_its_server_hears_resync_then_messages(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         machine.kill()
@@ -265,7 +265,7 @@ class TestServerAway:
             assert await next_message(lobby) == "hello"
 
     @pytest.mark.usefixtures("patient")
-    async def test_its_crash_is_answered_with_resync_and_every_channel_is_heard_again(self, machine: Machine) -> None:
+    async def test_after_a_server_crash_resync_comes_and_every_channel_works(self, machine: Machine) -> None:
         async with (
             connected(machine.url) as broker,
             broker.subscribe(RESYNC) as resync,
@@ -284,7 +284,7 @@ class TestServerAway:
                 assert await next_message(attic) == f"attic {crash}"
 
     @pytest.mark.usefixtures("patient")
-    async def test_channels_joined_and_left_meanwhile_are_as_wished_when_it_is_back(self, machine: Machine) -> None:
+    async def test_subscriptions_changed_during_an_outage_hold_after_it(self, machine: Machine) -> None:
         async with connected(machine.url) as broker, broker.subscribe(RESYNC) as resync:
             async with broker.subscribe("attic"):
                 machine.kill()
@@ -298,14 +298,14 @@ class TestServerAway:
                 await broker.publish("lobby", "hello")
                 assert await next_message(lobby) == "hello"
 
-    async def test_publishing_meanwhile_neither_waits_nor_fails_and_is_counted(self, machine: Machine) -> None:
+    async def test_publishing_during_an_outage_returns_at_once_and_is_counted(self, machine: Machine) -> None:
         async with connected(machine.url) as broker:
             machine.kill()
             for _ in range(100):
                 without_waiting(broker.publish("lobby", "hello"))
             await until(lambda: broker.dropped == 100)
 
-    async def test_a_process_that_leaves_as_it_dies_waits_for_nothing(self, machine: Machine) -> None:
+    async def test_closing_during_an_outage_does_not_wait(self, machine: Machine) -> None:
         for _ in range(3):
             machine.start()
             broker = create_broadcast(machine.url)
@@ -317,7 +317,7 @@ class TestServerAway:
             assert leaving.done()
 
     @pytest.mark.usefixtures("patient")
-    async def test_more_than_can_wait_pushes_out_the_oldest(self, machine: Machine) -> None:
+    async def test_a_full_outgoing_queue_drops_the_oldest_messages(self, machine: Machine) -> None:
         machine.kill()
         broker = create_broadcast(machine.url)
         async with broker:
@@ -325,7 +325,7 @@ class TestServerAway:
                 await broker.publish("lobby", str(number))
             assert broker.dropped == 7
 
-    async def test_its_return_is_not_followed_by_a_flood_of_old_messages(
+    async def test_no_flood_of_old_messages_follows_an_outage(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with (
@@ -344,7 +344,7 @@ class TestServerAway:
             assert await messages_before(lobby, "new") == []
 
     @pytest.mark.usefixtures("patient")
-    async def test_the_log_has_a_line_for_its_loss_and_one_for_its_return(
+    async def test_the_log_has_a_line_for_the_outage_and_a_line_for_its_end(
         self, machine: Machine, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG, "chat.live.brokers.broker")
@@ -368,7 +368,7 @@ class TestServerAway:
 
 @pytest.mark.usefixtures("patient")
 class TestConnectionCut:
-    async def test_a_cut_subscription_is_answered_with_resync_and_delivery(self, machine: Machine) -> None:
+    async def test_after_a_cut_subscription_resync_and_messages_arrive(self, machine: Machine) -> None:
         async with (
             connected(machine.url) as broker,
             broker.subscribe(RESYNC) as resync,
@@ -382,7 +382,7 @@ class TestConnectionCut:
 
 
 class TestServerFrozen:
-    async def test_it_is_noticed_and_its_thaw_answered_with_resync_and_delivery(
+    async def test_a_frozen_server_is_noticed_then_resync_and_messages_arrive(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with (
@@ -400,7 +400,7 @@ class TestServerFrozen:
             await broker.publish("lobby", "new")
             assert await next_message(lobby) == "new"
 
-    async def test_its_thaw_is_not_followed_by_a_flood_of_old_messages(
+    async def test_no_flood_of_old_messages_follows_a_thaw(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with connected(machine.url) as broker, broker.subscribe("lobby") as lobby:
@@ -417,7 +417,7 @@ class TestServerFrozen:
             await broker.publish("lobby", "new")
             assert len(await messages_before(lobby, "new")) <= 3 * BATCH, "what was on its way when it froze"
 
-    async def test_subscribing_and_leaving_do_not_hang_with_it(self, machine: Machine) -> None:
+    async def test_subscribing_and_leaving_do_not_hang_with_a_frozen_server(self, machine: Machine) -> None:
         async with connected(machine.url) as broker:
             machine.pause()
             started = time.monotonic()
@@ -428,7 +428,7 @@ class TestServerFrozen:
         assert time.monotonic() - started < 10
 
 
-async def test_connections_that_die_silently_are_noticed_and_replaced(
+async def test_silently_dead_connections_are_noticed_and_replaced(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = Proxy(machine.port)
@@ -440,7 +440,7 @@ async def test_connections_that_die_silently_are_noticed_and_replaced(
     ):
         proxy.fall_silent()
         proxy.blackhole = True
-        # Both, by the bounds that matter here; what follows is about delivery.
+        # Both brokers, within the bounds that matter here; the rest of the test is about delivery.
         await until(lambda: broker.backend._receiving.is_away and broker.backend._sending.is_away, 20)
         be_patient(monkeypatch)
         proxy.blackhole = False

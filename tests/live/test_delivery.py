@@ -47,7 +47,7 @@ async def test_twenty_readers_on_two_processes_get_a_thousand_messages_in_order(
 
 
 async def seconds_until_read(author: Person, reader: LiveClient, words: str) -> list[float]:
-    """How long each of some messages, posted one after the other, takes to a reader.
+    """Return how long each of several messages, posted in turn, takes to a reader.
 
     Without the first: it may come right before its reader's process compares the room with the database, which makes
     good for a lost hint. Each of the others comes right after such a comparison when there are no hints.
@@ -87,7 +87,7 @@ async def test_with_redis_dead_messages_still_cross_processes_within_two_seconds
         assert his.inserted == sorted(set(his.inserted))
 
 
-async def test_a_reader_that_was_away_gets_what_it_missed_and_nothing_twice(alice: Person) -> None:
+async def test_a_returning_reader_gets_missed_messages_once(alice: Person) -> None:
     async with LiveClient(alice, 1) as reader:
         for number in range(5):
             await asyncio.to_thread(alice.post, 1, f"message {number}")
@@ -117,7 +117,7 @@ async def _already_loaded() -> None:
     """The page was loaded before."""
 
 
-async def test_signing_out_closes_that_sessions_sockets_on_every_process_and_no_others(
+async def test_signing_out_closes_only_that_sessions_sockets_on_every_process(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -137,7 +137,7 @@ async def test_signing_out_closes_that_sessions_sockets_on_every_process_and_no_
         assert other.connections == 1
 
 
-async def test_whom_another_process_removes_sees_the_room_close(
+async def test_a_member_removed_on_another_process_sees_the_room_close(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -154,11 +154,11 @@ async def test_whom_another_process_removes_sees_the_room_close(
         await here.until(lambda: here.closed_with == 4403)
         assert "Lobby was deleted" in here.frames[-1]
         await hers.until(lambda: hers.closed_with == 4403)
-        # Whichever comes first: the notice through Redis, or her process's own look at who is a member.
+        # Either the notice through Redis ends it, or her process's own check of the members.
         assert re.search("Lobby was deleted|You are no longer in this room", hers.frames[-1])
 
 
-async def test_a_lost_notice_is_made_good(
+async def test_a_lost_notice_is_repaired(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -172,7 +172,7 @@ async def test_a_lost_notice_is_made_good(
         await his.until(lambda: his.closed_with == 4403)
 
 
-async def test_who_is_online_survives_the_death_of_a_process(
+async def test_members_go_offline_when_their_process_dies(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -184,7 +184,7 @@ async def test_who_is_online_survives_the_death_of_a_process(
         await hers.until(lambda: 'id="online"' in hers.frames[-1] and "Bob Brown" not in hers.frames[-1], within=25)
 
 
-async def test_a_room_one_may_not_see_is_closed_as_not_found_whether_it_exists_or_not(alice: Person) -> None:
+async def test_a_socket_to_a_closed_room_is_refused_like_one_to_a_missing_room(alice: Person) -> None:
     bob = await asyncio.to_thread(sign_up, alice.server, "Bob Brown")
     secret = await asyncio.to_thread(alice.create_room, "Secret", "closed")
     answers = []

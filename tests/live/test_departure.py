@@ -1,4 +1,4 @@
-"""A process that is told to end."""
+"""Processes that are shutting down."""
 
 import asyncio
 import signal
@@ -30,7 +30,7 @@ main(["serve"])
 
 
 def leaves_in(server: ChatServer, seconds: float, readers: int) -> None:
-    """Start a server again as one that takes so long to send so many readers away."""
+    """Restart a server with this duration of sending this many readers away."""
     server.stop()
     server.command = ["-c", SERVE.format(seconds=seconds, rate=readers / seconds)]
     server.start()
@@ -44,7 +44,7 @@ async def readiness_while_leaving(server: ChatServer) -> int:
     return status
 
 
-async def test_a_restart_tells_pages_to_come_back(alice: Person) -> None:
+async def test_a_restart_tells_pages_to_reconnect(alice: Person) -> None:
     async with LiveClient(alice, 1) as reader:
         await asyncio.to_thread(alice.server.stop)
         await reader.until(lambda: reader.closed_with is not None)
@@ -54,7 +54,7 @@ async def test_a_restart_tells_pages_to_come_back(alice: Person) -> None:
         await reader.until_shows("back")
 
 
-async def test_a_leaving_process_sends_its_many_readers_away_in_small_groups(alice: Person) -> None:
+async def test_a_process_shutting_down_disconnects_readers_in_small_groups(alice: Person) -> None:
     leaves_in(alice.server, seconds=4, readers=40)
     async with AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(LiveClient(alice, 1)) for _ in range(40)]
@@ -72,7 +72,7 @@ async def test_a_leaving_process_sends_its_many_readers_away_in_small_groups(ali
         assert 0.5 < max(left) - min(left) < 10
 
 
-async def test_while_it_leaves_it_serves_pages_and_forms_but_no_new_sockets_and_is_not_ready(alice: Person) -> None:
+async def test_a_process_shutting_down_serves_pages_but_no_new_sockets(alice: Person) -> None:
     leaves_in(alice.server, seconds=30, readers=10)
     async with AsyncExitStack() as stack:
         for _ in range(10):
@@ -94,14 +94,14 @@ async def test_while_it_leaves_it_serves_pages_and_forms_but_no_new_sockets_and_
         assert await asyncio.to_thread(alice.server.stop) == 0
 
 
-async def test_a_second_signal_ends_it_without_further_ado(alice: Person) -> None:
+async def test_a_second_signal_ends_a_process_at_once(alice: Person) -> None:
     leaves_in(alice.server, seconds=30, readers=10)
     async with AsyncExitStack() as stack:
         for _ in range(10):
             await stack.enter_async_context(LiveClient(alice, 1))
         assert alice.server.process is not None
         alice.server.process.send_signal(signal.SIGINT)
-        # Two signals that a process has not taken yet are one.
+        # A process merges two signals that it has not taken yet.
         assert await readiness_while_leaving(alice.server) == 503
         asked = time.monotonic()
         alice.server.process.send_signal(signal.SIGINT)
@@ -109,7 +109,7 @@ async def test_a_second_signal_ends_it_without_further_ado(alice: Person) -> Non
         assert time.monotonic() - asked < 15, "it would have taken half a minute to send them away"
 
 
-async def test_a_stalled_reader_does_not_keep_it_from_ending(alice: Person) -> None:
+async def test_a_stalled_reader_does_not_block_a_shutdown(alice: Person) -> None:
     client = LiveClient(alice, 1)
     await client.load()
     address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={client.after}&epoch={client.epoch}"
@@ -121,7 +121,7 @@ async def test_a_stalled_reader_does_not_keep_it_from_ending(alice: Person) -> N
         assert time.monotonic() - started < 25
 
 
-async def test_a_database_that_hangs_does_not_keep_it_from_ending(
+async def test_a_hanging_database_does_not_block_a_shutdown(
     start_server: Callable[..., ChatServer], postgres_server: PostgresServer
 ) -> None:
     server = start_server(postgres_server.url, GRACE="8")

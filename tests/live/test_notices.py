@@ -1,4 +1,4 @@
-"""What people are told, whenever their page gets its connection."""
+"""Notices sent before a page has its connection."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from tests.support.people import Person
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_was_told_while_a_page_was_on_its_way_reaches_it(alice: Person, bob: Person, carol: Person) -> None:
+async def test_a_new_connection_replays_recent_notices(alice: Person, bob: Person, carol: Person) -> None:
     def happens() -> None:
         alice.post(1, "what about you, @Bob Brown?")
         alice.submit("/messages/1/pin", {"pinned": "yes"})
@@ -33,7 +33,7 @@ def heard(page: LiveClient) -> set[str]:
     return set(re.findall(r"<chat-(mention|sidebar|news)", "".join(page.frames)))
 
 
-def test_who_is_dismissed_before_the_connection_stands_is_sent_away_when_it_does() -> None:
+def test_a_member_removed_before_their_page_connects_is_sent_away() -> None:
     closed: list[bool] = []
     queue: asyncio.Queue[bytes] = asyncio.Queue()
     reader = Reader(SessionId(1), UserId(1), RoomId(1))

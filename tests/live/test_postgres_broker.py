@@ -1,4 +1,4 @@
-"""What only the broker on PostgreSQL does."""
+"""The broker on PostgreSQL."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.support.server import ChatServer
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient")]
 
 
-async def test_a_stranger_on_the_same_database_neither_rings_resync_nor_stops_delivery(database_url: str) -> None:
+async def test_foreign_notifications_neither_cause_resync_nor_stop_delivery(database_url: str) -> None:
     async with (
         connected(database_url) as broker,
         broker.subscribe(RESYNC) as resync,

@@ -1,4 +1,4 @@
-"""What only the broker on Redis does."""
+"""The broker on Redis."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.support.redis_server import RedisServer
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("patient")]
 
 
-async def test_a_stranger_on_the_same_redis_neither_rings_resync_nor_stops_delivery(redis_server: RedisServer) -> None:
+async def test_foreign_messages_neither_cause_resync_nor_stop_delivery(redis_server: RedisServer) -> None:
     async with (
         connected(redis_server.url) as broker,
         broker.subscribe(RESYNC) as resync,
@@ -24,7 +24,7 @@ async def test_a_stranger_on_the_same_redis_neither_rings_resync_nor_stops_deliv
             await next_message(resync, 0.1)
 
 
-async def test_a_channel_that_nobody_hears_any_more_is_left_at_redis_too(redis_server: RedisServer) -> None:
+async def test_a_channel_without_subscribers_is_unsubscribed_at_redis(redis_server: RedisServer) -> None:
     async with connected(redis_server.url) as broker:
         async with broker.subscribe("lobby"):
             assert redis_server.command("PUBSUB", "CHANNELS") == [b"lobby"]
@@ -46,7 +46,7 @@ async def test_refusals_are_counted_and_logged_once_and_the_connection_is_kept(
         assert await messages_before(lobby, "allowed") == []
 
 
-async def test_confirmations_that_come_late_bring_one_resync(
+async def test_late_confirmations_cause_a_single_resync(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "CONFIRM_SECONDS", 0.3)
@@ -65,7 +65,7 @@ async def test_confirmations_that_come_late_bring_one_resync(
                 await next_message(resync, 0.1)
 
 
-async def test_messages_that_meet_a_cut_connection_still_arrive_and_in_order(redis_server: RedisServer) -> None:
+async def test_messages_sent_on_a_cut_connection_arrive_in_order(redis_server: RedisServer) -> None:
     async with connected(redis_server.url) as broker, broker.subscribe("lobby") as lobby:
         for number in range(0, 30, 10):
             redis_server.command("CLIENT", "KILL", "TYPE", "normal")
@@ -76,6 +76,6 @@ async def test_messages_that_meet_a_cut_connection_still_arrive_and_in_order(red
         assert broker.dropped == 0
 
 
-async def test_a_url_that_is_not_of_redis_is_refused_at_once() -> None:
+async def test_a_url_without_a_redis_scheme_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="redis://"):
         create_broadcast("http://localhost")

@@ -48,7 +48,7 @@ async def test_two_servers_share_a_redis_with_a_self_signed_certificate(
     assert "REDIS_TLS_VERIFY" not in one.log + two.log
 
 
-async def test_an_untrusted_certificate_is_logged_with_the_setting_that_accepts_it(
+async def test_an_untrusted_certificate_is_logged_with_the_setting_to_accept_it(
     start_server: Callable[..., ChatServer], database_url: str, redis_with_tls: str
 ) -> None:
     server = start_server(database_url, redis_with_tls)
@@ -90,7 +90,7 @@ async def test_a_certificate_is_checked_unless_the_setting_says_no(url: str, ver
     create_broadcast(chosen)
 
 
-async def test_a_broker_that_stays_away_is_logged_again_and_again_and_costs_no_time(
+async def test_a_long_outage_of_a_broker_is_logged_repeatedly_and_blocks_no_post(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seldom, "PAUSE_SECONDS", 1.0)
@@ -105,7 +105,7 @@ async def test_a_broker_that_stays_away_is_logged_again_and_again_and_costs_no_t
         await until(lambda: len(reminders()) >= 2)
         assert "Check REDIS_URL or BROADCAST_URL" in reminders()[0]
         assert "Redis cannot be reached" in str(broker.trouble)
-        # Each channel is joined at once; otherwise fifty of them would take fifty seconds.
+        # Each subscription returns at once; fifty that wait would take fifty seconds.
         with anyio.fail_after(20):
             for number in range(50):
                 async with broker.subscribe(f"room {number}"):

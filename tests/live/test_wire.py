@@ -1,4 +1,4 @@
-"""What we take from the inside of uvicorn, and readers that do not read."""
+"""Frames written through uvicorn's internals, and readers that stall."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from tests.torture.stalled import stall
 pytestmark = pytest.mark.anyio
 
 
-def test_uvicorn_is_the_one_the_wire_was_written_for() -> None:
+def test_uvicorn_has_the_version_the_wire_was_written_for() -> None:
     assert uvicorn.__version__ == "0.54.0"
 
 
@@ -30,7 +30,7 @@ def test_frames_of_every_length_are_well_formed(size: int) -> None:
     assert text_of(encode_frame("x" * size)) == "x" * size
 
 
-def test_a_frame_upserts_what_is_new_and_morphs_what_is_old() -> None:
+def test_a_frame_adds_new_messages_and_morphs_old_messages() -> None:
     new = MessageChange(MessageId(9), Revision(12), Revision(12), "<li>new</li>")
     old = MessageChange(MessageId(3), Revision(4), Revision(13), "<li>edited</li>")
     text = text_of(frame_of_changes([new, old], Revision(11), Revision(13)))
@@ -41,7 +41,7 @@ def test_a_frame_upserts_what_is_new_and_morphs_what_is_old() -> None:
     )
 
 
-async def test_a_reader_that_stalls_is_dropped_and_delays_nobody(alice: Person) -> None:
+async def test_a_stalled_reader_is_dropped_and_delays_no_other(alice: Person) -> None:
     stalled = LiveClient(alice, 1)
     await stalled.load()
     address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={stalled.after}&epoch={stalled.epoch}"
@@ -66,11 +66,11 @@ async def test_a_reader_that_stalls_is_dropped_and_delays_nobody(alice: Person) 
 
 
 def established(process: psutil.Process) -> list[object]:
-    """The server's connections to clients: the reader's, and the author's kept-alive one."""
+    """The server's connections to clients: the reader's socket and the author's kept-alive connection."""
     return [c for c in process.net_connections("tcp") if c.status == psutil.CONN_ESTABLISHED]
 
 
-async def test_many_stalled_readers_cost_little_and_are_dropped(alice: Person) -> None:
+async def test_many_stalled_readers_use_little_memory_and_are_dropped(alice: Person) -> None:
     result = await stall(alice, readers=200, stalled=20, seconds=30, size=8_000)
     assert result.missing == 0, "the others have everything"
     assert result.grown_by < 64 * 2**20
@@ -80,7 +80,7 @@ async def test_many_stalled_readers_cost_little_and_are_dropped(alice: Person) -
     assert result.left_in < 25
 
 
-async def test_a_page_that_sends_a_flood_of_frames_is_ended_at_once_and_delays_nobody(alice: Person) -> None:
+async def test_a_page_flooding_frames_is_ended_at_once_and_delays_no_reader(alice: Person) -> None:
     address = f"{alice.server.url.replace('http', 'ws')}/live"
     cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
     process = psutil.Process(alice.server.process.pid)
