@@ -1,4 +1,4 @@
-"""Slash commands: what begins with a / and a name is done rather than said."""
+"""Slash commands: texts that begin with a / and a command's name."""
 
 import re
 from dataclasses import dataclass
@@ -51,20 +51,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A command that leads to a message with this text."""
+    """The outcome of a command that posts this text as a message."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class GoTo:
-    """A command that leads to another page."""
+    """The outcome of a command that opens another page."""
 
     path: str
 
 
 def order_in(body: str) -> Order | None:
-    """Return the command that a text is; None when it is a message."""
+    """Return the command in a text; None when the text is a message."""
     match = _COMMAND.fullmatch(body.strip("\r\n").rstrip())
     return Order(match[1].lower(), (match[2] or "").strip()) if match else None
 
@@ -102,7 +102,7 @@ async def _change_room(
 ) -> Said | GoTo:
     async with reading(database) as connection:
         room = await room_of_member(connection, visitor, room_id)
-        # Both post a message about it: a member who may not post may not do it either.
+        # Both post a message about it, so a member who may not post may not use them.
         refusal = await why_refused(connection, visitor, room_id) if order.name in ("topic", "invite") else None
     if refusal is not None:
         raise refusal

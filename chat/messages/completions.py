@@ -1,4 +1,4 @@
-"""What can be meant by a word that is being typed: `:tad`, `@ali`, `/to`."""
+"""Completions of a word being typed: `:tad`, `@ali`, `/to`."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A line of the list: what is put into the text, and what stands beside it."""
+    """A line of the list: the text to insert, and its label."""
 
     text: str
     label: str
@@ -27,7 +27,7 @@ class Completion:
 
 
 async def completions_of(connection: AsyncConnection, visitor: Visitor, room_id: RoomId, word: str) -> list[Completion]:
-    """What `word`, with its first character, can become in one's room; the best first."""
+    """Return the completions of `word`, which includes its first character, in a room; the best first."""
     kind, query = word[:1], word[1:]
     if kind == ":" and query:
         return [Completion(found.character, f":{found.name}:", found.character) for found in find_emoji(query, MOST)]

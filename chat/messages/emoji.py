@@ -1,10 +1,10 @@
-"""Emoji by their names, as people know them from elsewhere (`:tada:`), and a choice to pick from."""
+"""Emoji by their shortcodes (`:tada:`), and the choice shown in the picker."""
 
 import re
 from dataclasses import dataclass
 from functools import cache
 
-VARIANT = "\ufe0f"  # behind a sign: the emoji of it is meant, which is not always said
+VARIANT = "\ufe0f"  # variation selector 16, which shows a character as an emoji; often left out
 
 _SHORTCODE = re.compile(r":[a-z0-9_+\-]+:")
 # fmt: off
@@ -22,23 +22,26 @@ OFTEN = [
 
 @dataclass(frozen=True, slots=True)
 class Emoji:
-    """An emoji and what one types for it, without the colons."""
+    """An emoji and its shortcode, without the colons."""
 
     character: str
     name: str
 
 
 def with_emoji(text: str) -> str:
-    """`text` with every `:name:` of an emoji replaced by the emoji."""
+    """Return `text` with every shortcode replaced by its emoji."""
     if not _SHORTCODE.search(text):
         return text
-    import emoji  # noqa: PLC0415  ten megabytes, for those who use it
+    import emoji  # noqa: PLC0415  takes ten megabytes
 
     return emoji.emojize(text, language="alias", variant="emoji_type")
 
 
 def find_emoji(query: str, limit: int) -> list[Emoji]:
-    """Those whose name contains `query`; first those that begin with it, first the often used, first the short."""
+    """Return emoji whose name contains `query`.
+
+    Names that begin with it come first, then often used emoji, then short names.
+    """
     query = query.lower().strip(": ").replace(" ", "_")
     often = set(OFTEN)
     ranked = sorted(
@@ -54,13 +57,13 @@ def find_emoji(query: str, limit: int) -> list[Emoji]:
 
 
 def shortcodes(character: str) -> list[str]:
-    """What one types for an emoji, with the colons; nothing for anything else."""
+    """Return the shortcodes of an emoji, with the colons; none for other text."""
     bare = character.rstrip(VARIANT)
     return [f":{found.name.lower()}:" for found in _all() if found.character.rstrip(VARIANT) == bare]
 
 
 def often_used() -> list[Emoji]:
-    """The choice one sees before one searches."""
+    """Return the emoji that the picker shows before a search."""
     names: dict[str, str] = {}
     for found in _all():
         names.setdefault(found.character, found.name)
@@ -68,7 +71,7 @@ def often_used() -> list[Emoji]:
 
 
 def is_emoji(text: str) -> bool:
-    """Whether `text` is one emoji and nothing else."""
+    """Tell whether `text` is exactly one emoji."""
     import emoji  # noqa: PLC0415
 
     return emoji.is_emoji(text)

@@ -1,4 +1,4 @@
-"""What one can write, as the help shows it: typed on one side, shown on the other."""
+"""Examples of formatting for the help page: the text typed, and how it is shown."""
 
 from functools import cache
 
@@ -19,5 +19,5 @@ _TYPED = (
 
 @cache
 def examples() -> list[tuple[str, str]]:
-    """What is typed, and its markup."""
+    """Return pairs of a text and its markup."""
     return [(typed, written(typed, colours=highlighted).html) for typed in _TYPED]

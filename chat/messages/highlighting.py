@@ -1,7 +1,7 @@
 """Syntax highlighting of code in messages, by Pygments.
 
-Some of its lexers take quadratic time or worse, within a single regular expression that only the end of the process
-interrupts. So messages are highlighted only in `chat.messages.worker`.
+Some of its lexers take quadratic time or worse within a single regular expression, which nothing can interrupt but
+killing the process. So messages are highlighted only in `chat.messages.worker`.
 """
 
 import re
@@ -16,26 +16,26 @@ LANGUAGES = frozenset({
     "rs", "scala", "sh", "shell", "sql", "swift", "toml", "ts", "typescript", "xml", "yaml", "yml",
 })
 # fmt: on
-# Pygments' short names of what the style sheet knows a colour for; everything finer falls back to the first letter.
+# Pygments' short names of the tokens that the style sheet colours; finer ones fall back to the first letter.
 CLASSES = {"hl-c", "hl-k", "hl-m", "hl-s", "hl-nb", "hl-nc", "hl-nf", "hl-nt", "hl-gd", "hl-gi"}
 
 _FENCE = re.compile(r"(?:```|~~~)[ \t]*(\w+)")
 
 
 def has_colours(body: str) -> bool:
-    """Whether a text holds code in a language that is highlighted."""
+    """Tell whether a text holds code in a language that is highlighted."""
     return any(language.lower() in LANGUAGES for language in _FENCE.findall(body))
 
 
 def highlighted(code: str, language: str, _attributes: str) -> str:
-    """The markup of a program, or "" for one in a language we do not know, which is then shown as it is."""
+    """Return the markup of a program; "" in an unknown language, whose programs are shown as they are."""
     if language.lower() not in LANGUAGES:
         return ""
-    from pygments import lex  # noqa: PLC0415  a server process needs it for nothing but the page of help
+    from pygments import lex  # noqa: PLC0415  a server process needs it only for the help page
     from pygments.lexers import get_lexer_by_name  # noqa: PLC0415
     from pygments.token import STANDARD_TYPES  # noqa: PLC0415
 
-    # Markdown and similar languages would choose further lexers, of all there are, by the text.
+    # Lexers of Markdown and similar languages load any further lexer that the text names.
     lexer = get_lexer_by_name(language.lower(), stripnl=False, handlecodeblocks=False)
     parts = []
     for colour, tokens in groupby(lex(code, lexer), key=lambda token: _colour(STANDARD_TYPES.get(token[0], ""))):
@@ -45,7 +45,7 @@ def highlighted(code: str, language: str, _attributes: str) -> str:
 
 
 def load_languages() -> None:
-    """Load all languages: the first use of one takes up to 0.2 seconds, which must not count for a text."""
+    """Load all languages, because the first use of a language takes up to 0.2 seconds of a text's time limit."""
     for language in LANGUAGES:
         highlighted("x", language, "")
 

@@ -1,4 +1,4 @@
-"""A room's history: pages by position, and what has changed since a revision."""
+"""A room's history: pages by position, and the changes since a revision."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, se
 from chat.models import installation, messages, rooms
 
 PAGE = 50
-# A reader who misses more reloads the page, which costs less.
+# A reader further behind reloads the page, which costs less.
 MOST_REPLAYED = 512 * KILOBYTE
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Consecutive messages of a room. `older` and `newer` are where the next page would continue, or None."""
+    """Consecutive messages of a room. `older` and `newer` are the positions of the next pages, None at the ends."""
 
     messages: list[Message]
     older: Position | None
@@ -30,7 +30,7 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class ChangedMessages:
-    """Messages changed after a revision, in order of revision. Everything up to `revision` is covered."""
+    """Messages changed after a revision, in order of revision, complete up to `revision`."""
 
     messages: list[Message]
     revision: Revision
@@ -39,7 +39,7 @@ class ChangedMessages:
 async def newest_page(
     connection: AsyncConnection, room_id: RoomId, size: int = PAGE
 ) -> tuple[HistoryPage, Revision] | None:
-    """The end of a room's history and the room's revision, of the same moment; None when there is no such room."""
+    """Return a room's newest messages and its revision at the same moment; None when there is no such room."""
     newest = _messages_in(room_id).order_by(messages.c.position.desc()).limit(size)
     shown = cut(newest, MOST_ON_A_PAGE, by="position", descending=True).subquery()
     statement = (
@@ -56,7 +56,7 @@ async def newest_page(
 
 
 async def message_at(connection: AsyncConnection, room_id: RoomId, position: Position) -> Message | None:
-    """One message of a room, unless it is deleted."""
+    """Return the message at a position; None when it is deleted."""
     statement = select_messages().where(
         messages.c.room_id == room_id, messages.c.position == position, messages.c.deleted_at.is_(None)
     )
@@ -67,19 +67,19 @@ async def message_at(connection: AsyncConnection, room_id: RoomId, position: Pos
 async def page_before(
     connection: AsyncConnection, room_id: RoomId, position: Position | None, size: int = PAGE
 ) -> HistoryPage:
-    """The messages just before `position`, or the newest ones."""
+    """Return the messages just before `position`, or the newest."""
     found = await _found_before(connection, room_id, position, size)
     return _page(found, await _message_count(connection, room_id))
 
 
 async def page_after(connection: AsyncConnection, room_id: RoomId, position: Position, size: int = PAGE) -> HistoryPage:
-    """The messages just after `position`."""
+    """Return the messages just after `position`."""
     found = await _found_after(connection, room_id, position, size)
     return _page(found, await _message_count(connection, room_id))
 
 
 async def page_around(connection: AsyncConnection, room_id: RoomId, message_id: MessageId) -> HistoryPage:
-    """The messages around one of them; raises `NotFound` when it is not in the room."""
+    """Return the messages around one of them; raises `NotFound` when it is not in the room."""
     where = select(messages.c.position).where(messages.c.id == message_id, messages.c.room_id == room_id)
     position = (await connection.execute(where)).scalar_one_or_none()
     if position is None:
@@ -92,10 +92,10 @@ async def page_around(connection: AsyncConnection, room_id: RoomId, message_id: 
 async def changes_since(
     connection: AsyncConnection, room_id: RoomId, after: Revision, limit: int
 ) -> ChangedMessages | None:
-    """All messages changed after a revision; None when they are more than `limit`, more than a replay may have of
-    bytes, or there is no such room.
+    """Return all messages changed after a revision.
 
-    The room's revision comes from the same snapshot as the messages, so that "nothing more up to here" is true.
+    None when they are more than `limit`, have more bytes than a replay may, or there is no such room. The room's
+    revision comes from the same snapshot as the messages, so that they are complete up to it.
     """
     changed = _messages_in(room_id).where(messages.c.revision > after).order_by(messages.c.revision).limit(limit + 1)
     shown = cut(changed, MOST_REPLAYED, by="revision").subquery()
@@ -112,7 +112,7 @@ async def changes_since(
 
 
 async def heads_of(connection: AsyncConnection, room_ids: Collection[RoomId]) -> tuple[str, dict[RoomId, Revision]]:
-    """The installation's epoch and how far each of these rooms is."""
+    """Return the installation's epoch and the revision of each of these rooms."""
     statement = select(installation.c.epoch, rooms.c.id, rooms.c.revision).outerjoin_from(
         installation, rooms, is_one_of(rooms.c.id, room_ids)
     )

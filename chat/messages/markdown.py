@@ -1,8 +1,8 @@
-"""From what a person typed to safe markup: CommonMark without what a chat has no use for, made once when it is written.
+"""Markdown to safe markup: CommonMark without the parts a chat has no use for, rendered once when it is posted.
 
-Two walls stand between a text and the page: markdown-it writes markup for what it knows and escapes the rest, and nh3
-lets through only the elements, attributes and classes listed here. Nothing that htmx or a style sheet listens to can be
-typed.
+Two walls stand between a text and the page. markdown-it writes markup for the syntax it knows and escapes the rest.
+nh3 lets through only the elements, attributes and classes listed here, so nobody can type an attribute of htmx or a
+class of the style sheets.
 """
 
 import html
@@ -44,7 +44,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What somebody has written, as it is shown, and whom it names."""
+    """A text as it is shown, and the people it mentions."""
 
     html: Markup
     mentioned: frozenset[UserId] = frozenset()
@@ -58,8 +58,8 @@ Colours = Callable[[str, str, str], str]  # the markup of code in a language, or
 def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | None = None) -> Written:
     """Render a text as markup; mentioned names link to their people.
 
-    Markup that is many times its text loses its colours first, and then all else. Only what `is_brief` takes no time
-    worth mentioning: `chat.messages.workshop` is for other texts.
+    Markup many times larger than its text loses its colours first, and then all formatting. Only texts that are
+    `is_brief` are quick; `chat.messages.workshop` renders all others.
     """
     made = _written(body, mentionable, colours)
     if colours and _is_too_large(made, body):
@@ -68,13 +68,13 @@ def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | Non
 
 
 def is_brief(body: str) -> bool:
-    """Whether a text is short and harmless, so that it is rendered within a few milliseconds."""
+    """Tell whether a text is short and harmless, so that it is rendered within a few milliseconds."""
     return len(body) < SHORT and sum(map(body.count, _SYNTAX)) < MOST_SYNTAX and not has_colours(body)
 
 
 def as_typed(body: str) -> Markup:
     """Render a text without any formatting, at most four bytes for each character: the fallback."""
-    # An & before anything but a letter, a digit or a # is no character reference (HTML, 13.2.5.72).
+    # An & is a character reference only before a letter, a digit or a # (HTML, 13.2.5.72).
     text = _REFERENCE.sub("&amp;", body).replace("<", "&lt;")
     return Markup(f'<p class="typed">{text}</p>')  # noqa: S704  escaped
 
@@ -105,18 +105,18 @@ def _written(body: str, mentionable: Mentionable, colours: Colours | None) -> Wr
 
 
 def plain(markup: str, without: Collection[str] = ()) -> str:
-    """The words of a message's markup in one line, less what stands in some elements."""
+    """Return the text of a message's markup in one line, without the elements named in `without`."""
     words = nh3.clean(markup, tags=set(), attributes={}, clean_content_tags=set(without))
     return " ".join(html.unescape(words).split())
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Return a text escaped, so that Markdown shows it as it is."""
     return _PUNCTUATION.sub(r"\\\1", text)
 
 
 def unescaped(text: str) -> str:
-    """Text without the backslashes that Markdown does not show."""
+    """Return a text without Markdown's backslash escapes."""
     return _ESCAPED.sub(r"\1", text)
 
 
@@ -129,9 +129,9 @@ class _Markdown(MarkdownIt):
 def _markdown() -> MarkdownIt:
     markdown = _Markdown("commonmark", {"html": False, "breaks": True, "linkify": True})
     markdown.enable(["strikethrough", "linkify"])
-    # A line that begins with a # or ends with --- is a line; what is indented is no program; pictures are files.
+    # No headings, no code by indentation, no pictures.
     markdown.disable(["heading", "lheading", "hr", "image", "reference", "code", "html_block", "html_inline"])
-    # Only what says that it is an address is one: "notes.md" and "so.then" are not.
+    # Only addresses with a scheme become links: "notes.md" and "so.then" do not.
     markdown.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False})
     markdown.block.ruler.before("paragraph", "answer", _ends_quote, {"alt": ["blockquote"]})
     markdown.core.ruler.push("links", _links)
@@ -142,9 +142,9 @@ def _markdown() -> MarkdownIt:
 
 
 def _ends_quote(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A line without a > is what one says oneself, not the quote's, as CommonMark has it.
+    """End a quote at the first line without a >, where CommonMark would let it continue.
 
-    Only quotes ask, and only about such lines, whether something else begins there.
+    markdown-it calls this for such lines only, to ask whether another block begins there.
     """
     return silent
 
@@ -156,7 +156,7 @@ def _links(state: StateCore) -> None:
 
 
 def _with_links_to_see(children: Sequence[Token]) -> Iterator[Token]:
-    """A link that leads nowhere stands as it was typed, and one without words shows its address."""
+    """Show links without an address as they were typed, and links without a text by their address."""
     address = ""
     for place, child in enumerate(children):
         if child.type == "link_open":
@@ -188,7 +188,7 @@ def _mentions(state: StateCore) -> None:
 
 
 def _with_mentions(children: Sequence[Token], env: EnvType, *, is_quoted: bool) -> Iterator[Token]:
-    # Whom a quoted message names has been told. Whose it is stands at its head, before the way back to it.
+    # Names in a quoted message were mentioned there. Its author, at its head before the link back, is mentioned here.
     tells = not is_quoted or _is_way_back(children[1:2])
     links = 0
     for place, child in enumerate(children):
@@ -219,7 +219,7 @@ def _mention(name: str, env: EnvType, *, tells: bool) -> str:
 
 
 def _link_open(renderer: RendererHTML, tokens: Sequence[Token], place: int, options: OptionsDict, env: EnvType) -> str:
-    """Other people's pages open beside the chat, its own in place."""
+    """Open links to other sites in a new tab, links into the chat in place."""
     if str(tokens[place].attrGet("href")).startswith("/"):
         return renderer.renderToken(tokens, place, options, env)
     tokens[place].attrSet("target", "_blank")

@@ -1,4 +1,4 @@
-"""Who can be meant by a name in a message."""
+"""The people that a message can mention, and finding their names in its text."""
 
 import re
 from collections import defaultdict
@@ -11,8 +11,8 @@ from chat.text import SYLLABIC
 
 EVERYBODY = "room"
 
-# Between letters of Kana, Han and Hangul no space tells where a name begins or ends. Here text is not folded: to those
-# that are searched for one by one come single jamo and half widths, and 々 and its like and rare Han.
+# Kana, Han and Hangul are written without spaces around names. Text is not folded here as it is for search, so single
+# jamo, half widths, iteration marks like 々, and rare Han are added.
 _UNSPACED = SYLLABIC + "\u3005-\u3007\u1100-\u11ff\u3130-\u318f\uff66-\uffdc\U00020000-\U0003ffff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _BEGINS = re.compile(rf"(?<!{_LETTER}|@)@")
@@ -21,7 +21,7 @@ _GOES_ON = re.compile(_LETTER)
 
 @dataclass(frozen=True)
 class Mentionable:
-    """Who can be meant in a message: people by name, and all of them together where the author may call all."""
+    """The people that a message can mention by name, and whether its author may mention all of the room."""
 
     people: tuple[Person, ...] = ()
     everybody: bool = False
@@ -29,8 +29,8 @@ class Mentionable:
     def names_in(self, text: str) -> Iterator[tuple[int, int]]:
         """Find the names in a text, including the @: the longest name after each @ that begins a word.
 
-        In writing without spaces a word begins and ends anywhere: `ねえ@田中さん`. Names are looked up rather than put
-        into an expression, which takes its time for each of a thousand names at each of ten thousand signs.
+        In writing without spaces a word begins and ends anywhere: `ねえ@田中さん`. Names are looked up in a
+        dictionary: a regular expression would try each of a thousand names at each of ten thousand @.
         """
         end = 0
         for found in _BEGINS.finditer(text):
@@ -45,7 +45,7 @@ class Mentionable:
                     break
 
     def named(self, name: str) -> list[Person]:
-        """Those of this name, in any case; none for everybody."""
+        """Return the people of this name in any case; none for `EVERYBODY`."""
         return self._by_name.get(name.lower(), [])
 
     @cached_property
@@ -59,6 +59,6 @@ class Mentionable:
 
     @cached_property
     def _lengths(self) -> list[int]:
-        """How long a name can be, the longest first."""
+        """The lengths of the names, the longest first."""
         lengths = {len(person.name) for person in self.people} | ({len(EVERYBODY)} if self.everybody else set())
         return sorted(lengths, reverse=True)

@@ -1,4 +1,4 @@
-"""Who is meant by `@name` and `@room`, and the list of what one was mentioned in."""
+"""Mentions by `@name` and `@room`, and the list of a reader's mentions."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ PAGE = 30
 
 
 async def write(database: AsyncEngine, workshop: Workshop, author: Visitor, room_id: RoomId, body: str) -> Written:
-    """A text as it is kept and shown, and whom it mentions besides its author."""
+    """Render a text as it is stored and shown, and find the people it mentions besides its author."""
     if "@" not in body:
         return await workshop.written(body, author.id)
     async with reading(database) as connection:
@@ -47,7 +47,7 @@ async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id:
 
 
 async def may_call_everybody(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
-    """Whether somebody may mention everybody in a room."""
+    """Tell whether an author may mention everyone in a room."""
     statement = (
         select(memberships.c.role, rooms.c.kind)
         .join(rooms, rooms.c.id == memberships.c.room_id)
@@ -65,7 +65,7 @@ async def _everybody_in(connection: AsyncConnection, room_id: RoomId) -> set[Use
 async def change_mentions(
     connection: AsyncConnection, message: Message, user_ids: Collection[UserId]
 ) -> tuple[frozenset[UserId], frozenset[UserId]]:
-    """Let a message mention these people and nobody else; whom it did not before, and whom it does no longer."""
+    """Let a message mention exactly these people; return those added and those removed."""
     others = (mentions.c.message_id == message.id) & ~is_one_of(mentions.c.user_id, user_ids)
     left = delete(mentions).where(others).returning(mentions.c.user_id)
     gone = frozenset((await connection.execute(left)).scalars())
@@ -80,7 +80,7 @@ async def change_mentions(
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A message that mentions one, and the room it stands in."""
+    """A message that mentions the reader, and its room."""
 
     message: Message
     room_name: str
@@ -89,14 +89,14 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class MentionsPage:
-    """Mentions, the newest first. `further` is where the next page continues, None when there is none."""
+    """Mentions, the newest first. The next page continues at `further`, None at the end."""
 
     mentions: list[Mention]
     further: MessageId | None
 
 
 async def mentions_of(connection: AsyncConnection, visitor: Visitor, before: MessageId | None) -> MentionsPage:
-    """A page of the messages that mention the visitor, in rooms they are still in."""
+    """Return a page of the messages that mention the visitor, in rooms they are still in."""
     statement = (
         select_messages()
         .add_columns(rooms.c.kind, rooms.c.name.label("room_name"), memberships.c.read_position)

@@ -14,22 +14,22 @@ from chat.memory import KILOBYTE, size_of
 from chat.models import messages, users
 
 MOST_NAMES = 20
-# Bytes of markup, and one more message: a page of ordinary messages has a tenth of it, and one of the longest messages
-# has fewer of them.
+# Bytes of markup before the last message. A page of ordinary messages has a tenth of it; a page of the longest has
+# fewer messages.
 MOST_ON_A_PAGE = 256 * KILOBYTE
-REACTIONS_WEIGH = 4  # times the bytes they have in the database: people there are numbers, here they have names
+REACTIONS_WEIGH = 4  # times their bytes in the database, which holds ids where the markup has names
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """An emoji under a message, and who put it there, in that order."""
+    """An emoji under a message, and the people who reacted with it, in order."""
 
     emoji: str
     people: tuple[Person, ...]
 
     @property
     def names(self) -> str:
-        """Who they are, in words."""
+        """The people's names as a phrase."""
         names = [person.name for person in self.people[:MOST_NAMES]]
         more = len(self.people) - len(names)
         return ", ".join(names) + (f" and {more} more" if more else "")
@@ -37,8 +37,10 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `continues` and `starts_day` were settled when it was posted, so its markup never depends on
-    what stands before it on a page."""
+    """A message. `continues` and `starts_day` are set when it is posted.
+
+    So its markup never depends on the message before it on a page.
+    """
 
     id: MessageId
     room_id: RoomId
@@ -57,11 +59,11 @@ class Message:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in memory."""
+        """Estimate its bytes in memory."""
         return size_of(self.body) + KILOBYTE + 100 * sum(len(reaction.people) for reaction in self.reactions)
 
 
-# The names of who reacted, beside `messages`; for most messages there is nothing to look up.
+# The names of the people who reacted, beside `messages`; most messages need no look-up.
 _REACTING = """
     CASE WHEN messages.reactions <> '[]' THEN (
         SELECT jsonb_object_agg(person.id, person.name) FROM users AS person WHERE person.id IN (
@@ -73,15 +75,15 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 
 
 def select_messages() -> Select[Any]:
-    """Messages with their authors, to be narrowed and ordered by the caller and read by `message_from`."""
+    """Return a `select` of messages with their authors; callers filter and order it and read rows by `message_from`."""
     return select(messages, REACTING, users.c.name.label("author_name")).join(users, users.c.id == messages.c.author_id)
 
 
 def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
-    """Return the first rows of a `select_messages` whose markup fits into so many bytes; at least one.
+    """Return the first rows of a `select_messages` whose markup fits into `most_bytes`; at least one.
 
-    `by` is the column that `asked` is ordered by. `bytes_in_all` and `asked_in_all` say how much of them there is, with
-    the rows that are cut off. PostgreSQL knows how long a text is without reading it.
+    `by` is the column that `asked` is ordered by. `bytes_in_all` and `asked_in_all` count bytes and rows with those
+    that are cut off. PostgreSQL knows the length of a text without reading it.
     """
     found = asked.subquery()
     size = func.octet_length(found.c.body_html) + REACTIONS_WEIGH * func.octet_length(cast(found.c.reactions, Text))
@@ -93,12 +95,12 @@ def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = Fals
 
 
 def message_from(row: Row[Any]) -> Message:
-    """The message in a row of `select_messages`."""
+    """Return the message in a row of `select_messages`."""
     return Message(
         id=row.id,
         room_id=row.room_id,
         author=Person(row.author_id, row.author_name),
-        body=Markup(row.body_html),  # noqa: S704  sanitised when made
+        body=Markup(row.body_html),  # noqa: S704  sanitised when rendered
         continues=row.continues,
         starts_day=row.starts_day,
         position=row.position,

@@ -1,4 +1,4 @@
-"""The newest page of each room that is visited, kept rendered until the room changes."""
+"""A cache of the newest page of each visited room, rendered, until the room changes."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -19,7 +19,7 @@ KEPT_BYTES = 16 * MEGABYTE  # some 200 rooms, of about 50 kilobytes each, with t
 
 @dataclass(frozen=True, slots=True)
 class NewestPage:
-    """The end of a room's history as it is at a revision."""
+    """A room's newest messages at a revision."""
 
     page: HistoryPage
     revision: Revision
@@ -27,12 +27,12 @@ class NewestPage:
 
     @property
     def size(self) -> int:
-        """The bytes it takes in memory."""
+        """Its bytes in memory."""
         return size_of(self.html) + sum(message.size for message in self.page.messages)
 
 
 class NewestPages:
-    """The newest page of the rooms visited last. A room's revision tells whether what is kept is still true."""
+    """The newest page of the rooms visited last. A room's revision tells whether a cached page is current."""
 
     def __init__(self) -> None:
         self._kept: LRUCache[tuple[UUID, int, RoomId], NewestPage] = LRUCache(
@@ -42,7 +42,7 @@ class NewestPages:
     async def at(
         self, connection: AsyncConnection, installation: Installation, room_id: RoomId, revision: Revision
     ) -> NewestPage:
-        """The end of a room that is known to have reached `revision`; raises `NotFound` when the room has gone."""
+        """Return the newest page of a room at `revision` or later; raises `NotFound` when the room was deleted."""
         key = installation.epoch, installation.people_revision, room_id
         kept = self._kept.get(key)
         if kept is None or kept.revision < revision:

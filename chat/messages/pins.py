@@ -1,4 +1,4 @@
-"""Pinning messages, so that everybody in a room finds them again."""
+"""Pinning messages, so that all members of a room find them again."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ MOST_PINNED = 50
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A pinned message, and the name of who pinned it, "" when they are gone."""
+    """A pinned message, and the name of the member who pinned it, "" when their account is deleted."""
 
     message: Message
     by: str
 
 
 async def pin(change: Change, visitor: Visitor, message_id: MessageId, *, pinned: bool) -> Message:
-    """Pin a message or unpin it, as every member may who may post in the room.
+    """Pin or unpin a message; every member who may post in the room may do so.
 
     Raises `NotFound` when the visitor may not see the message, and `Forbidden` when they may not pin it, the room is
     archived, or it has 50 pins already.
@@ -36,7 +36,7 @@ async def pin(change: Change, visitor: Visitor, message_id: MessageId, *, pinned
     if message.is_pinned == pinned:
         return message
     room = await room_of_member(change.connection, visitor, message.room_id)
-    # Only under the room's lock is the number of pins certain.
+    # The number of pins is certain only under the room's lock.
     revision = await next_revision(change.connection, room.id)
     if not may_post(visitor, room):
         raise Forbidden("Only members who may post in this room can pin its messages.")
@@ -50,14 +50,14 @@ async def pin(change: Change, visitor: Visitor, message_id: MessageId, *, pinned
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """Pinned messages, the latest pin first, and how many come after them on further pages."""
+    """Pinned messages, the latest pin first, and the number of pins on further pages."""
 
     pins: list[Pinned]
     more: int
 
 
 async def pinned_in(connection: AsyncConnection, room_id: RoomId, skipped: int = 0) -> Pins:
-    """The pinned messages of a room after the first `skipped`: all of them, unless they are very long."""
+    """Return the pinned messages of a room after the first `skipped`: all of them, unless they are very long."""
     who = users.alias("who")
     statement = (
         select_messages()

@@ -1,4 +1,4 @@
-"""Posting: validate, authorise, one statement, commit. Messages that come at the same moment share the last two."""
+"""Posting: validate, authorise, one statement, commit. Messages posted at the same moment share the last two."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -34,16 +34,16 @@ from chat.rooms.room import Room, may_manage, may_post, room_of_member
 LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
 MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
-# While it is rendered and stored, a post takes about so many times the memory of its text.
+# While it is rendered and stored, a post takes about this many times the memory of its text.
 MOST_BYTES_UNDER_WAY = 16 * MEGABYTE
 TIMES_ITS_BODY = 10
-# A connection that died without a word must not hold everybody's messages until the kernel gives it up.
+# A connection that died silently must not hold up all messages until the kernel's timeout.
 COMMIT_SECONDS = 10
 
 # One statement, because a room's row lock held across round trips costs four times the throughput. The locks, taken in
 # the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
-# order; ids and times are taken under them, so they are in that order too. Slow mode touches one's own membership, in
-# slow rooms only: of two posts at the same moment the second waits there, looks again, and finds it comes too soon.
+# order; ids and times are taken under them, so they are in that order too. In slow rooms a post also updates its
+# author's membership: of two posts at the same moment, the second waits for that row and then finds itself too soon.
 _POST = (
     text("""
     WITH asked AS (
@@ -130,7 +130,7 @@ _POST = (
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What somebody wants to post."""
+    """A message to be posted."""
 
     author: Visitor
     room_id: RoomId
@@ -149,7 +149,7 @@ class Posted:
 
 
 def checked_body(body: str) -> str:
-    """What a person typed, as it is kept; raises `InvalidInput` when it is empty or too long."""
+    """Return a typed text as it is stored; raises `InvalidInput` when it is empty or too long."""
     body = body.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
     if not body.strip():
         raise InvalidInput(body="Write something first.")
@@ -159,7 +159,7 @@ def checked_body(body: str) -> str:
 
 
 async def why_refused(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
-    """What stands in the way of a post: `NotFound`, or `InvalidInput` that says what; None when nothing does."""
+    """Return the reason why a post is refused: `NotFound`, or `InvalidInput` with its text; None when it is allowed."""
     try:
         room = await room_of_member(connection, author, room_id)
     except NotFound as missing:
@@ -184,13 +184,13 @@ async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) ->
 
 
 def how_much_more(seconds: int) -> str:
-    """A time to wait in words: from two minutes on in minutes."""
+    """Return a time to wait in words: in minutes from two minutes up."""
     count, unit = (seconds, "second") if seconds < 120 else (math.ceil(seconds / 60), "minute")
     return f"{count} more {unit}{'' if count == 1 else 's'}"
 
 
 class Posting:
-    """Where messages come in. Those that come while others are being committed share the next commit."""
+    """Posts messages. Those that arrive during a commit share the next one."""
 
     def __init__(self, database: AsyncEngine, workshop: Workshop, begin: BeginChange) -> None:
         self._database = database
@@ -205,10 +205,10 @@ class Posting:
         self._under_way = Budget(MOST_BYTES_UNDER_WAY)
 
     async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
-        """Post a message; committed and announced when this returns. A repeat answers with the first message.
+        """Post a message, and return it once committed and published. A repeated request returns the first message.
 
-        Raises `InvalidInput` for the body, or where the author may not post there, or not yet, and `NotFound` when the
-        author is not in the room.
+        Raises `InvalidInput` for the body, or when the author may not post there at all or not yet, and `NotFound` when
+        the author is not in the room.
         """
         body = checked_body(body)
         async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
@@ -220,16 +220,16 @@ class Posting:
             made = await self._commit(posts)
         except DBAPIError as error:
             if len(posts) > 1:
-                # One of them is at fault, or there twice: the others must not pay for it.
+                # One post is at fault or a repeat; retried one by one, the others succeed.
                 return [answer for post in posts for answer in await self._post_and_publish([post])]
             if not isinstance(error, IntegrityError):
                 raise
-            # The same request came to another process at the same moment, and has won.
+            # Another process has just committed the same request.
             made = {}
         return [made.get((post.author.id, post.client_id)) or await self._earlier(post) for post in posts]
 
     async def _commit(self, posts: list[Post]) -> dict[tuple[int, UUID], Posted]:
-        """Insert the posts and tell the rooms' readers; return what was made, by author and client id."""
+        """Insert the posts and tell the rooms' readers; return the new messages by author and client id."""
         values = {
             "author_ids": [post.author.id for post in posts],
             "author_names": [post.author.name for post in posts],
@@ -238,7 +238,7 @@ class Posting:
             "client_ids": [post.client_id for post in posts],
             "bodies": [post.body for post in posts],
             "bodies_html": [str(post.written.html) for post in posts],
-            # asyncpg has no arrays of arrays of different lengths.
+            # As comma-separated text, because asyncpg has no arrays of arrays of different lengths.
             "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
         }
         async with time_limit(COMMIT_SECONDS), self._begin() as change:
@@ -278,9 +278,9 @@ def _events(
     mentioned: Sequence[Collection[UserId]],
     members: Mapping[RoomId, Sequence[UserId]],
 ) -> Iterable[Event]:
-    """Render new messages, by room and position, and return what they are to open pages.
+    """Render new messages, sorted by room and position, and return their events.
 
-    `mentioned` are the people in each of them; `members` those of rooms in which one of them is the first.
+    `mentioned` are the people mentioned in each; `members` are the members of rooms that got their first message.
     """
     crash_point("after_commit")
     if epoch is None:
@@ -294,5 +294,5 @@ def _events(
         if people:
             yield Mentioned(tuple(people), message.room_id, message.position)
     for user_ids in members.values():
-        # A direct room shows in the sidebars of the others from its first message on.
+        # A direct room appears in the other members' sidebars with its first message.
         yield SidebarsChanged(tuple(user_ids))

@@ -1,4 +1,4 @@
-"""Answering: what one answers to, in short, with the way back to it."""
+"""Quoting a message in an answer, shortened and with a link back to it."""
 
 from chat.messages.markdown import escaped
 from chat.messages.message import Message
@@ -8,7 +8,7 @@ MOST_LINES = 5
 
 
 def quoted(message: Message, body: str) -> str:
-    """The beginning of an answer to a message: its author, a link to it, its first lines, less what it quotes."""
+    """Return the beginning of an answer: the message's author, a link to it, its first lines without its own quotes."""
     lines = [line for line in body.splitlines() if not line.startswith(">")]
     said = "\n".join(lines).strip()
     short = "\n".join(said.splitlines()[:MOST_LINES])[:LONGEST].rstrip()

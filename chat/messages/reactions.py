@@ -1,4 +1,4 @@
-"""Answering a message with an emoji: one click joins those who did, another leaves them."""
+"""Reacting to a message with an emoji: the first click adds the member's reaction, the second removes it."""
 
 from typing import TypedDict
 
@@ -18,7 +18,7 @@ MOST_KINDS = 20
 
 
 class Kept(TypedDict):
-    """A kind of reaction as its message's row holds it."""
+    """An emoji and the people who reacted with it, as the message's row holds them."""
 
     emoji: str
     by: list[UserId]
@@ -27,8 +27,8 @@ class Kept(TypedDict):
 async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:
     """Add the visitor's reaction to a message, or take it back.
 
-    Raises `NotFound` when they may not see the message, `Forbidden` when its room is archived, and `InvalidInput` for
-    what is no emoji or one kind too many.
+    Raises `NotFound` when they may not see the message, `Forbidden` when its room is archived, and `InvalidInput` when
+    `emoji` is not an emoji or the message has too many kinds of them.
     """
     if not is_emoji(emoji):
         raise InvalidInput(emoji="Choose an emoji.")
@@ -41,7 +41,7 @@ async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: 
 
 
 def toggled(reactions: list[Kept], emoji: str, user_id: UserId) -> list[Kept]:
-    """The reactions with one person's taken out where it was there, put in where it was not; in order of appearance."""
+    """Return the reactions with a person's removed if it was there, and added if not; in order of appearance."""
     changed: list[Kept] = []
     is_known = False
     for reaction in reactions:

@@ -1,4 +1,4 @@
-"""A message as markup."""
+"""Rendering messages as markup."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -23,7 +23,7 @@ _kept: LRUCache[Message, _Rendered] = LRUCache(KEPT_BYTES, getsizeof=lambda rend
 
 
 def markup_of(message: Message) -> Markup:
-    """The message rendered once, the same for every reader and every page."""
+    """Return a message's markup, which is the same for every reader and every page."""
     kept = _kept.get(message)
     if kept is None:
         html = Markup(fragment("messages/_message.html", message=message))  # noqa: S704  rendered, escaped
@@ -34,10 +34,10 @@ def markup_of(message: Message) -> Markup:
 
 
 def markup_of_page(messages: Iterable[Message]) -> Markup:
-    """Consecutive messages as they stand on a page."""
+    """Return the markup of consecutive messages on a page."""
     return Markup("\n\n").join(map(markup_of, messages))
 
 
 def as_change(message: Message) -> MessageChange:
-    """The message as the live engine carries it."""
+    """Return a message as the live engine carries it."""
     return MessageChange(message.id, message.posted_revision, message.revision, markup_of(message))

@@ -1,4 +1,4 @@
-"""Revising messages: every change to one that its room's readers have seen, but not the posting of it."""
+"""Revising messages: every change to a posted message."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _EPOCH = select(installation.c.epoch).scalar_subquery().label("epoch")
 async def revise(change: Change, message: Message, revision: Revision, **values: object) -> Message:
     """Give a message new values and the revision of its room that `next_revision` returned; tell the room's readers.
 
-    Raises `NotFound` when it has been deleted a moment ago.
+    Raises `NotFound` when it has just been deleted.
     """
     one = messages.c.id == message.id
     revised = update(messages).where(one, messages.c.deleted_at.is_(None)).values(revision=revision, **values)
@@ -48,7 +48,7 @@ async def revise(change: Change, message: Message, revision: Revision, **values:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A message and the text that replaces its own; `written` is None when it is the same text."""
+    """A message and its new text; `written` is None when the text is unchanged."""
 
     message: Message
     body: str
@@ -58,7 +58,7 @@ class Edit:
 async def prepare_edit(
     database: AsyncEngine, workshop: Workshop, author: Visitor, message_id: MessageId, body: str
 ) -> Edit:
-    """Check and render an author's new text for `edit_message`, which holds locks and so should not take long.
+    """Check and render an author's new text before `edit_message`, which holds locks and must be quick.
 
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
@@ -72,7 +72,7 @@ async def prepare_edit(
 
 
 async def edit_message(change: Change, edit: Edit) -> Message:
-    """Put an edited text in place of a message's own; raises `NotFound` and `Forbidden`."""
+    """Replace a message's text by the edited one; raises `NotFound` and `Forbidden`."""
     if edit.written is None:
         return edit.message
     revision = await next_revision(change.connection, edit.message.room_id)
@@ -83,7 +83,7 @@ async def edit_message(change: Change, edit: Edit) -> Message:
 
 
 async def delete_message(change: Change, visitor: Visitor, message_id: MessageId) -> Message:
-    """Delete a message for everybody. A tombstone stays, so that the deletion reaches readers who were away.
+    """Delete a message for all readers. A tombstone stays, so that the deletion reaches readers who were offline.
 
     Raises `NotFound` and `Forbidden`.
     """
@@ -138,7 +138,7 @@ async def readable_message(connection: AsyncConnection, visitor: Visitor, messag
 async def own_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:
     """Return a message the visitor may edit, and its text as typed.
 
-    Raises `NotFound` when they may not see it or it is deleted, and `Forbidden` when it is somebody else's.
+    Raises `NotFound` when they may not see it or it is deleted, and `Forbidden` when it is another author's.
     """
     message, body = await readable_message(connection, visitor, message_id)
     if message.author.id != visitor.id:
@@ -147,5 +147,5 @@ async def own_message(connection: AsyncConnection, visitor: Visitor, message_id:
 
 
 def may_delete(visitor: Visitor, message: Message) -> bool:
-    """Whether the visitor may delete a message: its author and administrators may."""
+    """Tell whether the visitor may delete a message: its author and administrators may."""
     return message.author.id == visitor.id or visitor.is_administrator

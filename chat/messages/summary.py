@@ -1,4 +1,4 @@
-"""What a notification says of a message."""
+"""The text of a notification about a message."""
 
 from chat.messages.markdown import plain
 from chat.messages.message import Message
@@ -8,8 +8,8 @@ LENGTH = 140  # characters; no system shows more
 
 
 def in_short(room: Room, message: Message) -> str:
-    """The beginning of a message as plain text, with who wrote it where the room's name does not say so."""
-    # What an answer quotes is known to whom it tells.
+    """Return the beginning of a message as plain text, with its author unless the room is named for them."""
+    # The reader of an answer knows the message it quotes.
     words = plain(message.body, {"blockquote"}) or plain(message.body)
     if len(words) > LENGTH:
         words = words[: LENGTH - 1] + "…"

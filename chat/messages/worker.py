@@ -1,9 +1,9 @@
 """Renders texts that may take too long, in processes that the kernel kills when their time is up.
 
 `python -m chat.messages.worker <descriptor>` loads all languages once and then forks a worker for each socket that
-comes through the descriptor. A worker answers one job after another. Before each it sets a timer of its own CPU time,
-whose signal kills it, also within a regular expression, which nothing in Python interrupts. A machine that hangs uses
-up no CPU time. All workers end when the server process closes its end of the sockets, or is killed.
+comes through the descriptor. A worker answers one job after another. Before each it sets a timer of its own CPU time.
+The timer's signal kills it even within a regular expression, which Python cannot interrupt. CPU time, unlike wall
+time, stands still while the machine hangs. All workers end when the server process closes its sockets or is killed.
 """
 
 import gc
@@ -53,7 +53,7 @@ class Answer(TypedDict):
 def main() -> None:
     """Fork workers until the server process has gone."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # The server process gets these signals, too, and needs its workers until it has shut down.
+        # The server process gets these signals as well, and needs its workers until it has shut down.
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a worker's exit status is not used
     with_emoji(":tada:")
@@ -116,7 +116,7 @@ class _Allowance:
 
 
 def _end_after(seconds: float) -> None:
-    """End this process after so much more CPU time; never, if that is zero."""
+    """End this process after this much more CPU time; zero means never."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 

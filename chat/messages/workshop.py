@@ -1,8 +1,8 @@
-"""The one place where texts become markup, without delaying anybody else.
+"""Renders texts as markup, so that no slow text delays other people.
 
 A short and harmless text is rendered at once. Any other text goes to a worker process (`chat.messages.worker`), which
 is killed if it takes too long. Then the text is rendered without colours, and if that takes too long as well, as plain
-text. Each person has at most one busy worker, so somebody who sends many slow texts delays only themselves.
+text. Each person has at most one busy worker, so an author of many slow texts delays only themselves.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from chat.messages.worker import COLOURS_SECONDS, NUMBER, Answer, Job
 
 WORKERS = 2
 MOST_WAITING = 20  # texts of one person
-# Of wall time, for a machine that hangs or a worker that was stopped; a worker's own limit is its CPU time.
+# Of wall time, in case the machine hangs or a worker was stopped; a worker's own limit is its CPU time.
 START_SECONDS, JOB_SECONDS = 60, 20
 ATTEMPTS = 3
 END_SECONDS = 2
@@ -79,8 +79,8 @@ class Workshop:
                 try:
                     worker = await self._living() or await self._forge.worker()
                 except (OSError, EOFError, TimeoutError) as error:
-                    logger.warning("No process could be started to make a message's markup: %s", error)
-                    # One that was just killed may not be gone yet, and would fail the next attempt as well.
+                    logger.warning("Could not start a process to render a message: %s", error)
+                    # A worker that was just killed may still be in the list, and would fail the next attempt as well.
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 began = time.monotonic()
@@ -90,12 +90,12 @@ class Workshop:
                     return _made(answer)
                 if time.monotonic() - began >= COLOURS_SECONDS:
                     return None
-                # It cannot have used up its time: something else has killed it.
+                # The worker died before its time limit: something else has killed it.
         return None
 
     async def _living(self) -> "_Worker | None":
         """Return a worker that is idle and alive; drops workers that have died."""
-        await asyncio.sleep(0)  # lets the end of a worker be noticed
+        await asyncio.sleep(0)  # lets asyncio notice workers that have ended
         while self._idle:
             worker = self._idle.pop()
             if not worker.reader.at_eof():
@@ -235,7 +235,7 @@ def _job(body: str, mentionable: Mentionable, *, in_colour: bool) -> bytes:
 def _made(answer: bytes) -> Written | None:
     made: Answer = json.loads(answer)
     if made["error"]:
-        logger.error("A message's markup could not be made: %s", made["error"])
+        logger.error("Could not render a message: %s", made["error"])
         return None
     html = Markup(made["html"])  # noqa: S704  sanitised by the worker
     return Written(html, frozenset(map(UserId, made["mentioned"])), made["calls_everybody"])
