@@ -29,9 +29,9 @@ class RoomSummary:
 async def find_rooms(
     connection: AsyncConnection, user_id: UserId, query: str, *, archived: bool = False
 ) -> list[RoomSummary]:
-    """Open rooms, and closed ones one is in, whose name contains `query`; by name, the first 200.
+    """Return the first 200 rooms, by name, that are open or that the person is in, and whose name contains `query`.
 
-    Those in the archive are a list of their own.
+    `archived` lists the archived rooms instead of the others.
     """
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == user_id)
     statement = (

@@ -1,4 +1,4 @@
-"""Making rooms, and the names and topics they may have."""
+"""Creating rooms, and checking their names and topics."""
 
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +17,7 @@ PAGE = 200
 
 
 async def create_room(change: Change, owner_id: UserId, name: str, kind: str) -> RoomId:
-    """Make an open or closed room owned by one person; raises `InvalidInput`."""
+    """Create an open or closed room with an owner; raises `InvalidInput`."""
     if kind not in ("open", "closed"):
         raise InvalidInput(kind="Choose who can join.")
     try:
@@ -32,12 +32,12 @@ async def create_room(change: Change, owner_id: UserId, name: str, kind: str) ->
 
 
 def valid_name(name: str) -> str:
-    """A room's name as it is kept; raises `InvalidInput`."""
+    """Return a room's name as it is stored; raises `InvalidInput`."""
     return checked_name(name, LONGEST_NAME)
 
 
 def valid_topic(topic: str) -> str:
-    """A topic as it is kept; raises `InvalidInput`."""
+    """Return a topic as it is stored; raises `InvalidInput`."""
     topic = single_line(topic)
     if len(topic) > LONGEST_TOPIC:
         raise InvalidInput(topic=f"A topic has at most {LONGEST_TOPIC} characters.")
@@ -45,5 +45,5 @@ def valid_topic(topic: str) -> str:
 
 
 def name_taken() -> InvalidInput:
-    """Two open rooms may not have one name. Archived ones keep theirs, so that they can come back."""
+    """Return the error for a room's name that is taken. Archived rooms keep theirs, so that they can be restored."""
     return InvalidInput(name="There is already an open room with this name.")

@@ -17,9 +17,9 @@ LARGEST_GROUP = 20
 
 
 async def direct_room(change: Change, user_id: UserId, others: Iterable[UserId]) -> RoomId:
-    """The direct room of these people, made when it is the first time; raises `InvalidInput`.
+    """Return the direct room of these people, creating it if needed; raises `InvalidInput`.
 
-    Who starts it does not matter: from A to B and from B to A it is the same room.
+    The room is the same whether A writes to B or B to A.
     """
     people = sorted({user_id, *others})
     if len(people) > LARGEST_GROUP:
@@ -42,5 +42,5 @@ async def direct_room(change: Change, user_id: UserId, others: Iterable[UserId])
 
 
 def direct_key(people: Iterable[UserId]) -> bytes:
-    """What identifies a set of people: the digest of their sorted ids."""
+    """Return the digest of people's sorted ids, which identifies the set of them."""
     return hashlib.sha256(",".join(map(str, sorted(people))).encode()).digest()

@@ -1,4 +1,4 @@
-"""Invite links: the chat's own, and one of each room. Each ends by time, use, another link, or a switch."""
+"""Invite links: one of the chat, and one of each room. A link ends by time, by use, by a new link, or when revoked."""
 
 import secrets
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MOST_LISTED = 200
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """An invite link. `room_id` is None for the chat's own; the maker is None if their account is gone."""
+    """An invite link. `room_id` is None for the chat's link; the maker is None if their account is deleted."""
 
     id: InviteId
     token: str
@@ -54,14 +54,14 @@ class Invite:
         return f"/invite/{self.token}" if self.room_id is None else f"/join/{self.token}"
 
     def admits_strangers(self, installation: Installation) -> bool:
-        """Whether people without an account can sign up with it while sign-up is closed."""
+        """Tell whether people without an account can sign up with it while sign-up is closed."""
         return self.works and (self.room_id is None or installation.rooms_admit_strangers)
 
 
 async def make_invite(
     change: Change, maker_id: UserId, room_id: RoomId | None, *, days: str, uses: str, now: datetime
 ) -> None:
-    """Make a new link, for so many days and people or, for "", for any number; the old one stops working.
+    """Make a link that works for `days` days and `uses` people, "" for no limit; the old link stops working.
 
     Raises `InvalidInput` for `days` or `uses`.
     """
@@ -80,12 +80,12 @@ async def make_invite(
         "most_uses": int(uses) if uses else None,
     }
     await end_invite(change, room_id)
-    # If two people make one at the same moment, one gets the other's link.
+    # Of two people who make a link at the same moment, one gets the other's link.
     await change.connection.execute(insert(invites).values(made).on_conflict_do_nothing())
 
 
 async def end_invite(change: Change, room_id: RoomId | None) -> None:
-    """Switch a room's link off, or, for None, the chat's own."""
+    """Switch a room's link off, or the chat's link for None."""
     await change.connection.execute(delete(invites).where(_of(room_id)))
     await _tell(change, room_id)
 
@@ -102,9 +102,9 @@ async def end_any_invite(change: Change, invite_id: InviteId) -> RoomId | None:
 
 
 async def renew_invite(change: Change, room_id: RoomId) -> bool:
-    """Give a room's link another address; False if the room has none.
+    """Give a room's link a new address; return False if the room has no link.
 
-    A person who was removed from the room knows the old one.
+    A person removed from the room may know the old one.
     """
     renewed = await change.connection.execute(update(invites).where(_of(room_id)).values(token=_new_token()))
     if renewed.rowcount:
@@ -113,26 +113,26 @@ async def renew_invite(change: Change, room_id: RoomId) -> bool:
 
 
 async def invite_of(connection: AsyncConnection, room_id: RoomId | None, now: datetime) -> Invite | None:
-    """Return a room's link, or, for None, the chat's own; None if there is none."""
+    """Return a room's link, or the chat's link for None; None if there is no link."""
     return await _invite(connection, _of(room_id), now)
 
 
 async def find_invite(connection: AsyncConnection, token: str, now: datetime) -> Invite | None:
-    """Return the link with this token; None if there is none any more, or its room is archived."""
+    """Return the link with this token; None if it has ended, or its room is archived."""
     if not token.isascii() or not token.isprintable():
         return None  # PostgreSQL keeps no NUL
     return await _invite(connection, (invites.c.token == token) & rooms.c.archived_at.is_(None), now)
 
 
 async def all_invites(connection: AsyncConnection, now: datetime) -> list[Invite]:
-    """Return a page of all links, the chat's own first, then the newest; one more than a page if there are more."""
+    """Return a page of all links, the chat's link first, then the newest; one more than a page if there are more."""
     order = (invites.c.room_id.is_not(None), invites.c.created_at.desc(), invites.c.id.desc())
     rows = await connection.execute(_select(now).order_by(*order).limit(MOST_LISTED + 1))
     return [Invite(*row) for row in rows]
 
 
 async def follow_invite(change: Change, user_id: UserId, token: str, now: datetime) -> Invite | None:
-    """Use a link, and enter the room it leads to; None when it does not work.
+    """Use a link to join its room, and return the link; None when it does not work.
 
     Only a new member counts as a use. Of two people at the last use, one gets in.
     """
@@ -141,7 +141,7 @@ async def follow_invite(change: Change, user_id: UserId, token: str, now: dateti
     if invite is None:
         return None
     if invite.room_id is not None:
-        # Removing somebody renews the link under the same lock, so a join that waited finds another token.
+        # Removing a member renews the link under the same lock, so a join that waited for it finds another token.
         await one_at_a_time(connection, invite.room_id)
         if await is_in_room(connection, user_id, invite.room_id):
             return invite
@@ -157,7 +157,7 @@ async def follow_invite(change: Change, user_id: UserId, token: str, now: dateti
 
 
 def qr_code(url: str) -> bytes:
-    """A link as a picture for a phone's camera: SVG, dark on light whatever the theme, since scanners expect that."""
+    """Return a link as a QR code in SVG: dark on light in every theme, as scanners expect."""
     picture = BytesIO()
     segno.make(url, error="m").save(
         picture, kind="svg", scale=6, dark="#000", light="#fff", svgclass=None, lineclass=None

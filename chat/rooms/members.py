@@ -1,4 +1,4 @@
-"""Who is in a room: joining, leaving, adding, removing."""
+"""The members of a room: joining, leaving, adding, removing."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,30 +22,30 @@ from chat.text import single_line
 
 PAGE = 200
 CANDIDATES = 50
-MOST_TOLD = 500  # a larger room's members are told by the processes that have their pages
+MOST_TOLD = 500  # in a larger room, the processes with its members' pages find them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member(Person):
-    """Somebody in a room."""
+    """A member of a room."""
 
     is_owner: bool
 
 
 async def join_room(change: Change, user_id: UserId, room: Room) -> None:
-    """Enter an open room. Being in it already is fine. What was said before counts as read."""
+    """Join an open room, unless already a member. Earlier messages count as read."""
     if room.kind != "open":
         raise NotFound
     await _add(change, room.id, user_id)
 
 
 async def join_as_invited(change: Change, user_id: UserId, room_id: RoomId) -> None:
-    """Enter the room that an invite link leads to, which need not be open."""
+    """Join the room of an invite link, open or closed."""
     await _add(change, room_id, user_id)
 
 
 async def join_first_room(change: Change, user_id: UserId) -> RoomId | None:
-    """Put a newcomer into the oldest open room, if there is one, so that they land where people are."""
+    """Add a new person to the oldest open room, where people are; return the room, None if there is none."""
     welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
     statement = select(rooms.c.id).where(welcoming).order_by(rooms.c.id).limit(1)
     room_id: RoomId | None = (await change.connection.execute(statement)).scalar_one_or_none()
@@ -55,14 +55,14 @@ async def join_first_room(change: Change, user_id: UserId) -> RoomId | None:
 
 
 async def leave_room(change: Change, user_id: UserId, room: Room) -> None:
-    """Leave a room. When its last owner leaves, whoever has been in it longest becomes one."""
+    """Leave a room. When its last owner leaves, its longest-standing member becomes the owner."""
     if room.kind == "direct":
         raise Forbidden("You cannot leave a direct conversation.")
     await _remove(change, room.id, user_id)
 
 
 async def add_member(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
-    """Let a manager put somebody into a room; raises `Forbidden` or `InvalidInput`."""
+    """Let a manager add a person to a room; raises `Forbidden` or `InvalidInput`."""
     require_manager(visitor, room)
     if (await change.connection.execute(select(users.c.id).where(users.c.id == user_id))).one_or_none() is None:
         raise InvalidInput(person="Choose somebody from the list.")
@@ -70,7 +70,7 @@ async def add_member(change: Change, visitor: Visitor, room: Room, user_id: User
 
 
 async def invite(change: Change, visitor: Visitor, room: Room, name: str) -> Person:
-    """Put somebody into a room by name, as any member may in an open one.
+    """Add a person to a room by name; in an open room every member may.
 
     Raises `Forbidden` or `InvalidInput`.
     """
@@ -92,7 +92,7 @@ async def invite(change: Change, visitor: Visitor, room: Room, name: str) -> Per
 
 
 async def remove_member(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
-    """Let a manager take somebody out of a room; raises `Forbidden` or `NotFound`."""
+    """Let a manager remove a member from a room; raises `Forbidden` or `NotFound`."""
     require_manager(visitor, room)
     if user_id == visitor.id:
         raise Forbidden("You cannot remove yourself. Leave the room instead.")
@@ -101,16 +101,16 @@ async def remove_member(change: Change, visitor: Visitor, room: Room, user_id: U
 
 
 async def make_owner(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
-    """Let a manager share the room with a member who manages it, too; raises `Forbidden` or `NotFound`."""
+    """Let a manager make a member an owner; raises `Forbidden` or `NotFound`."""
     require_manager(visitor, room)
-    one = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
-    if (await change.connection.execute(update(memberships).where(one).values(role="owner"))).rowcount == 0:
+    seat = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
+    if (await change.connection.execute(update(memberships).where(seat).values(role="owner"))).rowcount == 0:
         raise NotFound
     await _tell(change, room.id)
 
 
 async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
-    """Let a manager make an owner, who may be themselves, a member like the others.
+    """Let a manager make an owner an ordinary member; owners may do so to themselves.
 
     Raises `Forbidden`, also for the last owner, or `NotFound`.
     """
@@ -119,14 +119,14 @@ async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: U
     others = select(memberships.c.user_id).where(_owners_of(room.id), memberships.c.user_id != user_id).limit(1)
     if (await change.connection.execute(others)).one_or_none() is None:
         raise Forbidden("A room needs an owner. Make somebody else an owner first.")
-    one = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
-    if (await change.connection.execute(update(memberships).where(one).values(role="member"))).rowcount == 0:
+    seat = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
+    if (await change.connection.execute(update(memberships).where(seat).values(role="member"))).rowcount == 0:
         raise NotFound
     await _tell(change, room.id)
 
 
 async def choose_level(change: Change, visitor: Visitor, room: Room, level: str) -> None:
-    """Let the visitor choose what of a room they are told; raises `InvalidInput`."""
+    """Set the visitor's notification level for a room; raises `InvalidInput`."""
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
         raise InvalidInput(level="Choose what to be notified of.")
     mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == visitor.id)
@@ -135,7 +135,7 @@ async def choose_level(change: Change, visitor: Visitor, room: Room, level: str)
 
 
 async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Member]:
-    """Those in a room whose name contains `query`, by name: one page, and one more if there are further ones."""
+    """Return a page of members whose name contains `query`, by name; one more than a page if there are more."""
     statement = (
         select(users.c.id, users.c.name, status_column(), memberships.c.role)
         .join(memberships, memberships.c.user_id == users.c.id)
@@ -150,20 +150,20 @@ async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -
 
 
 async def member_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserId]:
-    """Everybody in a room, in no order."""
+    """Return the ids of all members of a room, in no order."""
     statement = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
     return [UserId(user_id) for user_id in (await connection.execute(statement)).scalars()]
 
 
 async def manager_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserId]:
-    """Those who manage a room, in no order: its owners, and administrators who are in it."""
+    """Return the ids of a room's managers, in no order: its owners, and administrators who are members."""
     manages = (memberships.c.role == "owner") | (users.c.role == "administrator")
     statement = select(users.c.id).join(memberships).where(memberships.c.room_id == room_id, manages)
     return [UserId(user_id) for user_id in (await connection.execute(statement)).scalars()]
 
 
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
-    """People who are not in the room and whose name contains `query`; the first 50."""
+    """Return the first 50 people who are not in the room and whose name contains `query`."""
     inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
     statement = (
         select(users.c.id, users.c.name, status_column())
@@ -175,13 +175,13 @@ async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: st
 
 
 async def count_members(connection: AsyncConnection, room_id: RoomId) -> int:
-    """How many people are in a room."""
+    """Return the number of a room's members."""
     counted = select(func.count()).select_from(memberships).where(memberships.c.room_id == room_id)
     return int((await connection.execute(counted)).scalar_one())
 
 
 async def count_owners(connection: AsyncConnection, room_id: RoomId) -> int:
-    """How many people own a room."""
+    """Return the number of a room's owners."""
     counted = select(func.count()).select_from(memberships).where(_owners_of(room_id))
     return int((await connection.execute(counted)).scalar_one())
 
@@ -189,11 +189,11 @@ async def count_owners(connection: AsyncConnection, room_id: RoomId) -> int:
 async def members_among(
     connection: AsyncConnection, room_id: RoomId, user_ids: Collection[UserId], limit: int
 ) -> tuple[list[Person], int]:
-    """Which of these people are in the room: the first `limit` by name, and how many there are in all."""
+    """Return the first `limit` of these people who are in the room, by name, and the number of all of them."""
     statement = (
         select(users.c.id, users.c.name, func.count().over().label("total"))
         .join(memberships, memberships.c.user_id == users.c.id)
-        # The condition on memberships makes PostgreSQL look up only these people, not all members of the room.
+        # The condition on memberships lets PostgreSQL look up only these people, not all members of the room.
         .where(memberships.c.room_id == room_id, is_one_of(memberships.c.user_id, user_ids))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(limit)
@@ -205,22 +205,22 @@ async def members_among(
 async def one_at_a_time(connection: AsyncConnection, room_id: RoomId) -> None:
     """Lock a room's members and owners against other changes until the transaction ends.
 
-    If two owners leave at the same moment, each would assume that the other stays.
+    Otherwise two owners who leave at the same moment would each leave the room to the other.
     """
-    # Not the room's row: a post in slow mode locks its author's membership first and that row second, so the post and
-    # the removal of its author would wait for each other.
+    # Not the room's row: a post in slow mode locks its author's membership and then that row, so the post and the
+    # removal of its author would deadlock.
     await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"members of {room_id}", 0))))
 
 
 async def is_in_room(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> bool:
-    """Whether somebody is a member of a room."""
-    one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
-    return (await connection.execute(select(memberships.c.role).where(one))).one_or_none() is not None
+    """Tell whether a person is a member of a room."""
+    seat = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
+    return (await connection.execute(select(memberships.c.role).where(seat))).one_or_none() is not None
 
 
 async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
     await one_at_a_time(change.connection, room_id)
-    # Who comes into a slow room waits once, or leaving and coming back would be the way around slow mode.
+    # A new member of a slow room waits before the first post, or leaving and rejoining would get around slow mode.
     posted_at = case((rooms.c.slow_seconds > 0, func.now()))
     level = first_level(user_id).label("level")
     seat = select(rooms.c.id, literal(user_id), literal("member"), rooms.c.message_count, level, posted_at)
@@ -233,15 +233,15 @@ async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
 
 async def _remove(change: Change, room_id: RoomId, user_id: UserId) -> bool:
     await one_at_a_time(change.connection, room_id)
-    one = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
-    removed = (await change.connection.execute(delete(memberships).where(one).returning(text("1")))).one_or_none()
+    seat = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
+    removed = (await change.connection.execute(delete(memberships).where(seat).returning(text("1")))).one_or_none()
     await _give_an_owner(change.connection, room_id)
     await _tell(change, room_id, left=(user_id,))
     return removed is not None
 
 
 async def _give_an_owner(connection: AsyncConnection, room_id: RoomId) -> None:
-    """Where nobody owns a room, let whoever has been in it longest: after the last has left, that is who comes next."""
+    """Make the longest-standing member of a room its owner if it has none, as after its last owner left."""
     owned = select(1).where(_owners_of(room_id)).exists()
     longest = (
         select(memberships.c.user_id)
@@ -250,8 +250,8 @@ async def _give_an_owner(connection: AsyncConnection, room_id: RoomId) -> None:
         .limit(1)
         .scalar_subquery()
     )
-    heir = (memberships.c.room_id == room_id) & (memberships.c.user_id == longest)
-    await connection.execute(update(memberships).where(heir, ~owned).values(role="owner"))
+    longest_member = (memberships.c.room_id == room_id) & (memberships.c.user_id == longest)
+    await connection.execute(update(memberships).where(longest_member, ~owned).values(role="owner"))
 
 
 async def _tell(

@@ -1,4 +1,4 @@
-"""What people are told of the rooms they come into, until they choose something else for one of them."""
+"""The notification levels of a person's new rooms, which they can change for each room."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,19 @@ from chat.models import memberships, rooms, users
 
 @dataclass(frozen=True, slots=True)
 class FirstLevels:
-    """The levels that somebody's memberships begin with."""
+    """The levels that a person's new memberships begin with."""
 
     room: str
     direct: str
 
 
 def first_level(user_id: UserId) -> ScalarSelect[str]:
-    """The level with which somebody enters an open or closed room, to be inserted with the membership."""
+    """Return a query for a person's first level in an open or closed room, to be inserted with the membership."""
     return select(users.c.room_level).where(users.c.id == user_id).scalar_subquery()
 
 
 async def first_levels_of(connection: AsyncConnection, user_id: UserId) -> FirstLevels:
-    """What somebody has chosen."""
+    """Return the levels a person has chosen."""
     statement = select(users.c.room_level, users.c.direct_level).where(users.c.id == user_id)
     return FirstLevels(*(await connection.execute(statement)).one())
 
@@ -34,9 +34,9 @@ async def first_levels_of(connection: AsyncConnection, user_id: UserId) -> First
 async def choose_first_levels(
     change: Change, user_id: UserId, room_level: str, direct_level: str, *, everywhere: bool
 ) -> None:
-    """Choose what one is told of rooms to come and, if wanted, of all one is in; raises `InvalidInput`.
+    """Set a person's levels for new rooms and, if `everywhere`, for all their present ones; raises `InvalidInput`.
 
-    A room that one has taken off the list stays off it.
+    A room hidden from the sidebar stays hidden.
     """
     errors = {}
     if room_level not in ("everything", "mentions", "nothing"):

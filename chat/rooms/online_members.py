@@ -1,4 +1,4 @@
-"""Who of a room is online."""
+"""The members of a room who are online."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,33 +21,33 @@ KEPT_BYTES = 2 * MEGABYTE
 
 @dataclass(frozen=True, slots=True)
 class Online:
-    """The first people by name, and how many more there are."""
+    """The first people by name, and the number of further ones."""
 
     people: tuple[Person, ...]
     more: int
 
     def joined_by(self, person: Person) -> "Online":
-        """The same with somebody who is just coming."""
-        if self.more or any(one.id == person.id for one in self.people):
+        """Return the list with a person who has just come online."""
+        if self.more or any(known.id == person.id for known in self.people):
             return self
-        people = sorted((*self.people, Person(person.id, person.name)), key=lambda one: (one.name.lower(), one.id))
+        people = sorted((*self.people, Person(person.id, person.name)), key=lambda each: (each.name.lower(), each.id))
         return Online(tuple(people), 0)
 
 
 async def online_in(connection: AsyncConnection, room_id: RoomId, online: Collection[UserId]) -> Online:
-    """The members of a room among those who are online."""
+    """Return the members of a room among the people online."""
     people, total = await members_among(connection, room_id, online, MOST_SHOWN)
     return Online(tuple(people), total - len(people))
 
 
 class OnlineMembers:
-    """Who of a room is online, asked at most once a second: a page that connects is told of any change after it."""
+    """A cache of the members online, read at most once a second. A page that connects later hears of every change."""
 
     def __init__(self) -> None:
         self._known: TTLCache[RoomId, Online] = TTLCache(KEPT_ROOMS, FRESH_SECONDS)
 
     async def of(self, connection: AsyncConnection, room_id: RoomId, online: Collection[UserId]) -> Online:
-        """The members of a room among those who are online, of at most a second ago."""
+        """Return the members of a room among the people online, at most a second old."""
         known = self._known.get(room_id)
         if known is None:
             known = self._known[room_id] = await online_in(connection, room_id, online)
@@ -57,5 +57,5 @@ class OnlineMembers:
 # The names in a list are its key.
 @cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
 def online_markup(online: Online) -> Markup:
-    """The list as a room's page has it."""
+    """Return the markup of the list on a room's page."""
     return Markup(fragment("live/_online.html", online=online))  # noqa: S704  rendered, escaped

@@ -1,4 +1,4 @@
-"""Where one can go, by name: the quick switcher's list."""
+"""The quick switcher's list: rooms and people by name."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A line of the list: a room, a direct conversation, or somebody to begin one with."""
+    """A line of the list: a room, a direct conversation, or a person to begin one with."""
 
     path: str
     name: str
@@ -24,7 +24,10 @@ class Destination:
 
 
 async def destinations(connection: AsyncConnection, visitor: Visitor, query: str) -> list[Destination]:
-    """Where `query` can lead, one's own rooms first; without a query where something is new, then where it was last."""
+    """Return the destinations that match `query`, the visitor's own rooms first.
+
+    Without a query these are the rooms with unread messages, then those with the latest messages.
+    """
     query = single_line(query).lower()
     sidebar = await sidebar_of(connection, visitor)
     mine = sorted((*sidebar.rooms, *sidebar.directs), key=lambda room: not room.unread)

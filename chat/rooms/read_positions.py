@@ -1,4 +1,4 @@
-"""How far people have read, and how far there is to read. Unread is the difference; nothing is ever counted."""
+"""Read positions and message counts of rooms. Unread is their difference, so no query counts messages."""
 
 from collections.abc import Collection, Mapping
 
@@ -50,7 +50,7 @@ async def mark_unread_from(change: Change, user_id: UserId, message_id: MessageI
 
 
 async def rooms_of(connection: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
-    """The rooms these people are in and how many messages each has."""
+    """Return these people's rooms, with each room's number of messages."""
     statement = (
         select(
             memberships.c.user_id,
@@ -70,6 +70,6 @@ async def rooms_of(connection: AsyncConnection, user_ids: Collection[UserId]) ->
 
 
 async def counts_above(connection: AsyncConnection, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
-    """How many messages these rooms have, where they have more than this."""
+    """Return the numbers of messages of those rooms that have more than the given number."""
     rows = await connection.execute(_COUNTS_ABOVE, {"room_ids": list(counts), "counts": list(counts.values())})
     return {row.id: row.message_count for row in rows}

@@ -1,4 +1,4 @@
-"""A room as one person sees it."""
+"""A room as the visitor sees it, and the visitor's rights in it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,7 +20,7 @@ QUIET: frozenset[Level] = frozenset({"nothing", "hidden"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """A room, with the visitor's membership when there is one. A direct room is named for the other people in it."""
+    """A room, with the visitor's membership if they are a member. A direct room is named for the others in it."""
 
     id: RoomId
     kind: Kind
@@ -45,7 +45,7 @@ class Room:
 
 
 async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> Room:
-    """The room, if the visitor may know of it: it is open or they are in it. Raises `NotFound` otherwise."""
+    """Return a room that is open or that the visitor is in; raises `NotFound` otherwise."""
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == visitor.id)
     statement = (
         select(
@@ -62,7 +62,7 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
 
 
 def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Room:
-    """The room in a row of `rooms` with the visitor's membership; `people` are the others in a direct room."""
+    """Return the room in a row of `rooms` with the visitor's membership; `people` are the others in a direct room."""
     return Room(
         id=row.id,
         kind=row.kind,
@@ -84,7 +84,7 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
 
 
 async def room_of_member(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> Room:
-    """The room, if the visitor is in it; raises `NotFound` otherwise."""
+    """Return a room that the visitor is in; raises `NotFound` otherwise."""
     room = await visible_room(connection, visitor, room_id)
     if not room.is_member:
         raise NotFound
@@ -92,12 +92,12 @@ async def room_of_member(connection: AsyncConnection, visitor: Visitor, room_id:
 
 
 def may_manage(visitor: Visitor, room: Room) -> bool:
-    """Whether the visitor may change the room and choose its members: its owners, and administrators who are in it."""
+    """Tell whether the visitor may change the room and its members: its owners and administrators in it may."""
     return room.kind != "direct" and (room.role == "owner" or (visitor.is_administrator and room.is_member))
 
 
 def may_post(visitor: Visitor, room: Room) -> bool:
-    """Whether the visitor may write in the room, sooner or later: slow mode only makes them wait."""
+    """Tell whether the visitor may post in the room. Slow mode does not count, since it only makes them wait."""
     return room.is_member and not room.is_archived and (room.posting == "everybody" or may_manage(visitor, room))
 
 
@@ -108,7 +108,7 @@ def require_manager(visitor: Visitor, room: Room) -> None:
 
 
 async def next_revision(connection: AsyncConnection, room_id: RoomId) -> Revision:
-    """The revision of a change that is about to be made, under the room's row lock; raises `Forbidden`."""
+    """Lock the room's row and return the revision of the next change; raises `Forbidden` when the room is archived."""
     grown = update(rooms).where(rooms.c.id == room_id, rooms.c.archived_at.is_(None))
     revision = await connection.execute(grown.values(revision=rooms.c.revision + 1).returning(rooms.c.revision))
     found = revision.scalar_one_or_none()
@@ -129,7 +129,7 @@ def _archived() -> Forbidden:
 
 
 def member_count() -> Label[int]:
-    """A column of a `select` from `rooms`: how many people are in each."""
+    """Return a column for a `select` from `rooms`: the number of each room's members."""
     everyone = memberships.alias("everyone")
     counted = select(func.count()).where(everyone.c.room_id == rooms.c.id)
     return counted.correlate(rooms).scalar_subquery().label("member_count")
@@ -144,7 +144,7 @@ def _pinned_count() -> Label[int]:
 async def others_in(
     connection: AsyncConnection, user_id: UserId, room_ids: list[RoomId]
 ) -> dict[RoomId, tuple[Person, ...]]:
-    """The other members of each (direct) room, by name."""
+    """Return the other members of each direct room, by name."""
     statement = (
         select(memberships.c.room_id, users.c.id, users.c.name)
         .join(users, users.c.id == memberships.c.user_id)
@@ -158,5 +158,5 @@ async def others_in(
 
 
 def direct_name(visitor: Visitor, others: tuple[Person, ...]) -> str:
-    """What a direct room is called: the others' names, or one's own when one is alone in it."""
+    """Return a direct room's name: the others' names, or the visitor's own when they are alone in it."""
     return ", ".join(person.name for person in others) or f"{visitor.name} (you)"

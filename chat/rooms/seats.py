@@ -1,4 +1,4 @@
-"""Who may sit in a room, and whether those who do still may."""
+"""Seats: the right of a session to follow a room, checked when a page connects and every few seconds after."""
 
 from collections.abc import Collection
 
@@ -28,21 +28,21 @@ _EXPELLED = text("""
 async def expelled_from(
     connection: AsyncConnection, seats: Collection[tuple[SessionId, RoomId | None]]
 ) -> set[tuple[SessionId, RoomId | None]]:
-    """Which (session, room) pairs have lost their right; (session, None) when the session itself has ended."""
+    """Return the (session, room) pairs that have lost their right; (session, None) when the session has ended."""
     values = {"session_ids": [seat[0] for seat in seats], "room_ids": [seat[1] or 0 for seat in seats]}
     rows = await connection.execute(_EXPELLED, values)
     return {(row.session_id, None if row.has_ended else row.room_id) for row in rows}
 
 
 class Seats:
-    """Who is in which room, asked by every page that connects: thousands at once after a restart."""
+    """Looks up memberships in batches, because after a restart thousands of pages connect at once."""
 
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
         self._batches = Batches(self._look_up, most=1000)
 
     async def has(self, user_id: UserId, room_id: RoomId) -> bool:
-        """Whether somebody is in a room."""
+        """Tell whether a person is in a room."""
         return await self._batches.ask((user_id, room_id))
 
     async def _look_up(self, seats: list[tuple[UserId, RoomId]]) -> list[bool]:

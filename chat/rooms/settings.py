@@ -1,5 +1,4 @@
-"""What a room's managers change: what it is called and about, who may post in it;
-whether it goes on, rests in the archive, or is gone."""
+"""A room's settings, and archiving, restoring and deleting it."""
 
 from collections.abc import Mapping
 
@@ -18,14 +17,14 @@ from chat.templating import fragment
 from chat.text import paragraphs, single_line
 
 LONGEST_DESCRIPTION = 1000
-# Messages: a statement for all of a room's may take longer than one is waited for.
+# Messages. One statement for all messages of a room may take longer than its timeout.
 DELETED_AT_ONCE = 50_000
-# How long somebody waits between two messages of theirs, and how the form says it.
+# Slow mode: seconds between two messages of a member, and the form's label.
 SLOW = {0: "No limit", 10: "10 seconds", 30: "30 seconds", 60: "1 minute", 300: "5 minutes", 3600: "1 hour"}
 
 
 async def change_settings(change: Change, visitor: Visitor, room: Room, typed: Mapping[str, str]) -> None:
-    """Change what `typed` names and leave the rest; raises `Forbidden`, or `InvalidInput` for every field at once."""
+    """Change the settings in `typed` and leave the others; raises `Forbidden`, or `InvalidInput` for all bad fields."""
     require_manager(visitor, room)
     changed: dict[str, object] = {}
     errors: dict[str, str] = {}
@@ -47,14 +46,14 @@ async def change_settings(change: Change, visitor: Visitor, room: Room, typed: M
 
 
 async def archive_room(change: Change, visitor: Visitor, room: Room) -> None:
-    """Let a manager close a room to every change: it leaves everybody's list and can still be read."""
+    """Let a manager archive a room: it leaves the sidebars, nothing in it can change, and members can still read it."""
     require_manager(visitor, room)
     await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=func.now()))
     await _tell(change, room)
 
 
 async def restore_room(change: Change, visitor: Visitor, room: Room) -> None:
-    """Let a manager bring a room back from the archive."""
+    """Let a manager restore a room from the archive."""
     require_manager(visitor, room)
     await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(archived_at=None))
     await _tell(change, room)
@@ -73,7 +72,7 @@ async def prepare_deletion(change: Change, visitor: Visitor, room: Room, name: s
 
 
 async def delete_room(change: Change, room: Room) -> None:
-    """Delete a room with everything in it, for ever; raises `NotFound` when somebody else was first."""
+    """Delete a room with all its messages, for ever; raises `NotFound` when it has just been deleted."""
     locked = select(rooms.c.message_count).where(rooms.c.id == room.id).with_for_update()
     count = (await change.connection.execute(locked)).scalar_one_or_none()
     if count is None:
@@ -87,7 +86,7 @@ async def delete_room(change: Change, room: Room) -> None:
 
 
 async def set_topic(change: Change, room: Room, topic: str) -> str:
-    """Set what a room is about, as any member may, and return the topic as it is kept, "" for none.
+    """Set a room's topic, which every member may, and return it as stored, "" for none.
 
     Raises `Forbidden` or `InvalidInput`.
     """

@@ -1,4 +1,4 @@
-"""The list of one's own rooms and direct conversations."""
+"""The sidebar: the visitor's rooms and direct conversations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from chat.ids import Position, RoomId, UserId
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
 
 MOST_LISTED = 50
-MOST_MENTIONS = 100  # unread ones in a room, the newest; each stands on the page
+MOST_MENTIONS = 100  # the newest unread ones in a room; the page holds the position of each
 
-# The rooms with something new, then those in which something happened last, whatever number one is in, and the one
-# that is shown. The people of direct rooms come along: their names are the rooms' names.
+# Rooms with unread messages first, then by latest message, up to a limit, and always the room that is shown. The
+# people of direct rooms are read too, because the rooms are named for them.
 _MINE = text("""
     WITH mine AS (
         SELECT rooms.*, memberships.role, memberships.read_position, memberships.level,
@@ -62,7 +62,7 @@ class RoomLink:
     mentions: tuple[Position, ...] = ()
     initials: str = ""
     hue: int = 0
-    person_id: UserId | None = None  # in a conversation of two, the other
+    person_id: UserId | None = None  # the other person in a conversation of two
 
     @property
     def unread(self) -> int:
@@ -70,7 +70,7 @@ class RoomLink:
 
     @property
     def shown_mentions(self) -> int:
-        """How many mentions the room's own line tells of."""
+        """The number of mentions on the room's line."""
         return 0 if self.level in QUIET else len(self.mentions)
 
 
@@ -83,22 +83,22 @@ class Sidebar:
 
     @property
     def unread(self) -> int:
-        """How many messages there are to read in all of them."""
+        """The number of unread messages in all rooms."""
         return sum(room.unread for room in (*self.rooms, *self.directs))
 
     @property
     def unread_mentions(self) -> int:
-        """In how many of them one is mentioned."""
+        """The number of rooms with an unread mention of the visitor."""
         return sum(len(room.mentions) for room in (*self.rooms, *self.directs))
 
 
 async def sidebar_of(connection: AsyncConnection, visitor: Visitor) -> Sidebar:
-    """What the visitor is in. A direct room that nobody has written in yet shows only for who opened it."""
+    """Return the visitor's sidebar. An empty direct room shows only for the person who opened it."""
     return _sidebar(await _my_rooms(connection, visitor, None), visitor)
 
 
 async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> tuple[Room, Sidebar]:
-    """A room and the sidebar beside it, in one question; raises `NotFound` when the visitor may not see the room."""
+    """Return a room and the sidebar by one query; raises `NotFound` when the visitor may not see the room."""
     rows = await _my_rooms(connection, visitor, room_id)
     row = next((row for row in rows if row.id == room_id), None)
     if row is None:
