@@ -32,7 +32,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class NewEmail:
-    """An address that replaces another, and the hash the password was compared with."""
+    """A new address, and the hash that the password was compared with."""
 
     compared_hash: str
     email: str
@@ -40,17 +40,18 @@ class NewEmail:
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A password that replaces another: the hash the current one was compared with, and the new hash."""
+    """A new password's hash, and the hash that the current password was compared with."""
 
     compared_hash: str
     password_hash: str
 
 
 async def authenticate(database: AsyncEngine, email: str, password: str, asker: Asker = ANYBODY) -> Credentials:
-    """Who signs in; raises the same `InvalidInput`, after about the same time, for unknown people and wrong passwords.
+    """Check an address and a password, and return the account's credentials.
 
-    Raises `TooManyRequests` if the queue is full.
-    No connection is held while the hash is computed: many sign-ins must not block signed-in people.
+    Raises `TooManyRequests` if the queue is full, and `InvalidInput`, the same after about the same time, for an
+    unknown address and a wrong password. No connection is held while the hash is computed: many sign-ins must not block
+    signed-in people.
     """
     email = email.strip().lower()
     statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email)
@@ -64,7 +65,7 @@ async def authenticate(database: AsyncEngine, email: str, password: str, asker: 
 async def confirm(connection: AsyncConnection, credentials: Credentials) -> UserId:
     """Return the account of these credentials; raises `InvalidInput` if they have changed since.
 
-    A change of them waits until this transaction ends, and then ends the session opened in it.
+    A change of the credentials waits until this transaction ends, and then ends the session opened in it.
     """
     mine = (users.c.id == credentials.user_id) & (func.lower(users.c.email) == credentials.email)
     unchanged = mine & (users.c.password_hash == credentials.password_hash)
@@ -77,7 +78,7 @@ async def confirm(connection: AsyncConnection, credentials: Credentials) -> User
 async def check_new_password(
     database: AsyncEngine, visitor: Visitor, current: str, new: str, *, chat_name: str, asker: Asker = ANYBODY
 ) -> NewPassword:
-    """Check the visitor's current password and hash a new one; raises `InvalidInput` naming the field that is wrong.
+    """Check the visitor's current password and hash a new one; raises `InvalidInput` for the wrong field.
 
     Needs no connection while it hashes.
     """
@@ -128,7 +129,7 @@ async def _check_own_password(database: AsyncEngine, user_id: UserId, password: 
 
 
 def _still_has(user_id: UserId, password_hash: str) -> ColumnElement[bool]:
-    # A change takes as long as a hash or two. Meanwhile the owner may change the password, because others know it.
+    # Hashing takes a while. Meanwhile the owner may have changed a password that was stolen.
     return (users.c.id == user_id) & (users.c.password_hash == password_hash)
 
 

@@ -20,7 +20,7 @@ PAGE = 200
 
 
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
-    """People whose name contains `query`, by name; the first 200."""
+    """Return the first 200 people whose name contains `query`, by name."""
     statement = (
         select(users.c.id, users.c.name, status_column())
         .where(contains(users.c.name, query))
@@ -31,7 +31,7 @@ async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
 
 
 async def people_by_ids(connection: AsyncConnection, user_ids: Collection[UserId]) -> list[Person]:
-    """Those of these people who exist, by name."""
+    """Return the people with these ids who exist, by name."""
     statement = (
         select(users.c.id, users.c.name, status_column())
         .where(is_one_of(users.c.id, user_ids))
@@ -41,7 +41,7 @@ async def people_by_ids(connection: AsyncConnection, user_ids: Collection[UserId
 
 
 async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
-    """One person; raises `NotFound`."""
+    """Return a person; raises `NotFound`."""
     row = (
         await connection.execute(select(users.c.id, users.c.name, status_column()).where(users.c.id == user_id))
     ).one_or_none()
@@ -51,7 +51,7 @@ async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
 
 
 async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | None:
-    """Where somebody's clock stands, if they have said so."""
+    """Return the time zone that a person has chosen, None if they have not."""
     zone: str | None = (await connection.execute(select(users.c.time_zone).where(users.c.id == user_id))).scalar()
     return zone
 
@@ -66,7 +66,7 @@ async def rename_person(change: Change, user_id: UserId, name: str) -> None:
 
 
 async def _directs_of(connection: AsyncConnection, user_id: UserId) -> dict[RoomId, list[UserId]]:
-    """Return the direct rooms of a person, which are named for the people in them, and these people."""
+    """Return a person's direct rooms, which are named for their members, and the members of each."""
     mine = select(memberships.c.room_id).where(memberships.c.user_id == user_id)
     statement = (
         select(memberships.c.room_id, func.array_agg(memberships.c.user_id))

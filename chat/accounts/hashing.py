@@ -1,6 +1,6 @@
-"""The queue for password hashing: a few are hashed at a time, and few may wait.
+"""The queue for password hashing: few passwords are hashed at a time, and few may wait.
 
-A hash takes about 170 ms of one core and 64 MB. Without a bound, 150 guesses make everybody else wait for a minute.
+A hash takes about 170 ms of one core and 64 MB. Without a bound, 150 guesses delay all other people for a minute.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from chat.errors import TooManyRequests
 
 T = TypeVar("T")
 
-AT_A_TIME = 2  # which leaves room for everything else
+AT_A_TIME = 2  # leaves time for other requests
 MOST_WAITING = 24  # about two seconds
 BUSY = "Many people are signing in at this moment."
 BUSY_SECONDS = 3
@@ -30,7 +30,7 @@ class Asker:
 
 @dataclass(eq=False, slots=True)
 class _Place:
-    """A place in the queue. Addresses take turns: the second place of one comes after the first of all others."""
+    """A place in the queue. Addresses take turns: an address's second request comes after the first of all others."""
 
     rank: tuple[bool, int, int]
     address: str
@@ -96,5 +96,5 @@ class HashQueue:
         first.turn.set_result(None)
 
     def _forget_cancelled(self) -> None:
-        # A request may have been cancelled at this moment, without having seen it yet.
+        # A request cancelled just now may not have handled its cancellation yet.
         self._waiting = [place for place in self._waiting if not place.turn.done()]

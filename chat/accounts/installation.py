@@ -1,4 +1,4 @@
-"""The installation itself: its first run, its name, and who may sign up."""
+"""The installation: its first run, its name, and whether sign-up is open."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,7 +15,7 @@ from chat.models import installation
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The one row that describes this chat."""
+    """This chat's row of `installation`."""
 
     name: str
     epoch: UUID
@@ -25,7 +25,7 @@ class Installation:
 
 
 async def installation_of(connection: AsyncConnection) -> Installation | None:
-    """The installation, or None before its first run."""
+    """Return the installation, None before its first run."""
     row = (await connection.execute(select(installation))).one_or_none()
     return (
         Installation(row.name, row.epoch, row.sign_up_open, row.rooms_admit_strangers, row.people_revision)
@@ -35,7 +35,7 @@ async def installation_of(connection: AsyncConnection) -> Installation | None:
 
 
 async def create_installation(change: Change, name: str) -> None:
-    """Claim the empty database; raises `NotFound` when somebody else has just done so."""
+    """Claim the empty database; raises `NotFound` when another person has just done so."""
     try:
         await change.connection.execute(insert(installation).values(name=name))
     except IntegrityError:
@@ -43,7 +43,7 @@ async def create_installation(change: Change, name: str) -> None:
 
 
 async def open_sign_up(change: Change, is_open: bool, *, rooms_admit_strangers: bool) -> None:
-    """Let everybody sign up, or only people with an invite link: the chat's own, or also those of rooms."""
+    """Open sign-up to all visitors, or limit it to invite links: the chat's link, or also those of rooms."""
     chosen = {"sign_up_open": is_open, "rooms_admit_strangers": rooms_admit_strangers}
     await change.connection.execute(update(installation).values(chosen))
     change.tell(PagesChanged(("/admin", "/admin/invites")))

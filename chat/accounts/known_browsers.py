@@ -1,7 +1,7 @@
-"""Browsers in which an account has been signed in before (OWASP, "Device Cookies").
+"""Browsers that have signed in to an account before (OWASP, "Device Cookies").
 
 A browser keeps a signed list of such accounts. The list grants no access. It only prevents guesses made elsewhere from
-delaying people in their usual browser.
+delaying people who sign in from their usual browser.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import jwt
 
 LIFETIME = timedelta(days=400)  # browsers keep no cookie for longer (RFC 6265bis, 5.5)
-MOST_ACCOUNTS = 10  # of people who share a browser
+MOST_ACCOUNTS = 10  # people may share a browser
 
 
 @dataclass(frozen=True, slots=True)

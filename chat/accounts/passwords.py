@@ -1,4 +1,4 @@
-"""Passwords: what is acceptable (OWASP ASVS 5.0, 6.2) and how they are kept (argon2id)."""
+"""Passwords: the rules for them (OWASP ASVS 5.0, 6.2), and hashing them (argon2id)."""
 
 import functools
 import re
@@ -11,7 +11,7 @@ from chat.errors import InvalidInput
 from chat.text import UNREADABLE, is_storable
 
 with warnings.catch_warnings():
-    # passlib 1.7.4 asks argon2-cffi for its version in a way that one deprecates.
+    # passlib 1.7.4 reads argon2-cffi's version in a deprecated way.
     warnings.simplefilter("ignore", DeprecationWarning)
     from passlib.hash import argon2
 
@@ -29,9 +29,9 @@ async def hash_password(password: str, asker: Asker = ANYBODY) -> str:
 
 
 async def verify_password(password: str, password_hash: str | None, asker: Asker = ANYBODY) -> bool:
-    """Whether `password` matches the hash. An unknown account (None) costs a hash, too, so timing reveals nothing.
+    """Tell whether `password` matches the hash. An unknown account (None) costs a hash too, so timing reveals nothing.
 
-    An impossible password costs no hash, whether the account is known or not. May raise `TooManyRequests`.
+    A password that cannot be typed costs no hash, whether the account is known or not. May raise `TooManyRequests`.
     """
     if len(password) > LONGEST or not _can_be_typed(password):
         return False
@@ -44,7 +44,7 @@ async def verify_password(password: str, password_hash: str | None, asker: Asker
 def check_password(password: str, obvious: Collection[str], field: str = "password") -> None:
     """Raise `InvalidInput` naming `field` for a password that is too short, too long or widely known.
 
-    Neither may it be made of what is `obvious` here, such as the person's name (NIST SP 800-63B, 5.1.1.2).
+    Nor may it consist of `obvious` texts, such as the person's name (NIST SP 800-63B, 5.1.1.2).
     """
     if len(password) < SHORTEST:
         raise InvalidInput(**{field: f"Use at least {SHORTEST} characters."})
@@ -54,7 +54,7 @@ def check_password(password: str, obvious: Collection[str], field: str = "passwo
         raise InvalidInput(**{field: "Use only characters that can be typed."})
     if password.lower() in _common_passwords():
         raise InvalidInput(**{field: "This password is on the list that attackers try first. Choose another."})
-    # What is longer is no name or address either, and a form may hold a hundred thousand characters of it.
+    # Longer texts are no names or addresses, and a form may hold a hundred thousand characters.
     if is_made_of(password, [text[:LONGEST] for text in obvious]):
         raise InvalidInput(
             **{field: "Attackers try your name, your address and the chat’s name first. Choose something else."}
@@ -66,7 +66,7 @@ def _can_be_typed(password: str) -> bool:
 
 
 def is_made_of(password: str, obvious: Collection[str]) -> bool:
-    """Whether a password is made only of obvious texts or their words, with any digits and signs around.
+    """Tell whether a password consists only of obvious texts or their words, and any digits and signs around them.
 
     Case, accents and widths make no difference.
     """
@@ -90,7 +90,7 @@ def _letters(text: str) -> str:
 
 @functools.cache
 def _common_passwords() -> frozenset[str]:
-    # 0.2 s to import: only when somebody chooses a password.
+    # The import takes 0.2 s, so it waits until a person chooses a password.
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415
 
     return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)

@@ -1,4 +1,4 @@
-"""A person as others see them, and the visitor of a request."""
+"""A person as other people see them, and the visitor of a request."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ Theme = Literal["system", "light", "dark"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account: what a name, an avatar and a link need; the status only where it is asked for."""
+    """A person with an account, as needed for a name, an avatar and a link; `status` is read only where it is shown."""
 
     id: UserId
     name: str
@@ -25,7 +25,7 @@ class Person:
 
     @property
     def hue(self) -> int:
-        """A stable colour, as one of twelve style classes."""
+        """The person's colour, one of twelve style classes."""
         return self.id % HUES
 
 

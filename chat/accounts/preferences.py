@@ -1,4 +1,4 @@
-"""What people choose for themselves alone."""
+"""Preferences that affect only the person's own pages."""
 
 from typing import get_args
 
@@ -15,7 +15,7 @@ from chat.times import is_zone
 
 
 async def order_rooms(change: Change, user_id: UserId, by: str, *, unread_first: bool) -> None:
-    """Choose in which order one's own rooms stand; raises `InvalidInput`."""
+    """Choose the order of a person's sidebar; raises `InvalidInput`."""
     if by not in get_args(RoomOrder):
         raise InvalidInput(rooms_by="Choose an order.")
     chosen = {"rooms_by": by, "unread_first": unread_first}
@@ -24,7 +24,7 @@ async def order_rooms(change: Change, user_id: UserId, by: str, *, unread_first:
 
 
 async def choose_theme(change: Change, user_id: UserId, theme: str) -> None:
-    """Choose light, dark or what the system says; raises `InvalidInput`."""
+    """Choose a light theme, a dark one, or the system's; raises `InvalidInput`."""
     if theme not in get_args(Theme):
         raise InvalidInput(theme="Choose how the chat looks.")
     await change.connection.execute(update(users).where(users.c.id == user_id).values(theme=theme))
@@ -32,7 +32,7 @@ async def choose_theme(change: Change, user_id: UserId, theme: str) -> None:
 
 
 async def choose_times(change: Change, user_id: UserId, time_zone: str, hours: str) -> None:
-    """Choose a time zone and a clock, each "" for what the browser says; raises `InvalidInput`."""
+    """Choose a time zone and a clock, each "" for the browser's; raises `InvalidInput`."""
     errors = {}
     if time_zone and not is_zone(time_zone):
         errors["time_zone"] = "Choose a time zone from the list."

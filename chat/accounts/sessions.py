@@ -1,4 +1,4 @@
-"""Sessions: one row a sign-in, refreshed silently, revoked at once."""
+"""Sessions: one row for each sign-in, refreshed silently, revoked at once."""
 
 import hashlib
 from collections.abc import Collection
@@ -34,7 +34,7 @@ from chat.ids import SessionId, UserId
 from chat.live.events import SessionsEnded
 from chat.models import sessions, users
 
-# Tabs that refresh at the same moment present the same token; only later is it a sign of a lost answer or of theft.
+# Tabs that refresh at the same moment present the same token; later, it means a lost response or theft.
 SAME_MOMENT = timedelta(seconds=60)
 MOST_LISTED = 50
 KEPT_AFTER_END = timedelta(days=30)
@@ -44,7 +44,7 @@ MOMENT = DateTime(timezone=True)
 
 @dataclass(frozen=True, slots=True)
 class Sitting:
-    """A browser one is signed in on."""
+    """A browser that a person is signed in on."""
 
     session_id: SessionId
     agent: Agent
@@ -53,7 +53,7 @@ class Sitting:
     last_used_at: datetime
 
 
-# Asked with every request.
+# Runs with every request.
 _SITTING = text("""
     SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision,
         sitting.*
@@ -78,7 +78,7 @@ async def open_session(
     longest: timedelta,
     instead_of: SessionId | None = None,
 ) -> Tokens:
-    """Sign a person in on one browser, for `longest` at most; ends the session that browser had before."""
+    """Sign a person in on a browser, for `longest` at most; ends the session that the browser had before."""
     statement = (
         insert(sessions)
         .values(user_id=user_id, refresh_hash=b"", user_agent=user_agent[:300], expires_at=now, created_at=now)
@@ -93,9 +93,9 @@ async def open_session(
 async def installation_and_visitors(
     connection: AsyncConnection, session_ids: Collection[SessionId], now: datetime
 ) -> tuple[Installation | None, dict[SessionId, Visitor]]:
-    """What every request needs to know, in one question: the installation, and whose sessions these are.
+    """Return the installation, and the visitors of these sessions, by one query for every request.
 
-    The installation is None before its first run; sessions that were revoked or have expired are left out.
+    The installation is None before its first run; revoked and expired sessions are left out.
     """
     rows = (await connection.execute(_SITTING, {"session_ids": list(session_ids), "now": now})).all()
     if not rows:
@@ -110,11 +110,11 @@ async def installation_and_visitors(
 async def refresh_session(
     change: Change, signer: Signer, token: str, now: datetime, *, longest: timedelta
 ) -> tuple[Visitor, Tokens | None] | None:
-    """The visitor of a refresh token and the tokens that replace it, or None when it counts no longer.
+    """Return the visitor of a refresh token and the tokens that replace it; None when the token is no longer valid.
 
     A session ends `longest` after its sign-in, however much it is used (OWASP ASVS 5.0, 7.3.2).
-    The tokens are None when another request has just rotated this one: the browser is about to get those. A token
-    from before the last rotation but one was copied, so its whole session ends (RFC 9700, 4.14.2).
+    The tokens are None when another request has just rotated this one, because its response brings them. A token
+    rotated twice or more was copied, so its whole session ends (RFC 9700, 4.14.2).
     """
     session_id = signer.session_of(token, "refresh")
     if session_id is None:
@@ -139,7 +139,7 @@ async def session_of_refresh_token(
 ) -> Visitor | None:
     """Return the visitor of a refresh token without rotating it: a websocket handshake may not set cookies.
 
-    A replaced token works only as long as its page may not have received the new one yet.
+    A replaced token works only for `SAME_MOMENT`, while the browser may not have received the new one.
     """
     session_id = signer.session_of(token, "refresh")
     if session_id is None:
@@ -152,13 +152,13 @@ async def session_of_refresh_token(
 
 
 async def revoke_session(change: Change, session_id: SessionId, now: datetime) -> None:
-    """End one sign-in."""
+    """End a session."""
     await change.connection.execute(update(sessions).where(sessions.c.id == session_id).values(revoked_at=now))
     change.tell(SessionsEnded((session_id,)))
 
 
 async def revoke_other_sessions(change: Change, user_id: UserId, kept: SessionId, now: datetime) -> int:
-    """End every sign-in of a person but one, as after a change of password; returns how many ended."""
+    """End all sessions of a person but one, as after a change of password; returns how many ended."""
     statement = (
         update(sessions)
         .where(sessions.c.user_id == user_id, sessions.c.id != kept, sessions.c.revoked_at.is_(None))
@@ -171,7 +171,7 @@ async def revoke_other_sessions(change: Change, user_id: UserId, kept: SessionId
 
 
 async def revoke_own_session(change: Change, user_id: UserId, session_id: SessionId, now: datetime) -> None:
-    """End one of a person's own sign-ins; raises `NotFound` for any other."""
+    """End one of a person's own sessions; raises `NotFound` for any other."""
     mine = (sessions.c.id == session_id) & (sessions.c.user_id == user_id) & sessions.c.revoked_at.is_(None)
     ended = await change.connection.execute(update(sessions).where(mine).values(revoked_at=now))
     if not ended.rowcount:
@@ -180,7 +180,7 @@ async def revoke_own_session(change: Change, user_id: UserId, session_id: Sessio
 
 
 async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: datetime) -> list[Sitting]:
-    """Where the visitor is signed in: here first, then by last use; the first 50."""
+    """Return the visitor's first 50 sessions: this one first, then by last use."""
     is_this = sessions.c.id == visitor.session_id
     statement = (
         select(sessions)
@@ -195,10 +195,10 @@ async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: dateti
 
 
 async def delete_ended_sessions(connection: AsyncConnection, now: datetime) -> int:
-    """Delete some of the sessions that ended long ago; returns how many."""
+    """Delete a batch of the sessions that ended long ago; returns how many."""
     long_ago = now - KEPT_AFTER_END
     ended = (sessions.c.revoked_at < long_ago) | (sessions.c.expires_at < long_ago)
-    # Several processes tidy up at the same time: each skips rows that another has locked.
+    # Several processes may delete at the same time: each skips rows that another has locked.
     some = select(sessions.c.id).where(ended).limit(DELETED_AT_ONCE).with_for_update(skip_locked=True)
     return (await connection.execute(delete(sessions).where(sessions.c.id.in_(some)))).rowcount
 
@@ -266,5 +266,5 @@ def _visitor(row: Any) -> Visitor:
 
 
 def _digest(token: str) -> bytes:
-    # The token carries 128 random bits: a plain hash is enough, there is nothing to guess.
+    # A plain hash is enough: the token's 128 random bits cannot be guessed.
     return hashlib.sha256(token.encode()).digest()

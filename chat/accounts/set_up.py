@@ -1,4 +1,4 @@
-"""The set-up code: only the person who runs the chat can read its console or log, and make the first account."""
+"""The set-up code. It is in the console or log, so only the person who runs the chat can make the first account."""
 
 import base64
 import hmac
@@ -12,12 +12,12 @@ from chat.settings import Settings
 
 CODE_CHARACTERS = 26  # of 5 bits each
 
-# New tables, in this database or another, get another number, so an old link does not work there.
+# New tables, in this database or another, get another number, so that an old link does not work for them.
 _TABLES = text("SELECT 'installation'::regclass::oid::bigint")
 
 
 async def set_up_code(connection: AsyncConnection, settings: Settings) -> str:
-    """The code that opens the first run, the same in every process and on every machine of an installation."""
+    """Return the code that opens the first run, the same in every process and on every machine of an installation."""
     if settings.setup_code is not None:
         return settings.setup_code
     tables = (await connection.execute(_TABLES)).scalar_one()
@@ -26,7 +26,7 @@ async def set_up_code(connection: AsyncConnection, settings: Settings) -> str:
 
 
 async def is_set_up_code(connection: AsyncConnection, settings: Settings, code: str) -> bool:
-    """Whether this code may set the chat up."""
+    """Tell whether this code may set the chat up."""
     expected = await set_up_code(connection, settings)
     return hmac.compare_digest(code.strip().encode(errors="replace"), expected.encode())
 
@@ -40,7 +40,7 @@ async def set_up_invitation(connection: AsyncConnection, settings: Settings) -> 
 
 
 async def invitation_at_start(database_url: str, settings: Settings) -> str | None:
-    """Return that line for the console, None if the chat is set up; raises `DatabaseUnavailable`."""
+    """Return the line of `set_up_invitation` for the console, None once set up; raises `DatabaseUnavailable`."""
     engine = create_engine(database_url)
     try:
         async with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Signing up: what a new account needs."""
+"""Signing up: checking a registration and creating the account."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ Role = Literal["administrator", "member"]
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What somebody signs up with, checked, the password already hashed."""
+    """A new person's checked name and address, and the hash of their password."""
 
     name: str
     email: str
@@ -33,7 +33,7 @@ class Registration:
 
 
 def check_registration(name: str, email: str, password: str, chat_name: str) -> None:
-    """Check a registration; raises `InvalidInput` with all wrong fields at once."""
+    """Check a registration; raises `InvalidInput` for all wrong fields at once."""
     errors: dict[str, str] = {}
     for check in (
         lambda: valid_name(name),
@@ -58,7 +58,7 @@ async def registration(name: str, email: str, password: str, chat_name: str, ask
 
 
 async def create_person(change: Change, new: Registration, role: Role) -> UserId:
-    """Sign somebody up; raises `InvalidInput` when the e-mail address is taken, in letters of either case."""
+    """Create an account; raises `InvalidInput` when the e-mail address is taken, whatever its case."""
     statement = (
         insert(users)
         .values(name=new.name, email=new.email, password_hash=new.password_hash, role=role)
@@ -73,13 +73,13 @@ async def create_person(change: Change, new: Registration, role: Role) -> UserId
 
 
 def valid_name(name: str) -> str:
-    """A person's name as it is kept; raises `InvalidInput`."""
+    """Return a person's name as it is stored; raises `InvalidInput`."""
     return checked_name(name, LONGEST_NAME)
 
 
 def valid_email(email: str) -> str:
     email = email.strip()
-    # Only a message sent to it could prove an address; this catches what people mistype.
+    # Only a message sent to it could prove an address; this catches typing errors.
     is_possible = len(email) <= LONGEST_EMAIL and email.isprintable() and UNREADABLE not in email
     if not is_possible or not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*", email):
         raise InvalidInput(email="Enter an e-mail address such as name@example.org.")

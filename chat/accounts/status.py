@@ -1,4 +1,4 @@
-"""What people say they are about: an emoji and some words, for a while."""
+"""A person's status: an emoji and some words, for a while."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -25,7 +25,7 @@ DURATIONS = {
     "week": "For a week",
     "always": "Until you change it",
 }
-# What people say most, each one click away.
+# Suggestions, each one click away.
 USUAL = (
     ("🍵", "Back soon", "30"),
     ("📅", "In a meeting", "60"),
@@ -40,7 +40,7 @@ _LASTS = or_(users.c.status_until.is_(None), users.c.status_until > func.now())
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A status as it is kept; `until` is when it ends, None when it does not."""
+    """A status as it is stored; `until` is when it ends, None for never."""
 
     emoji: str = ""
     text: str = ""
@@ -48,9 +48,9 @@ class Status:
 
 
 def valid_status(face: str, words: str, duration: str, now: datetime) -> Status:
-    """A status as typed: an emoji or its :name:, some words, a key of `DURATIONS`; raises `InvalidInput`.
+    """Return a status made of an emoji or its shortcode, some words and a key of `DURATIONS`; raises `InvalidInput`.
 
-    Today ends at midnight where `now` is.
+    The duration "today" ends at midnight in the time zone of `now`.
     """
     face, words = _emoji(face), single_line(words)
     errors = {}
@@ -66,7 +66,7 @@ def valid_status(face: str, words: str, duration: str, now: datetime) -> Status:
 
 
 def status_in(text: str) -> Status:
-    """A status in one line that may begin with an emoji, for good; raises `InvalidInput` for the field `text`."""
+    """Return the status in a line that may begin with an emoji, without an end; raises `InvalidInput` for `text`."""
     face, _, words = single_line(text).partition(" ")
     if not emoji.is_emoji(_emoji(face)):
         face, words = "", text
@@ -74,7 +74,7 @@ def status_in(text: str) -> Status:
 
 
 def _emoji(name: str) -> str:
-    # A form can hold enough colons to take a tenth of a second.
+    # A longer text, with enough colons in it, would take a tenth of a second.
     return emoji.emojize(name.strip(), language="alias") if len(name) <= LONGEST else name
 
 
@@ -87,21 +87,21 @@ def _end(duration: str, now: datetime) -> datetime | None:
 
 
 async def set_status(change: Change, user_id: UserId, status: Status) -> None:
-    """Say what somebody is about; an empty status says nothing."""
+    """Set a person's status; an empty one clears it."""
     values = {"status_emoji": status.emoji, "status_text": status.text, "status_until": status.until}
     await change.connection.execute(update(users).where(users.c.id == user_id).values(values))
     change.tell(StatusChanged(user_id))
 
 
 async def status_of(connection: AsyncConnection, user_id: UserId) -> Status:
-    """Somebody's status, an empty one when it has ended."""
+    """Return a person's status, an empty one when it has ended."""
     kept = select(users.c.status_emoji, users.c.status_text, users.c.status_until).where(users.c.id == user_id, _LASTS)
     row = (await connection.execute(kept)).one_or_none()
     return Status(*row) if row else Status()
 
 
 async def emoji_of_everybody(connection: AsyncConnection) -> dict[UserId, str]:
-    """The emoji of everybody whose status has one and lasts; of a thousand people at most."""
+    """Return the emoji in the current statuses of all people, of a thousand at most."""
     statement = (
         select(users.c.id, users.c.status_emoji)
         .where(users.c.status_emoji != "", _LASTS)
@@ -112,6 +112,6 @@ async def emoji_of_everybody(connection: AsyncConnection) -> dict[UserId, str]:
 
 
 def status_column() -> Label[str]:
-    """A column of a `select` from `users`: the emoji and the words, as long as they last."""
+    """Return a column for a `select` from `users`: the emoji and words of the current status."""
     said = func.concat_ws(" ", func.nullif(users.c.status_emoji, ""), func.nullif(users.c.status_text, ""))
     return case((_LASTS, said), else_="").label("status")

@@ -1,4 +1,4 @@
-"""Deletes sessions that ended long ago. Every process does so from time to time."""
+"""Deletes sessions that ended long ago. Every process does so once an hour."""
 
 import logging
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
 """The two JWTs of a sign-in (RFC 7519): a short-lived access token and a rotating refresh token.
 
-Both only name a session; the `sessions` table decides whether it still counts.
+Both only name a session; the `sessions` table decides whether it is valid.
 """
 
 import secrets
@@ -24,7 +24,7 @@ Kind = Literal["access", "refresh"]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a browser is given at sign-in and at each refresh."""
+    """The tokens that a browser gets at sign-in and at each refresh."""
 
     access: str
     refresh: str
@@ -35,7 +35,7 @@ class Signer:
 
     def __init__(self, secret_key: str) -> None:
         self._key = secret_key
-        # A browser shows the same token with every request of ten minutes.
+        # For ten minutes a browser sends the same token with every request.
         self._read = lru_cache(maxsize=10_000)(self._verify)
 
     def access_token(self, session_id: SessionId, now: datetime) -> str:
@@ -45,15 +45,15 @@ class Signer:
         return self._sign("refresh", session_id, now + REFRESH_LIFETIME, jti=secrets.token_urlsafe(16))
 
     def session_of(self, token: str, kind: Kind) -> SessionId | None:
-        """The session a token names, or None when it is forged, expired or of another kind."""
-        # Tokens are cached, and a header may be a hundred times as long as any valid token.
+        """Return the session a token names; None when it is forged, expired or of another kind."""
+        # A header may be a hundred times as long as a valid token, and results are cached.
         claims = self._read(token) if len(token) <= LONGEST else None
         if claims is None or claims["use"] != kind or claims["exp"] <= time.time():
             return None
         return SessionId(int(claims["sub"]))
 
     def _verify(self, token: str) -> dict[str, Any] | None:
-        """A token's claims when its signature is ours, which it stays for ever, expired or not."""
+        """Return a token's claims if its signature is ours; cached, so the caller checks the expiry."""
         options: Options = {"require": ["exp", "sub", "use"], "verify_exp": False}
         try:
             claims = jwt.decode(token, self._key, algorithms=["HS256"], options=options)

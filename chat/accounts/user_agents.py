@@ -1,9 +1,9 @@
-"""Which browser, on which system, as far as a `User-Agent` header tells."""
+"""The browser and system that a `User-Agent` header names."""
 
 import re
 from dataclasses import dataclass
 
-# Most browsers also claim to be the ones they descend from, so the descendants come first.
+# Most browsers also name the browsers they descend from, so the descendants come first.
 BROWSERS = {
     "Edge": r"\bEdg(?:e|A|iOS)?/",
     "Opera": r"\bOPR/|\bOPT/|\bOpera\b",
@@ -45,7 +45,7 @@ class Agent:
 
 
 def agent_of(user_agent: str) -> Agent:
-    """Who sends this header. It is only a claim, good enough to tell one's own browsers apart."""
+    """Return the browser that a header names. It may lie, but lets people tell their own browsers apart."""
     return Agent(_first(BROWSERS, user_agent), _first(SYSTEMS, user_agent))
 
 
