@@ -1,4 +1,4 @@
-"""Who is there, who is idle, and what people say they are about."""
+"""Members' presence, status and typing."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 def states(person: Person) -> dict[str, str]:
-    """Everybody as the page of people shows them."""
+    """Each member's presence and status on the page of people, by name."""
     listed = re.findall(
         r'<a class="list-name"[^>]*>([^<]*?)(?: \(you\))?<small>\s*<span[^>]*>([^<]*)</span>([^<]*?)\s*</small>',
         person.get("/people").text,
@@ -43,7 +43,7 @@ async def becomes(person: Person, expected: dict[str, str]) -> None:
 
 
 @pytest.mark.anyio
-async def test_whoever_only_has_a_page_open_is_idle_on_every_process(
+async def test_a_member_with_an_unused_page_is_idle_on_every_process(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -64,7 +64,7 @@ async def test_whoever_only_has_a_page_open_is_idle_on_every_process(
 
 
 @pytest.mark.anyio
-async def test_somebody_becomes_idle_and_active_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_member_becomes_idle_and_active_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "IDLE_SECONDS", 1.5)
     changes: list[str] = []
     async with create_broadcast("memory://") as broadcast:
@@ -81,7 +81,7 @@ async def test_somebody_becomes_idle_and_active_again(monkeypatch: pytest.Monkey
         task.cancel()
 
 
-def test_a_status_stands_where_people_are_listed_until_it_ends(alice: Person, bob: Person) -> None:
+def test_a_status_shows_in_lists_of_members_until_it_ends(alice: Person, bob: Person) -> None:
     assert bob.submit("/status", {"emoji": ":palm_tree:", "text": "On  holiday", "until": "always"}).status_code == 303
     assert states(alice)["Bob Brown"] == "Offline · 🌴 On holiday"
     assert "🌴 On holiday" in alice.get(f"/people/{bob.id}").text
@@ -104,7 +104,7 @@ def test_a_status_stands_where_people_are_listed_until_it_ends(alice: Person, bo
     assert bob.reads(1) == []
 
 
-def test_a_status_that_cannot_be_is_refused_and_stays_in_its_form(alice: Person) -> None:
+def test_an_invalid_status_is_refused_and_stays_in_its_form(alice: Person) -> None:
     answer = alice.submit("/status", {"emoji": "palm", "text": "kept <b>", "until": "never"})
     assert answer.status_code == 422
     for text in ("Choose one emoji", "Choose how long", 'value="palm"', 'value="kept &lt;b&gt;"'):
@@ -116,14 +116,14 @@ def test_a_status_that_cannot_be_is_refused_and_stays_in_its_form(alice: Person)
             valid_status(bad, "", "60", NOON)
 
 
-def test_today_ends_at_midnight_where_one_is() -> None:
+def test_a_status_for_today_ends_at_the_members_midnight() -> None:
     end = valid_status("", "here", "today", NOON.astimezone(ZoneInfo("Asia/Seoul"))).until
     assert end == datetime(2026, 3, 10, 15, tzinfo=UTC)
     assert valid_status("", "here", "30", NOON).until == datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 
 
 @pytest.mark.anyio
-async def test_writing_is_told_to_members_of_the_room_and_not_too_often(alice: Person, bob: Person) -> None:
+async def test_members_of_a_room_see_typing_but_not_too_often(alice: Person, bob: Person) -> None:
     garden = alice.create_room("Garden")
     async with LiveClient(alice, garden) as reader:
         await asyncio.to_thread(bob.submit, f"/rooms/{garden}/typing")

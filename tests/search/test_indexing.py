@@ -1,4 +1,4 @@
-"""Messages become searchable a moment after they are posted, whatever other messages contain."""
+"""Messages become searchable soon after they are posted, even beside slow or broken messages."""
 
 import random
 import re
@@ -108,7 +108,7 @@ def aside(url: str) -> list[tuple[object, ...]]:
     return [tuple(row) for row in query(url, "SELECT message_id, reason, attempts FROM unsearchable")]
 
 
-def test_an_ordinary_message_is_found_while_the_slowest_wait(chat: str) -> None:
+def test_a_reader_finds_an_ordinary_message_while_slow_messages_wait(chat: str) -> None:
     write(chat, BIG, *(han() for _ in range(150)))
     with indexing(chat):
         for number in range(3):
@@ -159,7 +159,7 @@ def test_a_message_set_aside_is_retried_with_growing_pauses(chat: str) -> None:
         until(lambda: finds(chat, "poison") and aside(chat) == [])
 
 
-def test_a_slow_step_is_halved_until_it_is_fast_enough(chat: str) -> None:
+def test_a_slow_batch_is_halved_until_it_is_fast_enough(chat: str) -> None:
     run(execute(chat, TRIGGER.format(DELAY)))
     write(chat, BIG, *(f"poison{number}" for number in range(8)))
     write(chat, SMALL, "tomatoes")
@@ -169,7 +169,7 @@ def test_a_slow_step_is_halved_until_it_is_fast_enough(chat: str) -> None:
     assert aside(chat) == [], "they are slow, and nothing else"
 
 
-def test_deleted_messages_are_forgotten(chat: str) -> None:
+def test_deleted_messages_leave_the_index(chat: str) -> None:
     write(chat, BIG, *(f"tomatoes{number}" for number in range(200)))
     with indexing(chat):
         until(lambda: finds(chat, "tomatoes199"))

@@ -1,4 +1,4 @@
-"""Finding what was said."""
+"""Searching messages."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def finds(person: Person, question: str, more: str = "") -> list[str]:
     return [re.sub(r"</?mark>", lambda tag: "]" if "/" in tag[0] else "[", text) for text in extracts]
 
 
-def test_words_and_their_parts_are_found_in_any_case_and_with_or_without_accents(alice: Person) -> None:
+def test_words_and_parts_are_found_in_any_case_and_without_accents(alice: Person) -> None:
     for body in (
         "The harvest festival",
         "Harvesting at dawn",
@@ -58,13 +58,15 @@ def test_words_and_their_parts_are_found_in_any_case_and_with_or_without_accents
         ("カタカナとＫＡＮＡ", "カナ", "カタ[カナ]とＫＡＮＡ"),
     ],
 )
-def test_writing_without_spaces_is_found_by_any_part(alice: Person, body: str, question: str, found: str) -> None:
+def test_text_in_scripts_without_spaces_is_found_by_any_part(
+    alice: Person, body: str, question: str, found: str
+) -> None:
     alice.post(1, body)
     alice.post(1, "something else, 会 and 議, 회 and 의")
     assert finds(alice, question) == [found]
 
 
-def test_only_what_one_may_read_is_found(alice: Person, bob: Person) -> None:
+def test_a_reader_finds_only_messages_they_may_read(alice: Person, bob: Person) -> None:
     cellar = alice.create_room("Cellar", "closed")
     garden = alice.create_room("Garden")
     carol = sign_up(alice.server, "Carol Clark")
@@ -81,7 +83,7 @@ def test_only_what_one_may_read_is_found(alice: Person, bob: Person) -> None:
     assert bob.get("/search?q=in:cellar+secret").status_code == 422
 
 
-def test_changes_and_deletions_are_followed(alice: Person) -> None:
+def test_search_follows_edits_and_deletions(alice: Person) -> None:
     alice.post(1, "apples")
     alice.post(1, "pears")
     until_searchable(alice.server)
@@ -92,7 +94,7 @@ def test_changes_and_deletions_are_followed(alice: Person) -> None:
     assert query(alice.server.database_url, "SELECT message_id FROM searchable")[0][0] == 1
 
 
-def test_one_says_where_to_look(alice: Person, bob: Person) -> None:
+def test_operators_limit_a_search_to_authors_rooms_and_kinds(alice: Person, bob: Person) -> None:
     garden = alice.create_room("Garden Club")
     bob.join(garden)
     direct = alice.open_direct(bob)
@@ -128,7 +130,7 @@ def test_one_says_where_to_look(alice: Person, bob: Person) -> None:
         assert question.replace('"', "&#34;") in answer.text, "what was typed stays"
 
 
-def test_one_says_where_not_to_look(alice: Person, bob: Person) -> None:
+def test_negated_operators_exclude_authors_rooms_and_kinds(alice: Person, bob: Person) -> None:
     carol = sign_up(alice.server, "Carol Clark")
     garden = alice.create_room("Garden Club")
     bob.join(garden)
@@ -145,7 +147,7 @@ def test_one_says_where_not_to_look(alice: Person, bob: Person) -> None:
     assert found("tea in:garden -in:garden") == found("has:link -has:link") == found("tea from:me -from:me") == []
 
 
-def test_signs_between_words_do_not_count(alice: Person) -> None:
+def test_symbols_between_words_are_ignored(alice: Person) -> None:
     for body in ("salt & pepper", "salt and pepper", "report – final", "report final", "party 🎉", "a party"):
         alice.post(1, body)
     assert finds(alice, "salt & pepper") == ["[salt] and [pepper]", "[salt] &amp; [pepper]"]
@@ -157,7 +159,7 @@ def test_signs_between_words_do_not_count(alice: Person) -> None:
     assert finds(alice, "-party -a -report 🎉 &") == []
 
 
-def test_signs_alone_are_found_wherever_they_stand(alice: Person, bob: Person) -> None:
+def test_symbols_alone_are_found_anywhere_in_a_text(alice: Person, bob: Person) -> None:
     cellar = bob.create_room("Cellar", "closed")
     bob.post(cellar, "🎉 in secret")
     for body in ("well done🎉", ":tada: typed", "I ❤️ it", "salt&pepper", "100% _", "nothing"):
@@ -171,7 +173,7 @@ def test_signs_alone_are_found_wherever_they_stand(alice: Person, bob: Person) -
     assert len(finds(alice, "-🎉")) == 4
 
 
-def test_days_and_times_are_those_of_the_chosen_zone(alice: Person) -> None:
+def test_days_and_times_follow_the_readers_time_zone(alice: Person) -> None:
     url = alice.server.database_url
     alice.submit("/profile/times", {"time_zone": "Asia/Seoul", "hours": "12"})
     alice.post(1, "late")
@@ -185,7 +187,7 @@ def test_days_and_times_are_those_of_the_chosen_zone(alice: Person) -> None:
     assert "Friday, 2 January 2026, 12:30 am" in alice.get("/rooms/1/pinned").text
 
 
-def test_days_are_days(alice: Person) -> None:
+def test_before_and_after_exclude_the_whole_day(alice: Person) -> None:
     url = alice.server.database_url
     for number, when in enumerate(("2026-01-01 23:59", "2026-01-02 00:00", "2026-01-02 23:59", "2026-01-03 00:00"), 1):
         alice.post(1, f"day {number}")
@@ -198,7 +200,7 @@ def test_days_are_days(alice: Person) -> None:
     assert numbers("day after:yesterday") == []
 
 
-def test_days_begin_where_one_is() -> None:
+def test_days_begin_at_the_readers_midnight() -> None:
     question = understood("after:2026-03-01 before:today", NOON.astimezone(ZoneInfo("Asia/Seoul")))
     assert question.since == datetime(2026, 3, 1, 15, tzinfo=UTC)
     assert question.until == datetime(2026, 3, 9, 15, tzinfo=UTC)
@@ -206,7 +208,7 @@ def test_days_begin_where_one_is() -> None:
         understood("after:2026-02-30", NOON)
 
 
-def test_days_not_before_and_not_after_which() -> None:
+def test_negated_before_and_after_include_the_day() -> None:
     question = understood("-before:2026-03-01 -after:2026-03-05", NOON)
     assert question.since == datetime(2026, 3, 1, tzinfo=UTC)
     assert question.until == datetime(2026, 3, 6, tzinfo=UTC)
@@ -225,12 +227,12 @@ def test_days_not_before_and_not_after_which() -> None:
         ("before:0001-01-01", "UTC"),
     ],
 )
-def test_the_first_and_the_last_days_there_are_break_nothing(alice: Person, typed: str, zone: str) -> None:
+def test_the_first_and_last_possible_days_cause_no_error(alice: Person, typed: str, zone: str) -> None:
     alice.submit("/profile/times", {"time_zone": zone, "hours": "12"})
     assert alice.get(f"/search?q={typed}").status_code in (200, 422)
 
 
-def test_the_best_come_first_and_everything_is_reached(alice: Person) -> None:
+def test_the_best_matches_come_first_and_pages_reach_every_match(alice: Person) -> None:
     alice.post(1, "lantern lantern lantern")
     for number in range(45):
         alice.post(1, f"{number}: the lanterns hang in one of the many trees")
@@ -244,7 +246,7 @@ def test_the_best_come_first_and_everything_is_reached(alice: Person) -> None:
     assert "No more results" in alice.get("/search?q=lantern&page=4").text
 
 
-def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
+def test_pages_reach_matches_too_old_to_be_ranked(alice: Person) -> None:
     copies = """
         INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
             posted_revision, revision, created_at)
@@ -259,7 +261,7 @@ def test_older_ones_than_are_weighed_are_reached_too(alice: Person) -> None:
     assert "[copy] 10" in finds(alice, "copy", further.replace("&amp;", "&").removeprefix("/search?q=copy"))[:1]
 
 
-def test_the_last_searches_are_kept_until_one_forgets_them(alice: Person, bob: Person) -> None:
+def test_recent_searches_are_listed_until_the_reader_clears_them(alice: Person, bob: Person) -> None:
     for word in ("one", "two", "one", "from:nobody", *map(str, range(9))):
         answer = alice.submit("/search", {"q": word})
         assert (answer.status_code, answer.headers["location"]) == (303, f"/search?{urlencode({'q': word})}")
@@ -272,7 +274,7 @@ def test_the_last_searches_are_kept_until_one_forgets_them(alice: Person, bob: P
     assert "Recent searches" not in alice.get("/search").text
 
 
-def test_an_extract_shows_the_place_that_answers() -> None:
+def test_an_extract_shows_the_matching_words() -> None:
     terms = (Term("moon"), Term("sun"))
     text = "moon " + "word " * 100 + "the sun and the moon " + "word " * 100
     shown = str(extract(f"<p>{text}</p>", terms))
@@ -286,13 +288,13 @@ def test_an_extract_shows_the_place_that_answers() -> None:
 
 
 @pytest.mark.parametrize("text", ["Café", "ＡＢＣ", "ｶﾞギ", "한글 각", "Ångström", "ﬁne", "ÉTÉ", "日本", "x²", "Ünï"])
-def test_the_database_folds_as_we_do(alice: Person, text: str) -> None:
+def test_the_database_folds_text_like_the_chat(alice: Person, text: str) -> None:
     alice.post(1, text)
     until_searchable(alice.server)
     assert query(alice.server.database_url, "SELECT text FROM searchable")[0][0] == folded(text)
 
 
-def test_days_ahead_are_no_fault(alice: Person) -> None:
+def test_searching_with_future_days_is_allowed(alice: Person) -> None:
     # Not tomorrow: it may be today before the message is posted.
     ahead = (datetime.now(UTC) + timedelta(days=2)).date()
     alice.post(1, "soon")
