@@ -1,4 +1,4 @@
-"""Which connections are accepted, and which are closed, when there are too many."""
+"""Accepting and closing connections when there are too many."""
 
 import asyncio
 import time
@@ -52,7 +52,7 @@ def test_the_oldest_idle_connection_is_closed_for_others_of_its_address() -> Non
     assert crowd.made_way == ["0", "1"]
 
 
-def test_an_address_whose_requests_are_all_being_answered_has_to_wait() -> None:
+def test_an_address_with_only_busy_connections_has_to_wait() -> None:
     crowd = Crowd()
     places = [crowd.working("192.0.2.1") for _ in range(10)]
     assert crowd.open("192.0.2.1") is None
@@ -177,7 +177,7 @@ def small_server(database_url: str) -> Iterator[ChatServer]:
 
 
 @pytest.mark.anyio
-async def test_half_requests_lock_nobody_out(small_server: ChatServer) -> None:
+async def test_half_requests_lock_no_visitor_out(small_server: ChatServer) -> None:
     alice = first_run(small_server)
     with ExitStack() as stack:
 
@@ -245,7 +245,7 @@ def test_strangers_behind_a_proxy_are_limited_by_their_own_address(narrow_server
 
 
 @pytest.mark.anyio
-async def test_the_oldest_of_too_many_pages_is_disconnected_and_says_so(
+async def test_the_oldest_of_too_many_pages_is_disconnected_with_a_message(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     alice = first_run(start_server(database_url, PAGES_PER_PERSON="5"))
@@ -288,7 +288,7 @@ async def test_the_log_says_how_many_connections_were_ended_and_why(
 
 
 @pytest.mark.anyio
-async def test_no_client_is_late_while_the_process_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_stood_still_does_not_blame_its_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "TICK_SECONDS", 0.01)
     crowd = Crowd()
     async with anyio.create_task_group() as tasks:

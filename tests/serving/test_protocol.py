@@ -102,7 +102,7 @@ def test_a_malformed_request_gets_a_short_answer_and_no_error_in_the_log(server:
     assert "ERROR" not in server.log
 
 
-def test_slow_and_silent_clients_are_cut_off_and_others_are_not(alice: Person) -> None:
+def test_only_slow_and_silent_clients_are_cut_off(alice: Person) -> None:
     server = alice.server
     with ExitStack() as stack:
         silent, begun, dripping, no_body, idle, newlines = (stack.enter_context(dial(server)) for _ in range(6))
@@ -117,7 +117,7 @@ def test_slow_and_silent_clients_are_cut_off_and_others_are_not(alice: Person) -
         patient.sendall(form(server, "/rooms/1/messages", len(body), cookies(alice), "Connection: close"))
 
         def drip() -> None:
-            """Send a byte of each every second, and one body that is slow but not too slow."""
+            """Send a byte of each request every second, and a body that is slow but not too slow."""
             for second in range(2 * int(HEADER_SECONDS)):
                 with suppress(OSError):
                     patient.sendall(body[second * 610 : (second + 1) * 610])
@@ -212,14 +212,14 @@ def test_a_client_that_leaves_with_requests_in_the_queue_is_no_error(caplog: pyt
 
 
 def clients_of(server: ChatServer) -> set[int]:
-    """The ports of a server's clients, including those with unread answers."""
+    """The ports of a server's clients, including clients with unread answers."""
     assert server.process is not None
     process = psutil.Process(server.process.pid)
     return {connection.raddr.port for connection in process.net_connections("tcp") if connection.raddr}
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_each_process_may_open_as_many_files_as_the_system_lets_it(
+def test_each_process_raises_its_limit_of_open_files(
     processes: str, start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     server = start_server(database_url, WEB_CONCURRENCY=processes)

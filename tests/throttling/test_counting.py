@@ -45,7 +45,9 @@ each_storage = pytest.mark.parametrize("kind", ["memory", "redis", "postgres"])
 
 
 @each_storage
-async def test_a_used_up_budget_refuses_and_says_how_long_to_wait(kind: str, request: pytest.FixtureRequest) -> None:
+async def test_a_used_up_budget_refuses_attempts_and_says_how_long_to_wait(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     async with storage_of(kind, request) as storage:
         counting = Counting(storage, 1)
         budget = THREE.budgets[0]
@@ -70,7 +72,7 @@ async def test_simultaneous_attempts_do_not_exceed_the_budget(kind: str, request
     async with storage_of(kind, request) as storage:
         counting, budget = Counting(storage, 1), GUESS.budgets[0]
         answers = await asyncio.gather(*(counting.draw(GUESS, budget, "alice") for _ in range(40)))
-        # Two, and the first of those that are delayed. More than one of those pass only when a second goes by.
+        # Two attempts, and the first delayed attempt. Further delayed attempts pass only after a second.
         assert 3 <= answers.count(0) <= 5
 
 
@@ -148,7 +150,7 @@ async def test_two_processes_share_one_budget(database_url: str) -> None:
     await database.dispose()
 
 
-async def test_while_redis_is_away_each_process_keeps_the_limits_and_says_so_once(
+async def test_without_redis_each_process_keeps_the_limits_and_logs_it_once(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     storage = RedisCounters(redis_server.url)
@@ -172,7 +174,7 @@ async def test_while_redis_is_away_each_process_keeps_the_limits_and_says_so_onc
     await storage.close()
 
 
-async def test_only_one_request_waits_for_a_redis_that_hangs(redis_server: RedisServer) -> None:
+async def test_a_single_request_waits_for_a_hanging_redis(redis_server: RedisServer) -> None:
     storage = RedisCounters(redis_server.url)
     throttling = Throttling(storage, 1)
     await throttling.check(THREE, {"person": "alice"})
@@ -183,6 +185,6 @@ async def test_only_one_request_waits_for_a_redis_that_hangs(redis_server: Redis
         await throttling.check(THREE, {"person": f"bob {number}"})
         took.append(time.monotonic() - started)
     redis_server.resume()
-    # Most do not wait at all, and the one that waits does so briefly, however slow the machine is.
+    # Most requests do not wait at all, and a single request waits briefly, however slow the machine is.
     assert sorted(took)[10] < 0.1
     await storage.close()

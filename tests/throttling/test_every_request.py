@@ -1,4 +1,4 @@
-"""The outer limits: every request is counted, whatever its route."""
+"""The outer limits: every request to every route is counted."""
 
 import logging
 
@@ -27,7 +27,7 @@ async def refuse(request: Request, error: Exception) -> Response:
 
 
 async def statuses(times: int, **scope: object) -> list[int]:
-    """Send requests one after the other; returns their statuses."""
+    """Send requests in turn; returns their statuses."""
     app, found = ThrottleMiddleware(served, Throttling(None, 1), refuse), []
 
     async def send(message: Message) -> None:
@@ -63,7 +63,7 @@ async def test_every_request_counts(rule: object, scope: dict[str, object]) -> N
     assert await statuses(amount + 2, **scope) == [200] * amount + [429] * 2
 
 
-async def test_addresses_within_one_ipv6_network_count_as_one() -> None:
+async def test_addresses_of_an_ipv6_network_share_a_count() -> None:
     app, found = ThrottleMiddleware(served, Throttling(None, 1), refuse), []
 
     async def send(message: Message) -> None:
@@ -80,7 +80,7 @@ async def test_load_balancers_may_check_health_under_any_host() -> None:
     assert set(await statuses(13_000, path="/healthz")) == {200}
 
 
-def test_a_class_of_forty_behind_one_address_signs_up_and_in_within_a_lesson() -> None:
+def test_a_class_of_forty_behind_an_address_signs_up_within_a_lesson() -> None:
     by_address = [budget for budget in SIGN_UP.budgets if budget.per == "address"]
     for budget in by_address:
         assert budget.amount * (10 * MINUTE / min(budget.seconds, 10 * MINUTE)) >= 40
@@ -89,7 +89,7 @@ def test_a_class_of_forty_behind_one_address_signs_up_and_in_within_a_lesson() -
     assert next(budget.amount for budget in SIGN_IN.budgets if budget.per == "address") >= 3 * 40
 
 
-async def test_a_flood_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_flood_writes_a_single_line_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         await statuses(1500, path="/sign-in")
     assert [record.getMessage() for record in caplog.records] == ["throttled"]

@@ -45,7 +45,7 @@ async def test_known_browsers_come_first_and_addresses_take_turns() -> None:
     assert door.through == ["crowd 0", "known", "crowd 1", "neighbour", "crowd 2", "crowd 3", "crowd 4"]
 
 
-async def test_a_full_queue_refuses_the_last_request_of_the_most_frequent_address() -> None:
+async def test_a_full_queue_refuses_the_busiest_addresss_last_request() -> None:
     door = Door(most_waiting=4)
     tasks = [await door.arrive(f"crowd {number}", Asker("192.0.2.1")) for number in range(150)]
     neighbour = await door.arrive("neighbour", Asker("192.0.2.2"))

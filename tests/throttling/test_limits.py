@@ -19,7 +19,7 @@ StartServer = Callable[..., ChatServer]
 
 @pytest.fixture
 def server(start_server: StartServer, database_url: str) -> ChatServer:
-    """A server with the limits as they are."""
+    """A server with the real limits."""
     return start_server(database_url, RATE_LIMITS="1")
 
 
@@ -40,11 +40,11 @@ def guess_when_allowed(client: httpx.Client, email: str, **options: str) -> tupl
     return answer, waits
 
 
-def test_guesses_are_delayed_longer_and_longer_and_the_right_password_still_works(alice: Person) -> None:
+def test_guesses_wait_ever_longer_and_the_right_password_still_works(alice: Person) -> None:
     stranger = browser(alice.server)
     started = time.monotonic()
     waits = [guess_when_allowed(stranger, alice.email)[1] for _ in range(9)]
-    # Five at once, and one before the first delay; a slow machine lets part of a delay go by.
+    # Five attempts at once, and another before the first delay; on a slow machine part of a delay passes.
     assert waits[:6] == [[]] * 6
     assert time.monotonic() - started > 1 + 2 + 4 - 1
     refusal = guess(stranger, alice.email)
@@ -103,7 +103,7 @@ def test_a_forged_cookie_makes_no_browser_known(alice: Person) -> None:
     assert 429 in answers
 
 
-def test_a_known_browser_has_no_more_guesses_than_others(alice: Person) -> None:
+def test_a_known_browser_gets_no_extra_guesses(alice: Person) -> None:
     alice.submit("/sign-out")
     answers = [guess(alice.client, alice.email, address=f"192.0.2.{number}").status_code for number in range(12)]
     assert 429 in answers
@@ -142,14 +142,14 @@ def test_many_wrong_passwords_at_once_do_not_delay_other_sign_ins(alice: Person)
     assert min(overtaken_by) <= 8
 
 
-def test_sign_ups_from_one_address_are_limited_but_a_class_can_sign_up(alice: Person) -> None:
-    def one(number: int) -> httpx.Response:
+def test_sign_ups_from_an_address_are_limited_but_a_class_can_sign_up(alice: Person) -> None:
+    def sign_up_pupil(number: int) -> httpx.Response:
         fields = {"name": f"Pupil {number}", "email": f"pupil{number}@example.org", "password": PASSWORD}
         return browser(alice.server).post("/sign-up", data=fields, headers={"X-Forwarded-For": "192.0.2.1"})
 
     started, answers = time.monotonic(), []
     while len(answers) < 30 and (not answers or answers[-1].status_code != 429):
-        answers.append(one(len(answers)))
+        answers.append(sign_up_pupil(len(answers)))
     minutes = (time.monotonic() - started) // 60 + 1
     refusal = answers[-1]
     assert len(answers) - 1 >= 20 or refusal.status_code == 303
@@ -164,7 +164,7 @@ def test_sign_ups_from_one_address_are_limited_but_a_class_can_sign_up(alice: Pe
     assert sign_up(alice.server, "Bob Brown").id
 
 
-def test_posting_very_fast_is_refused_and_nothing_is_lost(alice: Person) -> None:
+def test_posting_very_fast_is_refused_and_keeps_the_text(alice: Person) -> None:
     refused = be_too_fast(alice)
     assert "You are sending messages very fast. This one is sent automatically in" in refused.text
     page = alice.submit("/rooms/1/messages", {"body": "typed <b>text</b>", "client_id": str(uuid4())})
@@ -220,7 +220,7 @@ def test_every_action_has_a_rate_limit_that_says_how_long_to_wait(alice: Person,
     assert bob.create_room("Garden")
 
 
-def test_searching_very_fast_is_refused_beside_the_question(alice: Person) -> None:
+def test_searching_very_fast_is_refused_beside_the_search_box(alice: Person) -> None:
     started, number = time.monotonic(), 0
     while (answer := alice.get("/search?q=key")).status_code != 429:
         number += 1
@@ -248,7 +248,7 @@ def test_changing_messages_very_fast_is_refused_with_a_notice(alice: Person) -> 
     assert "what I wanted to say</textarea>" in editor.text
 
 
-def test_a_flood_is_one_line_in_the_audit_log(alice: Person) -> None:
+def test_a_flood_writes_a_single_line_to_the_audit_log(alice: Person) -> None:
     started = time.monotonic()
     while alice.submit("/rooms", {"name": f"Room {uuid4()}", "kind": "open"}).status_code != 429:
         pass
@@ -289,7 +289,7 @@ def test_two_processes_with_postgresql_alone_share_the_limits(start_server: Star
     assert opened == 10 or (is_slow and opened <= 20)
 
 
-def test_servers_with_a_redis_share_the_limits_and_keep_them_while_it_is_away(
+def test_servers_share_limits_through_redis_and_keep_them_without_it(
     start_server: StartServer, database_url: str, redis_server: RedisServer
 ) -> None:
     servers = [start_server(database_url, redis_server.url, RATE_LIMITS="1") for _ in range(2)]
