@@ -1,4 +1,4 @@
-"""The part of a message that answers a question, with what was looked for marked."""
+"""Extracts of messages for search results, with the search terms marked."""
 
 import re
 import unicodedata
@@ -13,11 +13,11 @@ from chat.search.folding import folded_with_places
 from chat.search.query import Term
 
 BEFORE, LENGTH = 60, 280  # characters
-MOST_LOOKED_AT = 200  # places: ten thousand times the same letter is a message, too
+MOST_LOOKED_AT = 200  # matches: a message may be ten thousand times the same letter
 
 
 def extract(markup: str, terms: Sequence[Term]) -> Markup:
-    """Some words of a message's markup around the place where most of the terms stand together."""
+    """Return part of a message's text, around the place with the most different terms."""
     text = unicodedata.normalize("NFC", plain(markup))
     found = _found(text, terms)
     start = max(0, _best_place(found) - BEFORE)
@@ -31,7 +31,7 @@ def extract(markup: str, terms: Sequence[Term]) -> Markup:
 
 
 def _found(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term]]:
-    """From where to where which term stands in the text, in order."""
+    """Return the start, end and term of each match in a text, in order."""
     comparable, places = folded_with_places(text)
     return sorted(
         (
@@ -44,7 +44,7 @@ def _found(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term]]:
 
 
 def _best_place(found: Sequence[tuple[int, int, Term]]) -> int:
-    """Where the most different terms follow within an extract's length; the first such place."""
+    """Return the first place that is followed by the most different terms within an extract's length."""
     within: Counter[Term] = Counter()
     most, best, end = 0, 0, 0
     for start, _, term in found:

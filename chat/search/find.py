@@ -1,4 +1,4 @@
-"""Finding messages: those one may read, and no others."""
+"""Finding messages in the rooms of the person who searches."""
 
 import functools
 from dataclasses import dataclass
@@ -37,17 +37,16 @@ from chat.search.folding import spaced
 from chat.search.query import Question, Term
 
 PAGE = 20
-# How many messages are weighed against each other, the newest that fit: a word that half of a million messages have
-# must not be weighed in all of them.
+# The number of newest matches that are ranked: a word found in half a million messages must not be ranked in all.
 WEIGHED = 1000
 FADES_IN = 30 * 24 * 3600.0  # seconds after which a message weighs half
 
-# However many people search for however long, most of the database's connections are there for everything else.
+# However many people search, most of the database's connections stay free for other requests.
 _limiter = functools.cache(lambda: anyio.CapacityLimiter(4))
 
 QUERY_CANCELED = "57014"
-# The planner must see the words, which differ by a factor of a million in how often they stand; an index that is in
-# memory is not as slow as it thinks; and compiling a query takes longer than answering it.
+# The planner must see the words, whose frequency differs by a factor of a million. An index in memory is faster than it
+# assumes, and compiling a query takes longer than running it.
 _PREPARE = text("""
     SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true),
         set_config('random_page_cost', '1.1', true), set_config('statement_timeout', '5s', true)
@@ -59,7 +58,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which answers are wanted: the `page`th page, in an order, of the messages below `before`."""
+    """The wanted part of the results: the `page`th page, in an order, of the messages below `before`."""
 
     order: Order = "best"
     page: int = 1
@@ -68,7 +67,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A message that answers the question."""
+    """A message found by a search."""
 
     message: Message
     room_name: str
@@ -77,7 +76,7 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of answers. `has_more` says that there is a next page; `older` is where to go on beyond `WEIGHED`."""
+    """A page of results. `has_more` says that there is a next page; `older` continues beyond the `WEIGHED` newest."""
 
     finds: list[Find]
     has_more: bool
@@ -85,9 +84,9 @@ class Found:
 
 
 async def find(database: AsyncEngine, visitor: Visitor, question: Question, part: Part) -> Found:
-    """What answers a question in the visitor's rooms, among the newest `WEIGHED` messages that fit.
+    """Return a page of results in the visitor's rooms, from the newest `WEIGHED` messages that match.
 
-    Raises `InvalidInput` for the field `q` when it names nobody or no room, or takes too long.
+    Raises `InvalidInput` for the field `q` when it names an unknown person or room, or the search takes too long.
     """
     try:
         async with _limiter(), database.connect() as connection:
@@ -100,7 +99,7 @@ async def find(database: AsyncEngine, visitor: Visitor, question: Question, part
 
 
 async def check_names(connection: AsyncConnection, visitor: Visitor, question: Question) -> None:
-    """Raise `InvalidInput` for the field `q` when a question names nobody or no room."""
+    """Raise `InvalidInput` for the field `q` when a search names an unknown person or room."""
     await _rooms_meant(connection, visitor, question)
     for authors in filter(None, (question.authors, question.unwanted_authors)):
         await _authors_meant(connection, visitor, authors)
@@ -144,7 +143,7 @@ async def _shown(
         select_messages()
         .add_columns(rooms.c.kind, rooms.c.name.label("room_name"))
         .join(rooms, rooms.c.id == messages.c.room_id)
-        # A message may have been deleted before its words are.
+        # A deleted message stays in the index for a moment.
         .where(is_one_of(messages.c.id, message_ids), messages.c.deleted_at.is_(None))
     )
     found = {row.id: row for row in await connection.execute(statement)}
@@ -188,14 +187,14 @@ def _condition(term: Term) -> ColumnElement[bool]:
 
 
 def _texts(term: Term) -> list[str]:
-    """What is looked for within the text. Signs are in no index: 600,000 messages are read in 0.1 seconds."""
+    """Return the texts to find within messages. Signs are in no index: 600,000 messages are read in 0.1 seconds."""
     if term.is_sign:
         return [term.text, *shortcodes(term.text)]
     return [term.text] if term.is_substring else []
 
 
 def _as_query(term: Term, *, by_prefix: bool) -> ColumnElement[str]:
-    """Its words in their order, the last as the beginning of a word. Nothing is looked for where there is no word."""
+    """Return a query for a term's words in order, the last as a prefix if `by_prefix`; an empty one for no words."""
     phrase = func.phraseto_tsquery(literal("simple", REGCONFIG), literal(spaced(term.text)), type_=TSQUERY)
     if not by_prefix or len(term.text) == 1:
         return phrase
@@ -203,7 +202,7 @@ def _as_query(term: Term, *, by_prefix: bool) -> ColumnElement[str]:
 
 
 def _rank(words: ColumnElement[str], question: Question) -> ColumnElement[float]:
-    """How much there is of what was looked for; a whole word counts twice as much as a beginning."""
+    """Return the rank of a message for the wanted terms; a whole word counts twice as much as a prefix."""
     rank: ColumnElement[float] = literal(0.01, Float)
     for term in question.wanted:
         for by_prefix in (False, True):
@@ -222,11 +221,11 @@ async def _rooms_meant(connection: AsyncConnection, visitor: Visitor, question: 
         return [row.id for row in mine]
     people = await others_in(connection, visitor.id, [row.id for row in mine if row.kind == "direct"])
     names = {row.id: (row.name or direct_name(visitor, people[row.id])).lower() for row in mine}
-    meant = _called(names, question.rooms) if question.rooms else set(names)
-    return sorted(meant - (_called(names, question.unwanted_rooms) if question.unwanted_rooms else set()))
+    meant = _rooms_named(names, question.rooms) if question.rooms else set(names)
+    return sorted(meant - (_rooms_named(names, question.unwanted_rooms) if question.unwanted_rooms else set()))
 
 
-def _called(names: dict[RoomId, str], wanted: tuple[str, ...]) -> set[RoomId]:
+def _rooms_named(names: dict[RoomId, str], wanted: tuple[str, ...]) -> set[RoomId]:
     meant = {room_id for name in wanted for room_id in _closest(names, name)}
     if not meant:
         raise InvalidInput(q=f"You are not in a room called “{wanted[0]}”.")
@@ -247,7 +246,7 @@ async def _authors_meant(connection: AsyncConnection, visitor: Visitor, authors:
 
 
 def _closest(names: dict[Key, str], wanted: str) -> set[Key]:
-    """Whose name this is, else whose begins with it, else whose has it somewhere."""
+    """Return the keys whose name equals `wanted`, else those whose name begins with it, else those that contain it."""
     for fits in (wanted.__eq__, lambda name: name.startswith(wanted), lambda name: wanted in name):
         found = {key for key, name in names.items() if fits(name)}
         if found:

@@ -1,4 +1,4 @@
-"""How writing is made comparable: without case, accents, and the widths of letters."""
+"""Folding text for comparison: without case, accents, and the widths of letters."""
 
 import re
 import unicodedata
@@ -11,12 +11,12 @@ _SYLLABIC = re.compile(f"([{SYLLABIC}])")
 
 
 def folded(text: str) -> str:
-    """The text as it is compared: `Café` as `cafe`, `ＡＢＣ` as `abc`; the same as in `chat.search.index`."""
+    """Fold a text for comparison: `Café` to `cafe`, `ＡＢＣ` to `abc`; `chat.search.index_steps` does the same."""
     return unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.lower())))
 
 
 def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
-    """The same letter by letter, and for each letter of the outcome the place in `text` it comes from."""
+    """Fold letter by letter; return the folded text, and for each of its letters the place in `text` it comes from."""
     if text.isascii():
         return text.lower(), range(len(text))
     letters = {letter: folded(letter) for letter in set(text)}
@@ -27,10 +27,10 @@ def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
 
 
 def is_syllabic(text: str) -> bool:
-    """Whether letters in it are syllables or words by themselves."""
+    """Tell whether a text has letters that are syllables or words by themselves."""
     return _SYLLABIC.search(text) is not None
 
 
 def spaced(text: str) -> str:
-    """Folded text with such letters apart from each other, as `searchable.words` has them."""
+    """Return folded text with spaces around such letters, as in `searchable.words`."""
     return _SYLLABIC.sub(r" \1 ", text)

@@ -1,4 +1,4 @@
-"""Keeps the search index in step with the messages, a moment after them.
+"""Keeps the search index up to date, a moment behind the messages.
 
 A message of ten thousand different letters takes as long as a thousand ordinary ones, and one that PostgreSQL refuses
 must not hold up the others. So rooms take turns, each step has a bounded number of bytes and takes about a second, a
@@ -36,18 +36,18 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 STEP_SECONDS = 0.5  # the aim for a step; a slower one is halved, a much faster one doubled
 STATEMENT_SECONDS = 5.0  # a step's timeout; then it is halved
-# The timeout of a single message: a faster one is only slow. The connection's own limit is 30 seconds.
+# The timeout of a single message, below the connection's own limit of 30 seconds. Faster messages are merely slow.
 LAST_TRY_SECONDS = 25.0
-TURN_SECONDS = 0.5  # how long rooms are indexed before the list of rooms that are behind is read again
+TURN_SECONDS = 0.5  # rooms are indexed this long before the list of rooms that are behind is read again
 REPORT_SECONDS = 60.0
-LATE_SECONDS = 60.0  # a message that cannot be found for so long is worth a line in the log
+LATE_SECONDS = 60.0  # a message that search cannot find for so long is logged
 
 _CANCELED = "57014"
 
 
 @dataclass(slots=True)
 class _Turn:
-    """A room's last turn, and how many bytes a step has."""
+    """A room's last turn, and the bytes of its steps."""
 
     most_bytes: int = MOST_BYTES
     served_at: float = 0.0
@@ -63,7 +63,7 @@ class Indexing:
         self._log_line = Seldom()
 
     async def run(self) -> None:
-        """Catch up again and again until cancelled."""
+        """Index new changes until cancelled."""
         while True:
             try:
                 while await self._serve_rooms():
@@ -76,7 +76,7 @@ class Indexing:
             await anyio.sleep(PAUSE_SECONDS)
 
     async def _serve_rooms(self) -> bool:
-        """Take a step in each room that is behind, for one turn; returns whether there is more to do."""
+        """Take a step in each room that is behind, for one turn; return whether any room is still behind."""
         async with reading(self._database) as connection:
             behind = await rooms_behind(connection)
         # Rooms that are up to date need no entry.
@@ -146,7 +146,7 @@ class Indexing:
             logger.warning("Message %d still cannot be made searchable: %s", message_id, _reason(error))
 
     async def _report(self) -> None:
-        """Log from time to time how far search is behind, if it is."""
+        """Log once a minute how far search is behind, if it is."""
         if monotonic() - self._reported_at < REPORT_SECONDS:
             return
         self._reported_at = monotonic()
@@ -157,7 +157,7 @@ class Indexing:
 
 
 def _is_about_the_messages(error: Exception) -> bool:
-    """Whether a step failed because of its messages or its time, not because the database is away."""
+    """Tell whether a step failed because of its messages or its timeout, not because the database is away."""
     return not isinstance(error, DatabaseUnavailable) or error.sqlstate == _CANCELED
 
 

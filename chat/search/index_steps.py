@@ -1,4 +1,4 @@
-"""The statements by which messages become searchable, a bounded step at a time."""
+"""The statements that index messages, a bounded step at a time."""
 
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -7,7 +7,7 @@ from chat.ids import MessageId, RoomId
 from chat.memory import KILOBYTE
 
 MOST_ROOMS, MOST_MESSAGES = 1000, 1000
-# Of text in a step, and one more message: nine of the slowest messages, or some hundred ordinary ones.
+# Of text before the last message of a step: nine of the slowest messages, or some hundred ordinary ones.
 MOST_BYTES = 256 * KILOBYTE
 LEAST_BYTES = 256  # the size of an empty message; with a limit this small a step is one message
 
@@ -19,7 +19,7 @@ _BEHIND = text("""
     ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most
 """)
 
-# How messages are put into `searchable`. `chat.search.folding` folds what people type in the same way.
+# Folds messages into `searchable`. `chat.search.folding` folds search terms in the same way.
 _KEEP = r"""
     gone AS (
         DELETE FROM searchable USING changed WHERE message_id = changed.id AND deleted_at IS NOT NULL
@@ -36,8 +36,8 @@ _KEEP = r"""
     )
 """
 
-# A room's revisions have no gaps and are in commit order, so what has changed since the one that was reached last is
-# all there is to do, even after a process was killed.
+# A room's revisions have no gaps and are in commit order, so a step takes the changes since the last revision reached,
+# even after a process was killed.
 _NEXT = """
     WITH room AS (
         SELECT rooms.id AS room, rooms.revision AS head, coalesce(search_progress.revision, 0) AS reached
@@ -121,7 +121,7 @@ async def rooms_behind(connection: AsyncConnection) -> list[RoomId]:
 
 
 async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> None:
-    """Index the next messages of a room: up to so many bytes, at least one message."""
+    """Index the next messages of a room: up to `most_bytes`, at least one message."""
     values = {"room_id": room_id, "most": MOST_MESSAGES, "most_bytes": most_bytes, "least_bytes": LEAST_BYTES}
     await connection.execute(_HOLD_ROOM, {"room_id": room_id})
     await connection.execute(_STEP, values)

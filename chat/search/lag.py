@@ -27,8 +27,8 @@ _LAG = text("""
 class Lag:
     """The messages that cannot be found yet.
 
-    `changes` are those to messages that search does not know of, `seconds` the age of the oldest message that it does
-    not know at all, `set_aside` how many messages could not be made searchable.
+    `changes` counts the changes to messages that are not indexed yet, `seconds` is the age of the oldest message that
+    is not indexed at all, and `set_aside` counts messages that could not be indexed.
     """
 
     changes: int

@@ -1,4 +1,4 @@
-"""What people type into the search: words, "phrases", and where to look for them."""
+"""The search language: words, "phrases", and operators such as `in:` and `from:`."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from chat.text import single_line
 
 LONGEST = 300
 MOST_TERMS = 20
-SHORTEST_SUBSTRING = 3  # characters: pg_trgm knows text by threes
+SHORTEST_SUBSTRING = 3  # characters, since pg_trgm indexes text in threes
 
 _OPERATORS = ("from", "in", "before", "after", "has")
 _PART = re.compile(rf'(-?)(?:({"|".join(_OPERATORS)}):)?("[^"]*"?|\S+)', re.IGNORECASE)
@@ -19,7 +19,7 @@ _PART = re.compile(rf'(-?)(?:({"|".join(_OPERATORS)}):)?("[^"]*"?|\S+)', re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word or phrase, folded, that is to be there, or not to."""
+    """A word or phrase, folded, that a message must contain, or must not."""
 
     text: str
     is_phrase: bool = False
@@ -27,24 +27,24 @@ class Term:
 
     @property
     def is_sign(self) -> bool:
-        """Whether it has no letter or digit, so that it is no word: `&`, `–`, `🎉`."""
+        """Tell whether it has no letter or digit: `&`, `–`, `🎉`."""
         return not any(map(str.isalnum, self.text))
 
     @property
     def is_substring(self) -> bool:
-        """Whether it is looked for within words, too."""
+        """Tell whether it is also found within words."""
         return self.is_sign or len(self.text) >= SHORTEST_SUBSTRING
 
     @property
     def pattern(self) -> str:
-        """A regular expression for where it stands in folded text."""
+        """A regular expression that finds it in folded text."""
         escaped = r"\s+".join(map(re.escape, self.text.split()))
         return escaped if self.is_substring or is_syllabic(self.text) else rf"(?<!\w){escaped}"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A search as typed, understood. `since` is the first moment that is wanted, `until` the first that is not."""
+    """A parsed search. Messages are wanted from the moment `since`, and before the moment `until`."""
 
     terms: tuple[Term, ...]
     authors: tuple[str, ...]
@@ -58,12 +58,12 @@ class Question:
 
     @property
     def wanted(self) -> tuple[Term, ...]:
-        """What has to be there."""
+        """The terms that a message must contain."""
         return tuple(term for term in self.terms if not term.is_unwanted)
 
 
 def understood(typed: str, now: datetime) -> Question:
-    """The question in what somebody typed, whose days are those of `now`'s zone; raises `InvalidInput` for `q`."""
+    """Parse a typed search, with days in the time zone of `now`; raises `InvalidInput` for `q`."""
     typed = single_line(typed)
     if len(typed) > LONGEST:
         raise InvalidInput(q=f"Use at most {LONGEST} characters.")
@@ -78,7 +78,7 @@ def understood(typed: str, now: datetime) -> Question:
             terms.append(Term(text, raw.startswith('"'), bool(minus)))
     if not terms and not any(said.values()):
         raise InvalidInput(q="There is nothing to search for in this. Type a word.")
-    terms = _that_matter(terms)
+    terms = _without_signs(terms)
     if len(terms) > MOST_TERMS:
         raise InvalidInput(q=f"Search for at most {MOST_TERMS} words at a time.")
     for thing in said["has"] + said["-has"]:
@@ -101,11 +101,11 @@ def understood(typed: str, now: datetime) -> Question:
     )
 
 
-def _that_matter(terms: list[Term]) -> list[Term]:
-    """Signs stand between words (`salt & pepper`, `a -> b`); they are looked for when there is nothing else."""
+def _without_signs(terms: list[Term]) -> list[Term]:
+    """Drop signs, which stand between words (`salt & pepper`, `a -> b`), unless there are no other terms."""
     if all(term.is_sign or term.is_unwanted for term in terms):
         return terms
-    # What follows a minus here, other than in `--` or `->`, cannot stand between words: `party -🎉`.
+    # A sign after a minus was meant as a term (`party -🎉`), except in `--` and `->`.
     return [term for term in terms if not term.is_sign or (term.is_unwanted and not term.text.isascii())]
 
 
@@ -118,7 +118,7 @@ def _rooms(names: list[str]) -> tuple[str, ...]:
 
 
 def _start(operator: str, text: str, now: datetime, days: int = 0) -> datetime:
-    """When a day, or the one some days later, begins; raises `InvalidInput` where there is none, or no such moment."""
+    """Return the moment at which a day begins, or the day `days` later; raises `InvalidInput` for no such day."""
     today = now.date()
     try:
         day = {"today": today, "yesterday": today - timedelta(days=1)}.get(text.lower()) or date.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""What somebody looked for lately."""
+"""A person's recent searches."""
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,16 +13,16 @@ _REMEMBER = text("""
 
 
 async def recent_searches(connection: AsyncConnection, user_id: UserId) -> list[str]:
-    """The last ten different searches, the last one first."""
+    """Return a person's last ten different searches, the latest first."""
     statement = select(users.c.recent_searches).where(users.c.id == user_id)
     return list((await connection.execute(statement)).scalar_one())
 
 
 async def remember(connection: AsyncConnection, user_id: UserId, query: str) -> None:
-    """Put a search first among the recent ones."""
+    """Add a search to a person's recent ones, as the latest."""
     await connection.execute(_REMEMBER, {"user_id": user_id, "query": query})
 
 
 async def forget(connection: AsyncConnection, user_id: UserId) -> None:
-    """Forget all of somebody's recent searches."""
+    """Delete all of a person's recent searches."""
     await connection.execute(update(users).where(users.c.id == user_id).values(recent_searches=[]))
