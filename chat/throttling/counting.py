@@ -17,11 +17,11 @@ class Counting:
     def __init__(self, storage: Storage, factor: int) -> None:
         self.storage = storage
         self._factor = factor
-        # The rules are few, and every request draws from one.
+        # Kept, because the rules are few and every request draws from one of them.
         self._strategy = cache(self._make_strategy)
 
     async def draw(self, rule: Rule, budget: Budget, subject: str) -> float:
-        """Count one use; returns 0, or the seconds until the next is allowed."""
+        """Count a use; returns 0, or the seconds until the next is allowed."""
         strategy, item = self._strategy(rule, budget)
         if await strategy.hit(item, subject):
             return 0

@@ -33,7 +33,7 @@ class GrowingDelay(RateLimiter):
         return True
 
     async def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
-        """Whether an attempt would pass."""
+        """Tell whether an attempt would pass."""
         key, _, gate = _keys(item, *identifiers)
         return await self.storage.get(key) + cost <= item.amount or await self.storage.get(gate) == 0
 

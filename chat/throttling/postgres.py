@@ -1,6 +1,6 @@
 """Counters in PostgreSQL, for several processes without Redis.
 
-One statement a count and nothing kept in the session, so that it works through a pooler. The table is not logged: it
+Each count is one statement and keeps nothing in the session, so it works through a pooler. The table is unlogged: it
 costs no write-ahead log, and a crash of the server loses only counters.
 """
 
@@ -85,7 +85,7 @@ class PostgresCounters(SharedStorage):
                 while await self.delete_ended() == DELETED_AT_ONCE:
                     pass
             except DatabaseUnavailable as error:
-                logger.warning("Could not delete counters that have ended: %s", error)
+                logger.warning("Could not delete expired counters: %s", error)
 
     async def delete_ended(self) -> int:
         """Delete some of the expired counters; returns how many."""

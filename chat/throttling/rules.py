@@ -1,14 +1,14 @@
-"""The rate limits: how often each person, address or account may do something. One table for all of them.
+"""The rate limits of each person, address and account, in one table.
 
-A class behind one router is one address. So figures for addresses let forty pupils sign up, or sign in with a few
-mistakes each, within a lesson, and figures for persons let somebody type, click and read as fast as people can.
+A school class behind one router is one address. So limits for addresses let forty pupils sign up, or sign in with a few
+mistakes each, within a lesson. Limits for persons let them type, click and read as fast as people can.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-# `account` is the e-mail address somebody signs in with, from anywhere; `guess` the same from one address; `browser` a
-# browser in which that account has been signed in before.
+# `account` counts an account's sign-ins from anywhere, `guess` those from one address, and `browser` those from a
+# browser that has signed in to the account before.
 Per = Literal["person", "address", "account", "guess", "browser", "everybody", "room"]
 
 SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 24 * 3600
@@ -18,9 +18,9 @@ SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 24 * 3600
 class Budget:
     """`amount` times within `seconds`, for each person, address, …
 
-    With `longest_delay` the budget grows no harder than that: what comes above `amount` is let through one at a time,
-    after a delay that doubles each time up to `longest_delay` seconds. A budget that is not `shared` is counted by each
-    process for itself: N processes allow up to N times as much, and counting costs no round trip.
+    With `longest_delay`, attempts above `amount` pass one at a time, after a delay that doubles each time up to
+    `longest_delay` seconds. A budget that is not `shared` is counted by each process alone: N processes allow up to N
+    times as much, and counting costs no round trip.
     """
 
     per: Per
@@ -41,7 +41,7 @@ class Rule:
 
 
 def _here(per: Per, amount: int, seconds: int) -> Budget:
-    """A budget that each process counts for itself."""
+    """Return a budget that each process counts alone."""
     return Budget(per, amount, seconds, shared=False)
 
 
@@ -56,7 +56,7 @@ SIGN_IN = Rule(
         Budget("account", 20, DAY, longest_delay=5 * MINUTE),
     ),
 )
-# Guesses made elsewhere delay no browser in which this account has been signed in before (OWASP, "Device Cookies").
+# Guesses made elsewhere do not delay a browser that has signed in to this account before (OWASP, "Device Cookies").
 SIGN_IN_KNOWN_BROWSER = Rule("sign_in", SIGN_IN.why, (Budget("browser", 5, DAY, longest_delay=15 * MINUTE),))
 OWN_PASSWORD = Rule(
     "own_password",
@@ -74,7 +74,7 @@ FIRST_RUN = Rule(
 
 POST = Rule("post", "You are sending messages very fast.", (_here("person", 20, 10 * SECOND),))
 CHANGE = Rule("change", "You are changing messages very fast.", (_here("person", 30, 15 * SECOND),))
-# How often a room sees that somebody types; a refusal shows nothing.
+# Typing notices of a member; above the limit none are sent.
 TYPING = Rule("typing", "", (Budget("room", 1, 2 * SECOND, shared=False, scales=False),))
 
 OPEN_ROOM = Rule("open_room", "You opened many rooms.", (Budget("person", 10, MINUTE), Budget("person", 40, HOUR)))

@@ -1,4 +1,4 @@
-"""What a storage of counters is that all processes share."""
+"""The interface of a storage of counters that all processes share."""
 
 import anyio
 from limits.aio.storage import Storage

@@ -8,7 +8,7 @@ from chat.throttling.shared import SharedStorage
 
 def shared_storage(settings: Settings, database: AsyncEngine) -> SharedStorage | None:
     """Return the shared storage of this chat's processes; None for a single process."""
-    # Each is imported where it is used: a chat of one process starts sooner without either.
+    # Imported only where used, because a chat of one process starts sooner without them.
     scheme = (settings.broadcast_url or "").split("://")[0]
     if scheme in ("redis", "rediss"):
         from chat.throttling.redis import RedisCounters  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Rate limiting: every use counts in this process, and shared budgets also in a storage of all processes.
 
-One process never counts more than all together. So it refuses a use above a budget without asking the shared storage,
-and a flood costs that storage nothing. While it is away, each process applies the limits alone.
+A process never counts more than all processes together. So it refuses a use above a budget without asking the shared
+storage, and a flood costs that storage nothing. While the storage is away, each process applies the limits alone.
 """
 
 import logging
@@ -39,7 +39,7 @@ class Throttling:
         self._is_away = False
 
     async def run(self) -> None:
-        """Keep the shared storage in order until cancelled."""
+        """Run the shared storage's upkeep until cancelled."""
         if self._storage is None:
             await anyio.sleep_forever()
         else:
@@ -56,7 +56,7 @@ class Throttling:
             subject = subjects[budget.per]
             seconds = await self._draw(rule, budget, subject)
             if seconds:
-                # A line a minute: a flood of requests must not become a flood of lines.
+                # One line a minute, so that a flood of requests does not become a flood of lines.
                 if await self._memory.incr(f"{rule.name}/{budget.per}/{subject}/recorded", MINUTE) == 1:
                     audit.record("throttled", rule=rule.name, per=budget.per, subject=subject, account=account)
                 raise TooManyRequests(rule.why, seconds, field)
@@ -93,7 +93,7 @@ class Throttling:
     async def _ask(
         self, look: Callable[[Rule, Budget, str], Awaitable[T]], rule: Rule, budget: Budget, subject: str
     ) -> T | None:
-        """Ask the shared storage; None while it is away, when it is neither waited for nor asked every time."""
+        """Ask the shared storage; None while it is away. Then it is asked only every few seconds."""
         if self._storage is None or time.monotonic() < self._asks_again_at:
             return None
         try:
