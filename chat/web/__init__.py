@@ -1,10 +1,10 @@
-"""What every request passes. Importing it registers the `id` path convertor the routes use."""
+"""The pages. Importing this registers the `id` path convertor that the routes use."""
 
 from starlette.convertors import Convertor, register_url_convertor
 
 
 class _IdConvertor(Convertor[int]):
-    """An id as the database can hold it; anything else is no such page."""
+    """Matches an id that the database can hold; for any other number there is no page."""
 
     regex = "[1-9][0-9]{0,17}"
 

@@ -61,7 +61,7 @@ async def make_chat_invite(request: Request) -> Response:
 
 
 async def list_invites(request: Request) -> Response:
-    """List every link with its use and its end, but not its address, which would open closed rooms."""
+    """List every link with its uses and its expiry, but not its address, which would open closed rooms."""
     administrator(request)
     async with reading(request.state.chat.database) as connection:
         found = await all_invites(connection, datetime.now(UTC))

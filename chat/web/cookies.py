@@ -8,20 +8,20 @@ from chat.state import HTTPConnection
 
 
 def _name(connection: HTTPConnection, use: str) -> str:
-    # A browser takes the __Host- prefix only with Secure, and Secure only over https (RFC 6265bis, 4.1.3.2).
+    # Browsers accept the __Host- prefix only with Secure, and Secure only over https (RFC 6265bis, 4.1.3.2).
     return f"__Host-{use}" if is_secure(connection) else f"simplechat-{use}"
 
 
 def is_secure(connection: HTTPConnection) -> bool:
-    """Whether the visitor came over https."""
+    """Tell whether the visitor came over https."""
     return connection.url.scheme in ("https", "wss")
 
 
 def cookie(connection: HTTPConnection, name: str) -> str | None:
     """Return the value of a cookie as it was set; the last one if there are several of this name.
 
-    None of ours needs quotes. Python's own reader takes them off, and until 3.11.10 and 3.12.6 that took it 2.5 seconds
-    for one header of 31,000 backslashes (CVE-2024-7592).
+    None of our cookies needs quotes. Python's own parser removes them, which until 3.11.10 and 3.12.6 took 2.5 seconds
+    for a header of 31,000 backslashes (CVE-2024-7592).
     """
     found = None
     for header in connection.headers.getlist("cookie"):
@@ -46,14 +46,14 @@ def zone(connection: HTTPConnection) -> str | None:
 
 
 def give_tokens(connection: HTTPConnection, headers: MutableHeaders, tokens: Tokens) -> None:
-    """Set both cookies: httponly, SameSite=Lax, Secure and host-only where the connection allows it."""
+    """Set both token cookies: httponly, SameSite=Lax, and over https Secure and host-only."""
     lifetimes = (("access", tokens.access, ACCESS_LIFETIME), ("refresh", tokens.refresh, REFRESH_LIFETIME))
     for use, token, lifetime in lifetimes:
         _set(connection, headers, use, token, int(lifetime.total_seconds()))
 
 
 def take_tokens(connection: HTTPConnection, headers: MutableHeaders) -> None:
-    """Delete both cookies."""
+    """Delete both token cookies."""
     for use in ("access", "refresh"):
         _set(connection, headers, use, "", 0)
 
@@ -63,7 +63,7 @@ def browser_token(connection: HTTPConnection) -> str | None:
 
 
 def give_browser_token(connection: HTTPConnection, headers: MutableHeaders, token: str, max_age: int) -> None:
-    """Set the cookie that identifies a known browser, and outlives every sign-in."""
+    """Set the cookie of a known browser, which outlives every session."""
     _set(connection, headers, "browser", token, max_age)
 
 

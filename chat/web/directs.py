@@ -1,4 +1,4 @@
-"""Direct conversations: choosing the people, and opening theirs."""
+"""Direct conversations: choosing people, and opening the conversation with them."""
 
 from starlette.responses import RedirectResponse, Response
 

@@ -1,4 +1,4 @@
-"""From errors to pages, in one place."""
+"""Error pages: maps every error to a status and a page."""
 
 import logging
 from typing import Any
@@ -36,7 +36,7 @@ EXPLANATIONS = {
 
 
 def error_page(request: Request, status: int, explanation: str | None = None) -> Response:
-    """The page of a status, or a short notice when htmx asked."""
+    """Return the page of a status, or a short notice for a request by htmx."""
     heading, usual = EXPLANATIONS.get(status, EXPLANATIONS[500 if status >= 500 else 400])
     for name in ("visitor", "installation"):
         if not hasattr(request.state, name):
@@ -46,42 +46,42 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
     asked = request_context.get()
     context: dict[str, object] = {"status": status, "heading": heading, "explanation": explanation or usual}
     context["request_id"] = asked.request_id if asked is not None and status == 500 else ""
-    # What was only looked at may be asked for again without harm.
+    # A page may be requested again without harm.
     context["tries_again"] = status == 503 and request.method == "GET"
     return page(request, "_error.html" if is_htmx(request) else "error.html", context, status_code=status)
 
 
 def refuse_origin(request: Request) -> Response:
-    """The answer to an unsafe request that another site made."""
+    """Answer an unsafe request that another site made."""
     audit.record("cross_site_refused", method=request.method, path=loggable_path(request.scope))
     return error_page(request, 403, explain_refusal(request, request.state.chat.settings.public_url))
 
 
 def refuse_malformed(request: Request) -> Response:
-    """The answer to a URL that is not valid UTF-8."""
+    """Answer a URL that is not valid UTF-8."""
     return error_page(request, 400, "The page's address is not valid UTF-8.")
 
 
 def refuse_large(request: Request) -> Response:
-    """The answer to a body that is larger than any of our forms."""
+    """Answer a body that is larger than any of our forms."""
     return error_page(request, 413)
 
 
 def refuse_crowd(request: Request) -> Response:
-    """The answer to a person who is not signed in, while their address has too many requests under way."""
+    """Answer a person who is not signed in, while their address has too many requests in progress."""
     response = error_page(request, 503, "Too many people come from your network at once. Try again in a moment.")
     response.headers["Retry-After"] = "5"
     return response
 
 
 async def on_client_disconnect(request: Request, _: Exception) -> Response:
-    """Nobody reads this answer: the client left, or was dropped, before its form had come."""
+    """Answer a client that disconnected while sending its form; the response is never read."""
     return Response(status_code=400)
 
 
 async def on_not_found(request: Request, _: Exception) -> Response:
     if "X-Unasked" in request.headers:
-        # Who was removed has been told so; what a page asked by itself meanwhile needs no word.
+        # The page asked by itself, and its socket has told a removed member already.
         return Response(status_code=204)
     _record_refusal(request, 404)
     return error_page(request, 404)
@@ -97,13 +97,13 @@ def _record_refusal(request: Request, status: int) -> None:
 
 
 async def on_invalid_input(request: Request, error: Exception) -> Response:
-    # Handlers show the form again; this is for what no form of ours could have sent.
+    # Handlers show the form again; this is for input that none of our forms sends.
     assert isinstance(error, InvalidInput)
     return error_page(request, 422, " ".join(error.errors.values()))
 
 
 async def on_too_many_requests(request: Request, error: Exception) -> Response:
-    # Handlers show a form again with its input; this is for pages, and for requests without a field for the error.
+    # Handlers show the form again with its input; this is for pages, and for requests without a field for the error.
     assert isinstance(error, TooManyRequests)
     if "X-Unasked" in request.headers:
         return refused(Response(), error, status=204)
@@ -111,7 +111,7 @@ async def on_too_many_requests(request: Request, error: Exception) -> Response:
 
 
 def refused(response: Response, error: InvalidInput, status: int | None = None) -> Response:
-    """Answer with a page that says why something was refused, and when it may be tried again."""
+    """Give a page that explains a refusal its status, and the time after which a retry may succeed."""
     response.status_code = status or error.status
     if isinstance(error, TooManyRequests):
         response.headers["Retry-After"] = str(error.seconds)
@@ -127,7 +127,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 async def on_sign_in_needed(request: Request, _: Exception) -> Response:
     if "X-Unasked" in request.headers:
-        # What a page asks by itself takes nobody away from it; its socket says that one is signed out.
+        # The page asked by itself, so it is not redirected; its socket tells the reader that they are signed out.
         return Response(status_code=204)
     if is_htmx(request):
         return Response(status_code=204, headers={"HX-Refresh": "true"})
@@ -146,11 +146,11 @@ async def on_database_error(request: Request, error: Exception) -> Response:
 
 
 async def on_error(request: Request, error: Exception) -> Response:
-    """The last resort."""
+    """Answer an unexpected error."""
     return error_page(request, 500)
 
 
-# Starlette's own type has no room for a typed request state.
+# Starlette's own type does not allow a typed request state.
 HANDLERS: dict[Any, Any] = {
     NotFound: on_not_found,
     Forbidden: on_forbidden,

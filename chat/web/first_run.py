@@ -28,7 +28,7 @@ WRONG_CODE = "This is not the set-up code of this chat."
 
 
 async def show_first_run(request: Request) -> Response:
-    """Show the form with the set-up link or at this machine; to others, say where to find the link."""
+    """Show the form to a visitor with the set-up link or at this machine; tell others where to find the link."""
     _require_no_installation(request)
     code = request.query_params.get("code", "")
     if code:
@@ -41,7 +41,7 @@ async def show_first_run(request: Request) -> Response:
 
 
 async def set_up_chat(request: Request) -> Response:
-    """Make the installation, its first administrator and its first open room, all or nothing."""
+    """Create the installation, its administrator and its first open room in one transaction."""
     _require_no_installation(request)
     form = await read_form(request)
     has_only_a_code = not form.keys() & FIELDS.keys()
@@ -79,7 +79,7 @@ async def _may_set_up(request: Request, code: str) -> bool:
 
 
 async def _turn_away(request: Request, errors: dict[str, str], typed: dict[str, str] | None = None) -> Response:
-    """Say where the set-up link is, and log it again: the database may have been created after the start."""
+    """Tell where the set-up link is, and log it again: the database may have been created after the start."""
     chat = request.state.chat
     if chat.set_up_invitation.is_due():
         async with reading(chat.database) as connection:

@@ -1,7 +1,7 @@
-"""Forms as typed: UTF-8 text, whatever the client says about it.
+"""Reading forms: always as UTF-8, whatever codec the client names.
 
-Starlette's parsers let the client name the codec of a multipart form, and some codecs take seconds for one form. For
-invalid bytes they guess. The parsers here refuse both.
+Starlette's parsers let the client name the codec of a multipart form, and some codecs take seconds for a single form.
+They guess at invalid bytes. The parsers here refuse both.
 """
 
 import re
@@ -43,7 +43,7 @@ async def read_choices(request: Request, name: str) -> list[str]:
 
 
 def whole_number(text: str | None) -> int | None:
-    """A number as the database can hold it, from 1; None for anything else."""
+    """Parse a number from 1 up that the database can hold; return None for any other text."""
     if text and text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text) or None
     return None
@@ -52,7 +52,7 @@ def whole_number(text: str | None) -> int | None:
 def decoded(text: bytes | bytearray) -> str:
     """Decode UTF-8; raises a 400 for anything else.
 
-    PostgreSQL holds no NUL. It becomes U+FFFD, as in HTML and in Markdown, so that nothing typed is lost or refused.
+    PostgreSQL cannot hold NUL. It becomes U+FFFD, as in HTML and in Markdown, so that the rest of the text is kept.
     """
     try:
         return text.decode("utf-8").replace("\0", "\ufffd")

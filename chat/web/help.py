@@ -1,4 +1,4 @@
-"""The page of help: Markdown, commands and keys."""
+"""The help page: Markdown, commands and keys."""
 
 from starlette.responses import Response
 

@@ -1,4 +1,4 @@
-"""A room's invite link: made, shown and ended by its managers, followed by anybody who has it."""
+"""A room's invite link: made, shown and ended by its managers, followed by people who have it."""
 
 from datetime import UTC, datetime
 
@@ -67,7 +67,7 @@ async def show_qr_code(request: Request) -> Response:
 
 
 async def show_invitation(request: Request) -> Response:
-    """Where the link leads: into the room for who is in it already, and for the others to the question."""
+    """Follow a link: redirect a member to the room, and ask others whether to join."""
     if request.state.installation is None:
         return RedirectResponse("/first-run", status_code=303)
     token, me = request.path_params["token"], request.state.visitor

@@ -1,4 +1,4 @@
-"""A room's members: the list of them, and what its managers do with it."""
+"""A room's members: listing them, and adding and removing them."""
 
 from urllib.parse import urlencode
 

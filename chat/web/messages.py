@@ -32,7 +32,7 @@ from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
 from chat.web.triggers import with_trigger
 
-QUICK = 6  # reactions a click away
+QUICK = 6  # reactions offered in the message menu
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
 
@@ -109,14 +109,14 @@ def _go_to(request: Request, path: str) -> Response:
 
 
 async def show_message(request: Request) -> Response:
-    """Return one message as it stands in its room, for a member who closes the editor without saving."""
+    """Return a message as shown in its room, for a member who closes the editor without saving."""
     async with reading(request.state.chat.database) as connection:
         message, _ = await message_as_shown(connection, visitor(request), message_id_in(request))
     return revised(request, message)
 
 
 async def show_summary(request: Request) -> Response:
-    """Return a message as a notification says it, or nothing when it is gone."""
+    """Return the text of a notification about a message, or nothing when it is deleted."""
     me, position = visitor(request), Position(request.path_params["position"])
     async with reading(request.state.chat.database) as connection:
         room = await room_of_member(connection, me, room_id_in(request))
@@ -127,7 +127,7 @@ async def show_summary(request: Request) -> Response:
 
 
 async def show_message_actions(request: Request) -> Response:
-    """Show what the visitor may do with a message."""
+    """Show the actions that the visitor may take on a message."""
     me = visitor(request)
     async with reading(request.state.chat.database) as connection:
         message, _ = await readable_message(connection, me, message_id_in(request))
@@ -145,7 +145,7 @@ async def show_message_actions(request: Request) -> Response:
 
 
 async def quote_message(request: Request) -> Response:
-    """Put a message into the composer as a quote, with the way back to it."""
+    """Put a message into the composer as a quote, with a link back to it."""
     async with reading(request.state.chat.database) as connection:
         message, body = await readable_message(connection, visitor(request), message_id_in(request))
     if is_htmx(request):
@@ -184,7 +184,7 @@ async def delete_message(request: Request) -> Response:
 
 
 def revised(request: Request, message: Message) -> Response:
-    """Answer the member who revised a message with the message."""
+    """Answer a request that revised a message with the message."""
     if is_htmx(request):
         return page(request, "messages/_message.html", {"message": message})
     return RedirectResponse(f"/rooms/{message.room_id}/messages/{message.id}#m-{message.id}", status_code=303)

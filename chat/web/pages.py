@@ -15,7 +15,7 @@ from chat.state import Request
 from chat.templating import environment, fragment
 from chat.web.middleware.session import visitor
 
-KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with what they are made of
+KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with their keys
 
 
 def page(
@@ -26,7 +26,7 @@ def page(
     status_code: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """A page or partial for the visitor of a request."""
+    """Render a page or partial for the visitor of a request."""
     everywhere = {
         "visitor": request.state.visitor,
         "installation_name": request.state.installation_name,
@@ -37,14 +37,14 @@ def page(
 
 
 def is_htmx(request: Request) -> bool:
-    """Whether htmx asks, and so wants a partial."""
+    """Tell whether htmx sent the request, and so wants a partial."""
     return request.headers.get("HX-Request") == "true"
 
 
 async def shell_page(
     request: Request, template: str, context: Mapping[str, Any], *, status_code: int = 200
 ) -> Response:
-    """A page with the visitor's sidebar around it; raises `SignInNeeded`."""
+    """Render a page with the visitor's sidebar; raises `SignInNeeded`."""
     me = visitor(request)
     async with reading(request.state.chat.database) as connection:
         sidebar = await sidebar_of(connection, me)
@@ -54,16 +54,16 @@ async def shell_page(
 def page_with_sidebar(
     request: Request, template: str, context: Mapping[str, Any], sidebar: Sidebar, *, status_code: int = 200
 ) -> Response:
-    """A page with a sidebar that is known already."""
+    """Render a page with a sidebar that has been read already."""
     html = sidebar_markup(sidebar, visitor(request), request.state.installation_name, request.url.path)
     known = {"sidebar": sidebar, "sidebar_html": html, "presence_of": request.state.chat.live.presence.state_of}
     return page(request, template, known | dict(context), status_code=status_code)
 
 
-# The key is all that a sidebar is made of, and about as long.
+# The key holds all values of the sidebar, and takes about as much memory as the markup.
 @cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
 def sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, path: str) -> Markup:
-    """The sidebar as it stands on the page at `path`."""
+    """Return the sidebar's markup for the page at `path`."""
     html = fragment(
         "rooms/_sidebar.html", sidebar=sidebar, visitor=visitor, installation_name=installation_name, path=path
     )

@@ -1,4 +1,4 @@
-"""What the path of a request names."""
+"""The room, message or person that a request's path names."""
 
 from chat.database.engine import reading
 from chat.ids import MessageId, RoomId, UserId

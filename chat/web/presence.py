@@ -1,4 +1,4 @@
-"""Presence: a page says that its person is active, or typing."""
+"""Presence: pages report that their reader is active or typing."""
 
 from starlette.responses import Response
 

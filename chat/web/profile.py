@@ -1,4 +1,4 @@
-"""The own profile: what one is called, how one signs in, where one is signed in."""
+"""The visitor's profile: their name, preferences, credentials and sessions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ from chat.web.middleware.session import visitor
 from chat.web.middleware.throttling import asker, forgive, throttle, welcome_browser
 from chat.web.pages import shell_page
 
-# An access token serves ten minutes before a browser shows that it is still in use.
+# A session's last use is up to ten minutes old, because an access token lasts that long.
 JUST_USED = timedelta(minutes=15)
 
 
@@ -78,7 +78,7 @@ async def choose_my_times(request: Request) -> Response:
 
 
 async def choose_my_levels(request: Request) -> Response:
-    """What I am told of rooms I come into, and of those I am in when I say so."""
+    """Set the visitor's notification levels for new rooms and, if they ask for it, for all their rooms."""
     me, form = visitor(request), await read_form(request)
     room_level, direct_level = form.get("room_level", ""), form.get("direct_level", "")
     everywhere = "everywhere" in form
@@ -109,7 +109,7 @@ async def change_my_email(request: Request) -> Response:
 
 
 async def change_my_password(request: Request) -> Response:
-    """Whoever else knew the old password is signed out with it."""
+    """Change the visitor's password, and end their other sessions: another person may have known the old one."""
     me, form = visitor(request), await read_form(request)
     current, new = form.get("current_password", ""), form.get("password", "")
     try:
@@ -150,7 +150,7 @@ async def show_my_style(request: Request) -> Response:
 
 
 def _saved(what: str) -> Response:
-    # Without a fragment of its own, a browser keeps the one of the form's action, and so the place on the page.
+    # Browsers keep the fragment of the form's action across the redirect, and so the place on the page.
     return RedirectResponse(f"/profile?saved={what}", status_code=303)
 
 

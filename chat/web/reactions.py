@@ -37,7 +37,7 @@ async def change_reaction(request: Request) -> Response:
 
 
 async def find_reactions(request: Request) -> Response:
-    """List emoji by name, or those that people use often."""
+    """List the emoji whose name matches, or the often used ones."""
     visitor(request)
     query = request.query_params.get("q", "").strip()
     found = find_emoji(query, MOST_EMOJI) if query else often_used()

@@ -1,4 +1,4 @@
-"""Reading: how far a person has read a room."""
+"""Read positions: marking a room as read, or a message as unread."""
 
 from starlette.responses import RedirectResponse, Response
 

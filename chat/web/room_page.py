@@ -1,4 +1,4 @@
-"""The room's page: a part of its history, who is online, and the composer."""
+"""A room's page: part of its history, the members online, and the composer."""
 
 from uuid import uuid4
 
@@ -27,12 +27,12 @@ async def show_room(request: Request) -> Response:
 
 
 async def show_room_around_message(request: Request) -> Response:
-    """Show a message's permalink: its room around it."""
+    """Show a message's permalink: its room at that message."""
     return await room_page(request, around=message_id_in(request))
 
 
 async def reload_room(request: Request) -> Response:
-    """Answer a page that is too far behind to catch up: htmx then loads it again."""
+    """Tell a page that is too far behind to catch up to reload."""
     visitor(request)
     return Response(status_code=204, headers={"HX-Refresh": "true"})
 
@@ -44,10 +44,10 @@ async def room_page(
     around: MessageId | None = None,
     composer: dict[str, object] | None = None,
 ) -> Response:
-    """A room, by default the one in the request's path, at its newest messages unless the request asks for others.
+    """Render a room's page, by default of the room in the path, at its newest messages unless it asks for others.
 
-    The revision is read before the messages: a page that is newer than it says is sent some changes again, which does
-    no harm.
+    The revision is read before the messages. A page newer than its revision gets some changes twice, which does no
+    harm.
     """
     me, room_id = visitor(request), room_id or room_id_in(request)
     state, after = request.state.chat, position_in(request, "after")
@@ -76,7 +76,7 @@ async def room_page(
 
 
 async def show_room_head(request: Request) -> Response:
-    """What stands around a room's messages, for a page that is open; the composer only where it becomes another one."""
+    """Return everything around a room's messages for an open page; the composer only if posting rights changed."""
     me, room_id = visitor(request), room_id_in(request)
     async with reading(request.state.chat.database) as connection:
         room = await room_of_member(connection, me, room_id)
@@ -91,21 +91,21 @@ async def show_room_head(request: Request) -> Response:
 
 
 def position_in(request: Request, name: str) -> Position | None:
-    """The place in a room's history that the address names, if any."""
+    """Return the position in a room's history that a query parameter names; None if there is none."""
     text = request.query_params.get(name)
     number = 0 if text == "0" else whole_number(text)
     return None if number is None else Position(number)
 
 
 def _unread_above(room: Room, shown: HistoryPage) -> int:
-    """How many messages are new when some of them are further up than what is shown, or none."""
+    """Return the number of unread messages if some of them are above the shown part, else 0."""
     if room.level in QUIET or not shown.messages or room.read_position >= shown.messages[0].position - 1:
         return 0
     return room.message_count - room.read_position
 
 
 def _writing(visitor: Visitor, room: Room) -> str:
-    """How somebody may write in a room: not, because it is archived or closed to them, free, or once in a while."""
+    """Return how the visitor may post: not, as the room is archived or closed to them, freely, or in slow mode."""
     if room.is_archived:
         return "archived, to be restored" if may_manage(visitor, room) else "archived"
     if not may_post(visitor, room):

@@ -1,4 +1,4 @@
-"""A room's settings: the visitor's own, and those its managers choose for everybody."""
+"""A room's settings: the visitor's own, and those its managers choose for all members."""
 
 from starlette.responses import RedirectResponse, Response
 

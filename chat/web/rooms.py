@@ -1,4 +1,4 @@
-"""Rooms: browsing them, making them, joining and leaving them."""
+"""Rooms: browsing, creating, joining and leaving them."""
 
 from starlette.responses import RedirectResponse, Response
 

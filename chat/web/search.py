@@ -56,10 +56,10 @@ async def show_search(request: Request) -> Response:
 
 
 async def remember_search(request: Request) -> Response:
-    """Remember a search, and redirect to its results: the page itself, as every GET, changes nothing."""
+    """Remember a search, and redirect to its results. The results page is a GET, so it changes nothing itself."""
     me, form = visitor(request), await read_form(request)
     query, order = single_line(form.get("q", "")), form.get("order", "")
-    with suppress(InvalidInput):  # which the page explains
+    with suppress(InvalidInput):  # the results page explains it
         question = understood(query, datetime.now(UTC))
         async with request.state.chat.change() as change:
             await check_names(change.connection, me, question)

@@ -33,7 +33,7 @@ async def sign_in(request: Request) -> Response:
             tokens = await begin_session(request, change, await confirm(change.connection, credentials))
     except InvalidInput as invalid:
         if not isinstance(invalid, TooManyRequests):
-            # Only an e-mail address: people type a password into the wrong field.
+            # Log only an e-mail address, because people type passwords into the wrong field.
             audit.record("sign_in_failed", account=email[:254] if "@" in email else "")
         return refused(_sign_in_page(request, form, invalid.errors, wanted), invalid)
     audit.record("signed_in", user_id=credentials.user_id)
@@ -52,7 +52,7 @@ async def sign_out(request: Request) -> Response:
 
 
 def _is_own_path(path: str) -> bool:
-    # "//host" and "/\host" lead elsewhere.
+    # "//host" and "/\host" lead to other sites.
     return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
 
 

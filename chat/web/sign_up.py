@@ -1,4 +1,4 @@
-"""Signing up, also by an invite link."""
+"""Signing up, with or without an invite link."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from chat.web.signing_in import begin_session, signed_in
 
 
 class _InviteUsedUp(Exception):
-    """The last use of the link was taken since it was checked."""
+    """The link was used up after it was checked."""
 
 
 async def show_sign_up(request: Request) -> Response:
@@ -58,7 +58,7 @@ async def sign_up(request: Request) -> Response:
 
 
 async def _admits(request: Request, invite: str) -> bool:
-    """Whether a stranger may sign up: everybody may, or they have a link to this chat or to one of its rooms."""
+    """Tell whether a stranger may sign up: sign-up is open, or they have a link to the chat or to one of its rooms."""
     installation = request.state.installation
     if installation is None or installation.sign_up_open:
         return installation is not None

@@ -14,7 +14,7 @@ from chat.web.middleware.throttling import welcome_browser
 
 
 async def begin_session(request: Request, change: Change, user_id: UserId) -> Tokens:
-    """Open a session for this browser; the session it had until now ends in the same transaction."""
+    """Open a session for this browser; the session it had before ends in the same transaction."""
     chat, earlier = request.state.chat, request.state.visitor
     return await open_session(
         change,

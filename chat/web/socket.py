@@ -1,4 +1,4 @@
-"""Where pages connect: who may, then hand over to the live engine."""
+"""The websocket endpoint: checks a page's access, then hands it to the live engine."""
 
 from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketDisconnect
@@ -20,8 +20,8 @@ from chat.web.middleware.requests import loggable_path
 async def connect_page(websocket: WebSocket) -> None:
     """Serve a page's socket.
 
-    Whom htmx must not let try again is accepted first and then closed with a code above 4000: a refused handshake looks
-    like a network failure to it. Only a wrong `Origin`, which no page of ours has, is refused outright.
+    To keep htmx from retrying, a socket is accepted first and then closed with a code above 4000: a refused handshake
+    looks like a network failure to htmx. Only a wrong `Origin`, which no page of ours has, is refused outright.
     """
     if not has_own_origin(websocket, websocket.state.chat.settings.public_url):
         audit.record("cross_site_refused", method="WEBSOCKET", path=loggable_path(websocket.scope))
@@ -52,7 +52,7 @@ async def connect_page(websocket: WebSocket) -> None:
     except SourceUnavailable:
         await websocket.close(TRY_AGAIN_LATER)
     except (OSError, WebSocketDisconnect):
-        # The page has gone while we were speaking to it.
+        # The page has disconnected.
         return
 
 

@@ -24,7 +24,7 @@ async def show_status(request: Request) -> Response:
 
 
 async def choose_status(request: Request) -> Response:
-    """Set one of the usual statuses, or the visitor's own."""
+    """Set a suggested status, or one the visitor typed."""
     zone, form = zone_of(request), await read_form(request)
     typed = (form.get("emoji", ""), form.get("text", ""), form.get("until", "today"))
     chosen = dict(enumerate(USUAL, 1)).get(whole_number(form.get("usual")) or 0, typed)
