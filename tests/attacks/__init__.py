@@ -1,4 +1,4 @@
-"""Attacks on a real server, one module each, and their cost for others: `make attacks`.
+"""Attacks on a real server, a module for each, and their cost for other users: `make attacks`.
 
 A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
 in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, `ENVIRONMENT`,
@@ -17,7 +17,7 @@ from tests.support.server import UNMEASURED, ChatServer
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack, as its module describes it."""
+    """An attack, as its module describes it."""
 
     name: str
     title: str

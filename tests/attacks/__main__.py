@@ -16,13 +16,13 @@ HEADER = (
 
 
 def row(attack: Attack, measured: Measured) -> str:
-    """One line of the table."""
+    """Return an attack's line of the table."""
     sizes = " | ".join(f"{size / 2**20:.0f} MB" for size in (measured.before, measured.peak, measured.after))
     return f"| {attack.title} | {attack.before} | {measured.silence * 1000:.0f} ms | {sizes} |\n"
 
 
 def write(rows: dict[str, str]) -> None:
-    """Put rows into the document's table, each in the place of the one with its name."""
+    """Put rows into the document's table, each in place of the old row of the same name."""
     text = DOCUMENT.read_text()
     _, _, table = text.partition(f"{BEGIN}\n{HEADER}")
     old = table.partition(END)[0].splitlines(keepends=True)

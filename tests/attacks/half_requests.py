@@ -1,4 +1,4 @@
-"""Connections that never finish what they begin, on a server that may open few files."""
+"""Connections that never finish a request, on a server that may open few files."""
 
 import time
 from contextlib import ExitStack, suppress

@@ -46,12 +46,12 @@ def multipart(*parts: bytes, parameters: str = "boundary=x") -> Form:
 
 
 def field(name: bytes, value: bytes, headers: bytes = b"") -> bytes:
-    """One part: a field with its value."""
+    """A part of a form: a field with its value."""
     return b'Content-Disposition: form-data; name="' + name + b'"\r\n' + headers + b"\r\n" + value
 
 
 def codecs(size: int = BYTES) -> Iterator[Form]:
-    """Forms that name a codec other than UTF-8 for all their fields, for one, or in a field."""
+    """Forms that name a codec other than UTF-8 for all fields, for a single field, or in a field."""
     for codec in CODECS:
         value = b"a" * size
         yield multipart(field(b"email", value), parameters=f'boundary=x; charset="{codec}"')
@@ -62,7 +62,7 @@ def codecs(size: int = BYTES) -> Iterator[Form]:
 
 
 def shapes() -> Iterator[Form]:
-    """Forms with much of one thing."""
+    """Forms with thousands of the same thing."""
     urlencoded = "application/x-www-form-urlencoded"
     for unit in (b"&", b"a&", b"a=&", b"=", b"%", b"%41", b"%C3%A9", b"+", b";", b"%00"):
         yield urlencoded, unit * (BYTES // len(unit))

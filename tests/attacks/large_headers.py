@@ -12,7 +12,7 @@ BLOCK = 64 * 1024
 
 
 def attack(server: ChatServer) -> None:
-    """Headers of 60 MB, in one line, in many lines and as trailers, and 400 connections with 30 kB each."""
+    """Headers of 60 MB, as a line, as many lines and as trailers, and 400 connections with 30 kB each."""
     for start, block in (
         (b"GET / HTTP/1.1\r\nX: ", b"x" * BLOCK),
         (b"GET / HTTP/1.1\r\n", b"X: y\r\n" * (BLOCK // 6)),

@@ -16,7 +16,7 @@ __all__ = ["attack", "prepare"]
 
 
 def attack(server: ChatServer) -> None:
-    """A member visits 40 rooms, one after the other, whose messages have the longest markup."""
+    """A member visits 40 rooms in turn, whose messages have the longest markup."""
     alice = author_of(server)
     for row in query(server.database_url, _ROOMS, ROOMS, alice.id):
         fill(alice, row[0], 50)

@@ -1,4 +1,4 @@
-"""Requests that do not wait for the answers to those before."""
+"""Requests that do not wait for earlier answers."""
 
 from contextlib import suppress
 

@@ -16,7 +16,7 @@ __all__ = ["attack", "prepare"]
 
 
 def attack(server: ChatServer) -> None:
-    """A member posts 60 messages of 9,990 random Chinese letters; what others post is found meanwhile."""
+    """A member posts 60 messages of 9,990 random Chinese letters; other members' messages are found meanwhile."""
     alice = author_of(server)
     other = alice.create_room("Garden club")
     for _ in range(MESSAGES):

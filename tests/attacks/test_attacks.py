@@ -1,4 +1,4 @@
-"""No attack silences the chat for others or takes much of the machine's memory."""
+"""No attack silences the chat for other users or takes much of the machine's memory."""
 
 import pytest
 
@@ -6,11 +6,11 @@ from tests.attacks import Attack, every_attack
 from tests.attacks.measuring import MOST_GROWTH_BYTES, MOST_SILENT_SECONDS, Measured
 from tests.support.databases import fresh_database
 
-ATTEMPTS = 3  # others may use the machine at the same time; what the attack itself costs, it costs each time
+ATTEMPTS = 3  # other programs may use the machine, but the attack's own cost shows in every attempt
 
 
 @pytest.mark.parametrize("attack", every_attack(), ids=lambda attack: attack.name)
-def test_an_attack_hardly_slows_others_down(attack: Attack) -> None:
+def test_an_attack_hardly_slows_other_users_down(attack: Attack) -> None:
     seen: list[Measured] = []
     for _ in range(ATTEMPTS):
         with fresh_database() as url:

@@ -88,7 +88,7 @@ def assert_has_headers(answer: httpx.Response) -> None:
         assert answer.headers["content-type"].endswith("; charset=utf-8")
 
 
-def test_no_route_is_missing_in_the_table() -> None:
+def test_the_table_has_every_route() -> None:
     settings = Settings.from_environment({"DATABASE_URL": "postgresql://nobody@localhost/no", "SECRET_KEY": SECRET_KEY})
     assert sorted(routes_of(create_app(settings).routes)) == sorted([*ROUTES, *OTHERS])
     assert FIELDS.keys() | QUERIES.keys() <= ROUTES.keys()
@@ -120,7 +120,7 @@ def test_a_background_request_after_signing_out_gets_no_redirect(here: World, ro
 
 
 @pytest.mark.parametrize("path", sorted({route.split()[1] for route in ROUTES} | {"/static/js/live.js", "/nothing"}))
-def test_no_other_site_can_make_a_visitor_do_anything(here: World, path: str) -> None:
+def test_no_other_site_can_make_a_member_write(here: World, path: str) -> None:
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         kinds = FOREIGN if f"POST {path}" in ROUTES and method == "POST" else {"no header": {}}
         for kind, headers in kinds.items():
@@ -130,7 +130,7 @@ def test_no_other_site_can_make_a_visitor_do_anything(here: World, path: str) ->
             assert_has_headers(answer)
 
 
-def test_files_and_other_answers_carry_the_security_headers_too(here: World) -> None:
+def test_every_kind_of_answer_carries_the_security_headers(here: World) -> None:
     with here.client("alice") as client:
         page = client.get("/").text
         style = re.findall(r'href="(/static/[^"]+[.]css)"', page)[0]
@@ -201,7 +201,7 @@ HANDSHAKE = (
     ],
     ids=["a handshake", "no request", "no length", "no header"],
 )
-def test_answers_of_the_server_itself_carry_the_security_headers(here: World, request_: bytes, status: int) -> None:
+def test_errors_of_the_http_server_carry_the_security_headers(here: World, request_: bytes, status: int) -> None:
     answer = raw(here, request_)
     assert answer.status_code == status
     assert_has_headers(answer)

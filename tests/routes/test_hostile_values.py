@@ -1,4 +1,4 @@
-"""Hostile values in every field, header, cookie and path of every route: nothing fails, and refusals write nothing."""
+"""Hostile values in every field, header, cookie and path of every route: no route fails, and refusals write nothing."""
 
 import re
 from collections.abc import Iterator
@@ -126,7 +126,7 @@ cookies = st.lists(st.tuples(st.sampled_from(COOKIES), sendable | st.sampled_fro
 
 @st.composite
 def requests(draw: st.DrawFn) -> dict[str, object]:
-    """The hostile parts of one request: mostly one or two, otherwise the first would hide the others."""
+    """The hostile parts of a request: mostly one or two, or the first would hide the others."""
     parts = draw(st.sets(st.sampled_from(["path", "query", "form", "headers", "cookies"]), min_size=1, max_size=2))
     return {
         "path": draw(values) if "path" in parts else None,
@@ -225,7 +225,7 @@ def fields_of(route: str) -> list[str]:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if fields_of(route)])
 def test_hostile_values_in_known_fields_are_refused_or_treated_as_text(here: World, route: str) -> None:
-    """One field at a time: in a hostile form the first refused field hides the others."""
+    """Attack a field at a time: in a hostile form the first refused field hides the others."""
     own = fields_of(route)
     logged = len(here.server.log)
     usual = {"path": None, "query": [], "form": None, "headers": [], "cookies": [], "multipart": False, "htmx": False}

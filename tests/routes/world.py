@@ -62,7 +62,7 @@ class World:
         }
 
     def session_of(self, visitor: str) -> int:
-        """A new sign-in of somebody."""
+        """Insert a new session of a visitor; returns its id."""
         return self.tables.value(
             "INSERT INTO sessions (user_id, refresh_hash, expires_at)"
             " VALUES ($1, $2, now() + interval '1 day') RETURNING id",
@@ -71,7 +71,7 @@ class World:
         )
 
     def cookies_of(self, visitor: str) -> dict[str, str]:
-        """The cookies of a new sign-in; none for nobody."""
+        """The cookies of a new sign-in; none for a stranger."""
         if visitor == "nobody":
             return {}
         token = Signer(SECRET_KEY).access_token(SessionId(self.session_of(visitor)), datetime.now(UTC))

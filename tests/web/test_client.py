@@ -81,7 +81,7 @@ def test_a_client_without_a_proxy_cannot_forge_its_address() -> None:
     assert answer == {"address": "127.0.0.1", "peer": "127.0.0.1", "scheme": "http", "here": False, "forwarded": True}
 
 
-def test_a_trusted_proxy_names_the_client_and_a_made_up_header_changes_nothing() -> None:
+def test_only_a_trusted_proxys_header_sets_the_clients_address() -> None:
     with serving("127.0.0.2") as address:
         behind = ask(address, SPOOF, ("X-Forwarded-For", "203.0.113.7"), HTTPS, local="127.0.0.2")
         beside = ask(address, SPOOF, HTTPS, local="127.0.0.3")
@@ -107,7 +107,7 @@ def test_the_nearest_proxy_decides_the_scheme(schemes: list[str], scheme: str) -
         assert ask(address, *(("X-Forwarded-Proto", value) for value in schemes))["scheme"] == scheme
 
 
-def test_a_websocket_has_the_same_client() -> None:
+def test_a_websocket_has_the_forwarded_address_and_scheme() -> None:
     headers = {"X-Forwarded-For": "1.1.1.1, 203.0.113.7", "X-Forwarded-Proto": "https"}
     with serving("*") as address, connect(f"ws://{address}/socket", additional_headers=headers) as socket:
         answer = str(socket.recv(timeout=20))
@@ -115,12 +115,12 @@ def test_a_websocket_has_the_same_client() -> None:
     assert '"scheme":"wss"' in answer
 
 
-def test_a_forwarded_visitor_does_not_count_as_sitting_at_this_machine() -> None:
+def test_a_forwarded_visitor_does_not_count_as_local() -> None:
     with serving("127.0.0.1,::1") as address:
         assert ask(address)["here"] is True
         for header in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Forwarded", "X-Real-IP"):
             assert ask(address, (header, "127.0.0.1"))["here"] is False
 
 
-def test_a_proxy_that_is_no_address_ends_the_start_with_one_line() -> None:
+def test_an_invalid_proxy_setting_ends_the_start_with_a_line() -> None:
     assert "FORWARDED_ALLOW_IPS must be addresses or networks" in settings_error(FORWARDED_ALLOW_IPS="my-proxy")

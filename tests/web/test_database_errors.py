@@ -1,4 +1,4 @@
-"""Only a database that cannot answer gets the page about a short break."""
+"""The page about a short break is for an unavailable database only."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""What every request passes: headers, origins, errors."""
+"""Defences of every request: headers, origins, errors."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_every_response_has_a_strict_content_security_policy(alice: Person, path
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_unsafe_requests_must_come_from_our_own_pages(alice: Person) -> None:
+def test_unsafe_requests_from_other_sites_are_refused(alice: Person) -> None:
     own, fields = alice.server.url, {"name": "Alice A."}
     cookies = alice.client.cookies
     allowed = [
@@ -78,14 +78,14 @@ def test_a_websocket_must_have_exactly_our_origin(alice: Person) -> None:
             pass
 
 
-def test_the_ancestors_hole_is_closed(alice: Person) -> None:
+def test_a_socket_ignores_an_email_in_its_query(alice: Person) -> None:
     """The ancestor's websocket believed `?email=`."""
     address = alice.server.url.replace("http", "ws") + f"/rooms/1/live?email={alice.email}&user_id=1"
     with connect(address, origin=alice.server.url) as socket:
         assert "signed out" in str(socket.recv(timeout=20))
 
 
-def test_with_a_public_url_exactly_that_origin_counts(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+def test_with_a_public_url_only_that_origin_is_accepted(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
     server = start_server(database_url, PUBLIC_URL="https://chat.example.org")
     fields = {
         "code": SETUP_CODE,
@@ -104,14 +104,14 @@ def test_with_a_public_url_exactly_that_origin_counts(start_server, database_url
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/rooms/4711", 404), ("/sign-out", 405)])
-def test_errors_are_pages_of_the_house(alice: Person, path: str, status: int) -> None:
+def test_errors_are_pages_of_the_chat_without_a_traceback(alice: Person, path: str, status: int) -> None:
     answer = alice.get(path)
     assert answer.status_code == status
     assert "Back to the chat" in answer.text
     assert "Traceback" not in answer.text
 
 
-def test_without_its_database_the_chat_says_so_kindly_and_recovers(alice: Person) -> None:
+def test_without_its_database_the_chat_shows_a_kind_page_and_recovers(alice: Person) -> None:
     name = alice.server.database_url.split("/")[3].split("?")[0]
 
     def allow(connections: bool) -> None:
@@ -156,7 +156,7 @@ def test_style_sheets_and_vendored_scripts_come_in_one_response_each(alice: Pers
         assert part.read_text() in script
 
 
-def test_static_files_are_compressed_and_asked_for_once(alice: Person) -> None:
+def test_static_files_are_compressed_and_fetched_once(alice: Person) -> None:
     address = "/static/css/base.css"
     answer = alice.client.get(address)
     assert answer.headers["content-encoding"] == "gzip"
@@ -168,11 +168,11 @@ def test_static_files_are_compressed_and_asked_for_once(alice: Person) -> None:
     assert again.status_code == 304
 
 
-def test_pages_of_a_person_are_not_kept(alice: Person) -> None:
+def test_browsers_do_not_cache_members_pages(alice: Person) -> None:
     assert alice.get("/rooms/1").headers["cache-control"] == "no-store"
 
 
-def test_a_request_that_makes_no_sense_is_refused(server: ChatServer) -> None:
+def test_a_malformed_request_is_refused(server: ChatServer) -> None:
     client = browser(server)
     multipart = {"Content-Type": "multipart/form-data"}
     assert client.post("/first-run", content=b"x", headers=multipart).status_code in (400, 422)

@@ -1,4 +1,4 @@
-"""Forms and addresses are UTF-8, whatever a client says about them."""
+"""Forms and addresses are UTF-8, even when a client claims another codec."""
 
 from urllib.parse import quote
 
@@ -32,7 +32,7 @@ def test_a_form_that_names_another_codec_is_refused(alice: Person) -> None:
     assert alice.reads(1) == []
 
 
-def test_a_form_may_say_that_it_is_utf_8(alice: Person) -> None:
+def test_a_form_that_names_utf_8_is_accepted(alice: Person) -> None:
     kinds = [f"{URLENCODED}; charset={name}" for name in ("utf-8", "UTF-8", '"utf-8"', "utf8")]
     for number, kind in enumerate(kinds):
         assert send(alice, (kind, f"body=é{number}".encode())).status_code < 400
@@ -72,7 +72,7 @@ def test_an_address_with_malformed_utf_8_is_refused(alice: Person) -> None:
             pass
 
 
-def test_a_nul_in_a_form_is_replaced_by_a_visible_sign(alice: Person) -> None:
+def test_a_nul_in_a_form_is_replaced_by_a_visible_character(alice: Person) -> None:
     assert send(alice, (URLENCODED, b"body=a%00b")).status_code < 400
     assert send(alice, multipart(field(b"body", b"c\0d"))).status_code < 400
     assert alice.reads(1) == ["a\ufffdb", "c\ufffdd"]
@@ -89,7 +89,7 @@ def test_no_malformed_form_breaks_the_server(alice: Person) -> None:
     assert "Traceback" not in alice.server.log
 
 
-def test_a_malformed_form_has_no_line_in_the_log_but_that_of_its_request(alice: Person) -> None:
+def test_a_malformed_form_logs_only_its_request(alice: Person) -> None:
     malformed = (b"no boundary", b"--x\r\nA\x00: b\r\n\r\n", b"--x\r\n\r\n\r\n--x-y", b"--x--\r\n" + b"z" * 100)
     for number, body in enumerate(malformed):
         send(alice, ("multipart/form-data; boundary=x", body), **{"X-Request-ID": f"malformed-{number}"})
@@ -99,7 +99,7 @@ def test_a_malformed_form_has_no_line_in_the_log_but_that_of_its_request(alice: 
     assert [line for line in lines if " chat." not in line] == []
 
 
-def test_a_form_that_is_cut_off_is_refused(alice: Person) -> None:
+def test_a_truncated_form_is_refused(alice: Person) -> None:
     kind, body = multipart(field(b"body", b"The first half"))
     for size in range(len(body) - 4):
         assert send(alice, (kind, body[:size])).status_code == 400
@@ -117,7 +117,7 @@ def test_forms_with_files_are_refused(alice: Person) -> None:
     assert alice.reads(1) == []
 
 
-def test_a_body_that_is_no_form_is_refused(alice: Person) -> None:
+def test_a_body_of_another_type_is_refused(alice: Person) -> None:
     for kind in ("application/json", "text/plain", "application/octet-stream", "multipart/mixed; boundary=x"):
         answer = send(alice, (kind, b'{"body": "a"}'))
         assert answer.status_code == 415
@@ -126,7 +126,7 @@ def test_a_body_that_is_no_form_is_refused(alice: Person) -> None:
     assert alice.reads(1) == []
 
 
-def test_a_form_too_large_in_pieces_is_refused(alice: Person) -> None:
+def test_a_too_large_form_in_chunks_is_refused(alice: Person) -> None:
     pieces = (b"body=" + b"a" * 60_000 for _ in range(20))
     answer = alice.client.post("/rooms/1/messages", content=pieces, headers={"Content-Type": URLENCODED})
     assert answer.status_code == 413

@@ -56,7 +56,7 @@ MACHINE = socket.gethostname().lower()
         ("a." * 100_000, None),
     ],
 )
-def test_a_host_is_a_name_or_an_address(header: str, name: str | None) -> None:
+def test_a_valid_host_is_a_name_or_an_address(header: str, name: str | None) -> None:
     assert host_name(header) == name
 
 
@@ -109,7 +109,7 @@ def test_an_interfaces_address_is_allowed_behind_a_proxy_too() -> None:
         ("", "anything.example", False),
     ],
 )
-def test_hosts_in_allowed_hosts_are_answered(patterns: str, name: str, allowed: bool) -> None:
+def test_the_chat_answers_to_hosts_in_allowed_hosts(patterns: str, name: str, allowed: bool) -> None:
     assert AllowedHosts(read_patterns(patterns), None).allow(name, "127.0.0.1") is allowed
 
 
@@ -117,12 +117,12 @@ def test_hosts_in_allowed_hosts_are_answered(patterns: str, name: str, allowed: 
     "text",
     ["https://chat.example.org", "chat.example.org/", "chat:8000", "*chat", "a.*.b", "**", "*.", "a b", "-a", "a..b"],
 )
-def test_a_host_that_is_no_name_ends_the_start_with_one_line(text: str) -> None:
+def test_an_invalid_allowed_host_ends_the_start_with_a_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_patterns(text)
 
 
-def test_a_wrong_setting_is_named() -> None:
+def test_an_error_names_the_wrong_setting() -> None:
     assert "ALLOWED_HOSTS must be names such as" in settings_error(ALLOWED_HOSTS="https://chat.example.org")
     assert "HSTS_INCLUDE_SUBDOMAINS must be yes or no" in settings_error(HSTS_INCLUDE_SUBDOMAINS="maybe")
 

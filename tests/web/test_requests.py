@@ -29,7 +29,7 @@ def json_server(start_server: Callable[..., ChatServer], database_url: str) -> C
     return start_server(database_url, LOG_FORMAT="json")
 
 
-def test_each_request_is_one_line_with_route_status_time_size_address_and_person(json_server: ChatServer) -> None:
+def test_each_request_is_a_line_with_route_status_duration_and_member(json_server: ChatServer) -> None:
     alice = first_run(json_server)
     page = alice.get("/rooms/1?before=secret-code")
     missing = alice.client.get("/no/such/page")
@@ -46,14 +46,14 @@ def test_each_request_is_one_line_with_route_status_time_size_address_and_person
     assert "secret-code" not in json_server.log
 
 
-def test_a_request_is_one_line_in_the_text_format_too(alice: Person) -> None:
+def test_the_text_format_has_a_line_for_each_request_too(alice: Person) -> None:
     answer = alice.get("/rooms/1")
     alice.server.stop()
     (line,) = [line for line in alice.server.log.splitlines() if answer.headers["x-request-id"] in line]
     assert re.search(r"Z INFO chat\.requests: GET /rooms/1 status=200 milliseconds=[\d.]+ bytes=\d+ address=127", line)
 
 
-def test_a_request_keeps_a_plain_id_of_its_client(alice: Person) -> None:
+def test_a_plain_request_id_from_the_client_is_kept(alice: Person) -> None:
     assert alice.get("/rooms/1", **{"X-Request-ID": "given-0123.abc"}).headers["x-request-id"] == "given-0123.abc"
     for bad in ("", "short", "with blank 12", "x" * 65, "semi;colon;;", "-starts-so", '"quoted-word"', "ünicode-1234"):
         given = alice.client.get("/", headers={b"X-Request-ID": bad.encode("latin-1")})  # type: ignore[dict-item]
