@@ -108,7 +108,7 @@ async def test_a_room_caches_few_long_changes_and_many_short_ones() -> None:
     assert room.recent_from == room.recent[0].revision - 1
 
 
-async def test_only_the_rooms_last_written_in_keep_cached_changes() -> None:
+async def test_only_recently_active_rooms_keep_cached_changes() -> None:
     at_hand = AtHand(1_000_000)
     rooms = [LiveRoom(RoomId(number)) for number in range(50)]
     for room in rooms:
@@ -124,7 +124,7 @@ async def test_only_the_rooms_last_written_in_keep_cached_changes() -> None:
     assert at_hand.bytes == 0
 
 
-async def test_work_waits_in_turn_until_the_budget_has_room() -> None:
+async def test_work_waits_its_turn_until_the_budget_has_room() -> None:
     budget, order = Budget(10), []
     held = 0
 

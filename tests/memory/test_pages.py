@@ -14,7 +14,7 @@ from tests.support.people import Person, first_run
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 
-MOST_BYTES = 2_000_000  # of a page: a quarter of a megabyte of markup, the last message, and what stands around them
+MOST_BYTES = 2_000_000  # of a page: a quarter of a megabyte of markup, the last message, and the page around them
 
 
 def numbers(page: str) -> list[int]:
@@ -81,7 +81,7 @@ def test_a_reader_pages_through_long_pinned_messages(alice: Person) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_reader_who_missed_many_long_messages_reloads_the_page(alice: Person) -> None:
+async def test_a_reader_with_many_long_messages_to_catch_up_reloads(alice: Person) -> None:
     async with LiveClient(alice, 1) as reader:
         reader.abort()
         fill(alice, 1, 100, WORST)
@@ -90,7 +90,7 @@ async def test_a_reader_who_missed_many_long_messages_reloads_the_page(alice: Pe
 
 
 @pytest.mark.anyio
-async def test_a_reader_who_missed_hundreds_of_ordinary_messages_is_sent_them(alice: Person) -> None:
+async def test_a_reader_with_hundreds_of_messages_to_catch_up_receives_them(alice: Person) -> None:
     async with LiveClient(alice, 1) as reader:
         reader.abort()
         fill(alice, 1, 450, "An ordinary message, as people write them.")

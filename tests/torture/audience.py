@@ -1,4 +1,4 @@
-"""An audience of light readers on one room, and a writer whose messages they time."""
+"""An audience of light readers of a room, and a writer whose messages they time."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ from tests.torture.raw_reader import RawReader
 
 
 class Audience:
-    """The readers of one room on some servers. Latencies are seconds from posting to one reader's having it."""
+    """The readers of a room on some servers. Latencies are seconds from posting until a reader has it."""
 
     def __init__(self, person: Person, room_id: int = 1) -> None:
         self._person = person
@@ -52,7 +52,7 @@ class Audience:
         return [self._latencies[stamp] for stamp in stamps]
 
     def close(self) -> None:
-        """Let everybody go without a goodbye."""
+        """Close every reader without a goodbye."""
         for reader in self.readers:
             reader.close()
 

@@ -1,4 +1,4 @@
-"""Breaks the chat one way at a time and shows that the torture test notices: `python -m tests.torture.mutants`."""
+"""Breaks the chat in several ways and shows that the torture test notices: `python -m tests.torture.mutants`."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from tests.support.server import ROOT
 
 SEEDS, SECONDS = 3, 20
 
-# What is broken: file, what stands there, what stands there instead.
+# The mutants: file, text, text instead of it.
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "no gap check": [("chat/live/revision.py", "if base == cursor else Verdict.FETCH", "")],
     "no comparison with the database once a second": [

@@ -1,4 +1,4 @@
-"""The nemesis: breaks one part after the other, by a seeded plan, and mends it again."""
+"""The nemesis: breaks one part after another, by a seeded plan, and mends it again."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ Fault = Callable[[], Awaitable[None]]
 
 
 class Nemesis:
-    """Faults of every kind. A server that died at a crash point is started again like one that was killed."""
+    """Faults of every kind. A server that died at a crash point is restarted like a killed server."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Nemesis:
         self.last_was_postgres = False
 
     async def rage(self, until: float) -> None:
-        """Break things until a moment of the loop's clock; whatever is broken is mended when this returns."""
+        """Break things until a moment of the loop's clock; everything is mended when this returns."""
         loop = asyncio.get_running_loop()
         kinds: list[tuple[Fault, int]] = [
             (self._kill_server, 4),
@@ -73,7 +73,7 @@ class Nemesis:
         try:
             yield
         finally:
-            # Not cancelled: a thread would go on starting a server that nobody knows of.
+            # Not cancelled: a thread would go on starting a server that the test has lost.
             is_over.set()
             await asyncio.gather(*supervisors)
 
@@ -83,7 +83,7 @@ class Nemesis:
             await asyncio.sleep(0.1)
 
     async def revive(self) -> None:
-        """Start whatever died or is about to, and wait until all serve."""
+        """Start servers that died or are about to, and wait until all serve."""
         async with httpx.AsyncClient(timeout=2) as client:
             for server in self._servers:
                 while not await self._is_ready(client, server):

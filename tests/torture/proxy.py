@@ -5,7 +5,7 @@ import contextlib
 
 
 class Proxy:
-    """Forwards one port to another. `delay` in seconds; a `blackhole` takes bytes and passes none on."""
+    """Forwards a port to another. `delay` in seconds; a `blackhole` takes bytes and passes none on."""
 
     def __init__(self, target_port: int) -> None:
         self._target = target_port
@@ -36,7 +36,7 @@ class Proxy:
             writer.transport.abort()
 
     def fall_silent(self) -> None:
-        """Pass nothing on any more for whoever is connected, and tell nobody, as when a laptop changes networks."""
+        """Silently stop forwarding for current connections, as when a laptop changes networks."""
         self._silent = set(self._writers)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""A websocket reader light enough for hundreds in one process: it looks for stamps and can stop reading."""
+"""A websocket reader light enough for hundreds in a process: it looks for stamps and can stop reading."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ STAMP = re.compile(rb"stamp-(\d+)-")
 
 
 class RawReader(asyncio.Protocol):
-    """Follows one room page's socket. `arrived` is called with the number in each `stamp-7-` that comes."""
+    """Follows a room page's socket. `arrived` is called with the number in each `stamp-7-` that comes."""
 
     def __init__(self, arrived: Callable[[int], None]) -> None:
         self._arrived = arrived
@@ -24,7 +24,7 @@ class RawReader(asyncio.Protocol):
         """Connect to a page's socket and wait until it is accepted."""
         loop = asyncio.get_running_loop()
         address = urlsplit(server)
-        # What a stalled reader leaves in the kernel is not what is asked about.
+        # Keep the kernel's buffers small: this measures the server's own.
         plug = socket.socket()
         plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
         plug.setblocking(False)
@@ -56,13 +56,13 @@ class RawReader(asyncio.Protocol):
             self.is_open = data.startswith(b"HTTP/1.1 101")
             self.opened.set_result(None)
             return
-        # uvicorn pings with four bytes and drops whom it gets no pong from.
+        # uvicorn pings with four bytes and drops a client that sends no pong.
         ping = data.find(b"\x89\x04")
         if ping >= 0 and len(data) >= ping + 6:
             self._transport.write(b"\x8a\x84\0\0\0\0" + data[ping + 2 : ping + 6])
         for found in STAMP.finditer(self._rest + data):
             self._arrived(int(found[1]))
-        # A stamp may be cut in two; one that is whole must not be found again.
+        # A stamp may be cut in two; a whole stamp must not be found again.
         self._rest = (self._rest + data)[-16:]
         whole = list(STAMP.finditer(self._rest))
         if whole:

@@ -33,9 +33,9 @@ SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
 CRASH_POINTS = "before_commit:0.001,after_commit:0.001,after_publish:0.001,after_reply:0.001"
 PATIENCE, PATIENCE_AFTER_POSTGRES = 3.0, 10.0
 GIVEN_UP = 30.0
-LONGEST_REST = 180.0  # seconds beside those of breaking things
+LONGEST_REST = 180.0  # seconds besides the time of breaking things
 
-# Every revision a message was ever stamped with, which an edit would otherwise overwrite.
+# A log of every revision of a message: an edit overwrites the message's own.
 REVISION_LOG = """
     CREATE TABLE revision_log (room_id bigint, revision bigint);
     CREATE FUNCTION log_revision() RETURNS trigger LANGUAGE plpgsql AS
@@ -59,7 +59,7 @@ RESTORE = """
 
 @dataclass
 class Result:
-    """What one seed came to. Empty `violations` is what we promise."""
+    """The result of a seed. We promise that `violations` is empty."""
 
     seed: int
     violations: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ async def torture(
     broker: str = "redis",
     patience: float = PATIENCE,
 ) -> Result:
-    """Run one seed with a crowd of readers and writers, and Redis or PostgreSQL as the broker.
+    """Run a seed with a crowd of readers and writers, and Redis or PostgreSQL as the broker.
 
     A view that is not the room so many seconds after the last fault is a violation.
     """
@@ -172,7 +172,7 @@ async def _rage(
 
 
 async def _converge(result: Result, readers: list[LiveClient], url: str, rooms: list[int], patience: float) -> float:
-    """Wait until every view is the room; returns the seconds it took, and notes what is wrong after `patience`."""
+    """Wait until every view is the room; returns the seconds it took, and notes violations after `patience`."""
     healed = time.monotonic()
     truth = await _truth(url, rooms)
     late: list[str] = []
@@ -201,7 +201,7 @@ async def _truth(url: str, rooms: list[int]) -> dict[int, list[tuple[int, str]]]
 
 
 def _behind(readers: list[LiveClient], truth: dict[int, list[tuple[int, str]]]) -> list[str]:
-    """What is wrong with the readers' views. One that had to load the page anew shows the end of the room."""
+    """The faults of the readers' views. A view that had to reload the page shows the end of the room."""
     wrong = []
     for number, reader in enumerate(readers):
         assert reader.room_id is not None

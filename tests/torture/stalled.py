@@ -25,7 +25,7 @@ BODY_BYTES = 1_000  # more would measure how fast the readers in this process ar
 
 @dataclass
 class Stalled:
-    """What the stalled readers did. Latencies are seconds from posting to one reader's having the message."""
+    """The effect of the stalled readers. Latencies are seconds from posting until a reader has the message."""
 
     before: list[float] = field(default_factory=list)
     during: list[float] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Stalled:
 
 
 async def stall(person: Person, readers: int, stalled: int, seconds: float, size: int) -> Stalled:
-    """Measure one server before some readers stall and while they do, then end it. `size` is of the bodies."""
+    """Measure a server before some readers stall and while they do, then end it. `size` is of the bodies."""
     result = Stalled()
     assert person.server.process is not None
     process = psutil.Process(person.server.process.pid)

@@ -1,4 +1,4 @@
-"""The short form of the torture test; `make torture SEEDS=50` is the long one."""
+"""The short form of the torture test; `make torture SEEDS=50` runs the long form."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ PATIENCE = 15.0  # whether three are enough, `make torture` says, where nothing 
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(seed: int) -> None:
+def test_readers_see_every_message_once_and_in_order_despite_faults(seed: int) -> None:
     result = asyncio.run(torture(seed, SECONDS, patience=PATIENCE))
     assert result.violations == []
     assert result.writes > 100
@@ -23,5 +23,5 @@ def test_nothing_is_lost_doubled_or_out_of_order_whatever_breaks(seed: int) -> N
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_every_mutant_still_fits_the_code_it_breaks(mutant: str) -> None:
+def test_every_mutant_still_matches_the_code(mutant: str) -> None:
     assert all(old in (ROOT / name).read_text() for name, old, _ in MUTANTS[mutant])

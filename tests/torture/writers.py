@@ -1,4 +1,4 @@
-"""People who write, edit and delete while everything breaks, and never give a message up before it is acknowledged."""
+"""Authors who write, edit and delete while everything breaks, and repeat each change until it is acknowledged."""
 
 import asyncio
 import html
@@ -12,14 +12,14 @@ import httpx
 from tests.support.people import Person
 
 DELETED = "This message was deleted."
-# Longer than a server takes over a change: one that is committed after a later one had been acknowledged, because its
-# writer had given it up, would look like a change that was lost.
+# Longer than a server takes over a change. A change whose writer gave it up could be committed after a later change was
+# acknowledged, and would look like a lost change.
 TIMEOUT = 15
 
 
 @dataclass
 class Writer:
-    """One person writing into some rooms. `texts` is what each acknowledged message must end as, by id."""
+    """An author writing into some rooms. `texts` holds the final text of each acknowledged message, by id."""
 
     person: Person
     urls: list[str]
@@ -53,7 +53,7 @@ class Writer:
                 await asyncio.sleep(self.chance.uniform(0, pause))
 
     async def post(self, room: int) -> None:
-        """Post one more message into a room."""
+        """Post another message into a room."""
         async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
             await self._post(client, 0, room)
 
