@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
     DateTime,
+    LargeBinary,
+    Row,
     bindparam,
     delete,
     func,
@@ -25,14 +26,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat import audit
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
-from chat.accounts.status import status_column
+from chat.accounts.status import STATUS
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
 from chat.accounts.user_agents import Agent, agent_of
 from chat.change import Change
 from chat.errors import NotFound
 from chat.ids import SessionId, UserId
 from chat.live.events import SessionsEnded
-from chat.models import sessions, users
+from chat.models import sessions
 
 # Tabs that refresh at the same moment present the same token; later, it means a lost response or theft.
 SAME_MOMENT = timedelta(seconds=60)
@@ -53,19 +54,33 @@ class Sitting:
     last_used_at: datetime
 
 
+_VISITOR = f"""sessions.id AS session_id, users.id, users.name, users.email, users.role, users.rooms_by,
+    users.unread_first, users.theme, users.time_zone, users.hours, {STATUS} AS status"""
+
 # Runs with every request.
-_SITTING = text("""
+_VISITORS = text(f"""
     SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision,
-        sitting.*
+        visitor.*
     FROM installation LEFT JOIN (
-        SELECT sessions.id AS session_id, users.id, users.name, users.email, users.role,
-            users.rooms_by, users.unread_first, users.theme, users.time_zone, users.hours,
-            CASE WHEN coalesce(status_until > now(), true)
-                THEN concat_ws(' ', nullif(status_emoji, ''), nullif(status_text, '')) ELSE '' END AS status
-        FROM sessions JOIN users ON users.id = sessions.user_id
+        SELECT {_VISITOR} FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
-    ) AS sitting ON true
-""").bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=MOMENT))
+    ) AS visitor ON true
+""").bindparams(  # noqa: S608  of constants
+    bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=MOMENT)
+)
+
+_SESSION = f"""
+    SELECT {_VISITOR}, refresh_hash, previous_refresh_hash, refreshed_at
+    FROM sessions JOIN users ON users.id = sessions.user_id
+    WHERE sessions.id = :session_id AND revoked_at IS NULL AND expires_at > :now
+"""  # noqa: S608  of constants
+_SESSION_PARAMETERS = (bindparam("session_id", type_=BigInteger), bindparam("now", type_=MOMENT))
+_YOUNG_SESSION = text(f"{_SESSION} AND sessions.created_at > :oldest FOR UPDATE OF sessions").bindparams(
+    *_SESSION_PARAMETERS, bindparam("oldest", type_=MOMENT)
+)
+_SESSION_OF_TOKEN = text(f"""
+    {_SESSION} AND (refresh_hash = :digest OR previous_refresh_hash = :digest AND refreshed_at > :moment_ago)
+""").bindparams(*_SESSION_PARAMETERS, bindparam("digest", type_=LargeBinary), bindparam("moment_ago", type_=MOMENT))
 
 
 async def open_session(
@@ -97,7 +112,7 @@ async def installation_and_visitors(
 
     The installation is None before its first run; revoked and expired sessions are left out.
     """
-    rows = (await connection.execute(_SITTING, {"session_ids": list(session_ids), "now": now})).all()
+    rows = (await connection.execute(_VISITORS, {"session_ids": list(session_ids), "now": now})).all()
     if not rows:
         return None, {}
     first = rows[0]
@@ -119,9 +134,8 @@ async def refresh_session(
     session_id = signer.session_of(token, "refresh")
     if session_id is None:
         return None
-    is_young = sessions.c.created_at > now - longest
-    statement = _session_with_user((sessions.c.id == session_id) & is_young, now).with_for_update(of=sessions)
-    row = (await change.connection.execute(statement)).one_or_none()
+    values = {"session_id": session_id, "now": now, "oldest": now - longest}
+    row = (await change.connection.execute(_YOUNG_SESSION, values)).one_or_none()
     if row is None:
         return None
     presented = _digest(token)
@@ -144,10 +158,8 @@ async def session_of_refresh_token(
     session_id = signer.session_of(token, "refresh")
     if session_id is None:
         return None
-    is_current = sessions.c.refresh_hash == _digest(token)
-    has_just_been = (sessions.c.previous_refresh_hash == _digest(token)) & (sessions.c.refreshed_at > now - SAME_MOMENT)
-    condition = (sessions.c.id == session_id) & (is_current | has_just_been)
-    row = (await connection.execute(_session_with_user(condition, now))).one_or_none()
+    values = {"session_id": session_id, "now": now, "digest": _digest(token), "moment_ago": now - SAME_MOMENT}
+    row = (await connection.execute(_SESSION_OF_TOKEN, values)).one_or_none()
     return _visitor(row) if row else None
 
 
@@ -226,30 +238,7 @@ async def _rotate(
     return tokens
 
 
-def _session_with_user(condition: ColumnElement[bool], now: datetime) -> Any:
-    return (
-        select(
-            sessions.c.id.label("session_id"),
-            sessions.c.refresh_hash,
-            sessions.c.previous_refresh_hash,
-            sessions.c.refreshed_at,
-            users.c.id,
-            users.c.name,
-            users.c.email,
-            users.c.role,
-            users.c.rooms_by,
-            users.c.unread_first,
-            users.c.theme,
-            users.c.time_zone,
-            users.c.hours,
-            status_column(),
-        )
-        .join(users, users.c.id == sessions.c.user_id)
-        .where(condition, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now)
-    )
-
-
-def _visitor(row: Any) -> Visitor:
+def _visitor(row: Row[Any]) -> Visitor:
     return Visitor(
         id=row.id,
         name=row.name,

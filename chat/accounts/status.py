@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import emoji
-from sqlalchemy import Label, case, func, or_, select, update
+from sqlalchemy import Label, Text, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.change import Change
@@ -34,6 +34,10 @@ USUAL = (
     ("🤒", "Not well", "today"),
     ("🌴", "On holiday", "week"),
 )
+
+# For SELECTs from `users`, also those written as text.
+STATUS = """CASE WHEN coalesce(users.status_until > now(), true)
+    THEN concat_ws(' ', nullif(users.status_emoji, ''), nullif(users.status_text, '')) ELSE '' END"""
 
 _LASTS = or_(users.c.status_until.is_(None), users.c.status_until > func.now())
 
@@ -112,6 +116,5 @@ async def emoji_of_everybody(connection: AsyncConnection) -> dict[UserId, str]:
 
 
 def status_column() -> Label[str]:
-    """Return a column for a `select` from `users`: the emoji and words of the current status."""
-    said = func.concat_ws(" ", func.nullif(users.c.status_emoji, ""), func.nullif(users.c.status_text, ""))
-    return case((_LASTS, said), else_="").label("status")
+    """Return a column of a `select` from `users`: the emoji and the words of a status, "" when it has ended."""
+    return literal_column(STATUS, Text).label("status")

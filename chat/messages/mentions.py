@@ -15,7 +15,7 @@ from chat.messages.mentionable import EVERYBODY, Mentionable
 from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
 from chat.messages.workshop import Workshop
 from chat.models import memberships, mentions, messages, rooms, users
-from chat.rooms.room import direct_name, others_in
+from chat.rooms.room import direct_name, may_manage, others_in, visible_room
 
 PAGE = 30
 
@@ -47,14 +47,9 @@ async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id:
 
 
 async def may_call_everybody(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
-    """Tell whether an author may mention everyone in a room."""
-    statement = (
-        select(memberships.c.role, rooms.c.kind)
-        .join(rooms, rooms.c.id == memberships.c.room_id)
-        .where(memberships.c.room_id == room_id, memberships.c.user_id == author.id)
-    )
-    row = (await connection.execute(statement)).one_or_none()
-    return row is not None and (row.role == "owner" or row.kind == "direct" or author.is_administrator)
+    """Whether a person may mention everybody in a room: its managers may, and all people of a direct one."""
+    room = await visible_room(connection, author, room_id)
+    return may_manage(author, room) or (room.kind == "direct" and room.is_member)
 
 
 async def _everybody_in(connection: AsyncConnection, room_id: RoomId) -> set[UserId]:

@@ -29,7 +29,7 @@ from chat.messages.rendering import as_change, markup_of
 from chat.messages.workshop import Workshop
 from chat.models import memberships, messages
 from chat.rooms.members import member_ids
-from chat.rooms.room import Room, may_manage, may_post, room_of_member
+from chat.rooms.room import MANAGES, Room, may_manage, may_post, room_of_member
 
 LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
@@ -45,7 +45,7 @@ COMMIT_SECONDS = 10
 # order; ids and times are taken under them, so they are in that order too. In slow rooms a post also updates its
 # author's membership: of two posts at the same moment, the second waits for that row and then finds itself too soon.
 _POST = (
-    text("""
+    text(f"""
     WITH asked AS (
         SELECT * FROM unnest(
             :author_ids, :author_names, :administrators, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
@@ -55,7 +55,7 @@ _POST = (
         SELECT asked.*, CASE WHEN manages THEN 0 ELSE slow_seconds END AS slow_seconds,
             row_number() OVER (PARTITION BY room_id, author_id ORDER BY place) = 1 AS is_first
         FROM asked JOIN memberships USING (room_id) JOIN rooms ON rooms.id = room_id,
-            LATERAL (SELECT (role = 'owner' OR is_administrator) AND kind <> 'direct') AS it (manages)
+            LATERAL (SELECT {MANAGES}) AS it (manages)
         WHERE memberships.user_id = author_id AND (posting = 'everybody' OR manages)
           AND NOT EXISTS (
             SELECT FROM messages WHERE messages.author_id = asked.author_id AND messages.client_id = asked.client_id)
@@ -113,7 +113,7 @@ _POST = (
     SELECT posted.*, author_name, NULL AS reacting, (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
-""")
+""")  # noqa: S608  of constants
     .bindparams(
         bindparam("author_ids", type_=ARRAY(BigInteger)),
         bindparam("author_names", type_=ARRAY(Text)),
