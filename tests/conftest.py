@@ -1,4 +1,4 @@
-"""What every test may use: real PostgreSQL, real Redis, the real server, a real browser."""
+"""Fixtures for every test: real PostgreSQL, real Redis, the real server, a real browser."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,8 +18,8 @@ from tests.support.server import ChatServer
 
 _cluster = pytest.StashKey[ExitStack]()
 
-# An example may take as long as the machine stands still. Where others wait for the answer, examples are the same each
-# time; new ones are looked for where somebody can mend what they show.
+# No deadline: a machine that stands still makes examples slow. In continuous integration the examples are always the
+# same; new examples are tried where a developer can mend the faults they show.
 settings.register_profile(
     "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )
@@ -109,11 +109,11 @@ def alice(server: ChatServer) -> Person:
 
 @pytest.fixture
 def bob(alice: Person) -> Person:
-    """Somebody else there, in the Lobby."""
+    """A member of that chat, in the Lobby."""
     return sign_up(alice.server, "Bob Brown")
 
 
 @pytest.fixture
 def carol(alice: Person) -> Person:
-    """A third."""
+    """A second member."""
     return sign_up(alice.server, "Carol Clark")

@@ -1,4 +1,4 @@
-"""Addresses in one spelling, the networks they belong to, and the proxies that are trusted."""
+"""The spelling of addresses, their networks, and trusted proxies."""
 
 import pytest
 
@@ -32,7 +32,7 @@ from chat.addresses import TrustedProxies, network_of, parse_address
         ("1" * 100_000, None),
     ],
 )
-def test_an_address_has_one_spelling(text: str, address: str | None) -> None:
+def test_every_spelling_of_an_address_becomes_the_same(text: str, address: str | None) -> None:
     parsed = parse_address(text)
     assert (str(parsed) if parsed else None) == address
 
@@ -49,7 +49,7 @@ def test_an_address_has_one_spelling(text: str, address: str | None) -> None:
         ("no address", "no address"),
     ],
 )
-def test_all_addresses_of_one_household_are_counted_together(address: str, network: str) -> None:
+def test_all_addresses_of_a_household_are_counted_together(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
@@ -79,7 +79,7 @@ def test_only_named_proxies_are_trusted(proxies: str, peer: str | None, trusted:
 
 
 @pytest.mark.parametrize("text", ["proxy", "10.0.0.0/33", "10.0.0", "127.0.0.1 ::1", "http://10.0.0.1", "**"])
-def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_proxy_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         TrustedProxies(text)
 
@@ -87,7 +87,7 @@ def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("proxies", "forwarded_for", "client"),
     [
-        # One proxy that appends; what the client made up stands before its address.
+        # A proxy that appends; the client's forged addresses stand before the proxy's entry.
         ("10.0.0.1", ["203.0.113.7"], "203.0.113.7"),
         ("10.0.0.1", ["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
         ("10.0.0.1", ["1.1.1.1", "203.0.113.7"], "203.0.113.7"),
@@ -98,7 +98,7 @@ def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
         ("10.0.0.0/8", ["1.1.1.1, 203.0.113.7, 10.9.9.9"], "203.0.113.7"),
         ("10.0.0.0/8", ["203.0.113.7", "10.9.9.9, 10.8.8.8"], "203.0.113.7"),
         ("10.0.0.0/8", ["10.9.9.9, 10.8.8.8"], "10.9.9.9"),
-        # A platform's routers, whose addresses nobody knows.
+        # A platform's routers, whose addresses are unknown.
         ("*", ["203.0.113.7"], "203.0.113.7"),
         ("*", ["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
         ("0.0.0.0/0", ["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
@@ -114,7 +114,7 @@ def test_a_proxy_that_is_no_address_is_refused(text: str) -> None:
         ("*", ["1.1.1.1 203.0.113.7"], "10.0.0.1"),
     ],
 )
-def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
     proxies: str, forwarded_for: list[str], client: str
 ) -> None:
     assert TrustedProxies(proxies).client_of("10.0.0.1", forwarded_for) == client

@@ -35,8 +35,8 @@ WALKED = {
     *("message_deleted", "markup_given_up", "refused", "cross_site_refused", "throttled"),
 }
 HELD_ELSEWHERE = {
-    "backup_made": "test_audit.py::test_a_backup_and_a_restore_are_each_a_line",
-    "backup_restored": "test_audit.py::test_a_backup_and_a_restore_are_each_a_line",
+    "backup_made": "test_audit.py::test_a_backup_and_a_restore_each_write_a_line",
+    "backup_restored": "test_audit.py::test_a_backup_and_a_restore_each_write_a_line",
     "connections_dropped": "serving/test_connections.py::test_the_log_says_how_many_connections_were_ended_and_why",
 }
 
@@ -60,7 +60,7 @@ def events(server: ChatServer) -> list[dict[str, Any]]:
 
 
 class Walk:
-    """Acts in the order in which they are done, each with the event that it must be in the log."""
+    """Acts in order, each with the event expected in the log."""
 
     def __init__(self, server: ChatServer) -> None:
         self.server = server
@@ -68,7 +68,7 @@ class Walk:
         self.secrets = {PASSWORD, OTHER_PASSWORD, WRONG, SETUP_CODE, "argon2", "a message that only"}
 
     def act(self, event: str, answer: httpx.Response, user_id: int | None) -> httpx.Response:
-        """Note that the answered act is one line of the log."""
+        """Expect a line of the log for an answered act."""
         self.expected.append((event, user_id, answer.headers.get("x-request-id", "")))
         self.keep_secret(*(cookie.partition("=")[2].split(";")[0] for cookie in answer.headers.get_list("set-cookie")))
         return answer
@@ -90,7 +90,7 @@ class Walk:
         return str(token)
 
     def check(self) -> None:
-        """End the server and compare its log with what was done."""
+        """End the server and compare its log with the acts."""
         self.server.stop()
         found = [line for line in events(self.server) if line["event"] in WALKED]
         assert [line["event"] for line in found] == [event for event, _, _ in self.expected]
@@ -103,7 +103,7 @@ class Walk:
         assert [secret for secret in self.secrets if secret in log] == []
 
 
-def test_each_security_event_is_one_line_with_person_address_and_request(
+def test_each_security_event_is_a_line_with_member_address_and_request(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     walk = Walk(start_server(database_url, LOG_FORMAT="json", RATE_LIMITS="1"))
@@ -113,7 +113,7 @@ def test_each_security_event_is_one_line_with_person_address_and_request(
     signing_in_and_out(walk, bob)
     own_account(walk, bob)
     refusals(walk, alice, bob)
-    # What is said is no event, nor is what is looked at.
+    # Posting and reading are no events.
     alice.post(1, "a message that only its room may read")
     alice.get("/rooms/1")
     walk.check()
@@ -245,7 +245,7 @@ def test_using_a_link_after_its_last_use_is_recorded(alice: Person) -> None:
     assert alice.server.log.count("sign_up_refused") == 2
 
 
-def test_a_backup_and_a_restore_are_each_a_line(alice: Person, tmp_path: Path) -> None:
+def test_a_backup_and_a_restore_each_write_a_line(alice: Person, tmp_path: Path) -> None:
     file, url = tmp_path / "monday.backup", alice.server.database_url
     for event, arguments in (("backup_made", ("backup",)), ("backup_restored", ("restore", "--replace"))):
         done = chat(*arguments, file, database_url=url)
@@ -256,7 +256,7 @@ def test_a_backup_and_a_restore_are_each_a_line(alice: Person, tmp_path: Path) -
         assert "argon2" not in done.stderr
 
 
-def test_every_event_in_the_source_is_provoked_by_a_test() -> None:
+def test_a_test_provokes_every_event_in_the_source() -> None:
     recorded = [
         node
         for file in (ROOT / "chat").rglob("*.py")

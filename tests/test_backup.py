@@ -1,4 +1,4 @@
-"""Backups, and what becomes of a running chat when one is restored under it."""
+"""Backups, and restoring them under a running chat."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from tests.support.server import ROOT, SECRET_KEY, ChatServer
 
 
 def chat(*arguments: object, database_url: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m chat` as somebody at a terminal does."""
+    """Run `python -m chat` as an administrator at a terminal does."""
     variables = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **environment}
     if database_url:
         variables |= {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY}
@@ -41,7 +41,7 @@ def succeeds(*arguments: object, database_url: str = "", **environment: str) -> 
 
 
 def refusal(*arguments: object, database_url: str = "", **environment: str) -> str:
-    """The one line with which a command says that it cannot."""
+    """Run a command that fails; returns the line that says why."""
     done = chat(*arguments, database_url=database_url, **environment)
     assert done.returncode == 1, done.stderr
     lines = done.stderr.strip().splitlines()
@@ -77,7 +77,7 @@ def busy(alice: Person) -> Person:
     return alice
 
 
-def test_everything_comes_back_as_it_was_in_an_empty_database(busy: Person, tmp_path: Path) -> None:
+def test_a_restore_into_an_empty_database_brings_everything_back(busy: Person, tmp_path: Path) -> None:
     source, file = busy.server.database_url, tmp_path / "monday.backup"
     succeeds("backup", file, database_url=source)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600, "it holds password hashes"
@@ -88,7 +88,7 @@ def test_everything_comes_back_as_it_was_in_an_empty_database(busy: Person, tmp_
         assert query(target, "SELECT epoch FROM installation") != query(source, "SELECT epoch FROM installation")
 
 
-def test_a_database_without_any_table_is_filled_too(busy: Person, tmp_path: Path) -> None:
+def test_a_restore_fills_a_database_without_tables(busy: Person, tmp_path: Path) -> None:
     succeeds("backup", tmp_path / "backup", database_url=busy.server.database_url)
     with fresh_database() as target:
         run(execute(target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
@@ -96,7 +96,7 @@ def test_a_database_without_any_table_is_filled_too(busy: Person, tmp_path: Path
         assert everything(target) == everything(busy.server.database_url)
 
 
-def test_a_backup_made_while_somebody_writes_is_of_one_moment(alice: Person, tmp_path: Path) -> None:
+def test_a_backup_made_during_posts_is_a_consistent_snapshot(alice: Person, tmp_path: Path) -> None:
     done = threading.Event()
 
     def write() -> None:
@@ -126,7 +126,7 @@ def newest(messages: dict[int, str], count: int) -> dict[int, str]:
 
 
 @pytest.mark.anyio
-async def test_an_older_backup_restored_under_open_pages_is_what_they_all_show(
+async def test_open_pages_show_the_backup_after_a_restore(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer, tmp_path: Path
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -165,7 +165,7 @@ async def test_an_older_backup_restored_under_open_pages_is_what_they_all_show(
     assert [row["revision"] for row in revisions] == list(range(1, len(truth) + 1))
 
 
-def test_a_session_from_after_the_backup_is_nobody_elses_after_the_restore(alice: Person, tmp_path: Path) -> None:
+def test_a_restore_gives_a_later_session_to_no_other_member(alice: Person, tmp_path: Path) -> None:
     succeeds("backup", tmp_path / "backup", database_url=alice.server.database_url)
     lost = sign_in(alice.server, alice)
     with fresh_database() as target:
@@ -184,7 +184,7 @@ def test_a_session_from_after_the_backup_is_nobody_elses_after_the_restore(alice
             other.remove()
 
 
-def test_people_are_not_replaced_unless_told_to(busy: Person, tmp_path: Path) -> None:
+def test_a_restore_replaces_a_chat_only_with_the_option(busy: Person, tmp_path: Path) -> None:
     url = busy.server.database_url
     succeeds("backup", tmp_path / "backup", database_url=url)
     busy.post(1, "since then")
@@ -253,7 +253,7 @@ def hostile(file: Path) -> None:
         (Path.unlink, "cannot be read: No such file"),
     ],
 )
-def test_a_file_that_is_no_backup_changes_nothing(
+def test_restoring_a_damaged_or_foreign_file_changes_nothing(
     busy: Person, tmp_path: Path, damage: Callable[[Path], object], expected: str
 ) -> None:
     url, file = busy.server.database_url, tmp_path / "backup"
@@ -264,7 +264,7 @@ def test_a_file_that_is_no_backup_changes_nothing(
     assert everything(url) == before
 
 
-def test_a_backup_that_cannot_be_written_leaves_the_one_before(busy: Person, tmp_path: Path) -> None:
+def test_a_failed_backup_leaves_the_old_file(busy: Person, tmp_path: Path) -> None:
     assert "cannot be written" in refusal("backup", tmp_path / "nowhere" / "b", database_url=busy.server.database_url)
     file = tmp_path / "backup"
     file.write_text("the one before")
@@ -274,7 +274,7 @@ def test_a_backup_that_cannot_be_written_leaves_the_one_before(busy: Person, tmp
     assert list(tmp_path.iterdir()) == [file]
 
 
-# A migration of a version to come: as what it writes depends on the rows, it shows that it ran over restored ones.
+# A migration of a later version: its output depends on the rows, which shows that it ran over restored rows.
 NEXT_MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
@@ -305,7 +305,7 @@ def next_version(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_backup_of_an_older_version_is_brought_up_to_date(busy: Person, tmp_path: Path, next_version: Path) -> None:
+def test_a_restore_migrates_a_backup_of_an_older_version(busy: Person, tmp_path: Path, next_version: Path) -> None:
     url, file = busy.server.database_url, tmp_path / "backup"
     succeeds("backup", file, database_url=url)
     with fresh_database() as target:
@@ -332,7 +332,7 @@ def test_a_backup_of_a_newer_version_is_refused(busy: Person, tmp_path: Path, ne
     assert everything(url) == before
 
 
-def test_the_private_database_is_backed_up_and_restored_running_or_not(tmp_path: Path) -> None:
+def test_the_private_database_is_backed_up_and_restored_even_when_stopped(tmp_path: Path) -> None:
     data = str(tmp_path / "var")
     server = ChatServer("", DATA_DIRECTORY=data, DATABASE_URL="", SECRET_KEY="")
     try:

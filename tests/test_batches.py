@@ -1,4 +1,4 @@
-"""Work that is done together."""
+"""Work done in batches."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Doubling:
-    """Doubles numbers, and keeps how they came. Odd ones cannot be doubled; 13 spoils its whole batch."""
+    """Doubles numbers and keeps its batches. Odd numbers cannot be doubled; 13 spoils its whole batch."""
 
     def __init__(self) -> None:
         self.came: list[list[int]] = []
@@ -24,7 +24,7 @@ class Doubling:
         return [2 * number if number % 2 == 0 else ValueError(number) for number in numbers]
 
 
-async def test_who_comes_alone_does_not_wait_and_who_comes_meanwhile_shares_the_next_batch() -> None:
+async def test_a_lone_request_runs_at_once_and_later_requests_share_a_batch() -> None:
     doubling = Doubling()
     batches = Batches(doubling, most=3)
     assert await asyncio.gather(*(batches.ask(number) for number in (2, 4, 6, 8, 10))) == [4, 8, 12, 16, 20]
@@ -32,14 +32,14 @@ async def test_who_comes_alone_does_not_wait_and_who_comes_meanwhile_shares_the_
     assert doubling.came == [[2, 4, 6], [8, 10], [12]]
 
 
-async def test_each_gets_their_own_answer_or_error() -> None:
+async def test_each_request_gets_its_own_answer_or_error() -> None:
     batches = Batches(Doubling(), most=10)
     answers = await asyncio.gather(*(batches.ask(number) for number in (2, 3, 4)), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["4", "3", "8"]
     assert isinstance(answers[1], ValueError)
 
 
-async def test_a_batch_that_fails_fails_for_all_of_it_and_for_nobody_after_it() -> None:
+async def test_a_failed_batch_fails_its_own_requests_only() -> None:
     batches = Batches(Doubling(), most=2)
     answers = await asyncio.gather(*(batches.ask(number) for number in (13, 2, 4)), return_exceptions=True)
     assert isinstance(answers[0], ArithmeticError)
@@ -47,7 +47,7 @@ async def test_a_batch_that_fails_fails_for_all_of_it_and_for_nobody_after_it() 
     assert answers[2] == 8
 
 
-async def test_somebody_who_gives_up_harms_nobody() -> None:
+async def test_a_cancelled_request_leaves_the_others_of_its_batch_alone() -> None:
     batches = Batches(Doubling(), most=10)
     impatient, patient = (asyncio.create_task(batches.ask(number)) for number in (2, 4))
     await asyncio.sleep(0)

@@ -68,7 +68,7 @@ SKIPPED = {"name": "own", "skip_reason": "Dependency not found on PyPI and could
         (None, "", False, "failed"),
     ],
 )
-def test_a_vulnerability_is_told_apart_from_a_service_that_is_away(
+def test_the_audit_tells_a_vulnerability_from_an_unavailable_service(
     dependencies: list[dict[str, object]] | None, errors: str, passes: bool, said: str
 ) -> None:
     output = "" if dependencies is None else json.dumps({"dependencies": dependencies, "fixes": []})
@@ -84,5 +84,5 @@ def test_the_audit_checks_the_lock_file_and_understands_the_answer() -> None:
     assert is_good, words
 
 
-def test_continuous_integration_runs_the_tests_the_audit_and_the_secret_scan() -> None:
+def test_continuous_integration_runs_tests_audit_and_secret_scan() -> None:
     assert "make secrets audit test" in (ROOT / ".ci" / "run").read_text()

@@ -84,7 +84,7 @@ def test_the_programs_may_be_below_a_folder_closed_to_the_account(
         shutil.rmtree(copies)
 
 
-def test_an_account_that_cannot_reach_its_files_gets_one_line_of_advice(
+def test_an_account_that_cannot_reach_its_files_gets_a_line_of_advice(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded, "HERE", Path("/nonexistent"))

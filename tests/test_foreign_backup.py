@@ -153,7 +153,7 @@ def test_malformed_reactions_are_refused(parts: dict[str, bytes], tmp_path: Path
     assert "messages, row " in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_a_reaction_that_is_no_emoji_is_not_restored(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_reaction_other_than_an_emoji_is_not_restored(parts: dict[str, bytes], tmp_path: Path) -> None:
     kept = [{"emoji": "<script>", "by": [1]}, {"emoji": "👍", "by": [1, 2]}]
     with_field(parts, "messages", 1, "reactions", json.dumps(kept, ensure_ascii=False))
     with fresh_database() as target:
@@ -179,7 +179,7 @@ def test_a_reaction_that_is_no_emoji_is_not_restored(parts: dict[str, bytes], tm
         "../../etc/passwd",
     ],
 )
-def test_no_other_table_is_written(parts: dict[str, bytes], tmp_path: Path, table: str) -> None:
+def test_a_restore_writes_no_other_table(parts: dict[str, bytes], tmp_path: Path, table: str) -> None:
     manifest = manifest_of(parts)
     manifest["tables"][table] = {"columns": ["rolname", "rolsuper"], "rows": 1}
     parts |= {"manifest.json": json.dumps(manifest).encode(), table or "x": b"mallory\tt\n"}
@@ -191,7 +191,7 @@ def test_no_other_table_is_written(parts: dict[str, bytes], tmp_path: Path, tabl
 @pytest.mark.parametrize(
     "column", ["ctid", "xmin", "tableoid", "password", "Email", 'email", "name', "rolsuper", "words"]
 )
-def test_no_other_column_is_written(parts: dict[str, bytes], tmp_path: Path, column: str) -> None:
+def test_a_restore_writes_no_other_column(parts: dict[str, bytes], tmp_path: Path, column: str) -> None:
     manifest = manifest_of(parts)
     manifest["tables"]["users"]["columns"].append(column)
     parts["users"] = b"".join(row + b"\t1\n" for row in parts["users"].splitlines())
@@ -234,7 +234,7 @@ def users_said_to_be(said: object) -> Callable[[dict[str, object]], object]:
         lambda manifest: {},
     ],
 )
-def test_a_manifest_of_another_form_is_refused(
+def test_a_manifest_with_another_structure_is_refused(
     parts: dict[str, bytes], tmp_path: Path, change: Callable[[dict[str, object]], object]
 ) -> None:
     parts["manifest.json"] = json.dumps(change(manifest_of(parts))).encode()
@@ -246,7 +246,7 @@ def test_a_manifest_of_another_form_is_refused(
     [b"[" * 200_000, b"\xff\xfe", b"", b" " * (2 * MEGABYTE), b'{"format": ' + b"9" * 10_000 + b"}", b"NaN", b"\x00"],
     ids=["nested", "bytes", "empty", "long", "number", "NaN", "NUL"],
 )
-def test_a_manifest_that_cannot_be_read_is_refused(parts: dict[str, bytes], tmp_path: Path, text: bytes) -> None:
+def test_an_unreadable_manifest_is_refused(parts: dict[str, bytes], tmp_path: Path, text: bytes) -> None:
     parts["manifest.json"] = text
     assert "is not a complete backup" in refusal(made_of(parts, tmp_path / "forged"))
 
@@ -255,7 +255,7 @@ def test_a_backup_with_anything_but_tables_is_refused(parts: dict[str, bytes], t
     assert "no table" in refusal(made_of(parts | {"extra": b"x"}, tmp_path / "forged"))
 
 
-def test_a_table_that_is_missing_or_there_twice_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_missing_or_repeated_table_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
     file = made_of(parts, tmp_path / "forged")
     with warnings.catch_warnings(), zipfile.ZipFile(file, "a") as archive:
         warnings.simplefilter("ignore")
@@ -275,7 +275,7 @@ def test_encrypted_parts_and_unknown_compression_are_refused(
     assert expected in refusal(tmp_path / "forged")
 
 
-def test_every_damaged_byte_is_one_clear_line(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_every_damaged_byte_gives_a_single_clear_line(parts: dict[str, bytes], tmp_path: Path) -> None:
     whole = made_of(parts, tmp_path / "whole").read_bytes()
     file, said = tmp_path / "damaged", []
     with fresh_database() as target:
@@ -377,7 +377,7 @@ def test_a_large_chat_is_restored_without_the_option_any_size(parts: dict[str, b
         "$2b$31$" + "a" * 53,
     ],
 )
-def test_a_password_hash_that_costs_much_to_verify_is_refused(
+def test_a_password_hash_too_expensive_to_verify_is_refused(
     parts: dict[str, bytes], tmp_path: Path, password_hash: str
 ) -> None:
     with_field(parts, "users", 1, "password_hash", password_hash)
@@ -421,12 +421,14 @@ def test_a_backup_with_people_but_without_an_installation_is_refused(parts: dict
     assert "people, but no chat" in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_nobody_is_put_into_a_conversation_of_others(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_forged_direct_room_is_refused(parts: dict[str, bytes], tmp_path: Path) -> None:
     with_field(parts, "rooms", 2, "direct_key", "\\\\x" + "00" * 32)
     assert "a direct conversation" in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def test_sessions_of_another_chats_backup_sign_nobody_in(source: tuple[str, Path, ChatServer], tmp_path: Path) -> None:
+def test_sessions_in_another_chats_backup_sign_no_member_in(
+    source: tuple[str, Path, ChatServer], tmp_path: Path
+) -> None:
     """A browser's token names a session by its number, and every chat counts from 1."""
     _, foreign, _ = source
     with fresh_database() as target:
@@ -444,7 +446,7 @@ def test_sessions_of_another_chats_backup_sign_nobody_in(source: tuple[str, Path
             here.remove()
 
 
-def test_a_restore_changes_no_sign_ins(alice: Person, bob: Person, tmp_path: Path) -> None:
+def test_a_restore_neither_ends_nor_revives_sessions(alice: Person, bob: Person, tmp_path: Path) -> None:
     url = alice.server.database_url
     run(backup.write(url, tmp_path / "own"))
     tokens = httpx.Cookies(bob.client.cookies)
@@ -455,9 +457,7 @@ def test_a_restore_changes_no_sign_ins(alice: Person, bob: Person, tmp_path: Pat
         assert copied.get("/profile").status_code == 303, "the backup is of before the sign-out"
 
 
-def test_a_restore_that_is_killed_in_the_middle_has_changed_nothing(
-    source: tuple[str, Path, ChatServer], tmp_path: Path
-) -> None:
+def test_a_restore_killed_halfway_changes_nothing(source: tuple[str, Path, ChatServer], tmp_path: Path) -> None:
     _, file, _ = source
     with fresh_database() as target:
         restored(file, target)

@@ -1,4 +1,4 @@
-"""The rooms of the house: imports lead down, never up and never in a circle."""
+"""The layers of the code: imports lead down, never up and never in a circle."""
 
 import ast
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.server import ROOT
 
-# From the top down. A module may import from its own floor and from those below it.
-FLOORS = [
+# From the top down. A module may import from its own layer and from lower layers.
+LAYERS = [
     {"__main__"},
     {"app"},
     {"web"},
@@ -52,15 +52,15 @@ def imports_of(name: str) -> set[str]:
     return {module for module in found if module in MODULES}
 
 
-def floor_of(name: str) -> int:
-    """Return the number of a module's floor, 0 for the top."""
+def layer_of(name: str) -> int:
+    """Return the number of a module's layer, 0 for the top."""
     room = name.split(".")[1]
-    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+    return next(number for number, rooms in enumerate(LAYERS) if room in rooms)
 
 
 @pytest.mark.parametrize("name", sorted(name for name in MODULES if name != "chat"))
-def test_a_module_imports_nothing_from_the_floors_above(name: str) -> None:
-    above = {module for module in imports_of(name) if module != "chat" and floor_of(module) < floor_of(name)}
+def test_a_module_imports_nothing_from_the_layers_above(name: str) -> None:
+    above = {module for module in imports_of(name) if module != "chat" and layer_of(module) < layer_of(name)}
     assert above == set()
 
 

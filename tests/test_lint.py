@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows."""
+"""Rules of this project that no linter knows."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ def problems(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_templates_are_clean(template: Path) -> None:
+def test_templates_follow_our_rules(template: Path) -> None:
     assert problems(template.read_text()) == []
 
 
@@ -54,11 +54,11 @@ def test_templates_are_clean(template: Path) -> None:
         '<img src="data:image/png;base64,x">',
     ],
 )
-def test_the_rule_for_templates_finds_what_it_is_for(bad: str) -> None:
+def test_the_rules_for_templates_find_violations(bad: str) -> None:
     assert problems(bad)
 
 
-def test_templates_escape_and_know_every_name_they_use() -> None:
+def test_templates_escape_values_and_refuse_unknown_names() -> None:
     assert environment.autoescape is True
     assert environment.undefined.__name__ == "StrictUndefined"
 
@@ -69,7 +69,7 @@ def test_a_macro_gets_its_parameters_by_name(template: Path) -> None:
 
 
 def positional(template: str) -> list[str]:
-    """Calls of macros whose parameters, after a first one that needs no name, are told apart by their order alone."""
+    """Calls of macros with more than a first parameter given by position."""
     tree = environment.parse(template)
     macros = {macro.name for macro in tree.find_all(nodes.Macro)}
     for imported in tree.find_all(nodes.FromImport):
@@ -81,12 +81,12 @@ def positional(template: str) -> list[str]:
     ]
 
 
-def test_the_rule_for_macros_finds_what_it_is_for() -> None:
+def test_the_rule_for_macros_finds_violations() -> None:
     assert positional('{% from "_field.html" import field %}{{ field("name", "Your name", values, errors) }}')
 
 
 @pytest.mark.parametrize("folder", ["static/vendor", "tests/vendor"])
-def test_vendored_files_are_the_released_ones(folder: str) -> None:
+def test_vendored_files_match_their_releases(folder: str) -> None:
     recorded = dict(re.findall(r"^\| (\S+) .*`([A-Za-z0-9+/=]+)` \|$", (ROOT / folder / "README.md").read_text(), re.M))
     files = {str(file.relative_to(ROOT / folder)): file for file in (ROOT / folder).rglob("*") if file.is_file()}
     del files["README.md"]
@@ -99,7 +99,7 @@ SHEETS = sorted((ROOT / "static/css").glob("*.css"))
 
 
 def style_problems(css: str) -> list[str]:
-    """What a style sheet has against the rules of the house, a line each."""
+    """The violations of our rules in a style sheet, a line each."""
     css = re.sub(r"/\*.*?\*/", lambda comment: re.sub(r"[^\n]", " ", comment[0]), css, flags=re.DOTALL)
     found: list[str] = []
     seen: set[tuple[str, ...]] = set()
@@ -154,7 +154,7 @@ def test_every_style_sheet_is_listed_once() -> None:
         "@layer components {\n  .a {\n    color: " + "r" * 120 + ";\n  }\n}",
     ],
 )
-def test_the_rules_for_style_sheets_find_what_they_are_for(bad: str) -> None:
+def test_the_rules_for_style_sheets_find_violations(bad: str) -> None:
     assert style_problems(bad)
 
 
@@ -176,7 +176,7 @@ def test_the_chats_own_scripts_are_small_modules(script: Path) -> None:
     assert "use strict" not in text, "modules are strict"
 
 
-def test_modules_are_loaded_as_modules_and_at_once() -> None:
+def test_pages_load_all_modules_at_once() -> None:
     """A module that is only found in another's imports would be asked for late; `import()` is for later on purpose."""
     first = (ROOT / "templates/_assets.html").read_text()
     names = {f"{name}.js" for name in re.findall(r'"(\w+)"', re.findall(r"{% for module in \[(.*)\] %}", first)[0])}
@@ -187,7 +187,7 @@ def test_modules_are_loaded_as_modules_and_at_once() -> None:
         assert all('type="module"' in script for script in scripts), template
 
 
-def test_modules_import_each_other_in_no_circle() -> None:
+def test_modules_have_no_import_circle() -> None:
     left = {script.name: imports(script) for script in SCRIPTS}
     assert any(left.values())
     while free := {name for name, wanted in left.items() if not wanted & left.keys()}:
@@ -196,7 +196,7 @@ def test_modules_import_each_other_in_no_circle() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_keep_to_their_room(module: Path) -> None:
+def test_modules_keep_to_their_folder(module: Path) -> None:
     text = module.read_text()
     assert len(text.splitlines()) <= 350, "a file that has outgrown one idea"
     if module.name.endswith("routes.py"):
@@ -224,18 +224,18 @@ def sql_in(text: str) -> list[str]:
         "    await connection.execute(statement)\n",
     ],
 )
-def test_the_rule_for_routes_finds_what_it_is_for(bad: str) -> None:
+def test_the_rule_for_routes_finds_violations(bad: str) -> None:
     assert sql_in(bad)
 
 
-def test_elements_of_our_own_do_not_take_the_prefix_of_htmx() -> None:
+def test_our_own_elements_do_not_use_the_prefix_of_htmx() -> None:
     for folder in ("chat", "templates", "static/js", "tests", "benchmarks"):
         for file in (ROOT / folder).rglob("*.*"):
             if file.suffix in {".py", ".html", ".js"} and "vendor" not in file.parts and file != Path(__file__):
                 assert set(re.findall(r"<(hx-[a-z]+)", file.read_text())) <= {"hx-partial"}, file
 
 
-def test_nothing_is_left_for_later() -> None:
+def test_the_code_has_no_todo() -> None:
     marker = re.compile(r"\b(TODO|FIXME|XXX)\b")
     for folder in ("chat", "migrations", "templates", "static/css", "static/js", "tests"):
         for file in (ROOT / folder).rglob("*.*"):
@@ -243,7 +243,7 @@ def test_nothing_is_left_for_later() -> None:
                 assert not marker.search(file.read_text()), file
 
 
-def test_the_tests_run_with_the_very_versions_that_serve() -> None:
+def test_the_tests_run_with_the_locked_versions() -> None:
     run, test = ({line for line in lock(name) if "==" in line} for name in ("requirements.txt", "requirements-dev.txt"))
     assert run
     assert run <= test
@@ -253,13 +253,13 @@ def lock(name: str) -> list[str]:
     return [line.rstrip(" \\") for line in (ROOT / name).read_text().splitlines()]
 
 
-def test_what_the_readme_says_about_settings_is_what_settings_reads() -> None:
+def test_the_readme_lists_every_setting() -> None:
     read = set(re.findall(r'environment(?:\.get\(|, )"([A-Z_]+)"', (ROOT / "chat/settings.py").read_text()))
     documented = set(re.findall(r"^\| `([A-Z_]+)`", (ROOT / "README.md").read_text(), re.M))
     assert read - {"CRASH_POINTS"} == documented
 
 
-def test_each_security_rule_that_is_not_followed_says_why() -> None:
+def test_every_exception_from_a_security_rule_has_a_reason() -> None:
     """`noqa: S…` ends with words, and so does each S rule that is left out for the whole project."""
     for module in MODULES:
         for line in module.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""The log's lines, and a log that nobody reads."""
+"""The log's lines, and a log without a reader."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def test_a_text_line_has_time_level_logger_fields_and_request(in_a_request: None
     assert line.split(" ")[0].endswith("Z")
 
 
-def test_a_json_line_is_one_object_with_time_level_logger_fields_and_request(in_a_request: None) -> None:
+def test_a_json_line_is_an_object_with_time_level_fields_and_request(in_a_request: None) -> None:
     line = JsonFormatter().format(record("signed_in", event="signed_in", fields={"user_id": 7, "level": "forged"}))
     assert {name: value for name, value in json.loads(line).items() if name != "time"} == {
         "level": "INFO",
@@ -62,7 +62,7 @@ def test_a_json_line_is_one_object_with_time_level_logger_fields_and_request(in_
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
-def test_nothing_a_client_sends_begins_a_line_or_commands_a_terminal(formatter: logging.Formatter) -> None:
+def test_a_client_cannot_begin_a_line_or_control_a_terminal(formatter: logging.Formatter) -> None:
     line = formatter.format(record("GET %s", FORGED, fields={"path": FORGED, "name": FORGED}))
     assert line.isprintable()
     traced = formatter.format(record("failed", error=raised(ValueError(FORGED))))
@@ -111,7 +111,7 @@ def run_logging(descriptor: int, lines: int, then: str = "", **options: object) 
     )
 
 
-def test_a_log_that_nobody_reads_blocks_nothing_and_lost_lines_are_counted() -> None:
+def test_a_log_without_a_reader_blocks_nothing_and_counts_lost_lines() -> None:
     then = "import psutil; print(psutil.Process().memory_info().rss // 2**20, flush=True); input()"
     then += "\nlogs.flush(); logging.getLogger('chat').info('after')"
     process = run_logging(2, 50_000, then, stderr=subprocess.PIPE, stdin=subprocess.PIPE)
@@ -127,7 +127,7 @@ def test_a_log_that_nobody_reads_blocks_nothing_and_lost_lines_are_counted() -> 
     assert "chat: after" in lines[-1]
 
 
-def test_a_process_ends_even_if_nobody_reads_its_log() -> None:
+def test_a_process_ends_even_if_its_log_has_no_reader() -> None:
     process = run_logging(2, 5_000, stderr=subprocess.PIPE)
     assert process.wait(30) == 0
     process.communicate()
@@ -144,7 +144,7 @@ def test_a_closed_log_does_not_end_the_process() -> None:
     assert process.returncode == 0
 
 
-def test_the_last_lines_before_the_end_are_written_with_what_ended_it() -> None:
+def test_a_crash_writes_the_last_lines_and_its_traceback() -> None:
     then = (
         "import threading\nthread = threading.Thread(target=lambda: 1 / 0)\nthread.start()\nthread.join()\n"
         "raise RuntimeError('the end')"
@@ -174,7 +174,7 @@ def test_a_log_record_that_cannot_be_formatted_is_named_and_raises_nothing() -> 
     assert "no number" not in log
 
 
-def test_what_logging_costs_a_request() -> None:
+def test_logging_takes_less_than_a_millisecond_a_request() -> None:
     """It was 25 µs on a machine of 2026; the bound catches only gross errors."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

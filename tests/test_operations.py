@@ -58,7 +58,7 @@ def name_of(database_url: str) -> str:
     return database_url.split("?", maxsplit=1)[0].rsplit("/", maxsplit=1)[1]
 
 
-def test_readyz_says_why_pages_fail_and_when_they_work_again(alice: Person) -> None:
+def test_readyz_says_why_pages_fail_and_recovers_with_them(alice: Person) -> None:
     server, url = alice.server, alice.server.database_url
     until_ready(server.url)
     alembic = [sys.executable, "-m", "alembic"]
@@ -145,7 +145,7 @@ async def test_background_tasks_name_a_missing_database_once_a_minute(
     assert [server.log.count(f"Could not {task}") for task in tasks] == [1, 1, 1]
 
 
-def test_a_wrong_password_ends_the_start_with_one_clear_line(postgres_server: PostgresServer) -> None:
+def test_a_wrong_password_ends_the_start_with_a_single_clear_line(postgres_server: PostgresServer) -> None:
     run(execute(postgres_server.url, "CREATE ROLE chat LOGIN PASSWORD 'right'"))
     rules = postgres_server.folder / "data" / "pg_hba.conf"
     rules.write_text("host all chat all scram-sha-256\n" + rules.read_text())
@@ -180,7 +180,7 @@ def test_migrating_without_the_right_to_create_an_extension_says_so(database_url
         run(execute(admin_url(), f"DROP ROLE {role}"))
 
 
-def test_a_backup_goes_to_standard_output_and_comes_back_from_standard_input_without_a_key(alice: Person) -> None:
+def test_a_backup_passes_through_standard_streams_without_a_key(alice: Person) -> None:
     url = alice.server.database_url
     alice.post(1, "to be kept")
     made = chat_command("backup", "-", database_url=url)
@@ -234,7 +234,7 @@ def small_disk(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
             shutil.rmtree(disk)
 
 
-def test_a_full_disk_is_named_and_allows_reading_and_posting_resumes_with_space(
+def test_a_full_disk_is_reported_and_posting_resumes_with_free_space(
     small_disk: PostgresServer, start_server: Callable[..., ChatServer]
 ) -> None:
     server = start_server(small_disk.url, RATE_LIMITS="1000")

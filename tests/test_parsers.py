@@ -61,7 +61,7 @@ def cookies(header: str) -> None:
 
 
 def extracts(text: str) -> None:
-    """Match a long question against a message that contains it, and one that nearly does."""
+    """Match a long question against a message that contains it and a message that nearly does."""
     markup = str(as_typed(text))
     for typed in (text[: LONGEST - 10], f'"{text[:100]}b" {text[:80]}', " ".join(text[:20])):
         with suppress(InvalidInput):
@@ -181,12 +181,12 @@ def test_parsing_takes_time_linear_in_the_length(parser: str, data: st.DataObjec
     assert_linear(work, data.draw(repeated(pieces)), longest)
 
 
-def test_a_search_for_names_uses_at_most_the_length_of_a_name() -> None:
+def test_a_search_for_names_ignores_text_longer_than_a_name() -> None:
     parameters = contains(users.c.name, "a" * HEADER).compile().params
     assert [len(text) for text in parameters.values() if isinstance(text, str)] == [LONGEST_QUERY]
 
 
-def test_a_parser_that_is_quadratic_is_noticed() -> None:
+def test_the_check_notices_a_quadratic_parser() -> None:
     safari = re.compile(r"\bVersion/\S+ .*\bSafari/")
     with pytest.raises(AssertionError, match="become"):
         assert_linear(safari.search, Repeated("", "Version/x ", ""), 8000)
@@ -280,12 +280,12 @@ AT_ONCE = 0.1  # seconds of CPU time; on an ordinary machine it is a fifth of th
 
 @settings(max_examples=60)
 @given(repeated(MARKDOWN))
-def test_a_text_rendered_in_the_server_process_is_rendered_fast(text: Repeated) -> None:
+def test_texts_rendered_in_the_server_process_are_fast(text: Repeated) -> None:
     body = next((body for body in map(text.text, range(999, 0, -50)) if is_brief(body)), "")
     assert any(cpu_time(lambda it: written(it, NOBODY_AND_ALL), body) < AT_ONCE for _ in range(5)), body
 
 
-def test_no_text_keeps_others_waiting(alice: Person, bob: Person) -> None:
+def test_no_text_delays_other_members(alice: Person, bob: Person) -> None:
     for name in ("A", "Aa", "Aaa", "Aaaa a"):
         sign_up(alice.server, name)
     alice.post(1, "first")
@@ -298,7 +298,7 @@ def test_no_text_keeps_others_waiting(alice: Person, bob: Person) -> None:
     assert silence.longest < 0.2
 
 
-def test_no_search_keeps_others_waiting(alice: Person, bob: Person) -> None:
+def test_no_search_delays_other_members(alice: Person, bob: Person) -> None:
     for letter in "aéﷺ田&":
         for _ in range(4):
             alice.post(1, (letter + " " + letter) * (LONGEST_BODY // 3))

@@ -1,4 +1,4 @@
-"""Platforms that read a Procfile: a router ends TLS, and nobody knows its address."""
+"""Platforms that read a Procfile: a router with an unknown address ends TLS."""
 
 import os
 import re
@@ -42,7 +42,7 @@ class Platform:
         return self._log.read_text()
 
     def refusals(self) -> list[str]:
-        """The lines about refused requests, of which there is one; a thread writes the log."""
+        """Wait for the line about the refused request: a thread writes the log."""
         deadline = time.monotonic() + 20
         while "was refused" not in self.log:
             assert time.monotonic() < deadline, self.log
@@ -94,7 +94,7 @@ def cookies_of(answer: httpx.Response) -> dict[str, str]:
     return {cookie.partition("=")[0]: cookie for cookie in answer.headers.get_list("set-cookie")}
 
 
-def test_the_public_address_alone_makes_the_chat_work_behind_a_platforms_router(
+def test_public_url_alone_makes_the_chat_work_behind_a_router(
     start_platform: Callable[..., Platform],
 ) -> None:
     platform = start_platform(PUBLIC_URL=PUBLIC_URL)
@@ -145,7 +145,7 @@ def test_without_public_url_a_refused_form_says_to_set_it(start_platform: Callab
     assert f"set PUBLIC_URL={PUBLIC_URL}" in refusals[0]
 
 
-def test_a_refused_form_says_that_the_chat_does_not_know_about_https(
+def test_a_refused_form_says_that_the_chat_sees_no_https(
     start_platform: Callable[..., Platform],
 ) -> None:
     platform = start_platform(ALLOWED_HOSTS="*.example.org")
@@ -162,7 +162,7 @@ def test_a_refused_form_says_that_the_chat_does_not_know_about_https(
     assert f"PUBLIC_URL={PUBLIC_URL}" in refusals[0]
 
 
-def test_a_trusted_router_makes_every_allowed_host_an_address_of_its_own(
+def test_the_chat_works_at_every_allowed_host_behind_a_trusted_router(
     start_platform: Callable[..., Platform],
 ) -> None:
     platform = start_platform(ALLOWED_HOSTS="*.example.org", FORWARDED_ALLOW_IPS="*", HSTS_INCLUDE_SUBDOMAINS="yes")
@@ -177,7 +177,7 @@ def test_a_trusted_router_makes_every_allowed_host_an_address_of_its_own(
     assert other.post("/sign-in", data=fields, headers={"Origin": PUBLIC_URL}).status_code == 403
 
 
-def test_the_router_decides_the_clients_address_and_a_forged_one_is_ignored(
+def test_the_router_sets_the_clients_address_and_a_forgery_is_ignored(
     start_platform: Callable[..., Platform],
 ) -> None:
     platform = start_platform(PUBLIC_URL=PUBLIC_URL, FORWARDED_ALLOW_IPS="*", LOG_FORMAT="json")
@@ -189,7 +189,7 @@ def test_the_router_decides_the_clients_address_and_a_forged_one_is_ignored(
     assert "203.0.113.99" not in platform.log
 
 
-def test_visitors_of_the_servers_own_address_are_redirected_to_the_public_one(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+def test_the_servers_own_address_redirects_visitors_to_the_public_url(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
     server: ChatServer = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
 
     def get(path: str, local: str = "127.0.0.2", **headers: str) -> httpx.Response:
@@ -216,7 +216,7 @@ def test_visitors_of_the_servers_own_address_are_redirected_to_the_public_one(st
     assert get("/first-run", Host=f"{HOST}:443").status_code != 307
 
 
-def test_a_form_from_another_address_of_the_chat_is_told_the_right_one(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_form_sent_from_another_address_is_told_the_public_url(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
     server: ChatServer = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
     own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
     answer = httpx.post(f"{server.url}/first-run", data=FIRST_RUN, headers=own)

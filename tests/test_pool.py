@@ -66,7 +66,7 @@ def test_requests_of_two_processes_queue_for_few_connections(
     assert alice.post(1, "and posting works").status_code == 200
 
 
-def test_two_servers_share_the_connections_that_one_had_used(
+def test_a_second_server_gets_its_share_of_the_connections(
     limited_url: Callable[[int], str], start_server: Callable[..., ChatServer]
 ) -> None:
     url = limited_url(8)

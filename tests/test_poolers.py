@@ -50,7 +50,7 @@ def start_pooler(database_url: str) -> Iterator[Callable[..., PgBouncer]]:
 
 
 def keep_the_servers_setting(database_url: str) -> None:
-    """The setting of the server is `local`, which nobody but this test uses."""
+    """The setting of the server is `local`, which only this test uses."""
     name = database_url.split("/")[3].split("?", maxsplit=1)[0]
     run(execute(database_url, f"ALTER DATABASE {name} SET synchronous_commit = 'local'"))
     run(execute(database_url, RECORD_SETTING))
@@ -94,7 +94,7 @@ def test_every_acknowledged_post_is_committed_with_the_servers_own_setting(
     assert [tuple(row) for row in settings] == [("local", POSTS)]
 
 
-def test_pages_forms_sockets_and_search_work_through_a_pooler_that_takes_turns(
+def test_pages_forms_sockets_and_search_work_through_a_rotating_pooler(
     start_server: Callable[..., ChatServer], start_pooler: Callable[..., PgBouncer], database_url: str
 ) -> None:
     server = start_server(start_pooler(round_robin=True).url)
@@ -166,7 +166,7 @@ def test_a_server_and_a_pooler_in_session_mode_are_recognised(
     assert asyncio.run(pooling_of(start_pooler(mode="session").url)) == "session"
 
 
-def test_a_pooler_cannot_be_the_broker_and_the_start_says_what_to_set(
+def test_a_pooler_cannot_be_the_broker_and_the_start_names_the_setting(
     start_pooler: Callable[..., PgBouncer], database_url: str
 ) -> None:
     pooled = start_pooler().url
@@ -179,7 +179,7 @@ def test_a_pooler_cannot_be_the_broker_and_the_start_says_what_to_set(
         assert "set REDIS_URL, or BROADCAST_URL to the database itself" in line
 
 
-def test_nothing_is_set_for_a_session_and_statements_stay_prepared_only_without_a_pooler(
+def test_a_pooler_gets_no_session_settings_or_prepared_statements(
     start_pooler: Callable[..., PgBouncer], database_url: str
 ) -> None:
     settings = "SELECT name FROM pg_settings WHERE source = 'session' AND name <> 'client_encoding'"

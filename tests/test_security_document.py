@@ -24,7 +24,7 @@ def test_every_chapter_is_covered() -> None:
 
 
 @pytest.mark.parametrize(("number", "test"), [(row[0], row[3]) for row in ROWS], ids=[row[0] for row in ROWS])
-def test_every_requirement_names_a_test_that_exists_or_says_not_yet(number: str, test: str) -> None:
+def test_every_requirement_names_an_existing_test_or_says_not_yet(number: str, test: str) -> None:
     if test == "**not yet**":
         return
     named = re.fullmatch(r"`(\S+\.py)::(test_\w+)`", test)

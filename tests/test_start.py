@@ -34,7 +34,7 @@ CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
 
 
 def settings_error(**environment: str) -> str:
-    """What `python -m chat` says to wrong settings."""
+    """Return the error that `python -m chat` prints for wrong settings."""
     done = subprocess.run(
         [sys.executable, "-m", "chat", "serve"],
         env=CLEAN | environment,
@@ -73,7 +73,7 @@ def settings_error(**environment: str) -> str:
         ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),
     ],
 )
-def test_a_wrong_setting_ends_with_one_line_that_names_it(environment: dict[str, str], expected: str) -> None:
+def test_a_wrong_setting_ends_the_start_with_a_line_that_names_it(environment: dict[str, str], expected: str) -> None:
     assert expected in settings_error(**environment)
 
 
@@ -90,7 +90,7 @@ def test_a_wrong_setting_ends_with_one_line_that_names_it(environment: dict[str,
         ({"BROADCAST_URL": REDIS}, REDIS, RedisBackend),
     ],
 )
-def test_the_broker_is_the_one_named_or_else_one_that_all_processes_share(
+def test_the_broker_is_the_configured_or_a_shared_broker(
     environment: dict[str, str], chosen: str | None, backend: type
 ) -> None:
     settings = Settings.from_environment({"SECRET_KEY": SECRET_KEY} | environment)
@@ -188,7 +188,7 @@ def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_c
     server.remove()
 
 
-def test_the_console_shows_the_set_up_link_and_a_visitor_at_the_machine_needs_none(one_command: OneCommand) -> None:
+def test_the_console_shows_the_set_up_link_and_local_visitors_need_none(one_command: OneCommand) -> None:
     one_command.start()
     link = re.findall(
         rf"http://localhost:{one_command.port}(/first-run\?code=[a-z2-7]+)\n", one_command.output.read_text()
@@ -217,7 +217,7 @@ def test_the_console_shows_the_set_up_link_and_a_visitor_at_the_machine_needs_no
                     method, "/first-run", headers={"Sec-Fetch-Site": "same-origin"} | sign_of_a_proxy
                 )
                 assert answer.status_code in {400, 403, 421}, sign_of_a_proxy
-        # As nginx asks unless it is told otherwise.
+        # As nginx asks by default.
         with socket.create_connection(("127.0.0.1", one_command.port)) as proxy:
             proxy.sendall(f"GET /first-run HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
             assert b" 403 " in proxy.makefile("rb").readline()
@@ -225,7 +225,7 @@ def test_the_console_shows_the_set_up_link_and_a_visitor_at_the_machine_needs_no
         assert client.get(link[0], headers=behind_a_proxy).status_code == 200
 
 
-def test_after_a_power_cut_it_starts_again_with_everything_acknowledged(one_command: OneCommand) -> None:
+def test_after_a_power_cut_the_chat_has_every_acknowledged_message(one_command: OneCommand) -> None:
     one_command.start()
     server = ChatServer("", None)
     server.url, server.port = one_command.url, one_command.port
@@ -238,7 +238,7 @@ def test_after_a_power_cut_it_starts_again_with_everything_acknowledged(one_comm
     server.remove()
 
 
-def test_a_second_start_in_the_same_folder_says_that_it_runs_already(one_command: OneCommand) -> None:
+def test_a_second_start_in_a_folder_says_that_the_chat_already_runs(one_command: OneCommand) -> None:
     one_command.start()
     done = subprocess.run(
         [sys.executable, "-m", "chat"],
@@ -255,7 +255,7 @@ def test_a_second_start_in_the_same_folder_says_that_it_runs_already(one_command
     until_ready(one_command.url)
 
 
-def test_an_ordinary_user_can_start_it(one_command: OneCommand) -> None:
+def test_an_ordinary_user_can_start_the_chat(one_command: OneCommand) -> None:
     """As root in a namespace where we are "nobody"; run by an ordinary user, every test here shows it."""
     if os.geteuid() == 0:
         one_command.become = ["unshare", "--user", "--map-user=65534", "--map-group=65534"]
@@ -307,7 +307,7 @@ def is_server(process: psutil.Process, port: int) -> bool:
 
 @contextmanager
 def over_tcp(database_url: str) -> Iterator[str]:
-    """The same database at a TCP address, without TLS; on a Unix socket nobody heeds sslmode."""
+    """The same database at a TCP address, without TLS; a Unix socket ignores sslmode."""
     parts = urlsplit(database_url)
     target = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
 
@@ -344,7 +344,7 @@ def test_a_hosting_platforms_database_url_is_understood(
         server.stop()
 
 
-def test_a_database_that_cannot_encrypt_is_not_used_when_the_url_demands_it(
+def test_a_database_without_tls_is_refused_when_the_url_demands_it(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     with over_tcp(database_url) as url:
@@ -356,13 +356,13 @@ def test_a_database_that_cannot_encrypt_is_not_used_when_the_url_demands_it(
     assert "Traceback" not in server.log
 
 
-def test_an_old_database_is_not_served_but_told_what_to_do(database_url: str) -> None:
+def test_a_database_of_an_older_version_is_refused_with_advice(database_url: str) -> None:
     run(execute(database_url, "UPDATE alembic_version SET version_num = '0000'"))
     message = settings_error(DATABASE_URL=database_url, SECRET_KEY=SECRET_KEY)
     assert "alembic upgrade head" in message
 
 
-def test_a_database_of_a_newer_version_is_left_alone_in_one_clear_line(database_url: str) -> None:
+def test_a_database_of_a_newer_version_is_refused_with_a_clear_line(database_url: str) -> None:
     run(execute(database_url, "UPDATE alembic_version SET version_num = '9999'"))
     variables = CLEAN | {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORT": str(free_port())}
     for command in ("migrate", "serve"):
@@ -380,7 +380,7 @@ def test_a_database_of_a_newer_version_is_left_alone_in_one_clear_line(database_
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_migrating_a_database_that_is_away_is_one_clear_line() -> None:
+def test_migrating_an_unreachable_database_ends_with_a_clear_line() -> None:
     environment = CLEAN | {"DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/x", "SECRET_KEY": SECRET_KEY}
     command = [sys.executable, "-m", "chat", "migrate"]
     done = subprocess.run(command, cwd="/tmp", env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -393,7 +393,7 @@ def test_the_newest_revision_is_known_without_alembic() -> None:
     assert revisions()[0] == NEWEST
 
 
-def test_migrations_lead_to_exactly_the_tables_the_code_knows(database_url: str) -> None:
+def test_migrations_create_exactly_the_tables_of_the_code(database_url: str) -> None:
     environment = os.environ | {"DATABASE_URL": database_url}
     alembic = [sys.executable, "-m", "alembic"]
     for command in (["check"], ["downgrade", "base"], ["upgrade", "head"], ["check"]):
@@ -415,6 +415,6 @@ def test_the_lock_pins_every_package_with_hashes_and_names_no_host() -> None:
         assert "--find-links" not in text
 
 
-def test_a_person_survives_a_restart_signed_in(alice: Person) -> None:
+def test_a_member_stays_signed_in_over_a_restart(alice: Person) -> None:
     alice.server.restart()
     assert alice.client.get("/profile").status_code == 200

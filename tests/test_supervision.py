@@ -127,7 +127,7 @@ def server_here(database_url: str, request: pytest.FixtureRequest, long_pauses: 
 
 
 async def pages_are_live(author: Person, reader: Person, text: str, to_break: Callable[[], None]) -> None:
-    """See that a page shows messages, someone's presence, and other rooms' news, after something was broken."""
+    """Check that a page shows new messages, presence and other rooms' news after a fault."""
     elsewhere = author.create_room("Elsewhere")
     reader.join(elsewhere)
     async with LiveClient(reader, 1) as page:
@@ -177,7 +177,7 @@ def test_every_background_task_is_covered_by_these_tests(server_here: ServerHere
     names = run(look())
     assert {*TASKS, *BROKER_TASKS} <= names
     others = names - {*TASKS, *BROKER_TASKS}
-    # Groups of the tasks above, which only wait for them; what a server and its connections run themselves.
+    # Groups of the tasks above, which only wait for them, and tasks of the server and its connections.
     known = ("chat.", "starlette.", "uvicorn.", "broker redis channels", "departure", "batches")
     assert not [name for name in others if not (name.startswith(known) or name.startswith("Task-"))]
 
@@ -211,7 +211,7 @@ async def test_the_pause_before_a_restart_grows_until_a_task_runs_long_enough(mo
 
 
 @pytest.mark.anyio
-async def test_a_failing_task_takes_no_other_with_it_and_ends_with_its_group(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_task_leaves_others_alone_and_ends_with_its_group(caplog: pytest.LogCaptureFixture) -> None:
     failures = Failures()
     beats = 0
 
@@ -243,7 +243,7 @@ async def test_a_failing_task_takes_no_other_with_it_and_ends_with_its_group(cap
 
 
 @pytest.mark.anyio
-async def test_a_batch_that_gets_too_few_answers_leaves_nobody_waiting() -> None:
+async def test_a_batch_with_too_few_answers_leaves_no_request_waiting() -> None:
     async def answer_none(items: list[int]) -> list[int]:
         return []
 
