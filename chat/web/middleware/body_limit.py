@@ -1,4 +1,4 @@
-"""How much a request may send: more than that is answered with our own page, which pages of the chat can show."""
+"""Limits the size of a request's body, and answers a larger one with our own page."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from chat.state import Request
 
 
 class BodyLimitMiddleware(RequestBodyLimitMiddleware):
-    """Refuses what is announced as too large with a page, as browsers announce it; other bodies in plain text."""
+    """Refuses too large a body: with a page if its length was announced, as browsers do, else in plain text."""
 
     def __init__(self, app: ASGIApp, max_body_size: int, refuse: Callable[[Request], Response]) -> None:
         super().__init__(app, max_body_size)

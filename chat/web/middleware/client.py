@@ -31,7 +31,7 @@ class ClientMiddleware:
     """Puts the client's address and scheme into the scope, for http and websockets.
 
     It must be the outermost, as the log of requests needs both. The address that really connected stays in
-    `state.peer`. The scheme of `PUBLIC_URL`, where that is set, is everybody's: a router need not be trusted for it.
+    `state.peer`. If `PUBLIC_URL` is set, its scheme counts for all visitors, so no proxy need be trusted for it.
     """
 
     def __init__(self, app: ASGIApp, proxies: TrustedProxies, public_url: str | None = None) -> None:
@@ -41,10 +41,10 @@ class ClientMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
-            self._look(scope)
+            self._set_client(scope)
         await self.app(scope, receive, send)
 
-    def _look(self, scope: Scope) -> None:
+    def _set_client(self, scope: Scope) -> None:
         peer, port = scope.get("client") or ("", 0)
         is_trusted = self._proxies.trusts(peer)
         scope.setdefault("state", {}).update(peer=peer, peer_is_trusted=is_trusted)
@@ -70,15 +70,15 @@ def address_of(connection: HTTPConnection) -> str:
 
 
 def was_forwarded(connection: HTTPConnection) -> bool:
-    """Whether a proxy has passed the request on, trusted or not."""
+    """Tell whether a proxy has passed the request on, trusted or not."""
     return any(name in PROXY_HEADERS for name, _ in connection.scope["headers"])
 
 
 def is_directly_at_this_machine(connection: HTTPConnection) -> bool:
-    """Whether the visitor's browser runs on this machine, as far as a request can show.
+    """Tell whether the visitor's browser runs on this machine, as far as a request can show.
 
-    A proxy here that adds no header still gives itself away: it passes on the name the chat is known by, or speaks HTTP
-    1.0, as nginx does unless told otherwise; and browsers add no `X-` header of their own.
+    A proxy on this machine that adds no known header is still recognised: it passes on the chat's public name, speaks
+    HTTP 1.0, as nginx does by default, or adds an `X-` header, which browsers do not.
     """
     headers = connection.scope["headers"]
     host = connection.headers.get("host", "").lower()
@@ -92,6 +92,6 @@ def is_directly_at_this_machine(connection: HTTPConnection) -> bool:
 
 
 def is_at_this_machine(connection: HTTPConnection) -> bool:
-    """Whether the visitor sits at this machine: a loopback address connected, and no proxy forwarded for anybody."""
+    """Tell whether the visitor is at this machine: a loopback address connected, and not as a proxy."""
     peer = parse_address(connection.state.peer)
     return peer is not None and peer.is_loopback and not was_forwarded(connection)

@@ -1,7 +1,7 @@
 """Limits how many requests from one address are answered at the same time, for people who are not signed in.
 
-Behind a proxy all connections come from its address, so that they cannot be limited by address
-(serving/connections.py). Their requests can.
+Behind a proxy all connections come from its address, so only requests can be limited by the visitor's address
+(serving/connections.py limits connections).
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ from chat.web.middleware.throttling import UNLIMITED_PATHS
 class CrowdMiddleware:
     """Refuses a request without a session while `most` others from the same address are being answered.
 
-    It stands after the session middleware: people who are signed in pass. So does a load balancer that asks whether the
-    process lives: it would restart it.
+    It comes after the session middleware, so that signed-in people pass. Health checks pass too: a load balancer would
+    restart a process that refuses them.
     """
 
     def __init__(self, app: ASGIApp, most: int, refuse: Callable[[Request], Response]) -> None:

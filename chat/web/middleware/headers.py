@@ -28,7 +28,7 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             nonlocal is_open
             if message["type"] == "websocket.close" and not is_open:
-                # The server would refuse the handshake with a bare 403.
+                # Without this, the server would refuse the handshake with a bare 403.
                 await send_with_headers({"type": "websocket.http.response.start", "status": 403, "headers": []})
                 message = {"type": "websocket.http.response.body", "body": b""}
             elif message["type"] in ("http.response.start", "websocket.http.response.start"):
@@ -40,5 +40,5 @@ class SecurityHeadersMiddleware:
 
 
 def _unless_it_may_be_kept(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the header that forbids caching, unless the answer has its own."""
+    """Return the header that forbids caching, unless the response has its own."""
     return [] if any(name.lower() == b"cache-control" for name, _ in headers) else [(b"cache-control", b"no-store")]

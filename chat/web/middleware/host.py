@@ -18,7 +18,7 @@ from chat.web.middleware.origin import origin_at
 
 logger = logging.getLogger(__name__)
 
-# Load balancers ask these by address, or without a host.
+# Load balancers request these by address, or without a host.
 ANY_HOST_PATHS = frozenset({"/healthz", "/readyz"})
 
 
@@ -69,10 +69,10 @@ class HostMiddleware:
         return f"set PUBLIC_URL={_address(scope, host)} if that is the chat's address, or {add}"
 
     def _should_redirect(self, request: Request, host: str) -> bool:
-        """Whether to redirect the visitor to `PUBLIC_URL`, the only address that accepts forms.
+        """Tell whether to redirect the visitor to `PUBLIC_URL`, the only address that accepts forms.
 
-        A request for another host is redirected only where no proxy can have changed its `Host`: otherwise it would go
-        round in circles. A browser that sends Sec-Fetch-Site came by https, whatever a proxy in the middle says.
+        A request for another host is redirected only where no proxy can have changed its `Host`, or the redirect would
+        loop. A browser that sends Sec-Fetch-Site came by https, whatever a proxy in between says.
         """
         if self._public_url is None or request.method not in ("GET", "HEAD"):
             return False

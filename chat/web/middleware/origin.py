@@ -1,4 +1,4 @@
-"""Where a request may come from: the defence against cross-site request forgery and websocket hijacking.
+"""The defence against cross-site request forgery and websocket hijacking.
 
 Every unsafe request must prove by `Sec-Fetch-Site` or `Origin` that one of our own pages made it (OWASP cheat
 sheet on CSRF, "Fetch Metadata" and "Verifying Origin"); a websocket must have exactly our `Origin` (RFC 6455, 10.2).
@@ -20,7 +20,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 def own_origin(connection: HTTPConnection, public_url: str | None) -> str:
-    """The origin our pages have: `PUBLIC_URL` when set, else the scheme and host this request was made to."""
+    """Return the origin of our pages: `PUBLIC_URL` when set, else the scheme and host of this request."""
     if public_url is not None:
         return public_url
     scheme = "https" if connection.url.scheme in ("https", "wss") else "http"
@@ -33,7 +33,7 @@ def origin_at(scheme: str, host: str) -> str:
 
 
 def has_own_origin(connection: HTTPConnection, public_url: str | None) -> bool:
-    """Whether the `Origin` header is exactly ours."""
+    """Tell whether the `Origin` header is exactly ours."""
     return connection.headers.get("origin", "").lower() == own_origin(connection, public_url)
 
 

@@ -14,7 +14,7 @@ from chat.audit import RequestContext, request_context
 
 logger = logging.getLogger("chat.requests")
 
-# Machines request these all the time; only a failure is worth a line.
+# Health checks come all the time, so only their failures are logged.
 QUIET_PATHS = ("/static/", "/healthz", "/readyz")
 MOST_PATH_CHARACTERS = 200
 # A request id that a client or a proxy may choose: it is logged and sent back.
@@ -26,8 +26,8 @@ _LONG_SEGMENT = re.compile(r"[^/]{20,}")
 class RequestMiddleware:
     """Gives every request an id, from `X-Request-ID` if that is a plain word, and logs its end.
 
-    It is outermost, so that the id stands on every answer and in every line. The log has the path, without what comes
-    after a `?` and without a path's secrets, such as the token of an invitation.
+    It is outermost, so that the id is on every response and in every line. The log has the path without its query and
+    its secrets, such as an invite token.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,7 +60,7 @@ class RequestMiddleware:
         try:
             await self.app(scope, receive, send_with_id)
         except BaseException as error:
-            # A client that goes away cancels its request.
+            # A client that disconnects cancels its request.
             line.write(line.status or (500 if isinstance(error, Exception) else 499))
             # Not reset: the server's own line about the error carries the id, too.
             raise

@@ -1,4 +1,4 @@
-"""Who makes a request: every request passes here once, and its session is looked up in the database once."""
+"""Identifies the visitor of a request by their session, with one query for each request."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -24,14 +24,14 @@ ANONYMOUS_PATHS = ("/static/", "/healthz", "/readyz")
 
 
 class SignInNeeded(Exception):
-    """Only somebody signed in may do this."""
+    """The visitor must sign in first."""
 
 
 class SessionMiddleware:
     """Sets `state.visitor` (or None) and `state.installation`, and refreshes tokens silently.
 
-    The access token spares forged and expired requests a look at the database; the session's row decides. Requests that
-    come at the same moment share one look.
+    The access token spares the database forged and expired requests; the session's row decides. Requests that come at
+    the same moment share a query.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SessionMiddleware:
         async def send_with_tokens(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                # A handler that signs somebody in or out has the last word.
+                # A handler that signs a person in or out takes precedence.
                 if not any("refresh=" in cookie for cookie in headers.getlist("set-cookie")):
                     if tokens is not None:
                         give_tokens(connection, headers, tokens)
@@ -116,7 +116,7 @@ class SessionMiddleware:
 
 
 def visitor(request: Request) -> Visitor:
-    """The signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back."""
+    """Return the signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back."""
     if request.state.visitor is None:
         raise SignInNeeded
     return request.state.visitor
@@ -130,7 +130,7 @@ def installation(request: Request) -> Installation:
 
 
 def administrator(request: Request) -> Visitor:
-    """The signed-in administrator; raises `SignInNeeded`, or `NotFound` for anybody else."""
+    """Return the signed-in administrator; raises `SignInNeeded`, or `NotFound` for other people."""
     found = visitor(request)
     if not found.is_administrator:
         raise NotFound
@@ -138,5 +138,5 @@ def administrator(request: Request) -> Visitor:
 
 
 def zone_of(request: Request) -> str | None:
-    """The time zone the visitor has chosen, else what their browser says is theirs; None when neither does."""
+    """Return the time zone that the visitor has chosen, else their browser's; None if neither is known."""
     return visitor(request).time_zone or zone(request)

@@ -30,7 +30,7 @@ from chat.web.cookies import browser_token, give_browser_token
 from chat.web.middleware.client import address_of
 from chat.web.middleware.origin import SAFE_METHODS
 
-# Load balancers request these, perhaps from the address that all visitors seem to have.
+# Load balancers request these, perhaps from an address they share with all visitors.
 UNLIMITED_PATHS = ("/healthz", "/readyz")
 
 
@@ -42,7 +42,7 @@ async def throttle(request: HTTPConnection, rule: Rule, field: str = "form") -> 
 async def throttle_sign_in(request: Request, email: str) -> None:
     """Count an attempt to sign in, without revealing whether the account exists."""
     rule, subjects = _sign_in_rule(request, email)
-    # An attacked e-mail address belongs in the log; a password in the wrong field, or a long text, does not.
+    # Log the attacked e-mail address, but no password typed into the wrong field, and no long text.
     account = email.strip()[:LONGEST_EMAIL] if "@" in email else ""
     await request.state.chat.throttling.check(rule, subjects, account=account)
 
@@ -54,7 +54,7 @@ async def forgive(request: Request, rule: Rule) -> None:
 
 
 async def welcome_browser(request: Request, response: Response, email: str) -> None:
-    """Reset the delays after the right password, and remember the browser as known."""
+    """Reset the delays after the right password, and mark the browser as known."""
     rule, subjects = _sign_in_rule(request, email)
     await request.state.chat.throttling.forget(rule, {per: subjects[per] for per in subjects if per != "address"})
     browsers: KnownBrowsers = request.state.chat.known_browsers
@@ -69,7 +69,7 @@ def asker(request: Request, email: str = "") -> Asker:
 
 
 class ThrottleMiddleware:
-    """Counts every request, for the visitor or for the address of somebody who is not signed in."""
+    """Counts every request, for the visitor or, if they are not signed in, for their address."""
 
     def __init__(
         self, app: ASGIApp, throttling: Throttling, refuse: Callable[[Request, Exception], Awaitable[Response]]
@@ -87,7 +87,7 @@ class ThrottleMiddleware:
             await self._throttling.check(_rule_for(connection), _subjects(connection))
         except TooManyRequests as error:
             if scope["type"] == "websocket":
-                # Before the handshake: the page takes it for a lost connection, and retries with growing pauses.
+                # Refused before the handshake, so the page sees a lost connection, and retries with growing pauses.
                 refusal: Response = PlainTextResponse("too many connections", status_code=error.status)
                 refusal.headers["Retry-After"] = str(error.seconds)
                 await WebSocket(scope, receive, send).send_denial_response(refusal)

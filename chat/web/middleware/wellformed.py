@@ -10,7 +10,7 @@ from chat.state import Request
 
 
 class WellFormedMiddleware:
-    """Refuses requests whose path or query is not UTF-8, and puts U+FFFD for NUL, which PostgreSQL cannot hold."""
+    """Refuses requests whose path or query is not UTF-8, and replaces NUL, which PostgreSQL cannot hold, by U+FFFD."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request], Response]) -> None:
         self.app = app
