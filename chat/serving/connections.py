@@ -1,8 +1,8 @@
-"""The connections of this process: how many are allowed, and which are closed for new ones.
+"""The connections of this process: their limits, and closing idle ones to make room.
 
-A stranger is a connection on which no valid session was shown yet. Strangers have a limit for each address and one in
-all, so that members always get in. Within these limits a new connection replaces the oldest one that waits for its
-client (for a request, or for the rest of one): half a request locks nobody out.
+A stranger is a connection that has not shown a valid session yet. Strangers are limited for each address and in total,
+so that members always get in. At a limit, a new connection replaces the oldest one that waits for its client, for a
+request or the rest of one, so unfinished requests cannot lock people out.
 """
 
 from collections.abc import Callable
@@ -74,11 +74,11 @@ class Connection:
             self.network.strangers -= 1
 
     def note(self, reason: str) -> None:
-        """Count it among those that were ended for a reason, for the log."""
+        """Count the connection as ended for a reason, for the log."""
         self._connections.note(reason)
 
     def close(self) -> None:
-        """Give up the place."""
+        """Free the connection's place."""
         if not self.is_open:
             return
         self.work()
@@ -104,7 +104,7 @@ class Connections:
         self._networks: dict[str, _Network] = {}
         self._watched: dict[Watched, None] = {}
         self.held = 0
-        # Seconds in which the process ran. While it stands still, no client can be late.
+        # Seconds in which the process ran: clients are not late while it stands still.
         self.clock = 0.0
         self._dropped: dict[str, int] = {}
 
@@ -145,7 +145,7 @@ class Connections:
             self.hold(watched, 0)
 
     def hold(self, watched: Watched, size: int) -> None:
-        """Note how many bytes a connection holds. If all hold too much, the largest are dropped."""
+        """Note how many bytes a connection holds. If all together hold too much, the largest are dropped."""
         self.held += size - watched.held
         watched.held = size
         while self.held > MOST_HELD_BYTES and self._watched:
@@ -189,7 +189,7 @@ class Connections:
         return max(self._networks.values(), key=lambda network: len(network.resting), default=None)
 
     def _clear(self, network: _Network | None) -> bool:
-        """Close the longest idle connection of a network that is not signed in."""
+        """Close the longest idle stranger of a network; return whether there was one."""
         return network is not None and self._let_make_way(network.resting)
 
     def _let_make_way(self, resting: dict[Connection, None]) -> bool:

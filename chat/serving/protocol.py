@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol with limits on headers, time, memory and the number of connections.
 
 The subclass depends on the internals of uvicorn 0.54.0, which has no such limits; `tests/serving/test_protocol.py`
-tests each. A trusted proxy has limits of its own (docs/deploy/), and must keep these, too.
+tests each. A trusted proxy has limits of its own (docs/deploy/), and must keep these as well.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ HEADER_SECONDS = 10.0  # from the connection, or from the first byte of a later 
 # After a grace period the client must send or read this much, as in Apache's mod_reqtimeout.
 GRACE_SECONDS = 10.0
 SLOWEST_BYTES_A_SECOND = 500
-LINGER_SECONDS = 2.0  # for a client that still sends: closing at once would discard the answer
+LINGER_SECONDS = 2.0  # for a client that still sends; closing at once would discard the response
 RETRY_SECONDS = 5
 SLICE_BYTES = 16 * 1024
 
@@ -44,7 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """An HTTP connection that enforces its client's limits. `Connections` is in the lifespan's state."""
 
     place: Connection | None = None
-    answering: Any = None  # the request that is being answered; `cycle` is the last one that has come
+    answering: Any = None  # the request being answered; `cycle` is the latest request
     held = 0
     header_since: float | None = None
     body_since: float | None = None
@@ -216,7 +216,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._has_begun:
             self.refuse(408)
         else:
-            # Browsers open spare connections, and would take a 408 for the answer to a later request.
+            # Browsers open spare connections, and would take a 408 as the response to a later request.
             self.transport.close()
 
     def _check_body(self) -> None:
@@ -240,14 +240,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def make_way(self) -> None:
-        """End an idle connection, for another that needs its place."""
+        """End an idle connection, because a new one needs its place."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self.transport.close()
 
     def refuse(self, status: int) -> None:
-        """Answer with an error and end the connection; an answer that has begun is cut off."""
+        """Answer with an error and end the connection; a response that has begun is cut off."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
