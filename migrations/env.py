@@ -14,7 +14,7 @@ from chat.models import metadata
 def run_on(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=metadata, compare_server_default=True)
     with context.begin_transaction():
-        # Two nodes released at the same moment take turns.
+        # Two nodes deployed at the same moment take turns.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7463920)")
         context.run_migrations()
 

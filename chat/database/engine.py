@@ -16,7 +16,7 @@ from chat.database.poolers import CONNECT_TIMEOUT, Connection, connect
 from chat.errors import DatabaseUnavailable
 from chat.text import single_line
 
-# Characters, more than any name has: PostgreSQL compares the query with every name.
+# Characters, more than any name has. A bound, because PostgreSQL compares the query with every name.
 LONGEST_QUERY = 200
 
 # SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
@@ -25,13 +25,13 @@ _UNAVAILABLE = ("08", "25006", "40", "53", "55", "57")
 
 
 def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
-    """An engine for a URL as hosting platforms give it: `postgres://…?sslmode=require`.
+    """Create an engine for a URL as hosting platforms give it: `postgres://…?sslmode=require`.
 
-    asyncpg reads the URL itself, because it understands libpq's parameters (sslmode, sslrootcert, host=/socket/dir)
-    where SQLAlchemy's dialect would hand them on as unknown arguments. Of `connections`, half are kept when idle.
+    asyncpg reads the URL itself, because it understands libpq's parameters (sslmode, sslrootcert, host=/socket/dir),
+    which SQLAlchemy's dialect would pass on as unknown arguments. Half of the `connections` are kept when idle.
 
-    Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else does, and
-    it is the only error that gets the page about a short break.
+    Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else raises it,
+    and only this error leads to the page about a short break.
     """
 
     async def connect_once() -> Connection:
@@ -71,8 +71,8 @@ def _tell_unavailable(context: ExceptionContext) -> DatabaseUnavailable | None:
     """Distinguish a database that cannot answer from an error in the code."""
     error = context.original_exception
     if not isinstance(error, Exception):
-        return None  # a request that is cancelled
-    # OSError: the connection has ended or timed out; a statement opens and awaits nothing else.
+        return None  # a cancelled request
+    # An OSError means that the connection has ended or timed out: a statement opens and awaits nothing else.
     if context.is_disconnect or isinstance(error, OSError) or _sqlstate(error).startswith(_UNAVAILABLE):
         return DatabaseUnavailable(str(error) or repr(error), _sqlstate(error))
     return None
@@ -88,14 +88,14 @@ def _keep_no_statements_behind_a_pooler(connection: Any, _record: object) -> Non
 
 
 def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Let the pool replace a connection that was closed while it was idle, without asking the server each time."""
+    """Let the pool replace a connection that was closed while idle, without asking the server at each use."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
 
 @asynccontextmanager
 async def time_limit(seconds: float) -> AsyncIterator[None]:
-    """Limit the time of a use of the database; raises `DatabaseUnavailable`, also for one that hangs."""
+    """Limit the time of a block that uses the database; raises `DatabaseUnavailable` when it takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -105,10 +105,10 @@ async def time_limit(seconds: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection for single statements (AUTOCOMMIT): each sees its own moment, without a transaction's round trips.
+    """Open a connection in AUTOCOMMIT: each statement has its own snapshot, without a transaction's round trips.
 
-    Behind a pooler it is one transaction: there a question alone might be understood by one server process and
-    answered by another.
+    Behind a pooler it is one transaction, because otherwise one server process might prepare a statement and another
+    execute it.
     """
     async with database.connect() as connection:
         pooled = connection.sync_connection
@@ -120,10 +120,10 @@ async def reading(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool]:
-    """A condition like `column IN (…)` that is one prepared statement however many numbers there are."""
+    """Return a condition like `column IN (…)` that is the same prepared statement for any number of values."""
     return column == any_(literal(list(numbers), ARRAY(BigInteger)))
 
 
 def contains(column: Column[str], query: str) -> ColumnElement[bool]:
-    """A condition: the column contains `query`, in either case, with `%` and `_` taken literally."""
+    """Return a condition: the column contains `query`, in any case, with `%` and `_` taken literally."""
     return column.icontains(single_line(query)[:LONGEST_QUERY], autoescape=True)

@@ -1,4 +1,4 @@
-"""Bringing the database's tables to a revision, with Alembic; `database/schema.py` only asks which one they are at."""
+"""Migrating the database's tables to a revision, with Alembic. `database/schema.py` only reads their revision."""
 
 from alembic import command
 from alembic.config import Config
@@ -25,9 +25,9 @@ class CannotMigrate(CannotRun):
 
 
 def migrate(database_url: str) -> None:
-    """Bring the database to the newest revision of the tables; raises `CannotMigrate` if its user may not.
+    """Migrate the database to the newest revision of the tables.
 
-    So it does for a database that a newer version has migrated.
+    Raises `CannotMigrate` if its user lacks the right, and for a database that a newer version has migrated.
     """
     present = present_revision(database_url)
     if present is not None and present > NEWEST:
@@ -45,7 +45,7 @@ def migrate(database_url: str) -> None:
 
 
 def move_to(connection: Connection, revision: str) -> None:
-    """Bring the tables to a revision, up or down, within the connection's transaction."""
+    """Migrate the tables to a revision, up or down, within the connection's transaction."""
     alembic = _config()
     alembic.attributes["connection"] = connection
     present = revision_of(connection)
@@ -57,7 +57,7 @@ def move_to(connection: Connection, revision: str) -> None:
 
 
 def revisions() -> list[str]:
-    """Every revision this version knows, the newest first."""
+    """Return all revisions that this version knows, the newest first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 

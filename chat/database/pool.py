@@ -10,7 +10,7 @@ from sqlalchemy.util.queue import Empty
 from chat.errors import DatabaseUnavailable
 
 TOO_MANY_CONNECTIONS = "53300"
-# The pause after a refusal before another connection is tried, at random, so that processes do not try together.
+# The pause after a refusal before another connection is tried; random, so that processes do not retry together.
 PAUSES = (0.05, 0.25)
 # After this long without a refusal the pool tries one more connection.
 GROW_SECONDS = 2.0
@@ -21,9 +21,9 @@ KEPT_SHARE = 0.75
 class PatientPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool, except that it waits instead of failing if the server has no connection left.
 
-    A role may have a limit (`CONNECTION LIMIT 20`), and a server has one in all. A refused request waits until one of
-    its own connections is free, or tries again after a moment. Its process uses fewer from then on, down to one, and
-    then slowly more again: so processes that share a limit come to have as many connections as each other.
+    A role may have a limit (`CONNECTION LIMIT 20`), and a server has a total limit. A refused request waits until a
+    connection of its process is free, or retries after a moment. From then on its process uses fewer connections, down
+    to one, and then slowly more again. So processes that share a limit come to have equal shares.
     """
 
     _most: float = float("inf")
@@ -81,7 +81,7 @@ class PatientPool(AsyncAdaptedQueuePool):
         self._most = max(1, int(self._open() * KEPT_SHARE))
 
     def _patience(self, deadline: float) -> float:
-        """How long to wait for a returned connection before trying to open a new one."""
+        """Return the seconds to wait for a returned connection before trying to open a new one."""
         now = monotonic()
         has_all = self._overflow >= self._max_overflow or self._open() >= self._most
         return max(0.0, min(deadline - now, GROW_SECONDS / 2 if has_all else self._not_before - now))

@@ -1,7 +1,7 @@
 """A connection to PostgreSQL that changes nothing in its session and recognises a pooler in front of the server.
 
-A pooler in transaction mode (PgBouncer, Supavisor, PgCat, RDS Proxy) gives each transaction whichever server connection
-is free. What a session sets there, listens to, or keeps prepared is somebody else's in the next moment. So nothing here
+A pooler in transaction mode (PgBouncer, Supavisor, PgCat, RDS Proxy) gives each transaction any free server connection.
+Settings, channels and prepared statements of a session belong to another client in the next moment. So nothing here
 outlives a transaction but prepared statements, and those only where no pooler was found.
 """
 
@@ -16,7 +16,7 @@ COMMAND_TIMEOUT = 30.0
 PROBE_SECONDS = 10.0
 PROBES = "ABAABBAB"  # the order in which two clients ask; it also reveals a pooler that rotates its connections
 
-# A process that hangs in a transaction must not hold a room's lock for ever. This is sent with BEGIN, in one message.
+# A process that hangs in a transaction must not hold a room's lock for ever. Sent with BEGIN, in one message.
 _LIMIT = " SET LOCAL idle_in_transaction_session_timeout = '5s'"
 
 Pooling = Literal["none", "session", "transaction"]
@@ -28,7 +28,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
     is_pooled = False
 
     async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
-        """Execute as asyncpg does; a transaction that begins may not idle for long."""
+        """Execute as asyncpg does; limits the idle time of a transaction that begins."""
         if not arguments and query.startswith("BEGIN"):
             query += _LIMIT
         return str(await super().execute(query, *arguments, timeout=timeout))
@@ -49,7 +49,7 @@ async def connect(database_url: str) -> Connection:
         connection_class=Connection,
     )
     try:
-        # Until a pooler is ruled out, nothing is left on a connection that others may get.
+        # Until a pooler is ruled out, nothing may stay on a connection that other clients may get.
         connection.is_pooled = True
         connection.is_pooled = await _backend(connection) != connection.get_server_pid()
     except BaseException:
@@ -68,7 +68,7 @@ async def _backend(connection: Connection) -> int:
 async def pooling_of(database_url: str) -> Pooling:
     """Return how the server at a URL shares its connections; raises asyncpg's errors if it cannot be reached.
 
-    In session mode a client keeps its server process, and no other client has the same.
+    In session mode a client keeps its server process, and shares it with no other client.
     """
     first = await connect(database_url)
     try:
@@ -94,7 +94,7 @@ async def _compare(first: Connection, database_url: str) -> Pooling:
 
 
 def normalise_url(database_url: str) -> str:
-    """`database_url` with the scheme asyncpg expects and without `channel_binding`, which it does not know."""
+    """Return a URL with the scheme that asyncpg expects, and without `channel_binding`, which it does not know."""
     parts = urlsplit(database_url)
     query = [(name, value) for name, value in parse_qsl(parts.query) if name != "channel_binding"]
     return urlunsplit(parts._replace(scheme="postgresql", query=urlencode(query)))

@@ -1,4 +1,4 @@
-"""The database's tables and this version's: are they the same?"""
+"""Checks that the database's tables are those of this version."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from chat.database.engine import create_engine
 from chat.errors import CannotRun, DatabaseUnavailable
 from chat.templating import ROOT
 
-# Revisions are numbered, 0001, 0002, …. To import Alembic takes longer than everything else a start does.
+# Revisions are numbered, 0001, 0002, …. Importing Alembic takes longer than the rest of a start.
 NEWEST = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
 
 
@@ -20,13 +20,13 @@ class DatabaseRefuses(CannotRun):
 
 
 class SchemaError(CannotRun):
-    """The database has not this version's tables; the text is one line that says what to do."""
+    """The database's tables are of another version; the text is one line that says what to do."""
 
 
 def check(database_url: str) -> None:
     """Raise `SchemaError` unless the database is at the newest revision; `DatabaseUnavailable` if it is away.
 
-    A wrong user or password is final, and raises `DatabaseRefuses`. A database that is missing may come later.
+    Raises `DatabaseRefuses` for a wrong user or password, which is final. A missing database may be created later.
     """
     present = present_revision(database_url)
     if present is not None and present > NEWEST:
@@ -57,7 +57,7 @@ def present_revision(database_url: str) -> str | None:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The same for an open connection."""
+    """Return the revision of an open connection's database, None before the first."""
     if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -62,7 +62,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("kind = 'open'"),
     )
-    # A check constraint sees a row, but not what the row was before: that takes a trigger.
+    # A check constraint does not see the row's earlier values, so this takes a trigger.
     op.execute("""
         CREATE FUNCTION keep_direct() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -269,7 +269,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The extension stays: it may have been in the database before, and others may use it.
+    # The extension stays: it may have been there before, and other applications may use it.
     for table in (
         "unsearchable",
         "searchable",
