@@ -1,8 +1,8 @@
-"""Backups: everything in one file, and from that file back.
+"""Backups: writing the whole chat into one file, and restoring it from the file.
 
-The file is a zip: one member a table, as PostgreSQL's own COPY writes it, and a manifest. Not pg_dump's format, because
-pg_dump refuses a server newer than itself, and a restore has more to do than to load tables: it must come in one
-transaction under running servers, bring an older version's tables up to date, and change the epoch.
+The file is a zip: one member a table, as PostgreSQL's own COPY writes it, and a manifest. It is not in pg_dump's
+format, because pg_dump refuses a server newer than itself. And a restore does more than load tables: it runs in one
+transaction under running servers, migrates an older version's tables, and changes the epoch.
 """
 
 import errno
@@ -37,13 +37,13 @@ UNLIMITED = 7 * 24 * 3600.0  # seconds for one table
 DEADLOCK, LOCKED = "40P01", "55P03"
 STANDARD_STREAM = "-"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
-# Sessions made after the backup are gone, but their signed tokens still name them for some minutes: nobody else must
-# get their numbers meanwhile. After a restore on a new machine even the highest of them is unknown.
+# A restore drops sessions made after the backup, but their signed tokens name them for some minutes more: no new
+# session may get their ids. After a restore on a new machine even the highest of these ids is unknown.
 SKIPPED = {"sessions": 1_000_000}
 
 
 async def write(database_url: str, file: Path) -> None:
-    """Write everything, as it is at one moment, into `file`, which is replaced only when the backup is complete.
+    """Write a snapshot of the whole chat into `file`, which is replaced only when the backup is complete.
 
     "-" is standard output. Raises `BackupError` when the file cannot be written, and `DatabaseUnavailable`.
     """
@@ -52,7 +52,7 @@ async def write(database_url: str, file: Path) -> None:
         return
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        # It holds password hashes.
+        # The file holds password hashes.
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise BackupError(f"{file} cannot be written: {error.strerror}") from error
@@ -85,11 +85,10 @@ async def _write_to_standard_output(database_url: str) -> None:
 
 
 async def restore(database_url: str, file: Path, *, replace: bool, any_size: bool = False) -> None:
-    """Put everything back as it was in a backup, in one transaction, under a new epoch. The chat may be running.
+    """Restore a backup in one transaction, under a new epoch. The chat may be running.
 
-    "-" is standard input. Raises `BackupError` when the file is none of ours, or damaged, or newer than this version,
-    or unpacks to more than is usual, or when there are people in the database and `replace` is not set; and
-    `DatabaseUnavailable`.
+    "-" is standard input. Raises `DatabaseUnavailable`, and `BackupError` when the file is no backup, damaged, newer
+    than this version, or unusually large when unpacked, or when the database has people and `replace` is not set.
     """
     if str(file) == STANDARD_STREAM:
         with tempfile.NamedTemporaryFile(prefix="backup-from-standard-input-") as copy:
@@ -111,7 +110,7 @@ async def restore(database_url: str, file: Path, *, replace: bool, any_size: boo
 
 
 async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
-    """Write the allowed rows of a backup to files, before anything is locked, as it takes a while."""
+    """Write the allowed rows of a backup to files. It takes a while, so it comes before any lock."""
     try:
         async with Workshop() as workshop:
             with zipfile.ZipFile(checked, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -164,7 +163,7 @@ async def _restore(engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFil
             except DatabaseUnavailable as error:
                 if error.sqlstate == LOCKED:
                     raise BackupError("the chat is too busy: stop it, and try again") from error
-                # Requests that run at the same time lock the same tables, in another order.
+                # Running requests lock the same tables in another order.
                 if error.sqlstate != DEADLOCK or attempt == ATTEMPTS - 1:
                     raise
     except asyncpg.PostgresError as error:
@@ -198,7 +197,7 @@ async def _replace_everything(
     for table in metadata.sorted_tables:
         if "id" in table.columns and table.columns["id"].identity:
             await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
-    await _bring_sessions_back(connection)
+    await _restore_sessions(connection)
     await connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))
 
 
@@ -223,23 +222,23 @@ def _check_columns(connection: Connection, backup: BackupFile) -> None:
             raise BackupError(f"{backup.name} is not a valid backup: {name} has no {unknown[0][:63]!r}")
 
 
-async def _bring_sessions_back(connection: AsyncConnection) -> None:
+async def _restore_sessions(connection: AsyncConnection) -> None:
     """Keep the people of this chat signed in, by their current sessions.
 
-    Those of the backup would let people in who signed out since, and in a backup of another chat they have the numbers
-    that the tokens of people here name. A chat that was empty had nobody to mix up: there they stay.
+    Sessions of the backup would sign in people who have signed out since, and in another chat's backup they have the
+    ids that tokens of people here name. An empty chat has no such tokens, so there the backup's sessions stay.
     """
     if (await connection.execute(text("SELECT EXISTS (SELECT FROM kept_sessions)"))).scalar_one():
         columns = ", ".join(column.name for column in sessions.columns)
         await connection.execute(text("DELETE FROM sessions"))
-        await connection.execute(text(_SESSIONS_BACK.format(columns)))
+        await connection.execute(text(_RESTORE_SESSIONS.format(columns)))
 
 
 _KEEP_SESSIONS = """
     CREATE TEMPORARY TABLE kept_sessions ON COMMIT DROP AS
     SELECT sessions.*, users.created_at AS person_since FROM sessions JOIN users ON users.id = sessions.user_id
 """
-_SESSIONS_BACK = """
+_RESTORE_SESSIONS = """
     INSERT INTO sessions ({0}) OVERRIDING SYSTEM VALUE
     SELECT {0} FROM (
         SELECT kept_sessions.* FROM kept_sessions
@@ -250,7 +249,7 @@ _SESSIONS_BACK = """
 _CHECKS = {
     # Otherwise the first visitor could set the chat up, and become its administrator.
     "SELECT EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM installation)": "it has people, but no chat",
-    # Otherwise other people could read what two people write to each other.
+    # Otherwise other people could read a conversation of two.
     """
     SELECT EXISTS (
         SELECT FROM rooms WHERE kind = 'direct' AND direct_key <> sha256(convert_to(
@@ -260,7 +259,7 @@ _CHECKS = {
     """: "a direct conversation is not of the people in it",
 }
 
-# Behind what is there, and never back: a number that somebody has seen should not come to mean something else.
+# Sequences only move forward: an id that a person has seen must never name something else.
 _NEXT_ID = """
     SELECT setval(sequence, greatest(nextval(sequence), (SELECT max(id) FROM {0})) + :skipped)
     FROM (SELECT pg_get_serial_sequence('{0}', 'id') AS sequence) AS it

@@ -1,6 +1,6 @@
 """A backup file, which may be forged: its manifest, and its tables line by line.
 
-Nothing in it is trusted, and no large part is held in memory: a zip of 400 kB can unpack to a gigabyte, name
+Nothing in it is trusted, and no large part is held in memory: a forged zip of 400 kB can unpack to a gigabyte, name
 PostgreSQL's own tables, or list a million parts.
 """
 
@@ -21,12 +21,12 @@ from chat.models import metadata
 FORMAT = 1
 MANIFEST = "manifest.json"
 MEGABYTE = 1024 * 1024
-# Texts of people unpack to five or ten times their packed size.
+# Messages unpack to five or ten times their packed size.
 PACKED_AT_MOST = 30
 ALWAYS_ALLOWED = 100 * MEGABYTE
 LONGEST_LINE = 4 * MEGABYTE
 
-# Tables that the chat can rebuild are in no backup.
+# Backups leave out tables that the chat can rebuild.
 TABLES = {table.name: table for table in metadata.sorted_tables if not table.info.get("derived")}
 
 _ENCRYPTED = 0x1  # PKWARE's APPNOTE, 4.4.4
@@ -53,8 +53,8 @@ class Contents:
     rows: int
 
 
-class _Sparing(io.FileIO):
-    """A file whose list of contents has a limit: zipfile reads it at once, however long."""
+class _BoundedFile(io.FileIO):
+    """A file whose reads have a limit, because zipfile reads the list of contents at once, however long."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
@@ -68,11 +68,11 @@ class BackupFile:
     """An open backup: the revision of its tables, their names, and their lines."""
 
     def __init__(self, file: Path, *, any_size: bool = False) -> None:
-        """Raises `BackupError` for a file that is no backup, damaged, newer than this version, or too large."""
+        """Open a file; raises `BackupError` if it is no backup, damaged, newer than this version, or too large."""
         self.name = str(file)
         with ExitStack() as unfinished:
             try:
-                self._file = unfinished.enter_context(_Sparing(file))
+                self._file = unfinished.enter_context(_BoundedFile(file))
                 self._archive = zipfile.ZipFile(self._file)
                 self._check_parts(any_size=any_size)
                 self.revision, self.tables = _manifest(self._archive, self.name)

@@ -1,7 +1,7 @@
 """Checks the rows of a backup, which may be forged, before they enter the database.
 
-Fields that pages trust are made again or checked here: a message's markup, its reactions, and the cost of verifying a
-password's hash. Fields have the format of PostgreSQL's COPY.
+Fields that pages trust are rendered again or checked here: a message's markup, its reactions, and the cost of verifying
+a password's hash. Fields have the format of PostgreSQL's COPY.
 """
 
 import html
@@ -36,10 +36,10 @@ _HASH = re.compile(
     r"\$argon2id\$v=19\$m=(?P<m>\d{3,7}),t=(?P<t>[1-9]\d?),p=(?P<p>[1-9]\d?)"
     r"\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{22,86}"
 )
-# A number of ours has room to grow: a room whose revision is the largest there is takes no more messages. Up to here it
-# is exact in JavaScript, too.
+# Numbers must have room to grow: a room at the largest possible revision takes no more messages. Up to this one they
+# are exact in JavaScript as well.
 _NUMBER, _SMALL_NUMBER = re.compile(rb"\d{1,15}"), re.compile(rb"\d{1,9}")
-# Python knows the years 1 to 9999, and a reader's clock stands some hours before or behind.
+# Python knows the years 1 to 9999, and a reader's time zone moves a time by some hours.
 _NO_MOMENT = re.compile(rb"infinity|BC|(?<![.\d])(?:0\d{3}|9999|\d{5})")
 
 _ESCAPE = re.compile(rb"\\(.?)", re.DOTALL)
@@ -70,14 +70,14 @@ async def safe_rows(backup: BackupFile, workshop: Workshop) -> AsyncIterator[tup
     The lines raise `ValueError` for a field that no version of the chat writes, and `BackupError`.
     """
     known = _Known()
-    look_at = {"users": _look_at_person, "rooms": _look_at_room, "memberships": _look_at_membership}
-    # Messages mention people, who must be known by then.
+    checks = {"users": _check_person, "rooms": _check_room, "memberships": _check_membership}
+    # Messages come after the people they mention.
     for table in sorted(backup.tables, key=lambda name: name == "messages"):
-        yield table, _lines(backup, table, look_at.get(table), known, workshop)
+        yield table, _lines(backup, table, checks.get(table), known, workshop)
 
 
 async def _lines(
-    backup: BackupFile, table: str, look_at: Callable[[Row, _Known], None] | None, known: _Known, workshop: Workshop
+    backup: BackupFile, table: str, check: Callable[[Row, _Known], None] | None, known: _Known, workshop: Workshop
 ) -> AsyncIterator[bytes]:
     columns = backup.tables[table].columns
     kinds = {column.name: column.type for column in TABLES[table].columns}
@@ -85,8 +85,8 @@ async def _lines(
         try:
             row = _row(line, columns)
             _check_ranges(row, kinds)
-            if look_at is not None:
-                look_at(row, known)
+            if check is not None:
+                check(row, known)
             elif table == "messages":
                 await _make_message(row, known, workshop)
         except (ValueError, KeyError, RecursionError) as error:
@@ -120,10 +120,10 @@ def _check_ranges(row: Row, kinds: Mapping[str, TypeEngine[object]]) -> None:
             raise ValueError(f"{column} is out of range")
 
 
-def _look_at_person(row: Row, known: _Known) -> None:
+def _check_person(row: Row, known: _Known) -> None:
     password_hash = _text(row["password_hash"])
     cost = _HASH.fullmatch(password_hash)
-    # A hash contains the memory and time that it takes to verify.
+    # A hash sets the memory and time that its verification takes.
     if cost is None or any(int(cost[name]) > most for name, most in DEAREST_HASH.items()):
         raise ValueError("a password's hash is not one of ours")
     user_id, name = int(row["id"]), _text(row["name"])
@@ -133,12 +133,12 @@ def _look_at_person(row: Row, known: _Known) -> None:
         known.administrators.add(user_id)
 
 
-def _look_at_room(row: Row, known: _Known) -> None:
+def _check_room(row: Row, known: _Known) -> None:
     if row["kind"] == b"direct":
         known.direct.add(int(row["id"]))
 
 
-def _look_at_membership(row: Row, known: _Known) -> None:
+def _check_membership(row: Row, known: _Known) -> None:
     seat = (int(row["room_id"]), int(row["user_id"]))
     known.members.add(seat)
     if row["role"] == b"owner":
@@ -157,8 +157,8 @@ async def _make_message(row: Row, known: _Known, workshop: Workshop) -> None:
 async def _markup(body: str, kept: str, row: Row, known: _Known, workshop: Workshop) -> str:
     """Render a message's markup from its text.
 
-    The kept markup says only which name meant which person, who may be called otherwise now. Where that does not lead
-    to the same markup, names mean those who bear them now.
+    The stored markup tells only which name meant which person, since they may have been renamed. If rendering does not
+    reproduce it, names mean the people who have them now.
     """
     author_id = UserId(int(row["author_id"]))
     if "@" not in body:
