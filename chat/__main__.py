@@ -28,10 +28,10 @@ from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
 from chat.settings import PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
 
-# What leaving takes beside the requests that are under way: saying goodbye, and the last words to broker and database.
+# The part of a shutdown beyond the requests in progress: closing sockets, and last messages to broker and database.
 FAREWELL_SECONDS = 6
-# A page that answers no ping is dropped within 27 seconds, and no connection is silent for as long as proxies allow. A
-# page doubts one that is silent for twice this and a little more (live.js).
+# A page that answers no ping is dropped within 27 seconds, and proxies close no connection for being silent. A page
+# reconnects after a silence of a little more than twice this (live.js).
 PING_SECONDS = 15.0
 PONG_SECONDS = 10.0
 
@@ -85,12 +85,12 @@ def main(arguments: list[str] | None = None) -> None:
     for command in (backing_up, restoring):
         command.add_argument("file", type=Path, help="or - for standard output or input")
     chosen = parser.parse_args(arguments)
-    # uvicorn hands a signal on after it has shut down; unhandled, SIGTERM would leave the database running.
+    # uvicorn raises the signal again after its shutdown; unhandled, SIGTERM would leave the database running.
     signal.signal(signal.SIGTERM, _exit)
     try:
         environment = dict(os.environ)
         if chosen.command in ("migrate", "backup", "restore"):
-            # They sign nothing.
+            # These commands sign nothing.
             environment["SECRET_KEY"] = secrets.token_hex(SECRET_KEY_BYTES)
         settings = Settings.from_environment(environment)
         logs.set_up(settings.log_format)
@@ -133,11 +133,11 @@ def serve(settings: Settings, stack: ExitStack) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.web_concurrency,
-        # web/client.py takes the last address that is no proxy's. uvicorn takes the first one if `*` is set.
+        # web/middleware/client.py takes the last address that is no proxy's; uvicorn takes the first one for `*`.
         proxy_headers=False,
         http=BoundedProtocol,
         backlog=backlog(raise_file_limit()),
-        # Loading all modules takes this long on a busy machine; with a shorter timeout a process would never be ready.
+        # Loading all modules can take this long on a busy machine.
         timeout_worker_healthcheck=30,
         ws=LiveProtocol,
         ws_per_message_deflate=False,
@@ -162,7 +162,7 @@ def _check_pooler(database_url: str, broadcast_url: str | None) -> None:
         if asyncio.run(pooling_of(database_url)) != "none":
             log.info("DATABASE_URL leads through a pooler, so no statements are prepared. Pages are faster without it")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("It is not known yet whether DATABASE_URL leads through a pooler: %s", error)
+        log.warning("Could not find out yet whether DATABASE_URL leads through a pooler: %s", error)
 
 
 def _warn_about_address(public_url: str | None) -> None:
@@ -178,14 +178,14 @@ def _warn_about_address(public_url: str | None) -> None:
 
 
 def application():  # type: ignore[no-untyped-def]
-    """The application of one server process, which finds its settings in the environment."""
+    """Create the application of a server process, with settings from the environment."""
     settings = Settings.from_environment(os.environ)
     logs.set_up(settings.log_format)
-    # uvicorn's log shows every websocket with its full URL, and each start and end.
+    # At INFO, uvicorn logs every websocket with its full URL.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     app = create_app(settings)
-    # Ten thousand pages are millions of objects that stay: to look through them as often as Python does by itself takes
-    # a sixth of the time it takes to let them in.
+    # Ten thousand pages are millions of long-lived objects: scanning them as often as Python's default does takes a
+    # sixth of the time in which they connect.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -193,7 +193,7 @@ def application():  # type: ignore[no-untyped-def]
 
 
 def _use_database(settings: Settings, stack: ExitStack) -> str:
-    """The configured database, or the private one, which then stands in the environment for the server processes."""
+    """Return the URL of the configured database, or start the private one and put its URL into the environment."""
     if settings.database_url is not None:
         return settings.database_url
     url = stack.enter_context(embedded.postgres(settings.data_directory))
@@ -202,7 +202,7 @@ def _use_database(settings: Settings, stack: ExitStack) -> str:
 
 
 def _use_running_database(settings: Settings, stack: ExitStack) -> str:
-    """The configured database, or the private one, whether or not a running chat has it started."""
+    """Return the URL of the configured database, or of the private one, which a running chat may have started."""
     if settings.database_url is not None:
         return settings.database_url
     return stack.enter_context(embedded.postgres_or_running(settings.data_directory))
@@ -212,7 +212,7 @@ def _check_tables(database_url: str) -> None:
     try:
         schema.check(database_url)
     except DatabaseUnavailable as error:
-        # It may come later; until then the pages say that it is away.
+        # It may come up later; until then the pages say that it is away.
         if error.sqlstate == schema.MISSING_DATABASE:
             logging.getLogger("chat").warning(
                 "The database of DATABASE_URL does not exist: create it and run `python -m chat migrate`. (%s)", error
@@ -225,7 +225,7 @@ def _invite_to_set_up(database_url: str, settings: Settings) -> None:
     try:
         invitation = asyncio.run(invitation_at_start(database_url, settings))
     except DatabaseUnavailable:
-        return  # the first visitor makes the chat log the line
+        return  # the first visit logs the line
     if invitation is None:
         return
     if settings.database_url is None:
@@ -237,7 +237,7 @@ def _invite_to_set_up(database_url: str, settings: Settings) -> None:
         logging.getLogger("chat").warning("%s", invitation)
 
 
-# Alembic is imported only where it is used: that takes as long as the whole rest of a start.
+# Alembic is imported only where it is used, because the import takes as long as the rest of a start.
 
 
 def _migrate(database_url: str) -> None:

@@ -57,7 +57,7 @@ class TrustedProxies:
         self.trusts_everybody = "*" in parts or len(self._networks) < len(networks)
 
     def trusts(self, address: str | None) -> bool:
-        """Whether a trusted proxy has this address. `address` is None for a Unix socket."""
+        """Tell whether a trusted proxy has this address. `address` is None for a Unix socket."""
         if self.trusts_everybody:
             return True
         parsed = parse_address(address) if address else None

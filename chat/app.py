@@ -1,4 +1,4 @@
-"""The map of the house: every URL, what every request passes, and what runs beside the requests."""
+"""The application: every URL, the middleware, and the background tasks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -200,7 +200,7 @@ class _Application(Starlette):
 
 class _LifespanState(TypedDict):
     chat: Chat
-    connections: Connections  # serving/protocol.py finds it there, for each connection
+    connections: Connections  # serving/protocol.py reads it for each connection
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -233,7 +233,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def create_chat(settings: Settings) -> Chat:
-    """Make the parts of the chat; nothing runs yet."""
+    """Create the parts of the chat, without starting them."""
     assert settings.database_url is not None
     crash.arm(settings.crash_points)
     database = create_engine(settings.database_url, connections=settings.database_pool)
@@ -294,5 +294,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
     with anyio.move_on_after(DISPOSE_SECONDS):
         await chat.throttling.close()
         await chat.database.dispose()
-    # uvicorn then ends a worker by the signal itself, and nothing more is written.
+    # After this uvicorn raises the signal again in a worker, which ends it without another line.
     await anyio.to_thread.run_sync(logs.flush)

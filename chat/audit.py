@@ -1,6 +1,6 @@
 """The audit log: one line for each security event, with the person, the address and the request.
 
-OWASP ASVS 5.0, chapter 16, says which events these are. A value given here is written to the log: never a secret.
+OWASP ASVS 5.0, chapter 16, lists these events. Values given here are written to the log, so they must not be secret.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Work that arrives while earlier work is being done is then done together: one round trip and one commit for many."""
+"""Batches: items that arrive while a batch is in progress form the next one, with one round trip and one commit."""
 
 import asyncio
 import contextvars
@@ -10,10 +10,10 @@ Answer = TypeVar("Answer")
 
 
 class Batches(Generic[Item, Answer]):
-    """Gathers what several requests ask at the same time. Somebody who comes alone never waits for company.
+    """Gathers items of several requests into batches. A single item never waits for others.
 
-    `work` answers up to `most` items in their order, an exception for one that cannot be had. One batch is under way at
-    a time; what comes meanwhile is the next one. A batch has at most `most_bytes`, by `size`, or a single item.
+    `work` returns the answers to up to `most` items in their order, with an exception for an item that failed. One
+    batch is in progress at a time. A batch has at most `most_bytes`, by `size`, or a single item.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class Batches(Generic[Item, Answer]):
         self._task: asyncio.Task[None] | None = None
 
     async def ask(self, item: Item) -> Answer:
-        """The answer to one item; raises what stands in its place, or whatever `work` raised for all of its batch."""
+        """Return the answer to an item; raises its exception, or the one that `work` raised for the whole batch."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._task is None:
-            # Not in the context of the first caller: the task works for all of them.
+            # In a context of its own, because the task works for all callers.
             self._task = asyncio.create_task(self._work_off(), name="batches", context=contextvars.Context())
         return await answer
 
@@ -47,7 +47,7 @@ class Batches(Generic[Item, Answer]):
                 answers = await self._answers([item for item, _ in batch])
                 for (_, asked), answer in zip(batch, answers, strict=True):
                     if asked.done():
-                        continue  # who asked has given up
+                        continue  # the caller was cancelled
                     if isinstance(answer, Exception):
                         asked.set_exception(answer)
                     else:
@@ -58,7 +58,7 @@ class Batches(Generic[Item, Answer]):
                 asked.cancel()
 
     async def _answers(self, items: list[Item]) -> Sequence[Answer | Exception]:
-        """Answer each item, with an exception at worst, so that no caller waits for ever."""
+        """Answer every item, with an exception at worst, so that no caller waits for ever."""
         try:
             answers = await self._work(items)
             if len(answers) != len(items):

@@ -1,4 +1,4 @@
-"""A change: a transaction, and what it owes to whom. It publishes after the commit, never inside."""
+"""A change: a transaction and its events, which are published after the commit, never inside."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -10,22 +10,22 @@ from chat.live.events import Event
 
 
 class Change:
-    """An open transaction. The domain writes by `connection` and tells what it did."""
+    """An open transaction. The domain writes through `connection`, and calls `tell` for each event."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self._told: list[Callable[[], Iterable[Event]]] = []
 
     def tell(self, *events: Event) -> None:
-        """Let open pages show these events once the transaction is committed."""
+        """Publish these events once the transaction is committed."""
         self._told.append(lambda: events)
 
     def tell_later(self, make: Callable[[], Iterable[Event]]) -> None:
-        """Tell events that are made after the commit, because making them would hold the transaction's locks."""
+        """Publish events that are made after the commit, because making them would hold the transaction's locks."""
         self._told.append(make)
 
     def told(self) -> Iterable[Event]:
-        """Return the events in the order in which they were told."""
+        """Return the events in the order they were told."""
         for make in self._told:
             yield from make()
 
@@ -42,7 +42,7 @@ async def begin_change(database: AsyncEngine, publish: Callable[[Event], Awaitab
     async with database.begin() as connection:
         change = Change(connection)
         yield change
-    # The change has happened: a request that is cancelled now must not keep it from other pages.
+    # The change is committed, so even a cancelled request must publish its events.
     with anyio.CancelScope(shield=True):
         for event in change.told():
             await publish(event)

@@ -1,4 +1,4 @@
-"""Crash points: where the torture test lets a process die, to prove that nothing is lost there.
+"""Crash points: places where the torture test kills a process, to prove that nothing is lost.
 
 They do nothing unless `CRASH_POINTS` is set, such as `after_commit:0.01` for one post in a hundred.
 """
@@ -17,6 +17,6 @@ def arm(points: Mapping[str, float]) -> None:
 
 
 def crash_point(name: str) -> None:
-    """Perhaps end the process at once, as a power cut would."""
+    """End the process at once, as a power cut would, with the chance set for this point."""
     if _armed and random.random() < _armed.get(name, 0.0):  # noqa: S311  no secret
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The live engine's view of the database, made of what the features offer."""
+"""The live engine's queries, answered by the features."""
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager

@@ -2,24 +2,24 @@
 
 import math
 
-LONGEST_IN_SECONDS = 180  # longer times are told in minutes
+LONGEST_IN_SECONDS = 180  # longer times are given in minutes
 PROMISED = 60
 
 
 class CannotRun(Exception):
-    """A command cannot do what it was asked; the text is one line that tells whoever runs the chat why."""
+    """A command cannot run; the text is one line with the reason, for the person who runs the chat."""
 
 
 class NotFound(Exception):
-    """It does not exist, or this person may not see it: the two look the same from outside."""
+    """It does not exist, or this person may not see it. The two look the same from outside."""
 
 
 class Forbidden(Exception):
-    """This person sees the thing but may not do that to it; the text says why."""
+    """This person may see it but not do this to it; the text says why."""
 
 
 class DatabaseUnavailable(Exception):
-    """The database is away, restarting, or too busy; `sqlstate` is its own code for why, "" when it did not say."""
+    """The database is away, restarting, or too busy; `sqlstate` is its own code for the reason, "" if unknown."""
 
     def __init__(self, text: str, sqlstate: str = "") -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ class DatabaseUnavailable(Exception):
 
     @property
     def explanation(self) -> str | None:
-        """The text for people if there is more to say than that the database does not answer."""
+        """The text for visitors, None if there is nothing to add to "the database does not answer"."""
         return _EXPLANATIONS.get(self.sqlstate)
 
 
@@ -41,7 +41,7 @@ _EXPLANATIONS = {
 
 
 class InvalidInput(Exception):
-    """What was typed cannot be taken; `errors` maps a field's name to what is wrong ("form" for the whole form)."""
+    """Input is invalid; `errors` maps the name of a field, or "form" for the whole form, to the message beside it."""
 
     status = 422
 

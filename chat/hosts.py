@@ -1,7 +1,7 @@
 """The names and addresses this chat answers to, as a browser puts them into `Host`.
 
-A browser sends the name from its address bar, whoever owns it. Any site can give its own name this machine's address
-(DNS rebinding), and so could read a chat that answered to every name, past the visitor's firewall.
+A browser sends the name from its address bar. Any site can point its own name at this machine's address (DNS
+rebinding). It could then read a chat that answers to every name, from behind the visitor's firewall.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 from chat.addresses import Address, parse_address
 
 LONGEST = 255  # characters (RFC 1035, 2.3.4)
-# Nobody can register a name under these (RFC 6762, RFC 8375, ICANN's resolution on .internal), or nobody may sell them.
+# Names under these cannot be registered (RFC 6762, RFC 8375, ICANN's resolution on .internal) or sold.
 PRIVATE_SUFFIXES = ("local", "lan", "home", "home.arpa", "internal", "localdomain")
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?)\.?(?P<port>:[0-9]{1,5})?", re.ASCII)
@@ -34,7 +34,7 @@ class AllowedHosts:
     """The allowed hosts: loopback, this machine's names and addresses, `PUBLIC_URL`'s, and `ALLOWED_HOSTS`."""
 
     def __init__(self, patterns: Iterable[str], public_url: str | None) -> None:
-        """`patterns` come from `read_patterns`."""
+        """Combine patterns, as returned by `read_patterns`, with this machine's names and `PUBLIC_URL`'s."""
         self._allows_all = "*" in patterns
         self._suffixes = tuple(pattern for pattern in patterns if pattern.startswith("."))
         self._names = {pattern for pattern in patterns if not pattern.startswith(".")}
@@ -44,7 +44,7 @@ class AllowedHosts:
         threading.Thread(target=self._learn_full_name, name="name of this machine", daemon=True).start()
 
     def allow(self, name: str, connected_to: str | None) -> bool:
-        """Whether a host is allowed. `connected_to` is the local address of the connection."""
+        """Tell whether a host is allowed. `connected_to` is the local address of the connection."""
         if self._allows_all or name in self._names or name.endswith(self._suffixes or ("\0",)):
             return True
         address = parse_address(name)
@@ -91,7 +91,7 @@ def _search_domains() -> list[str]:
 
 
 def _is_this_machines(address: Address) -> bool:
-    """Whether an interface of this machine has the address now: the kernel lets a process listen only on these."""
+    """Tell whether an interface of this machine has the address now: the kernel lets a process listen only on these."""
     if address.is_unspecified or address.is_multicast:
         return False
     try:

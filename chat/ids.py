@@ -1,4 +1,4 @@
-"""Types of the numbers that must not be mixed up."""
+"""Types of ids and other numbers, so that mypy finds those that are mixed up."""
 
 from typing import NewType
 

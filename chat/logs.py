@@ -1,8 +1,8 @@
 """The log: set up in every process, one line for each record, written by its own thread.
 
-A log is read by people and by programs that trust its lines. So what a client sends cannot begin a line of its own, and
-what looks like a secret does not get in. A pipe that nobody reads, or that is closed, neither stops the process nor
-fills its memory: lines are lost then, and their number is logged.
+People and programs trust the lines of a log. So text from a client cannot begin a new line, and anything that looks
+like a secret is left out. A pipe that is closed, or not read, neither stops the process nor fills its memory: lines are
+lost then, and their number is logged.
 """
 
 import atexit
@@ -37,7 +37,7 @@ _SECRETS = re.compile(r"\$argon2\S+|\beyJ[\w-]{1,500}\.[\w-]+\.[\w-]*|(?<=row co
 
 
 def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
-    """Send every record of this process, at INFO and above, to standard error in a format."""
+    """Write every record of this process, at INFO and above, to standard error."""
     handler = _Writer(descriptor)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
@@ -58,13 +58,13 @@ def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
 
 
 def flush() -> None:
-    """Wait until everything is written, a second at most."""
+    """Wait until all lines are written, a second at most."""
     for handler in logging.getLogger().handlers:
         handler.flush()
 
 
 def safe(text: str) -> str:
-    """Return text with its control characters escaped and what looks like a secret left out."""
+    """Return text with control characters escaped, and without anything that looks like a secret."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", _SECRETS.sub("[…]", text))
 
 
@@ -110,7 +110,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Writer(logging.Handler):
-    """Hands lines to a thread that writes them. Never waits for the reader of the log."""
+    """Passes lines to a thread that writes them; never waits for the reader of the log."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class _Writer(logging.Handler):
                 self._change.wait_for(lambda: self._waiting or self._lost or self._is_closed)
                 if not (self._waiting or self._lost):
                     return
-            # Not while the lock is held: more lines may arrive meanwhile.
+            # Waits without the lock, so that more lines can arrive.
             threading.Event().wait(GATHER_SECONDS)
             with self._change:
                 lines, self._waiting, lost, self._lost = self._waiting, [], self._lost, 0
@@ -169,21 +169,21 @@ class _Writer(logging.Handler):
                 lines.append(self._own_line("%d lines were lost, as standard error was not read in time", lost))
             _write(self._descriptor, b"".join(lines))
             with self._change:
-                # Lines being written still count, so that the limit holds for both together.
+                # Lines being written count until here, so that the limit covers waiting and written ones.
                 self._waiting_bytes = sum(map(len, self._waiting))
                 self._is_writing = False
                 self._change.notify_all()
 
 
 def _write(descriptor: int, text: bytes) -> None:
-    """Write to the descriptor itself: a stream's lock, held at the end of a process, would abort it."""
+    """Write to the descriptor itself, because a stream's lock, held at the end of a process, would abort it."""
     while text:
         try:
             text = text[os.write(descriptor, text) :]
         except BlockingIOError:
             threading.Event().wait(GATHER_SECONDS)
         except OSError:
-            return  # closed, or its disk is full: there is nowhere to say so
+            return  # closed, or its disk is full, so the error cannot be logged
 
 
 def _time(record: logging.LogRecord) -> str:

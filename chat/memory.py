@@ -14,12 +14,12 @@ KILOBYTE, MEGABYTE = 2**10, 2**20
 
 
 def size_of(text: str) -> int:
-    """Return the bytes of a text in memory: with a single emoji in it Python needs four for every character."""
+    """Return the bytes of a text in memory. A single emoji in it makes Python use four for every character."""
     return sys.getsizeof(text)
 
 
 class Budget:
-    """A budget of bytes that tasks share. A task that finds too few left waits, in the order of arrival."""
+    """A budget of bytes that tasks share. When too few are left, tasks wait in the order of arrival."""
 
     def __init__(self, most: int) -> None:
         self._most = most

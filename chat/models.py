@@ -1,4 +1,4 @@
-"""The tables and the constraints the code relies on."""
+"""The tables, and the constraints that the code relies on."""
 
 from sqlalchemy import (
     BigInteger,
@@ -37,8 +37,8 @@ def _now() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
-# One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload;
-# `people_revision` with every change of a person that shows in messages, so that no page is kept with the old name.
+# One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload.
+# `people_revision` changes with a person's name, so that no page with the old one stays in a cache.
 installation = Table(
     "installation",
     metadata,
@@ -67,7 +67,7 @@ users = Table(
     Column("status_until", DateTime(timezone=True)),
     Column("recent_searches", ARRAY(Text), nullable=False, server_default="{}"),
     Column("theme", Text, nullable=False, server_default="system"),
-    Column("time_zone", Text),  # none: as the browser says
+    Column("time_zone", Text),  # NULL: the browser's
     Column("hours", Integer),
     Column("room_level", Text, nullable=False, server_default="mentions"),
     Column("direct_level", Text, nullable=False, server_default="everything"),
@@ -81,7 +81,7 @@ users = Table(
     Index("users_email_key", func.lower(text("email")), unique=True),
 )
 
-# One row a sign-in. The row is the authority: a token counts only while its session is neither revoked nor expired.
+# One row for each sign-in. A token is valid only while its session's row is neither revoked nor expired.
 sessions = Table(
     "sessions",
     metadata,
@@ -96,9 +96,9 @@ sessions = Table(
     _now(),
 )
 
-# `newest_*` describe the last post; the next post reads them under the row lock it takes anyway, to know whether it
-# continues that one or starts a day. A snapshot of `messages` taken before the lock was granted could not tell.
-# That a direct room never becomes another kind of room is seen to by a trigger, `keep_direct`.
+# `newest_*` describe the last post. The next post reads them under its row lock, to know whether it continues that post
+# or starts a day; a snapshot of `messages` from before the lock could be outdated. The trigger `keep_direct` keeps a
+# direct room from becoming another kind of room.
 rooms = Table(
     "rooms",
     metadata,
@@ -155,7 +155,7 @@ memberships = Table(
     Column("role", Text, nullable=False),
     Column("read_position", BigInteger, nullable=False, server_default="0"),
     Column("level", Text, nullable=False, server_default="mentions"),
-    Column("posted_at", DateTime(timezone=True)),  # kept in rooms with slow mode only
+    Column("posted_at", DateTime(timezone=True)),  # set only in rooms with slow mode
     _now(),
     CheckConstraint("role IN ('owner', 'member')", name="role"),
     CheckConstraint("level IN ('everything', 'mentions', 'nothing', 'hidden')", name="level"),
@@ -169,7 +169,7 @@ messages = Table(
     Column("author_id", BigInteger, ForeignKey("users.id"), nullable=False),
     Column("client_id", Uuid, nullable=False),
     Column("body", Text, nullable=False),
-    Column("body_html", Text, nullable=False),  # made from the body when it is written
+    Column("body_html", Text, nullable=False),  # rendered when the message is posted or edited
     Column("reactions", JSONB, nullable=False, server_default="[]"),  # [{"emoji": …, "by": [user ids]}]
     Column("continues", Boolean, nullable=False),
     Column("starts_day", Boolean, nullable=False),
@@ -190,7 +190,7 @@ messages = Table(
     Index("messages_pinned_idx", "room_id", "pinned_at", postgresql_where=text("pinned_at IS NOT NULL")),
 )
 
-# One row for each person a message means. What is unread of them is what lies above one's read position.
+# One row for each person a message mentions. A mention is unread while it is above the person's read position.
 mentions = Table(
     "mentions",
     metadata,
@@ -201,9 +201,9 @@ mentions = Table(
     Index("mentions_user_id_room_id_position_idx", "user_id", "room_id", "position"),
 )
 
-# Made of the messages after they are posted: sorting a message's words costs as much as the post, and now and then half
-# a second, for which a room's lock must not wait. Chinese and Japanese are written without spaces, and a Korean word
-# carries its particles, so there each letter is a word and what is looked for a phrase.
+# The search index, filled after messages are posted: indexing a message costs as much as posting it, and at times half
+# a second, too long to hold a room's lock. Chinese and Japanese are written without spaces, and Korean words carry
+# their particles, so each of their letters is a word, and a search term is a phrase.
 searchable = Table(
     "searchable",
     metadata,
@@ -237,7 +237,7 @@ searchable = Table(
     info={"derived": True},
 )
 
-# Messages that PostgreSQL cannot index, or not fast enough. They are tried again from time to time.
+# Messages that PostgreSQL cannot index, or not fast enough. They are retried from time to time.
 unsearchable = Table(
     "unsearchable",
     metadata,
@@ -254,7 +254,7 @@ unsearchable = Table(
     info={"derived": True},
 )
 
-# Up to which revision of each room `searchable` has been made.
+# The revision of each room up to which `searchable` is complete.
 search_progress = Table(
     "search_progress",
     metadata,
@@ -263,7 +263,7 @@ search_progress = Table(
     info={"derived": True},
 )
 
-# Counters of what people do, for several processes without Redis (`chat/throttling/postgres.py`).
+# Counters of the rate limits, for several processes without Redis (`chat/throttling/postgres.py`).
 throttles = Table(
     "throttles",
     metadata,

@@ -1,4 +1,4 @@
-"""Readiness: whether this process can serve pages now, and if not, why."""
+"""Readiness: whether this process can serve pages now, and the reason if it cannot."""
 
 import logging
 from time import monotonic
@@ -16,7 +16,7 @@ from chat.supervision import Failures
 logger = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 2.0
-# The database is asked at most once in this time, however often `/readyz` is requested.
+# The database is queried at most once in this time, however often `/readyz` is requested.
 KEPT_SECONDS = 1.0
 
 _REASONS = {
@@ -58,11 +58,11 @@ class Readiness:
         self._logged = ""
 
     async def obstacle(self) -> str:
-        """Say in one line why pages do not work now, or "" when they do."""
+        """Return the reason why pages do not work now, in one line; "" when they work."""
         if self._departure.under_way:
             return "this process is shutting down"
-        # The database first: tasks may be down because its tables are missing.
-        answer, down = await self._of_the_database(), ", ".join(self._failures)
+        # The database comes first, because missing tables make tasks fail.
+        answer, down = await self._database_obstacle(), ", ".join(self._failures)
         if not answer and down:
             answer = f"a background task is down: {down}"
         if answer != self._logged:
@@ -73,14 +73,14 @@ class Readiness:
                 logger.info("This process is ready again")
         return answer
 
-    async def _of_the_database(self) -> str:
-        # Noted before the query, so that concurrent requests do not query, too.
+    async def _database_obstacle(self) -> str:
+        # Set before the query, so that concurrent requests do not repeat it.
         if monotonic() - self._asked_at >= KEPT_SECONDS:
             self._asked_at = monotonic()
-            self._answer = await self._look()
+            self._answer = await self._query()
         return self._answer
 
-    async def _look(self) -> str:
+    async def _query(self) -> str:
         tables, columns = zip(*_COLUMNS, strict=True)
         try:
             async with time_limit(ANSWER_SECONDS), reading(self._database) as connection:
@@ -90,7 +90,7 @@ class Readiness:
             return _REASONS.get(error.sqlstate, "the database does not answer")
         if found.is_read_only:
             return "the database is read-only"
-        # A newer revision belongs to the next version, which migrates before its processes start.
+        # A newer revision is fine: the next version migrates before its processes start.
         if revision is None or revision < NEWEST:
             return f"the tables are at revision {revision or 'none'}, this version needs {NEWEST}"
         if found.missing:

@@ -1,4 +1,4 @@
-"""Log lines that would repeat at every request, at most once a minute."""
+"""Paces log lines that would repeat at every request: at most one a minute."""
 
 from time import monotonic
 
@@ -12,7 +12,7 @@ class Seldom:
         self._said_at: float | None = None
 
     def is_due(self) -> bool:
-        """Whether a minute has passed since the last line; if so, it counts as logged now."""
+        """Tell whether a minute has passed since the last line; if so, it counts as logged now."""
         now = monotonic()
         if self._said_at is not None and now - self._said_at < PAUSE_SECONDS:
             return False

@@ -1,4 +1,4 @@
-"""Every setting, typed. The only place that reads the environment."""
+"""All settings, typed. Only this module reads the environment."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ from chat.logs import LogFormat
 
 SECRET_KEY_BYTES = 32
 SETUP_CODE_CHARACTERS = 16
-# Tells the server processes that the private PostgreSQL is theirs alone.
+# Tells the server processes that the private PostgreSQL serves only them.
 PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 KEY_HINT = "try: openssl rand -hex 32"
 
@@ -26,7 +26,7 @@ class SettingsError(CannotRun):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The configuration of one process. `database_url` is None when the private PostgreSQL is to be started."""
+    """The configuration of a process. `database_url` is None if the private PostgreSQL must be started."""
 
     database_url: str | None
     database_pool: int
@@ -60,7 +60,7 @@ class Settings:
             database_pool=_whole_number(environment, "DATABASE_POOL", 20, 2, 1000),
             broadcast_url=_broadcast_url(environment),
             secret_key=_secret_key(environment, data_directory if database_url is None else None),
-            host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  a chat is for others to reach
+            host=environment.get("HOST") or "0.0.0.0",  # noqa: S104  other machines must reach the chat
             port=_whole_number(environment, "PORT", 8000, 1, 65535),
             web_concurrency=_whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256),
             grace=_whole_number(environment, "GRACE", 20, 8, 3600),
@@ -81,7 +81,7 @@ class Settings:
 
 
 def _broadcast_url(environment: Mapping[str, str]) -> str | None:
-    """The broker between processes; None is the process itself."""
+    """Return the URL of the broker between processes; None for a single process."""
     verifies = _yes_or_no(environment, "REDIS_TLS_VERIFY", default=True)
     redis = _url(environment, "REDIS_URL", ("redis", "rediss"), "redis://host:6379/0")
     schemes = ("redis", "rediss", "postgres", "postgresql", "memory")
@@ -114,7 +114,7 @@ def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], ex
 
 
 def _public_url(environment: Mapping[str, str]) -> str | None:
-    """The origin as browsers spell it: in lower case, in Punycode, without the scheme's own port."""
+    """Return the origin as browsers spell it: in lower case, in Punycode, without the scheme's own port."""
     value = environment.get("PUBLIC_URL", "").strip().rstrip("/")
     if not value:
         return None

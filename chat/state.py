@@ -1,4 +1,4 @@
-"""What a request can reach: the parts of the running chat, and what the middleware found out about the request."""
+"""The state of a request: the parts of the running chat, and the values set by the middleware."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Static files: browsers keep them for ever, because their address changes with their content; compressed once."""
+"""Static files, compressed once. Browsers cache them for ever, because their address changes with their content."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 
-# In the order of the cascade: a later sheet of a layer has the last word.
+# In the order of the cascade: within a layer, a later sheet wins.
 # fmt: off
 STYLE_SHEETS = (
     "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "badge",
@@ -35,7 +35,7 @@ DIGEST = re.compile(r"[0-9a-f]{12}")
 
 @cache
 def digest() -> str:
-    """Return the name of the whole tree: in the path, not the query, so that modules import each other under it."""
+    """Return the digest of all files. It is in the path, not the query, so that relative imports of modules keep it."""
     tree = hashlib.sha256()
     for file in sorted(path for path in STATIC.rglob("*") if path.is_file()):
         tree.update(file.relative_to(STATIC).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
@@ -44,14 +44,14 @@ def digest() -> str:
 
 
 def static_url(path: str) -> str:
-    """Return the address under which browsers may keep a static file for ever."""
+    """Return the address under which browsers may cache a static file for ever."""
     return f"/static/{digest()}/{path}"
 
 
 class VersionedStaticFiles(StaticFiles):
-    """Serve static files; under any other digest than the present one they are checked each time.
+    """Serves static files. Under an old digest, browsers must check them each time.
 
-    Such an address comes from a page of another version, as while several nodes are updated one by one.
+    Such an address comes from a page of another version, as when several nodes are updated one by one.
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:

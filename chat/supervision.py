@@ -15,12 +15,12 @@ from chat.audit import request_context
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a task starts again
-STEADY_SECONDS = 1.0  # a task that has run for so long since its last start is up
-CALM_SECONDS = 60.0  # and one that has run for so long starts with the first pause again
+STEADY_SECONDS = 1.0  # a task that has run this long since its last start is up
+CALM_SECONDS = 60.0  # after running this long, a task's next failure gets the first pause again
 
 
 class Failures:
-    """The names of the background tasks of a process that are down. `/readyz` tells them."""
+    """The names of the process's background tasks that are down; `/readyz` shows them."""
 
     def __init__(self) -> None:
         self._names: set[str] = set()
@@ -38,38 +38,39 @@ class Failures:
 
 
 class Supervisor:
-    """Starts tasks in a group; one that fails takes none of the others with it."""
+    """Starts tasks in a group; a task that fails does not end the others."""
 
     def __init__(self, group: TaskGroup, failures: Failures) -> None:
         self._group = group
         self._failures = failures
 
     def keep(self, work: Callable[[], Awaitable[None]], name: str, *, may_end: bool = False) -> None:
-        """Run something for as long as the group lives. See `keep`."""
+        """Run a task for as long as the group lives, as `keep` does."""
         self._group.start_soon(partial(keep, work, name, self._failures, may_end=may_end), name=name)
 
     def end(self) -> None:
-        """Cancel everything that is kept."""
+        """Cancel all tasks."""
         self._group.cancel_scope.cancel()
 
     def once(self, work: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run something once; a failure is logged, and the caller tries again."""
+        """Run a task once; a failure is logged, and the caller must retry."""
         self._group.start_soon(_try, work, name, name=name)
 
 
 @asynccontextmanager
 async def supervised(failures: Failures | None = None) -> AsyncIterator[Supervisor]:
-    """A group of supervised tasks, which all end with it."""
+    """Open a group of supervised tasks, which all end with it."""
     async with anyio.create_task_group() as group:
         yield Supervisor(group, failures or Failures())
 
 
 async def keep(work: Callable[[], Awaitable[None]], name: str, failures: Failures, *, may_end: bool = False) -> None:
-    """Run `work` until cancelled; after an error again, with a growing pause. To end is an error unless it may.
+    """Run `work` until cancelled, and again after an error, with growing pauses.
 
-    The error is logged with its traceback. The name is among `failures` from then until the work has run for a second.
+    Returning is an error unless it `may_end`. An error is logged with its traceback, and `name` is among `failures`
+    from then until the work has run for a second.
     """
-    # A task that is started in a request serves all of them.
+    # A task started by one request serves all requests.
     request_context.set(None)
     pause = FIRST_PAUSE
     loop = asyncio.get_running_loop()

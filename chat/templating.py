@@ -1,4 +1,4 @@
-"""Jinja2: the templates, and the fragments that the domain and the live engine make of them."""
+"""Jinja2: the templates, and rendering them to fragments."""
 
 import hashlib
 from datetime import datetime
@@ -30,7 +30,7 @@ def _environment() -> Environment:
 
 @cache
 def version_of(template: str) -> str:
-    """Return a digest of a template's text, for the address of what browsers keep of it."""
+    """Return a digest of a template's text, for the address under which browsers cache its output."""
     return hashlib.sha256((ROOT / "templates" / template).read_bytes()).hexdigest()[:12]
 
 
@@ -48,5 +48,5 @@ environment = _environment()
 
 
 def fragment(template: str, **context: object) -> str:
-    """Markup that is the same for every reader."""
+    """Render markup that is the same for every reader."""
     return environment.get_template(template).render(context)

@@ -1,17 +1,17 @@
-"""Small rules for text that people type."""
+"""Rules for typed text."""
 
 import unicodedata
 
 from chat.errors import InvalidInput
 
-# Kana, Han, Hangul, whose words stand side by side: the ranges of `searchable.words`, for brackets of an expression.
+# Kana, Han and Hangul, written without spaces: the ranges of `searchable.words`, for a regular expression's brackets.
 SYLLABIC = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
 
-_JOINERS = "\u200c\u200d"  # between letters of Persian and parts of an emoji they carry meaning
+_JOINERS = "\u200c\u200d"  # they have a meaning between letters of Persian and parts of an emoji
 
 
 def single_line(text: str) -> str:
-    """A name as one line: no control or invisible characters, runs of white space made one space."""
+    """Return a text as one line: without control and invisible characters, with single spaces."""
     visible = []
     for letter in text:
         category = unicodedata.category(letter)
@@ -27,18 +27,18 @@ UNREADABLE = "\ufffd"  # replaces a NUL in forms
 
 
 def is_storable(text: str) -> bool:
-    """Whether PostgreSQL can store or compare a text: it has no NUL, and UTF-8 no half of a surrogate pair."""
+    """Tell whether PostgreSQL can store or compare a text: it has no NUL, and UTF-8 no half of a surrogate pair."""
     return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def paragraphs(text: str) -> str:
-    """A text of several lines: each as `single_line` has it, at most one empty line between two."""
+    """Return a text of several lines: each as by `single_line`, with at most one empty line between two."""
     lines = [single_line(line) for line in text.splitlines()]
     return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before).strip()
 
 
 def checked_name(name: str, longest: int) -> str:
-    """`name` as one line; raises `InvalidInput` for the field `name` when nothing is left of it or it is too long."""
+    """Return `name` as one line; raises `InvalidInput` for the field `name` when it is empty or too long."""
     name = single_line(name)
     if not name:
         raise InvalidInput(name="Enter a name.")

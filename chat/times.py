@@ -1,4 +1,4 @@
-"""Moments as people read them: in their time zone, by their clock."""
+"""Dates and times in a reader's time zone, by a clock of 12 or 24 hours."""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -21,7 +21,7 @@ AREAS = (
 
 @cache
 def zones() -> dict[str, list[str]]:
-    """The time zones one can choose from, by area and name."""
+    """Return the time zones that people can choose, by area and name."""
     found: dict[str, list[str]] = {area: [] for area in AREAS}
     for name in sorted(available_timezones()):
         area, _, place = name.partition("/")
@@ -31,22 +31,22 @@ def zones() -> dict[str, list[str]]:
 
 
 def is_zone(name: str) -> bool:
-    """Whether this is a time zone one can choose."""
+    """Tell whether this is a time zone that people can choose."""
     return any(name in names for names in zones().values())
 
 
 def in_zone(moment: datetime, zone: str | None) -> datetime:
-    """The same moment where it is read; in UTC when that is not known, or is known no longer."""
+    """Return a moment in a time zone, in UTC if the zone is unknown."""
     return moment.astimezone(ZoneInfo(zone) if zone and is_zone(zone) else UTC)
 
 
 def day(moment: datetime) -> str:
-    """Tuesday, 24 November 2026."""
+    """Return a date such as "Tuesday, 24 November 2026"."""
     return f"{moment:%A}, {moment.day} {moment:%B %Y}"
 
 
 def clock(moment: datetime, hours: int | None = None) -> str:
-    """15:04, or 3:04 pm for people whose clock has 12 hours."""
+    """Return a time such as "15:04", or "3:04 pm" with 12 `hours`."""
     if hours == 12:
         return f"{moment.hour % 12 or 12}:{moment:%M} {'am' if moment.hour < 12 else 'pm'}"
     return f"{moment:%H:%M}"
