@@ -37,10 +37,10 @@ class Batches(Generic[Item, Answer]):
         self._waiting.append((item, answer))
         if self._task is None:
             # In a context of its own, because the task works for all callers.
-            self._task = asyncio.create_task(self._work_off(), name="batches", context=contextvars.Context())
+            self._task = asyncio.create_task(self._run_batches(), name="batches", context=contextvars.Context())
         return await answer
 
-    async def _work_off(self) -> None:
+    async def _run_batches(self) -> None:
         try:
             while self._waiting:
                 batch = self._next_batch()

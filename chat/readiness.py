@@ -53,7 +53,7 @@ class Readiness:
         self._database = database
         self._failures = failures
         self._departure = departure
-        self._asked_at = float("-inf")
+        self._queried_at = float("-inf")
         self._answer = ""
         self._logged = ""
 
@@ -75,8 +75,8 @@ class Readiness:
 
     async def _database_obstacle(self) -> str:
         # Set before the query, so that concurrent requests do not repeat it.
-        if monotonic() - self._asked_at >= KEPT_SECONDS:
-            self._asked_at = monotonic()
+        if monotonic() - self._queried_at >= KEPT_SECONDS:
+            self._queried_at = monotonic()
             self._answer = await self._query()
         return self._answer
 

@@ -100,9 +100,9 @@ async def find(database: AsyncEngine, visitor: Visitor, question: Question, part
 
 async def check_names(connection: AsyncConnection, visitor: Visitor, question: Question) -> None:
     """Raise `InvalidInput` for the field `q` when a search names an unknown person or room."""
-    await _rooms_meant(connection, visitor, question)
+    await _room_ids(connection, visitor, question)
     for authors in filter(None, (question.authors, question.unwanted_authors)):
-        await _authors_meant(connection, visitor, authors)
+        await _author_ids(connection, visitor, authors)
 
 
 async def _find(connection: AsyncConnection, visitor: Visitor, question: Question, part: Part) -> Found:
@@ -158,14 +158,14 @@ async def _shown(
 
 async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[ColumnElement[bool]]:
     conditions = [
-        is_one_of(searchable.c.room_id, await _rooms_meant(connection, visitor, question)),
+        is_one_of(searchable.c.room_id, await _room_ids(connection, visitor, question)),
         *(_condition(term) for term in question.terms),
     ]
     if question.authors:
-        authors = await _authors_meant(connection, visitor, question.authors)
+        authors = await _author_ids(connection, visitor, question.authors)
         conditions.append(is_one_of(searchable.c.author_id, authors))
     if question.unwanted_authors:
-        authors = await _authors_meant(connection, visitor, question.unwanted_authors)
+        authors = await _author_ids(connection, visitor, question.unwanted_authors)
         conditions.append(not_(is_one_of(searchable.c.author_id, authors)))
     if question.since:
         conditions.append(searchable.c.posted_at >= question.since)
@@ -210,7 +210,7 @@ def _rank(words: ColumnElement[str], question: Question) -> ColumnElement[float]
     return rank
 
 
-async def _rooms_meant(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[RoomId]:
+async def _room_ids(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[RoomId]:
     statement = (
         select(rooms.c.id, rooms.c.kind, rooms.c.name)
         .join(memberships, memberships.c.room_id == rooms.c.id)
@@ -232,7 +232,7 @@ def _rooms_named(names: dict[RoomId, str], wanted: tuple[str, ...]) -> set[RoomI
     return meant
 
 
-async def _authors_meant(connection: AsyncConnection, visitor: Visitor, authors: tuple[str, ...]) -> list[UserId]:
+async def _author_ids(connection: AsyncConnection, visitor: Visitor, authors: tuple[str, ...]) -> list[UserId]:
     wanted = [visitor.name.lower() if name == "me" else name for name in authors]
     named = or_(*(func.lower(users.c.name).contains(name, autoescape=True) for name in wanted))
     rows = (await connection.execute(select(users.c.id, users.c.name).where(named))).all()

@@ -36,7 +36,7 @@ async def show_first_run(request: Request) -> Response:
     if not await _may_set_up(request, code):
         if code:
             audit.record("set_up_refused")
-        return await _turn_away(request, {"code": WRONG_CODE} if code else {})
+        return await _refuse(request, {"code": WRONG_CODE} if code else {})
     return _form(request, {**FIELDS, "code": code}, {})
 
 
@@ -49,7 +49,7 @@ async def set_up_chat(request: Request) -> Response:
         await throttle(request, FIRST_RUN)
         if not await _may_set_up(request, form.get("code", "")):
             audit.record("set_up_refused")
-            return await _turn_away(request, {"code": WRONG_CODE}, None if has_only_a_code else form)
+            return await _refuse(request, {"code": WRONG_CODE}, None if has_only_a_code else form)
         if has_only_a_code:
             return _form(request, FIELDS | form, {})
         new = await _checked(request, form)
@@ -78,7 +78,7 @@ async def _may_set_up(request: Request, code: str) -> bool:
         return bool(code) and await is_set_up_code(connection, settings, code)
 
 
-async def _turn_away(request: Request, errors: dict[str, str], typed: dict[str, str] | None = None) -> Response:
+async def _refuse(request: Request, errors: dict[str, str], typed: dict[str, str] | None = None) -> Response:
     """Tell where the set-up link is, and log it again: the database may have been created after the start."""
     chat = request.state.chat
     if chat.set_up_invitation.is_due():

@@ -33,7 +33,7 @@ async def connect_page(websocket: WebSocket) -> None:
         return
     visitor = websocket.state.visitor
     if visitor is None:
-        await _turn_away(websocket, SIGNED_OUT, fragment("live/_signed_out.html"))
+        await _accept_and_close(websocket, SIGNED_OUT, fragment("live/_signed_out.html"))
         return
     room_id = RoomId(websocket.path_params["room_id"]) if "room_id" in websocket.path_params else None
     if room_id is not None:
@@ -43,7 +43,7 @@ async def connect_page(websocket: WebSocket) -> None:
             await websocket.send_denial_response(PlainTextResponse("the database does not answer", status_code=503))
             return
         if not is_member:
-            await _turn_away(websocket, NOT_FOUND, fragment("live/_gone.html"))
+            await _accept_and_close(websocket, NOT_FOUND, fragment("live/_gone.html"))
             return
     reader = Reader(visitor.session_id, visitor.id, room_id)
     after = Revision(whole_number(websocket.query_params.get("after")) or 0)
@@ -56,7 +56,7 @@ async def connect_page(websocket: WebSocket) -> None:
         return
 
 
-async def _turn_away(websocket: WebSocket, code: int, html: str) -> None:
+async def _accept_and_close(websocket: WebSocket, code: int, html: str) -> None:
     await websocket.accept()
     await websocket.send_text(html)
     await websocket.close(code)

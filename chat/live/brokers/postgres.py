@@ -60,8 +60,8 @@ class PostgresBackend(RemoteBackend[Connection]):
 
         async def ask(joined: set[str], left: set[str]) -> None:
             statements = [
-                *(partial(connection.remove_listener, channel, self._hear) for channel in left),
-                *(partial(connection.add_listener, channel, self._hear) for channel in joined),
+                *(partial(connection.remove_listener, channel, self._on_notification) for channel in left),
+                *(partial(connection.add_listener, channel, self._on_notification) for channel in joined),
                 partial(connection.execute, "SELECT 1"),
             ]
             try:
@@ -84,7 +84,7 @@ class PostgresBackend(RemoteBackend[Connection]):
         payloads = [f"{number}{payload}" for number, (_, payload) in enumerate(parts)]
         await connection.execute(_NOTIFY, [channel for channel, _ in parts], payloads)
 
-    def _hear(self, connection: object, process_id: int, channel: str, payload: object) -> None:
+    def _on_notification(self, connection: object, process_id: int, channel: str, payload: object) -> None:
         head, _, part = str(payload).partition(" ")
         if "<" in head:
             self._parts.clear()

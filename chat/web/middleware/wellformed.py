@@ -20,7 +20,7 @@ class WellFormedMiddleware:
         if scope["type"] in ("http", "websocket"):
             path, query = scope.get("raw_path") or b"", scope["query_string"]
             if not (_is_utf8(path) and _is_utf8(query)):
-                await self._turn_away(scope, receive, send)
+                await self._answer_malformed(scope, receive, send)
                 return
             if b"%00" in path:
                 scope["path"] = scope["path"].replace("\0", "\ufffd")
@@ -28,7 +28,7 @@ class WellFormedMiddleware:
                 scope["query_string"] = query.replace(b"%00", b"%EF%BF%BD")
         await self.app(scope, receive, send)
 
-    async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_malformed(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         else:
