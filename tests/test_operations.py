@@ -141,7 +141,7 @@ async def test_background_tasks_name_a_missing_database_once_a_minute(
         postgres_server.kill()
         await asyncio.sleep(6)  # longer than these tasks pause
     await asyncio.to_thread(server.stop)
-    tasks = "make new messages searchable", "compare the rooms with the database", "tell who is online"
+    tasks = "make new messages searchable", "compare the rooms with the database", "fetch the people online"
     assert [server.log.count(f"Could not {task}") for task in tasks] == [1, 1, 1]
 
 
