@@ -10,7 +10,7 @@ from tests.support.browsers import Windows, running_browser
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for a file of tests; its event loop must not outlive them, async tests may follow in this process."""
+    """The browser of a file of tests. Its event loop must not outlive them: async tests may follow in this process."""
     with running_browser() as browser:
         yield browser
 

@@ -1,4 +1,4 @@
-"""A room is archived, brought back and deleted while others look at it."""
+"""Archiving, restoring and deleting a room under open pages."""
 
 import pytest
 from playwright.sync_api import expect
@@ -7,7 +7,7 @@ from tests.support.browsers import Windows
 from tests.support.people import Person
 
 
-def test_everybody_sees_a_room_go_and_come_back(alice: Person, bob: Person, windows: Windows) -> None:
+def test_open_pages_show_a_room_archived_and_restored(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "the last word")
     his, hers = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1/settings")
     his.fill("#body", "almost said")
@@ -25,7 +25,7 @@ def test_everybody_sees_a_room_go_and_come_back(alice: Person, bob: Person, wind
 
 
 @pytest.mark.parametrize("with_javascript", [True, False])
-def test_a_deleted_room_closes_for_those_who_have_it_open(
+def test_deleting_a_room_closes_its_open_pages(
     alice: Person, bob: Person, windows: Windows, with_javascript: bool
 ) -> None:
     his = windows.open_as(bob, "/rooms/1")
@@ -47,7 +47,7 @@ def test_the_page_that_deletes_a_room_waits_for_the_answer(bob: Person, windows:
     page = windows.open_as(bob, f"/rooms/{room_id}/delete")
     broken_off: list[str] = []
     page.on("requestfailed", lambda request: broken_off.append(request.url))
-    # Answers come late, which what the socket says does not.
+    # Delays answers, but not frames of the socket.
     slowly = {"offline": False, "latency": 1500, "downloadThroughput": -1, "uploadThroughput": -1}
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slowly)
     page.fill("#name", "Party")

@@ -1,4 +1,4 @@
-"""A page that loses its network, sleeps, or is connected to nobody without knowing."""
+"""A page that loses its network, sleeps, or keeps a dead connection."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ def is_cut_off(page: Page) -> bool:
     return page.locator("#connection").is_visible()
 
 
-def test_a_minute_without_network_loses_nothing(alice: Person, windows: Windows) -> None:
+def test_a_minute_without_network_loses_no_message(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.context.set_offline(True)
@@ -62,7 +62,7 @@ def browsers() -> set[psutil.Process]:
 
 
 def tell(processes: set[psutil.Process], what: signal.Signals) -> None:
-    """Sends a signal to those that are still there."""
+    """Send a signal to the processes that still run."""
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(what)
@@ -112,7 +112,7 @@ class ProxyThread:
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop).result(10)
-        # What it aborted is closed in the loop's next rounds.
+        # The aborted connections close in the loop's next rounds.
         asyncio.run_coroutine_threadsafe(asyncio.sleep(0.2), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -126,9 +126,7 @@ def network(alice: Person) -> Iterator[ProxyThread]:
     proxy.stop()
 
 
-def test_a_connection_that_died_without_a_word_is_noticed(
-    alice: Person, network: ProxyThread, windows: Windows
-) -> None:
+def test_a_silently_dead_connection_is_noticed(alice: Person, network: ProxyThread, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", url=network.url, expected=LOST_SERVER)
     alice.post(1, "heard")
     expect(page.locator("#messages .body")).to_have_text(["heard"])

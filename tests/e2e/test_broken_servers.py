@@ -1,4 +1,4 @@
-"""Two people in real browsers while the servers behind them die one after the other."""
+"""Alice and Bob in real browsers while the servers behind them die in turn."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ def stored(url: str) -> list[tuple[str, str]]:
     return [(f"m-{row['id']}", row["body"]) for row in rows]
 
 
-def test_whatever_dies_both_see_the_room_as_the_database_has_it(
+def test_alice_and_bob_see_the_stored_room_after_every_crash(
     servers: list[ChatServer], postgres_server: PostgresServer, redis_server: RedisServer, windows: Windows
 ) -> None:
     alice, bob = first_run(servers[0]), sign_up(servers[1], "Bob Brown")
@@ -69,7 +69,7 @@ def test_whatever_dies_both_see_the_room_as_the_database_has_it(
         assert shown(page) == truth
 
 
-def test_half_a_minute_without_the_database_is_told_kindly_and_loses_nothing(
+def test_half_a_minute_without_the_database_loses_no_message(
     servers: list[ChatServer], postgres_server: PostgresServer, windows: Windows
 ) -> None:
     alice = first_run(servers[0])

@@ -1,4 +1,4 @@
-"""Editing and deleting in the browser, before the eyes of another."""
+"""Editing and deleting in the browser, seen by another reader."""
 
 from playwright.sync_api import expect
 
@@ -6,7 +6,7 @@ from tests.support.browsers import PHONE, Windows, accessibility_violations, wai
 from tests.support.people import Person, sign_up
 
 
-def test_an_edit_and_a_deletion_show_for_everybody_at_once(alice: Person, windows: Windows) -> None:
+def test_edits_and_deletions_show_on_open_pages_at_once(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     alice.post(1, "Helo everybody")
     bob.post(1, "Hi")
@@ -34,7 +34,7 @@ def test_an_edit_and_a_deletion_show_for_everybody_at_once(alice: Person, window
         assert accessibility_violations(page) == []
 
 
-def test_an_editor_left_or_refused_keeps_everything(alice: Person, windows: Windows) -> None:
+def test_a_refused_edit_keeps_the_text_and_cancel_the_message(alice: Person, windows: Windows) -> None:
     alice.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", viewport=PHONE, expected=("422",))
     page.hover("#m-1")
@@ -61,7 +61,7 @@ def test_messages_can_be_edited_and_deleted_without_javascript(alice: Person, wi
     expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
 
 
-def test_a_question_is_answered_once_however_fast_the_next_is_asked(alice: Person, windows: Windows) -> None:
+def test_quick_confirmations_each_get_their_own_answer(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.evaluate(
         "() => { window.answers = []; const dialog = document.getElementById('confirm');"

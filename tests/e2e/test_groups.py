@@ -10,7 +10,7 @@ from tests.support.people import Person
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False])
-def test_who_is_ticked_stays_ticked_while_one_looks_for_others(
+def test_chosen_people_stay_chosen_during_a_search(
     alice: Person, bob: Person, carol: Person, windows: Windows, java_script_enabled: bool
 ) -> None:
     page = windows.open_as(alice, "/direct/new", java_script_enabled=java_script_enabled)

@@ -1,4 +1,4 @@
-"""A room's invite link, from the manager's page to somebody else's."""
+"""A room's invite link, from the manager's page to a newcomer's."""
 
 import pytest
 from playwright.sync_api import expect
@@ -8,7 +8,9 @@ from tests.support.people import PASSWORD, Person
 
 
 @pytest.mark.parametrize("with_javascript", [True, False])
-def test_a_link_is_made_shown_and_followed(alice: Person, bob: Person, windows: Windows, with_javascript: bool) -> None:
+def test_a_manager_makes_a_link_and_a_newcomer_follows_it(
+    alice: Person, bob: Person, windows: Windows, with_javascript: bool
+) -> None:
     board = alice.create_room("Board", "closed")
     hers = windows.open_as(alice, f"/rooms/{board}/members", java_script_enabled=with_javascript)
     hers.click("text=Invite link and QR code")

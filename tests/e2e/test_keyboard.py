@@ -1,4 +1,4 @@
-"""A day without a mouse: everything is reached, and the keyboard is where one expects it after every action."""
+"""A day without a mouse: every control is reached, and every action leaves the focus in place."""
 
 import re
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.support.browsers import PHONE, Windows
 from tests.support.people import PASSWORD, Person
 
-# Of radio buttons with one name the arrow keys choose; `<dialog>`s are closed.
+# Arrow keys choose among radio buttons of a name; `<dialog>`s are closed.
 REACHABLE = """() => {
     const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled;
     const found = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")];
@@ -26,7 +26,7 @@ LEFT = "() => [...unreached].map((each) => each.outerHTML.slice(0, 200))"
 
 
 def menu(page: Page, message_id: int) -> Locator:
-    """Opens all one can do with a message."""
+    """Open a message's menu."""
     page.locator(f"#m-{message_id} .more").focus()
     page.keyboard.press("Enter")
     opened = page.locator(f"#m-{message_id} .message-actions")
@@ -45,7 +45,7 @@ def press(page: Page, control: Locator) -> None:
 
 
 @pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
-def test_whatever_is_shown_is_reached(alice: Person, bob: Person, windows: Windows, viewport: object) -> None:
+def test_tab_reaches_every_visible_control(alice: Person, bob: Person, windows: Windows, viewport: object) -> None:
     for text in ("hello", "what about you, @Bob Brown?"):
         alice.post(1, text)
     bob.submit("/messages/1/reactions", {"emoji": "🎉"})
@@ -62,7 +62,7 @@ def test_whatever_is_shown_is_reached(alice: Person, bob: Person, windows: Windo
         assert page.evaluate(LEFT) == [], path
 
 
-def test_all_one_does_with_a_message_leaves_the_keyboard_there(alice: Person, bob: Person, windows: Windows) -> None:
+def test_every_action_on_a_message_leaves_the_focus_there(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(3):
         alice.post(1, f"hers {number}")
         bob.post(1, f"his {number}")
@@ -107,7 +107,7 @@ def test_all_one_does_with_a_message_leaves_the_keyboard_there(alice: Person, bo
     expect(page.locator("#m-3 .permalink")).to_be_focused()
 
 
-def test_arrows_lead_from_message_to_message_and_back_to_the_box(alice: Person, bob: Person, windows: Windows) -> None:
+def test_arrow_keys_move_between_messages_and_back_to_the_box(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(4):
         bob.post(1, f"his {number}")
     alice.delete(2)
@@ -126,7 +126,7 @@ def test_arrows_lead_from_message_to_message_and_back_to_the_box(alice: Person, 
     expect(page.locator("#body")).to_be_focused()
 
 
-def test_who_jumps_to_the_latest_can_write_there(alice: Person, bob: Person, windows: Windows) -> None:
+def test_jumping_to_the_latest_focuses_the_box(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(60):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1")
@@ -143,9 +143,7 @@ def test_who_jumps_to_the_latest_can_write_there(alice: Person, bob: Person, win
     expect(page.locator("#m-60")).to_be_in_viewport()
 
 
-def test_older_messages_asked_for_leave_the_keyboard_in_the_history(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_loading_messages_leaves_the_focus_in_the_history(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(120):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1?after=20")
@@ -156,7 +154,7 @@ def test_older_messages_asked_for_leave_the_keyboard_in_the_history(
     assert page.evaluate("document.getElementById('scroller').contains(document.activeElement)")
 
 
-def test_a_form_that_comes_back_is_left_where_it_is_wrong(alice: Person, windows: Windows) -> None:
+def test_a_refused_form_focuses_its_first_wrong_field(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/profile", expected=("422",))
     page.fill("#current_password", PASSWORD)
     page.fill("#password", "short")

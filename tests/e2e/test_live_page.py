@@ -1,4 +1,4 @@
-"""A page that stays true: restarts, back button, offline, hidden tabs, hostile text, no JavaScript."""
+"""A page that stays current: restarts, back button, offline, hidden tabs, hostile text, no JavaScript."""
 
 import time
 from collections.abc import Callable
@@ -18,9 +18,7 @@ def shown(page: Page) -> list[str]:
     return page.locator("#messages .body").all_inner_texts()
 
 
-def test_a_page_survives_a_restart_of_the_server_with_nothing_lost_and_nothing_twice(
-    alice: Person, windows: Windows
-) -> None:
+def test_a_page_shows_each_message_once_after_a_restart(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     alice.post(1, "before")
     expect(page.locator("#messages .body")).to_have_text(["before"])
@@ -34,7 +32,7 @@ def test_a_page_survives_a_restart_of_the_server_with_nothing_lost_and_nothing_t
     expect(page.locator("#messages .body")).to_have_text(["before", "while the page was away", "after"])
 
 
-def test_a_page_reached_with_the_back_button_is_live(alice: Person, windows: Windows) -> None:
+def test_going_back_to_a_page_makes_it_live(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.goto(f"{alice.server.url}/people")
     alice.post(1, "while away")
@@ -44,7 +42,7 @@ def test_a_page_reached_with_the_back_button_is_live(alice: Person, windows: Win
     expect(page.locator("#messages")).to_contain_text("and live again")
 
 
-def test_a_message_written_offline_stays_in_the_box_and_goes_later(alice: Person, windows: Windows) -> None:
+def test_a_message_sent_offline_stays_in_the_box_and_goes_later(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.context.set_offline(True)
     page.fill("#body", "from the tunnel")
@@ -57,7 +55,7 @@ def test_a_message_written_offline_stays_in_the_box_and_goes_later(alice: Person
     assert alice.reads(1) == ["from the tunnel"]
 
 
-def test_a_message_on_its_way_while_the_page_is_reloaded_is_posted_once(alice: Person, windows: Windows) -> None:
+def test_reloading_with_a_message_in_flight_posts_it_once(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.route("**/rooms/1/messages", lambda route: None)
     page.fill("#body", "in flight")
@@ -74,7 +72,7 @@ def test_a_message_on_its_way_while_the_page_is_reloaded_is_posted_once(alice: P
     assert alice.reads(1) == ["in flight"]
 
 
-def test_a_message_sent_to_a_dead_server_goes_when_it_is_back(alice: Person, windows: Windows) -> None:
+def test_a_message_sent_to_a_dead_server_is_posted_after_its_restart(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     alice.server.kill()
     page.fill("#body", "patience")
@@ -99,7 +97,7 @@ def test_a_text_changed_after_sending_is_another_message(alice: Person, windows:
     expect(page.locator("#messages .body")).to_have_text(["helo", "helo!"])
 
 
-def test_a_draft_outlives_a_reload(alice: Person, windows: Windows) -> None:
+def test_a_draft_survives_a_reload(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.locator("#body").press_sequentially("half a thou")
     page.goto(f"{alice.server.url}/people")
@@ -107,9 +105,7 @@ def test_a_draft_outlives_a_reload(alice: Person, windows: Windows) -> None:
     expect(page.locator("#body")).to_have_value("half a thou")
 
 
-def test_the_author_sees_a_message_even_without_a_socket_and_misses_nothing_after(
-    alice: Person, windows: Windows
-) -> None:
+def test_posting_without_a_socket_does_not_skip_missed_messages(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.evaluate("document.getElementById('live')._htmx.ws.connection.socket.close()")
@@ -131,7 +127,7 @@ def test_a_hidden_tab_stays_connected(alice: Person, windows: Windows) -> None:
     expect(page.locator("#messages")).to_contain_text("in the background")
 
 
-def test_hostile_text_runs_nothing_wherever_it_stands(server: ChatServer, windows: Windows) -> None:
+def test_hostile_text_runs_no_script_anywhere(server: ChatServer, windows: Windows) -> None:
     alice = first_run(server, "Alice Adams")
     alice.submit("/profile/name", {"name": HOSTILE[:60]})
     room_id = alice.create_room(HOSTILE[:80])
@@ -148,7 +144,7 @@ def test_hostile_text_runs_nothing_wherever_it_stands(server: ChatServer, window
     expect(page.locator("main")).to_contain_text("<img src=x")
 
 
-def test_everything_but_live_update_works_without_javascript(alice: Person, windows: Windows) -> None:
+def test_everything_but_live_updates_works_without_javascript(alice: Person, windows: Windows) -> None:
     for number in range(1, 61):
         alice.post(1, f"message {number}")
     page = windows.open_as(alice, "/rooms/1", java_script_enabled=False, expected=("422",))
@@ -174,9 +170,7 @@ def test_everything_but_live_update_works_without_javascript(alice: Person, wind
     expect(page).to_have_url(f"{alice.server.url}/sign-in")
 
 
-def test_signing_out_elsewhere_does_not_but_signing_out_here_does_end_this_page(
-    alice: Person, windows: Windows
-) -> None:
+def test_only_signing_out_this_session_closes_this_page(alice: Person, windows: Windows) -> None:
     first = windows.open_as(alice, "/rooms/1")
     second = first.context.new_page()
     second.goto(f"{alice.server.url}/rooms/1")
@@ -189,7 +183,7 @@ def test_signing_out_elsewhere_does_not_but_signing_out_here_does_end_this_page(
 
 
 @pytest.mark.parametrize(("element", "event"), [("read", "read"), ("room-news", "changed"), ("sidebar-news", "news")])
-def test_what_a_page_asks_by_itself_takes_nobody_away_from_it(
+def test_background_requests_never_navigate_away_from_the_page(
     alice: Person, windows: Windows, element: str, event: str
 ) -> None:
     page = windows.open_as(alice, "/rooms/1")
@@ -202,7 +196,7 @@ def test_what_a_page_asks_by_itself_takes_nobody_away_from_it(
     expect(page.locator("#body")).to_have_value("half a thought")
 
 
-def test_a_removed_persons_view_closes_within_two_seconds(alice: Person, bob: Person, windows: Windows) -> None:
+def test_removing_a_member_closes_their_page_within_two_seconds(alice: Person, bob: Person, windows: Windows) -> None:
     room_id = alice.create_room("Board", "closed")
     durations = []
     for _ in range(3):
@@ -217,11 +211,11 @@ def test_a_removed_persons_view_closes_within_two_seconds(alice: Person, bob: Pe
         page.wait_for_timeout(500)
         assert "a secret" not in shown(page)
         page.close()
-    # Where many processes run, one may be slow for a moment.
+    # On a busy machine a process may be slow for a moment.
     assert min(durations) < 2
 
 
-def test_what_a_page_asked_as_its_person_was_removed_says_nothing(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_late_answer_after_a_removal_shows_no_error(alice: Person, bob: Person, windows: Windows) -> None:
     board = alice.create_room("Board", "closed")
     alice.submit(f"/rooms/{board}/members", {"person": bob.id})
     page = windows.open_as(bob, f"/rooms/{board}")
@@ -237,7 +231,7 @@ def test_what_a_page_asked_as_its_person_was_removed_says_nothing(alice: Person,
     expect(page.locator("#notice")).to_contain_text("no longer in this room")
 
 
-def test_what_arrived_on_the_page_in_front_of_me_is_read(alice: Person, windows: Windows) -> None:
+def test_messages_shown_on_the_front_page_count_as_read(alice: Person, windows: Windows) -> None:
     other = alice.create_room("Other")
     page = windows.open_as(alice, "/rooms/1")
     bob = sign_up(alice.server, "Bob Brown")
@@ -251,7 +245,7 @@ def test_what_arrived_on_the_page_in_front_of_me_is_read(alice: Person, windows:
     expect(page.locator("nav .unread")).to_have_text("Lobby1 new")
 
 
-def test_several_windows_agree(alice: Person, windows: Windows) -> None:
+def test_several_windows_show_the_same_messages(alice: Person, windows: Windows) -> None:
     pages = [windows.open_as(alice, "/rooms/1") for _ in range(3)]
     for number in range(10):
         alice.post(1, f"message {number}")
@@ -261,9 +255,7 @@ def test_several_windows_agree(alice: Person, windows: Windows) -> None:
     wait_until(expected, pages[0])
 
 
-def test_a_page_that_is_open_for_long_lets_go_of_old_messages_and_brings_them_back(
-    alice: Person, windows: Windows
-) -> None:
+def test_a_long_open_page_drops_old_messages_and_reloads_them(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     for number in range(1, 421):
         alice.post(1, f"message {number}")
@@ -281,7 +273,7 @@ def test_a_page_that_is_open_for_long_lets_go_of_old_messages_and_brings_them_ba
     expect(page.locator("#older a")).to_be_hidden()
 
 
-def test_every_page_about_a_room_closes_for_who_is_removed(alice: Person, bob: Person, windows: Windows) -> None:
+def test_removing_a_member_closes_their_every_page_of_the_room(alice: Person, bob: Person, windows: Windows) -> None:
     room_id = alice.create_room("Board", "closed")
     alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
     alice.post(room_id, "a secret")
@@ -299,7 +291,9 @@ def test_every_page_about_a_room_closes_for_who_is_removed(alice: Person, bob: P
     assert elsewhere.url == f"{bob.server.url}/rooms/1/members"
 
 
-def test_who_is_removed_from_a_list_or_leaves_for_good_is_asked(alice: Person, bob: Person, windows: Windows) -> None:
+def test_removing_a_member_or_leaving_for_good_asks_for_confirmation(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
     room_id = alice.create_room("Board", "closed")
     alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
     page = windows.open_as(alice, f"/rooms/{room_id}/members")

@@ -1,4 +1,4 @@
-"""What a person sees, on every page, in both themes and at every width."""
+"""The look of every page, in both themes and at every width."""
 
 import gzip
 import re
@@ -20,7 +20,7 @@ THEMES = ("light", "dark")
 
 @pytest.fixture
 def school(server: ChatServer) -> list[Person]:
-    """A chat in use: four people, several rooms, a conversation, names that stretch the layout."""
+    """A chat in use: four members, several rooms, a direct room, names that stretch the layout."""
     alice = first_run(server)
     bob, carol = sign_up(server, "Bob Brown"), sign_up(server, "Carol Clark")
     sign_up(server, "Maximiliana Constantinopolitanischerdudelsackpfeifer")
@@ -102,7 +102,7 @@ PAGES = {
 
 
 def check(page: Page, name: str, theme: str) -> list[str]:
-    """Look at a page at three widths; returns what axe or a ruler objects to."""
+    """Look at a page at three widths; returns the objections of axe and of a ruler."""
     problems = []
     for width, viewport in (("desktop", DESKTOP), ("tablet", TABLET), ("phone", PHONE)):
         page.set_viewport_size(viewport)  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, wind
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_pages_of_the_house_are_accessible_and_fit(school: list[Person], windows: Windows, theme: str) -> None:
+def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], windows: Windows, theme: str) -> None:
     alice = school[0]
     windows.open_as(school[1], "/rooms/1")
     page = windows.open_as(alice, color_scheme=theme, expected=("404", "422"))
@@ -181,7 +181,7 @@ def test_text_twice_as_large_still_fits_a_phone(school: list[Person], windows: W
         assert overflow <= 0, f"{name} is {overflow} px too wide"
 
 
-def test_the_room_fills_the_window_and_only_the_history_scrolls(school: list[Person], windows: Windows) -> None:
+def test_a_room_fills_the_window_and_only_its_history_scrolls(school: list[Person], windows: Windows) -> None:
     for viewport in (DESKTOP, TABLET, PHONE):
         page = windows.open_as(school[0], "/rooms/1", viewport=viewport)
         assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
@@ -189,9 +189,7 @@ def test_the_room_fills_the_window_and_only_the_history_scrolls(school: list[Per
         expect(page.locator("#messages .message").last).to_be_in_viewport()
 
 
-def test_a_long_address_in_the_composer_or_an_editor_leaves_the_room_in_place(
-    school: list[Person], windows: Windows
-) -> None:
+def test_a_long_url_in_the_composer_or_an_editor_keeps_the_layout(school: list[Person], windows: Windows) -> None:
     address = f"https://example.org/{'x' * 3000}"
     for viewport in (DESKTOP, PHONE):
         page = windows.open_as(school[0], "/rooms/1", viewport=viewport)
@@ -216,7 +214,7 @@ def test_a_phone_shows_the_list_first_and_the_room_alone(school: list[Person], w
     expect(page.locator("#sidebar")).to_be_visible()
 
 
-def test_everything_can_be_reached_and_done_with_the_keyboard(school: list[Person], windows: Windows) -> None:
+def test_a_member_reaches_and_does_everything_with_the_keyboard(school: list[Person], windows: Windows) -> None:
     page = windows.open_as(school[0], "/")
     page.keyboard.press("Tab")
     expect(page.locator(".skip-link")).to_be_focused()

@@ -1,4 +1,4 @@
-"""Who is meant is told: names in messages, the page of mentions, what of a room one wants to hear."""
+"""Mentions and notifications: names in messages, the page of mentions, notification levels."""
 
 import re
 
@@ -28,7 +28,7 @@ def badge(page: Page, name: str) -> str:
 
 
 def until_told(page: Page, told: list[str]) -> None:
-    """Waits until a page has told all this, and then whether it tells more."""
+    """Wait until a page has shown these notifications, and check that no more follow."""
     wait_until(lambda: bool(page.evaluate("told.length") >= len(told)), page)
     page.wait_for_timeout(2500)
     assert page.evaluate("told") == told
@@ -39,7 +39,7 @@ def meant(alice: Person) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def test_names_of_members_are_found_and_nobody_else(alice: Person, bob: Person) -> None:
+def test_only_members_names_become_mentions(alice: Person, bob: Person) -> None:
     carol = sign_up(alice.server, "Carol")
     short = sign_up(alice.server, "Bob")
     cellar = alice.create_room("Cellar", "closed")
@@ -67,14 +67,14 @@ def test_names_of_members_are_found_and_nobody_else(alice: Person, bob: Person) 
     assert meant(alice) == [(1, bob.id), (2, short.id)]
 
 
-def test_names_in_writing_without_spaces_are_found(alice: Person) -> None:
+def test_names_in_scripts_without_spaces_become_mentions(alice: Person) -> None:
     chulsoo, tanaka = sign_up(alice.server, "김철수"), sign_up(alice.server, "田中")
     for body in ("@김철수님 안녕하세요", "@田中さん", "ねえ@田中"):
         alice.post(1, body)
     assert meant(alice) == [(1, chulsoo.id), (2, tanaka.id), (3, tanaka.id)]
 
 
-def test_a_mention_is_counted_read_and_listed(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_member_sees_reads_and_lists_their_mentions(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
     page = windows.open_as(bob, "/rooms/1")
@@ -104,7 +104,7 @@ def test_a_mention_is_counted_read_and_listed(alice: Person, bob: Person, window
     expect(page.locator(".mentions li.new")).to_have_count(0)
 
 
-def test_what_is_quoted_tells_nobody_again(alice: Person, bob: Person, carol: Person) -> None:
+def test_a_quote_mentions_its_author_only(alice: Person, bob: Person, carol: Person) -> None:
     alice.post(1, "@Bob Brown, @Carol Clark and @room: please look")
     everybody = [(1, bob.id), (1, carol.id)]
     assert meant(alice) == everybody
@@ -120,7 +120,7 @@ def test_what_is_quoted_tells_nobody_again(alice: Person, bob: Person, carol: Pe
     assert meant(alice)[5:] == [(5, bob.id)]
 
 
-def test_everybody_in_a_large_room_is_meant_anew_when_it_is_edited(alice: Person, bob: Person) -> None:
+def test_editing_a_message_to_a_large_room_mentions_every_member(alice: Person, bob: Person) -> None:
     many = """
         WITH many AS (INSERT INTO users (email, name, password_hash, role)
             SELECT n || '@example.org', 'Number ' || n, '', 'member' FROM generate_series(1, 33000) AS n RETURNING id)
@@ -134,7 +134,7 @@ def test_everybody_in_a_large_room_is_meant_anew_when_it_is_edited(alice: Person
     assert len(meant(alice)) == 33_001
 
 
-def test_whom_a_message_means_no_longer_is_told_no_more(alice: Person, bob: Person, windows: Windows) -> None:
+def test_removing_a_mention_removes_its_badge(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/profile")
     for position, take_back in enumerate((lambda: alice.edit(1, "nobody"), lambda: alice.delete(2)), start=1):
         alice.post(1, "what about you, @Bob Brown?")
@@ -144,7 +144,7 @@ def test_whom_a_message_means_no_longer_is_told_no_more(alice: Person, bob: Pers
         assert badge(page, "Lobby") == str(position)
 
 
-def test_an_answer_tells_who_is_answered(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_reply_notifies_the_quoted_author(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     choose(page, 1, "text=Reply")
@@ -163,7 +163,7 @@ def test_an_answer_tells_who_is_answered(alice: Person, bob: Person, windows: Wi
         ("nothing", "", "", []),
     ],
 )
-def test_one_chooses_what_one_is_told(
+def test_a_rooms_level_decides_badges_and_notifications(
     alice: Person, bob: Person, windows: Windows, level: str, unread: str, numbers: str, told: list[str]
 ) -> None:
     garden = alice.create_room("Garden")
@@ -192,7 +192,7 @@ def test_one_chooses_what_one_is_told(
     assert ('class="badge mentioned"' in link) == bool(numbers)
 
 
-def test_a_hidden_room_is_not_in_the_list_but_can_be_found(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_hidden_room_leaves_the_sidebar_but_can_be_found(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     page = windows.open_as(alice, f"/rooms/{garden}/settings")
     page.check("input[value=hidden]")
@@ -208,13 +208,13 @@ def test_a_hidden_room_is_not_in_the_list_but_can_be_found(alice: Person, bob: P
 
 
 def listening(page: Page) -> None:
-    """Turns notifications on, and lets the page that is opened next believe that it is behind another."""
+    """Turn notifications on, and make the next opened page believe that it is in the background."""
     page.context.add_init_script(LISTENS)
     page.goto(page.url.split("/rooms")[0] + "/profile")
     page.check("text=Show a notification")
 
 
-def test_the_room_on_a_page_that_is_not_in_front_tells_too(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_background_page_notifies_of_its_own_room(alice: Person, bob: Person, windows: Windows) -> None:
     bob.submit("/rooms/1/level", {"level": "everything"})
     page = windows.open_as(bob, "/rooms/1")
     listening(page)
@@ -237,7 +237,7 @@ def test_the_room_on_a_page_that_is_not_in_front_tells_too(alice: Person, bob: P
     until_told(page, ["Lobby: Alice Adams: hello", "Lobby: Alice Adams: hello @Bob Brown"])
 
 
-def test_the_first_message_of_a_conversation_tells(alice: Person, bob: Person, windows: Windows) -> None:
+def test_the_first_message_of_a_direct_room_notifies(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/rooms/1")
     listening(page)
     page.goto(f"{bob.server.url}/rooms/1")
@@ -248,7 +248,7 @@ def test_the_first_message_of_a_conversation_tells(alice: Person, bob: Person, w
     until_told(page, ["Alice Adams: psst"])
 
 
-def test_who_is_meant_by_an_edit_is_told_at_once(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_mention_added_by_an_edit_notifies_at_once(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
     alice.post(garden, "what about you?")
@@ -257,7 +257,7 @@ def test_who_is_meant_by_an_edit_is_told_at_once(alice: Person, bob: Person, win
     expect(page.locator("#mentions .badge")).to_have_text("1 new")
 
 
-def test_an_answer_tells_whatever_signs_the_name_has(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_reply_notifies_an_author_with_symbols_in_their_name(alice: Person, bob: Person, windows: Windows) -> None:
     anne = sign_up(alice.server, "Anne-Marie O'Neil_Jr.")
     anne.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
@@ -269,6 +269,6 @@ def test_an_answer_tells_whatever_signs_the_name_has(alice: Person, bob: Person,
     assert meant(alice) == [(2, anne.id)]
 
 
-def test_everybody_is_offered_to_those_who_may_call_them(alice: Person, bob: Person) -> None:
+def test_only_managers_are_offered_the_mention_of_a_whole_room(alice: Person, bob: Person) -> None:
     assert "everybody in the room" in alice.get("/rooms/1/completions?word=@ro").text
     assert "everybody in the room" not in bob.get("/rooms/1/completions?word=@ro").text

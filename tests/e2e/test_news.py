@@ -23,7 +23,7 @@ def test_a_new_name_shows_on_open_pages_at_once(alice: Person, bob: Person, wind
     expect(direct_page.locator("#room-header h1")).to_contain_text("Zoë <b>Zander</b>")
 
 
-def test_new_rooms_and_people_appear_in_open_lists_without_losing_input(
+def test_new_rooms_and_members_appear_in_open_lists_and_keep_input(
     alice: Person, bob: Person, windows: Windows
 ) -> None:
     rooms, people = windows.open_as(bob, "/rooms"), windows.open_as(bob, "/people")

@@ -1,4 +1,4 @@
-"""Pages that show a part of a room's past: opened from a search, from a mention, or where one left off."""
+"""Pages of a room's past: opened from a search, a mention, or the last read message."""
 
 from playwright.sync_api import Page, expect
 
@@ -11,7 +11,7 @@ def ids(page: Page) -> list[int]:
     return [int(each) for each in found]
 
 
-def test_who_answers_in_the_past_stands_in_the_present(alice: Person, bob: Person, windows: Windows) -> None:
+def test_posting_from_a_page_of_the_past_leads_to_the_present(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(1, 121):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1/messages/10")
@@ -23,7 +23,7 @@ def test_who_answers_in_the_past_stands_in_the_present(alice: Person, bob: Perso
     assert ids(page) == list(range(72, 122))
 
 
-def test_a_page_that_reaches_the_present_is_live(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_page_of_the_past_that_reaches_the_present_is_live(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(1, 121):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1/messages/10")
@@ -54,7 +54,7 @@ def test_the_link_to_newer_messages_is_in_the_middle_of_the_history(alice: Perso
     assert abs((history["x"] + history["width"] / 2) - (link["x"] + link["width"] / 2)) < 1
 
 
-def test_marking_unread_from_a_page_of_the_past(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_reader_marks_a_message_unread_on_a_page_of_the_past(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(1, 121):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1")
@@ -64,7 +64,7 @@ def test_marking_unread_from_a_page_of_the_past(alice: Person, bob: Person, wind
     expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "9")
 
 
-def test_who_was_away_for_long_goes_to_where_they_left_off(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_returning_reader_jumps_to_the_first_unread_message(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "read")
     page = windows.open_as(alice, "/rooms/1")
     expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "1")
@@ -78,9 +78,7 @@ def test_who_was_away_for_long_goes_to_where_they_left_off(alice: Person, bob: P
     expect(page.locator(".first-new")).to_have_id("m-2")
 
 
-def test_a_line_shows_where_one_left_off_on_a_page_that_becomes_live(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_a_page_that_becomes_live_marks_the_first_unread_message(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(1, 64):
         bob.post(1, f"line {number}")
     alice.submit("/rooms/1/read", {"position": 60})
@@ -91,9 +89,7 @@ def test_a_line_shows_where_one_left_off_on_a_page_that_becomes_live(
     expect(page.locator(".first-new")).to_have_id("m-61")
 
 
-def test_an_old_message_changed_while_it_is_fetched_is_shown_as_it_is_now(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_an_old_message_edited_during_its_loading_shows_the_edit(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(1, 61):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1")

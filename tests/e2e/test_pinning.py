@@ -1,4 +1,4 @@
-"""Pinning, seen by those who look at the room, and by those who were away."""
+"""Pinning, seen on open pages and by returning readers."""
 
 from playwright.sync_api import expect
 
@@ -6,7 +6,7 @@ from tests.support.browsers import LOST_SERVER, Windows
 from tests.support.people import Person
 
 
-def test_everybody_sees_what_is_pinned(alice: Person, bob: Person, windows: Windows) -> None:
+def test_open_pages_show_a_pinned_message(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "the wifi is called Willow")
     direct = alice.open_direct(bob)
     for room_id in (1, direct):
@@ -28,7 +28,7 @@ def test_everybody_sees_what_is_pinned(alice: Person, bob: Person, windows: Wind
         expect(his.locator(".message .pinned")).to_have_count(0)
 
 
-def test_who_was_away_sees_it_too(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_returning_reader_sees_a_pinned_message(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "the wifi is called Willow")
     his = windows.open_as(bob, "/rooms/1", expected=LOST_SERVER)
     his.context.set_offline(True)
@@ -39,7 +39,7 @@ def test_who_was_away_sees_it_too(alice: Person, bob: Person, windows: Windows) 
     expect(his.locator("#pinned")).to_contain_text("1")
 
 
-def test_without_javascript(alice: Person, windows: Windows) -> None:
+def test_a_member_pins_a_message_without_javascript(alice: Person, windows: Windows) -> None:
     alice.post(1, "the wifi is called Willow")
     page = windows.open_as(alice, "/messages/1/actions", java_script_enabled=False)
     page.click(".message-actions >> text=Pin")

@@ -1,4 +1,4 @@
-"""Two people side by side see each other being there, writing, and saying what they are about."""
+"""Presence, typing and status, seen by another member."""
 
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from tests.support.people import Person
 
 
 def dot(page: Page, face: str) -> str:
-    """What a face's dot looks like: none, filled, a ring, or a thin one."""
+    """The look of an avatar's dot: none, filled, a ring, or a thin ring."""
     content, shadow = page.locator(face).first.evaluate(
         "face => { const look = getComputedStyle(face, '::after'); return [look.content, look.boxShadow]; }"
     )
@@ -27,7 +27,7 @@ def expect_dot(page: Page, face: str, look: str) -> None:
     raise AssertionError(f"{face} is {dot(page, face)}, not {look}")
 
 
-def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -> None:
+def test_avatars_show_presence(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "hello")
     direct = bob.open_direct(alice)
     bob.post(direct, "just you")
@@ -62,7 +62,7 @@ def test_faces_tell_who_is_there(alice: Person, bob: Person, windows: Windows) -
         expect_dot(hers, ".where .avatar", "filled")
 
 
-def test_who_has_not_looked_at_their_page_is_idle(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_member_with_an_unused_page_is_shown_as_idle(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "hello")
     hers = windows.open_as(alice, "/rooms/1")
     his = windows.open_as(bob, "/rooms/1", is_behind=True)
@@ -73,7 +73,7 @@ def test_who_has_not_looked_at_their_page_is_idle(alice: Person, bob: Person, wi
     expect_dot(hers, "#m-1 .avatar", "filled")
 
 
-def test_one_sees_who_is_writing_and_never_oneself(alice: Person, bob: Person, windows: Windows) -> None:
+def test_readers_see_others_typing_but_never_themselves(alice: Person, bob: Person, windows: Windows) -> None:
     hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
     for page in (hers, his):
         expect(page.locator("#online")).to_contain_text("Bob Brown")
@@ -98,7 +98,7 @@ def test_one_sees_who_is_writing_and_never_oneself(alice: Person, bob: Person, w
     expect(his.locator("#typing")).to_have_text("")
 
 
-def test_a_status_is_set_with_and_without_javascript(alice: Person, windows: Windows) -> None:
+def test_a_member_sets_a_status_with_and_without_javascript(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.click("text=Set a status")
     page.click("text=In a meeting")
@@ -115,7 +115,7 @@ def test_a_status_is_set_with_and_without_javascript(alice: Person, windows: Win
     expect(plain.locator("nav .status")).to_have_text("Set a status")
 
 
-def test_today_ends_at_midnight_where_the_browser_is(alice: Person, windows: Windows) -> None:
+def test_a_status_for_today_ends_at_the_browsers_midnight(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/status", timezone_id="Pacific/Kiritimati")
     page.click("text=Working from home")
     expect(page.locator("main")).to_contain_text("until")

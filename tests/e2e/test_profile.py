@@ -1,4 +1,4 @@
-"""What one chooses for oneself shows at once, where it should."""
+"""A member's preferences show at once on every page."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.support.databases import query
 from tests.support.people import Person, sign_up
 
 
-def test_a_page_that_is_open_elsewhere_is_told_when_it_is_signed_out(alice: Person, windows: Windows) -> None:
+def test_ending_a_session_from_the_profile_closes_its_page(alice: Person, windows: Windows) -> None:
     elsewhere = windows.open_as(alice, "/rooms/1")
     elsewhere.fill("#body", "not sent yet")
     page = windows.open_as(alice, "/profile")
@@ -35,7 +35,9 @@ def colours(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize(("chosen", "other"), [("dark", "light"), ("light", "dark")])
-def test_the_chosen_theme_looks_like_the_system_s_own(alice: Person, windows: Windows, chosen: str, other: str) -> None:
+def test_the_chosen_theme_looks_like_the_systems_theme(
+    alice: Person, windows: Windows, chosen: str, other: str
+) -> None:
     alice.post(1, "```python\nfor each in 'abc': pass\n```")
     expected = colours(windows.open_as(alice, "/rooms/1", color_scheme=chosen))
     page = windows.open_as(alice, "/rooms/1", color_scheme=other)
@@ -70,14 +72,14 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_initials_can_be_read_in_each_of_twelve_different_colours(alice: Person, windows: Windows, theme: str) -> None:
+def test_initials_are_readable_in_each_of_twelve_colours(alice: Person, windows: Windows, theme: str) -> None:
     page = windows.open_as(alice, "/profile", color_scheme=theme)
     found = page.evaluate(CONTRASTS)
     assert len({colour for _, colour in found}) == 12
     assert min(contrast for contrast, _ in found) >= 4.5, found
 
 
-def test_the_room_shows_times_and_days_as_one_has_chosen(alice: Person, windows: Windows) -> None:
+def test_a_room_shows_times_in_the_chosen_zone_and_clock(alice: Person, windows: Windows) -> None:
     for number in range(2):
         alice.post(1, f"message {number}")
     moments = ("2026-03-04 22:06Z", "2026-03-04 23:30Z")
@@ -98,9 +100,7 @@ def test_the_room_shows_times_and_days_as_one_has_chosen(alice: Person, windows:
     expect(page.locator("#messages time").first).to_have_text("07:06")
 
 
-def test_pages_follow_the_browser_until_one_chooses_and_say_utc_without_scripts(
-    alice: Person, windows: Windows
-) -> None:
+def test_pages_use_the_browsers_zone_by_default_and_utc_without_scripts(alice: Person, windows: Windows) -> None:
     sign_up(alice.server, "Bob Brown").post(1, "hello @Alice Adams")
     query(alice.server.database_url, "UPDATE messages SET created_at = '2026-03-04 22:06Z' RETURNING 1")
     page = windows.open_as(alice, "/mentions", timezone_id="Asia/Tokyo")
@@ -110,7 +110,7 @@ def test_pages_follow_the_browser_until_one_chooses_and_say_utc_without_scripts(
     expect(plain.locator("#messages time")).to_have_attribute("title", "22:06 UTC")
 
 
-def test_open_pages_grow_quiet_when_one_wants_to_be_told_nothing(alice: Person, windows: Windows) -> None:
+def test_choosing_no_notifications_silences_open_pages(alice: Person, windows: Windows) -> None:
     bob, garden = sign_up(alice.server, "Bob Brown"), alice.create_room("Garden")
     bob.join(garden)
     page = windows.open_as(alice, "/rooms/1")
@@ -128,7 +128,7 @@ def test_open_pages_grow_quiet_when_one_wants_to_be_told_nothing(alice: Person, 
     expect(badge).to_be_hidden()
 
 
-def test_the_profile_works_without_scripts_and_shows_what_is_wrong_where_it_is(alice: Person, windows: Windows) -> None:
+def test_the_profile_works_without_scripts_and_shows_errors_in_place(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/profile", java_script_enabled=False, expected=("422",))
     page.fill("#current_password", "wrong")
     page.fill("#password", "another fine password")

@@ -1,4 +1,4 @@
-"""Reactions: one click joins, another leaves; everybody sees them, also who was away."""
+"""Reactions: a click adds, another removes; every reader sees them, even after an absence."""
 
 from playwright.sync_api import Page, expect
 
@@ -12,7 +12,7 @@ def reactions(page: Page, message_id: int) -> list[str]:
     return [f"{each.get_attribute('value')} {each.get_attribute('title')}" for each in shown.all()]
 
 
-def test_a_click_joins_and_another_leaves(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_click_adds_a_reaction_and_another_removes_it(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
     his.locator("#m-1").hover()
@@ -35,7 +35,7 @@ def test_a_click_joins_and_another_leaves(alice: Person, bob: Person, windows: W
     expect(hers.locator("#m-1 .reaction")).to_have_count(0)
 
 
-def test_any_emoji_is_found_and_those_who_were_away_see_it(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_member_picks_any_emoji_and_returning_readers_see_it(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     hers, his = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER), windows.open_as(bob, "/rooms/1")
     hers.context.set_offline(True)
@@ -51,7 +51,7 @@ def test_any_emoji_is_found_and_those_who_were_away_see_it(alice: Person, bob: P
     assert reactions(hers, 1) == ["🍰 Bob Brown"]
 
 
-def test_reactions_take_the_way_of_every_change(alice: Person, bob: Person) -> None:
+def test_reactions_take_revisions_and_reach_pages_like_edits(alice: Person, bob: Person) -> None:
     url = alice.server.database_url
     alice.post(1, "one")
     for person, emoji in ((bob, "👍"), (alice, "👍"), (bob, "🎉")):
@@ -72,7 +72,7 @@ def test_reactions_take_the_way_of_every_change(alice: Person, bob: Person) -> N
         assert alice.submit("/messages/2/reactions", {"emoji": text}).status_code == 422
 
 
-def test_without_javascript(alice: Person, windows: Windows) -> None:
+def test_a_member_reacts_without_javascript(alice: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     page = windows.open_as(alice, "/messages/1/reactions", java_script_enabled=False)
     page.click("button[value='🎉']")
@@ -81,7 +81,7 @@ def test_without_javascript(alice: Person, windows: Windows) -> None:
     expect(page.locator(".reaction")).to_have_count(0)
 
 
-def test_a_reaction_that_cannot_be_sent_says_so(alice: Person, windows: Windows) -> None:
+def test_a_reaction_that_cannot_be_sent_shows_an_error(alice: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     alice.submit("/messages/1/reactions", {"emoji": "🎉"})
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)

@@ -1,4 +1,4 @@
-"""What is read and what is new: numbers beside rooms, the line where one left off, the way back down."""
+"""Unread counts, the line above new messages, and marking as read or unread."""
 
 import re
 
@@ -20,7 +20,7 @@ def read_position(person: Person) -> int:
     return int(query(person.server.database_url, statement, person.id)[0][0])
 
 
-def test_other_rooms_count_what_is_new_as_it_comes(alice: Person, bob: Person, windows: Windows) -> None:
+def test_other_rooms_count_new_messages_as_they_arrive(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
     page = windows.open_as(alice, "/rooms/1")
@@ -38,7 +38,7 @@ def test_other_rooms_count_what_is_new_as_it_comes(alice: Person, bob: Person, w
     expect(page).to_have_title(re.compile(r"^\(1\) Garden"))
 
 
-def test_a_read_room_is_read_on_every_tab_at_once(alice: Person, bob: Person, windows: Windows) -> None:
+def test_reading_a_room_marks_it_read_on_every_tab(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
     one, other = (windows.open_as(alice, "/rooms/1") for _ in range(2))
@@ -51,7 +51,7 @@ def test_a_read_room_is_read_on_every_tab_at_once(alice: Person, bob: Person, wi
     assert badge(other, "Garden") == ""
 
 
-def test_only_what_was_really_on_the_screen_is_read(alice: Person, bob: Person, windows: Windows) -> None:
+def test_only_messages_seen_on_the_screen_count_as_read(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     hide(page, True)
     for number in range(60):
@@ -75,7 +75,7 @@ def test_only_what_was_really_on_the_screen_is_read(alice: Person, bob: Person, 
     expect(page).to_have_title(re.compile(r"^Lobby"))
 
 
-def test_a_line_shows_where_one_left_off(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_line_marks_the_first_unread_message(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     bob.post(1, "seen")
     wait_until(lambda: read_position(alice) == 1, page)
@@ -89,7 +89,7 @@ def test_a_line_shows_where_one_left_off(alice: Person, bob: Person, windows: Wi
     expect(page.locator(".first-new")).to_have_count(0)
 
 
-def test_what_comes_while_one_looks_on_is_not_new(alice: Person, bob: Person, windows: Windows) -> None:
+def test_messages_arriving_before_the_readers_eyes_are_not_new(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     bob.post(1, "seen as it came")
     expect(page.locator("#messages")).to_contain_text("seen as it came")
@@ -108,7 +108,7 @@ def test_what_comes_while_one_looks_on_is_not_new(alice: Person, bob: Person, wi
     expect(page.locator(".first-new")).to_have_count(0)
 
 
-def test_a_message_is_marked_unread(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_reader_marks_a_message_unread(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(5):
         bob.post(1, f"message {number}")
     page = windows.open_as(alice, "/rooms/1")
@@ -124,7 +124,7 @@ def test_a_message_is_marked_unread(alice: Person, bob: Person, windows: Windows
     expect(page).to_have_title(re.compile(r"^\(2\) People"))
 
 
-def test_rooms_stand_in_the_order_one_chooses(alice: Person, bob: Person, windows: Windows) -> None:
+def test_the_sidebar_sorts_rooms_in_the_chosen_order(alice: Person, bob: Person, windows: Windows) -> None:
     rooms = {name: alice.create_room(name) for name in ("Zoo", "Bees")}
     for room in rooms.values():
         bob.join(room)
@@ -156,9 +156,7 @@ def test_without_javascript_a_button_marks_an_opened_room_as_read(alice: Person,
     expect(page).to_have_title(re.compile(r"^People"))
 
 
-def test_an_administrator_deletes_what_others_wrote_and_nobody_else_does(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_only_administrators_delete_other_members_messages(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "spam")
     alice.post(1, "ham")
     assert bob.delete(2).status_code == 403
@@ -173,7 +171,7 @@ def test_an_administrator_deletes_what_others_wrote_and_nobody_else_does(
     assert bob.reads(1) == ["This message was deleted.", "ham"]
 
 
-def test_marked_unread_stays_unread_while_new_messages_come(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_message_marked_unread_stays_unread_as_others_arrive(alice: Person, bob: Person, windows: Windows) -> None:
     for number in range(3):
         bob.post(1, f"message {number}")
     page = windows.open_as(alice, "/rooms/1")
@@ -195,7 +193,7 @@ def test_marked_unread_stays_unread_while_new_messages_come(alice: Person, bob: 
     expect(row).to_have_attribute("data-read", "5")
 
 
-def test_what_was_read_on_another_device_is_not_new_here(alice: Person, bob: Person, windows: Windows) -> None:
+def test_messages_read_on_another_device_are_not_new_here(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     hide(page, True)
     bob.post(1, "read on the phone")
@@ -205,7 +203,7 @@ def test_what_was_read_on_another_device_is_not_new_here(alice: Person, bob: Per
     expect(page.locator(".first-new")).to_have_count(0)
 
 
-def test_what_is_new_is_listed_however_many_rooms_one_is_in(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_member_of_many_rooms_sees_unread_rooms_in_the_sidebar(alice: Person, bob: Person, windows: Windows) -> None:
     old = alice.create_room("Quiet for long")
     bob.join(old)
     page = windows.open_as(bob, "/rooms/1")
@@ -223,9 +221,7 @@ def test_what_is_new_is_listed_however_many_rooms_one_is_in(alice: Person, bob: 
     expect(page.locator("nav a:has-text('Quiet for long') .badge .number")).to_have_text("1")
 
 
-def test_marking_unread_that_does_not_reach_the_server_changes_nothing(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_marking_unread_without_a_server_changes_nothing(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "one")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.route("**/messages/1/unread", lambda route: route.abort())
@@ -236,7 +232,7 @@ def test_marking_unread_that_does_not_reach_the_server_changes_nothing(
     wait_until(lambda: read_position(alice) == 2, page)
 
 
-def test_what_is_said_to_be_read_outlives_the_page(alice: Person, windows: Windows) -> None:
+def test_the_read_position_is_sent_even_as_the_page_closes(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.evaluate(
         "() => document.addEventListener('htmx:config:request', ({ target, detail }) =>"

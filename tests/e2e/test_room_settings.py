@@ -1,4 +1,4 @@
-"""What a room's managers change, seen by those who have it open."""
+"""Changes to a room's settings, seen on its open pages."""
 
 import re
 
@@ -8,7 +8,7 @@ from tests.support.browsers import Windows, send
 from tests.support.people import Person
 
 
-def test_a_changed_room_changes_before_ones_eyes(alice: Person, bob: Person, windows: Windows) -> None:
+def test_changed_settings_show_on_open_pages(alice: Person, bob: Person, windows: Windows) -> None:
     his, hers = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1/settings")
     his.fill("#body", "half a thought")
     hers.fill("#name", "Hall")
@@ -39,7 +39,7 @@ def test_a_changed_room_changes_before_ones_eyes(alice: Person, bob: Person, win
     expect(his.locator("#body")).to_have_value("")
 
 
-def test_slow_mode_says_how_long_and_keeps_what_is_typed(alice: Person, bob: Person, windows: Windows) -> None:
+def test_slow_mode_says_how_long_to_wait_and_keeps_the_draft(alice: Person, bob: Person, windows: Windows) -> None:
     alice.submit("/rooms/1/settings", {"slow_seconds": "60"})
     his = windows.open_as(bob, "/rooms/1", expected=("422",))
     for text in ("one", "two"):
@@ -49,7 +49,7 @@ def test_slow_mode_says_how_long_and_keeps_what_is_typed(alice: Person, bob: Per
     expect(his.locator("#body")).to_have_value("two")
 
 
-def test_without_javascript_a_room_is_changed_too(alice: Person, windows: Windows) -> None:
+def test_a_manager_changes_a_room_without_javascript(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1/settings", java_script_enabled=False)
     page.fill("#description", "For everybody.")
     page.select_option("#slow_seconds", "60")

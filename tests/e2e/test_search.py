@@ -1,4 +1,4 @@
-"""Looking for what was said, as people do."""
+"""Searching messages in the browser."""
 
 from playwright.sync_api import expect
 
@@ -7,7 +7,7 @@ from tests.support.people import Person, sign_up
 from tests.support.searching import until_searchable
 
 
-def test_a_message_is_found_and_opened_where_it_stands(alice: Person, windows: Windows) -> None:
+def test_a_reader_finds_a_message_and_opens_it_in_its_room(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     bob.post(1, "The lantern is in the shed")
     for number in range(120):
@@ -28,7 +28,7 @@ def test_a_message_is_found_and_opened_where_it_stands(alice: Person, windows: W
     expect(page.locator("#m-121")).to_be_in_viewport()
 
 
-def test_the_search_of_a_room_and_recent_searches(alice: Person, windows: Windows) -> None:
+def test_a_reader_searches_a_room_and_repeats_a_recent_search(alice: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden Club")
     alice.post(1, "tea here")
     alice.post(garden, "tea there")

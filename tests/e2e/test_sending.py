@@ -1,4 +1,4 @@
-"""Sending on slow lines, from several pages, and what is typed meanwhile."""
+"""Sending on slow connections, from several pages, and drafts typed meanwhile."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.support.people import Person
 
 
 def hold_back(page: Page, url: str, fails: bool = False) -> list[Callable[[], None]]:
-    """What a page asks for at an address, each to go on, or to fail, when it is called."""
+    """Hold a page's requests to an address; calling an item lets its request continue or fail."""
     held: list[Callable[[], None]] = []
     page.route(url, lambda route: held.append(route.abort if fails else route.continue_))
     return held
@@ -22,7 +22,7 @@ def release(page: Page, held: list[Callable[[], None]]) -> None:
     held.pop()()
 
 
-def test_what_is_typed_while_a_message_is_on_its_way_stays(alice: Person, windows: Windows) -> None:
+def test_text_typed_during_a_send_stays_in_the_box(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.route("**/messages", lambda route: (page.wait_for_timeout(400), route.continue_()))
     page.fill("#body", "first")
@@ -32,7 +32,7 @@ def test_what_is_typed_while_a_message_is_on_its_way_stays(alice: Person, window
     expect(page.locator("#body")).to_have_value(" and then")
 
 
-def test_what_is_sent_while_a_message_is_on_its_way_goes_after_it(alice: Person, windows: Windows) -> None:
+def test_messages_sent_during_a_send_are_queued_in_order(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.route("**/messages", lambda route: (page.wait_for_timeout(1000), route.continue_()))
     box = page.locator("#body")
@@ -73,7 +73,7 @@ def test_text_pasted_during_a_send_leaves_the_cursor_behind_it(alice: Person, wi
     expect(page.locator("#messages .body")).to_have_text(["first", "second, pasted", "third"])
 
 
-def test_what_is_added_to_what_was_not_acknowledged_goes_after_it(alice: Person, windows: Windows) -> None:
+def test_text_added_to_an_unacknowledged_message_goes_after_it(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     held = hold_back(page, "**/rooms/1/messages", fails=True)
     box = page.locator("#body")
@@ -93,7 +93,7 @@ def test_what_is_added_to_what_was_not_acknowledged_goes_after_it(alice: Person,
     assert alice.reads(1) == ["first", "and then more"]
 
 
-def test_a_text_far_too_long_is_refused_with_a_word_and_stays(alice: Person, windows: Windows) -> None:
+def test_a_far_too_long_text_is_refused_and_stays_in_the_box(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=("413",))
     text = "x" * 300_000
     send(page, text)
@@ -112,7 +112,7 @@ def test_a_double_click_posts_once(alice: Person, windows: Windows) -> None:
     assert alice.reads(1) == ["only once"]
 
 
-def test_what_is_typed_before_the_quote_is_here_is_kept_and_goes_with_it(alice: Person, windows: Windows) -> None:
+def test_text_typed_while_a_quote_loads_is_sent_with_it(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     quotes = hold_back(page, "**/messages/1/reply")
@@ -136,7 +136,7 @@ def test_what_is_typed_before_the_quote_is_here_is_kept_and_goes_with_it(alice: 
     expect(box).to_have_value("and")
 
 
-def test_a_quote_that_comes_while_a_message_is_on_its_way_stands_behind_it(alice: Person, windows: Windows) -> None:
+def test_a_quote_that_loads_during_a_send_stays_for_the_next_message(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     posts = hold_back(page, "**/rooms/1/messages")
@@ -152,7 +152,7 @@ def test_a_quote_that_comes_while_a_message_is_on_its_way_stands_behind_it(alice
     expect(page.locator("#body")).to_have_value("")
 
 
-def test_an_answer_waits_for_its_quote_longer_than_for_the_message_before(alice: Person, windows: Windows) -> None:
+def test_a_reply_waits_for_its_quote_after_the_message_before(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     posts, quotes = hold_back(page, "**/rooms/1/messages"), hold_back(page, "**/messages/1/reply")
@@ -170,7 +170,7 @@ def test_an_answer_waits_for_its_quote_longer_than_for_the_message_before(alice:
     expect(page.locator("#body")).to_have_value("")
 
 
-def test_what_was_sent_before_one_asked_for_a_quote_goes_without_it(alice: Person, windows: Windows) -> None:
+def test_a_message_sent_before_asking_for_a_quote_goes_without_it(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     posts = hold_back(page, "**/rooms/1/messages")
@@ -185,7 +185,7 @@ def test_what_was_sent_before_one_asked_for_a_quote_goes_without_it(alice: Perso
     expect(page.locator("#body")).to_have_value(re.compile(r"^> @Alice Adams "))
 
 
-def test_a_quote_does_not_take_a_message_with_it_that_was_not_acknowledged(alice: Person, windows: Windows) -> None:
+def test_a_quote_is_not_sent_with_an_unacknowledged_message(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     posts, quotes = hold_back(page, "**/rooms/1/messages", fails=True), hold_back(page, "**/messages/1/reply")
@@ -206,9 +206,7 @@ def test_a_quote_does_not_take_a_message_with_it_that_was_not_acknowledged(alice
     assert alice.reads(1)[1] == "first"
 
 
-def test_a_message_goes_though_its_form_was_replaced_while_it_failed(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_a_failed_message_is_retried_after_its_form_was_replaced(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/rooms/1", expected=LOST_SERVER)
     posts = hold_back(page, "**/rooms/1/messages", fails=True)
     send(page, "first")
@@ -222,7 +220,7 @@ def test_a_message_goes_though_its_form_was_replaced_while_it_failed(
     expect(page.locator("#body")).to_have_value("")
 
 
-def test_after_what_leads_elsewhere_the_next_message_is_another(alice: Person, windows: Windows) -> None:
+def test_the_message_after_a_command_that_navigates_has_a_new_id(alice: Person, windows: Windows) -> None:
     for number in range(60):
         alice.post(1, f"{number}")
     page = windows.open_as(alice, "/rooms/1/messages/3")
@@ -236,7 +234,7 @@ def test_after_what_leads_elsewhere_the_next_message_is_another(alice: Person, w
     assert page.evaluate("sessionStorage.getItem('isNew')") == "true"
 
 
-def test_two_clicks_quote_once_and_enter_sends_no_bare_quote(alice: Person, windows: Windows) -> None:
+def test_a_double_click_quotes_once_and_enter_sends_no_bare_quote(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     quotes = hold_back(page, "**/messages/1/reply")
@@ -251,7 +249,7 @@ def test_two_clicks_quote_once_and_enter_sends_no_bare_quote(alice: Person, wind
     assert alice.reads(1) == ["shall we?"], "Enter had nothing to send yet"
 
 
-def test_what_is_sent_before_a_quote_that_never_comes_stays(alice: Person, windows: Windows) -> None:
+def test_a_reply_whose_quote_fails_stays_in_the_box(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     quotes = hold_back(page, "**/messages/1/reply", fails=True)
@@ -266,7 +264,7 @@ def test_what_is_sent_before_a_quote_that_never_comes_stays(alice: Person, windo
     expect(page.locator("#m-2 .body")).to_have_text("Yes")
 
 
-def test_a_draft_and_what_stands_there_already_are_both_kept(alice: Person, windows: Windows) -> None:
+def test_a_draft_and_text_already_in_the_box_are_both_kept(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "half a thought")
@@ -278,7 +276,7 @@ def test_a_draft_and_what_stands_there_already_are_both_kept(alice: Person, wind
         page.fill("#body", "half a thought")
 
 
-def test_pages_of_one_room_keep_what_each_has(alice: Person, windows: Windows) -> None:
+def test_pages_of_a_room_each_keep_their_own_draft(alice: Person, windows: Windows) -> None:
     one = windows.open_as(alice, "/rooms/1")
     other = one.context.new_page()
     other.goto(f"{alice.server.url}/rooms/1")
@@ -298,7 +296,7 @@ def test_pages_of_one_room_keep_what_each_has(alice: Person, windows: Windows) -
     expect(one.locator("#body")).to_have_value("")
 
 
-def test_what_another_page_has_sent_is_not_sent_again_and_costs_no_message(alice: Person, windows: Windows) -> None:
+def test_a_draft_sent_by_another_page_is_not_sent_again(alice: Person, windows: Windows) -> None:
     one = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     one.route("**/rooms/1/messages", lambda route: route.abort())
     send(one, "first")
@@ -318,9 +316,7 @@ def test_what_another_page_has_sent_is_not_sent_again_and_costs_no_message(alice
     expect(one.locator("#messages .body")).to_have_text(["first", "second"])
 
 
-def test_what_was_not_acknowledged_goes_again_though_the_connection_is_there_already(
-    alice: Person, windows: Windows
-) -> None:
+def test_an_unacknowledged_message_is_retried_while_connected(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.evaluate(
         "() => { const { dataset, action } = document.getElementById('composer');"
@@ -332,7 +328,7 @@ def test_what_was_not_acknowledged_goes_again_though_the_connection_is_there_alr
     expect(page.locator("#body")).to_have_value("")
 
 
-def test_what_was_sent_signed_out_goes_with_its_id_when_one_is_back(alice: Person, windows: Windows) -> None:
+def test_a_message_sent_while_signed_out_keeps_its_id_after_sign_in(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     client_id = page.locator("#client-id").input_value()
     query(alice.server.database_url, "UPDATE sessions SET revoked_at = now() WHERE user_id = $1", alice.id)
@@ -343,7 +339,7 @@ def test_what_was_sent_signed_out_goes_with_its_id_when_one_is_back(alice: Perso
     assert client_id in kept
 
 
-def test_what_was_added_before_a_reload_is_still_the_next_message(alice: Person, windows: Windows) -> None:
+def test_text_added_before_a_reload_remains_the_next_message(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     page.route("**/rooms/1/messages", lambda route: route.abort())
     page.evaluate(

@@ -1,4 +1,4 @@
-"""Going somewhere without a mouse."""
+"""The room switcher, used with the keyboard."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from tests.support.browsers import Windows, wait_until
 from tests.support.people import Person, sign_up
 
 
-def test_a_room_and_a_person_are_two_keys_and_a_name_away(alice: Person, windows: Windows) -> None:
+def test_a_member_switches_to_a_room_or_person_by_name(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     garden = alice.create_room("Garden")
     hers = bob.create_room("Gallery")
@@ -60,7 +60,7 @@ def test_a_room_and_a_person_are_two_keys_and_a_name_away(alice: Person, windows
     assert f"/rooms/{hers}" in alice.get("/switch?q=GAL").text
 
 
-def test_what_is_new_comes_first(alice: Person, windows: Windows) -> None:
+def test_the_switcher_lists_unread_rooms_first(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     zoo = alice.create_room("Zoo")
     bob.join(zoo)
@@ -78,7 +78,7 @@ def test_what_is_new_comes_first(alice: Person, windows: Windows) -> None:
     expect(plain.locator("h1")).to_contain_text("Zoo")
 
 
-def test_a_question_mark_shows_the_keys_but_not_while_writing(alice: Person, windows: Windows) -> None:
+def test_a_question_mark_shows_the_shortcuts_except_while_typing(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.focus("#body")
     page.keyboard.type("what?")
@@ -91,7 +91,7 @@ def test_a_question_mark_shows_the_keys_but_not_while_writing(alice: Person, win
     expect(page.locator("#shortcuts")).to_be_hidden()
 
 
-def test_who_types_on_after_enter_goes_nowhere_yet(alice: Person, windows: Windows) -> None:
+def test_typing_on_after_enter_cancels_the_switch(alice: Person, windows: Windows) -> None:
     alice.create_room("Garden")
     page = windows.open_as(alice, "/rooms/1")
     held: list[Callable[[], None]] = []

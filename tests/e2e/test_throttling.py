@@ -17,7 +17,7 @@ SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshot
 
 @pytest.fixture
 def server(start_server: Callable[..., ChatServer], database_url: str) -> ChatServer:
-    """A server with the limits as they are."""
+    """A server with the real limits."""
     return start_server(database_url, RATE_LIMITS="1")
 
 
@@ -54,7 +54,7 @@ def test_text_typed_after_a_delayed_message_is_sent_after_it(alice: Person, wind
     expect(page.locator("#messages .body").last).to_have_text("changed")
 
 
-def test_somebody_who_mistypes_a_password_too_often_sees_how_long_to_wait(alice: Person, windows: Windows) -> None:
+def test_too_many_wrong_passwords_show_how_long_to_wait(alice: Person, windows: Windows) -> None:
     stranger = browser(alice.server)
     page = windows.open(viewport=PHONE, expected=("429", "422"))
     page.goto(f"{alice.server.url}/sign-in")

@@ -1,4 +1,4 @@
-"""A person with more open pages than the server allows."""
+"""A member with more open pages than the server allows."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Two people, two browsers, one chat."""
+"""Alice and Bob in two browsers."""
 
 from playwright.sync_api import Page, expect
 
@@ -11,7 +11,7 @@ def shown(page: Page) -> list[str]:
     return page.locator("#messages .body").all_inner_texts()
 
 
-def test_from_an_empty_installation_to_a_conversation(server: ChatServer, windows: Windows) -> None:
+def test_alice_sets_the_chat_up_and_talks_with_bob(server: ChatServer, windows: Windows) -> None:
     alice = windows.open(expected=("403",))
     alice.goto(server.url)
     expect(alice).to_have_url(f"{server.url}/first-run")
@@ -43,7 +43,7 @@ def test_from_an_empty_installation_to_a_conversation(server: ChatServer, window
     expect(bob.locator("#online")).to_contain_text("Alice Adams")
 
 
-def test_a_direct_conversation_appears_in_the_other_persons_sidebar(alice: Person, windows: Windows) -> None:
+def test_a_direct_room_appears_in_the_other_members_sidebar(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     his = windows.open_as(bob, "/rooms/1")
     hers = windows.open_as(alice, f"/people/{bob.id}")
@@ -78,7 +78,7 @@ def test_a_message_too_long_stays_in_the_box_with_the_reason_beside_it(alice: Pe
     expect(page.locator("#composer-error")).to_have_text("")
 
 
-def test_older_messages_come_when_scrolling_up_and_the_place_is_kept(alice: Person, windows: Windows) -> None:
+def test_scrolling_up_loads_older_messages_and_keeps_the_place(alice: Person, windows: Windows) -> None:
     for number in range(1, 121):
         alice.post(1, f"message {number}")
     page = windows.open_as(alice, "/rooms/1")
@@ -88,7 +88,7 @@ def test_older_messages_come_when_scrolling_up_and_the_place_is_kept(alice: Pers
     assert oldest == "message 71"
     page.locator("#messages .message").first.scroll_into_view_if_needed()
     wait_until(lambda: page.locator("#messages .message").count() == 100, page)
-    # The message one was reading is still in view.
+    # The message being read is still in view.
     expect(page.locator("#messages .body", has_text="message 71")).to_be_in_viewport()
     page.locator("#messages .message").first.scroll_into_view_if_needed()
     wait_until(lambda: page.locator("#messages .message").count() == 120, page)
@@ -106,7 +106,7 @@ def test_a_permalink_opens_the_room_around_its_message(alice: Person, windows: W
     expect(page.locator("#messages .body").last).to_have_text("message 120")
 
 
-def test_messages_of_one_author_are_grouped(alice: Person, windows: Windows) -> None:
+def test_messages_of_an_author_are_grouped(alice: Person, windows: Windows) -> None:
     bob = sign_up(alice.server, "Bob Brown")
     for person, body in ((alice, "one"), (alice, "two"), (bob, "three")):
         person.post(1, body)
@@ -116,7 +116,7 @@ def test_messages_of_one_author_are_grouped(alice: Person, windows: Windows) -> 
     expect(page.locator("#messages .message").nth(1).locator(".byline")).not_to_be_in_viewport()
 
 
-def test_times_and_days_are_the_readers_own(alice: Person, windows: Windows) -> None:
+def test_times_and_days_are_in_the_readers_zone(alice: Person, windows: Windows) -> None:
     alice.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", timezone_id="Pacific/Kiritimati", locale="en-GB")
     at = page.locator("#messages .message").get_attribute("data-at")

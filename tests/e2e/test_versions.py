@@ -1,4 +1,4 @@
-"""What is new about a message arrives by two ways, and takes nothing from who is busy with it."""
+"""Changes of a message arrive by answer and by socket, and never disturb an editor or menu."""
 
 from playwright.sync_api import Page, expect
 
@@ -18,14 +18,14 @@ HOLD = """
 
 
 class Delayed:
-    """Answers that the server has given, and the page does not know of until they are let through."""
+    """The server's answers, held back from the page until they are let through."""
 
     def __init__(self, page: Page, path: str) -> None:
         self._page, self._path = page, path
         page.evaluate(HOLD, path)
 
     def wait(self) -> None:
-        """Until there is one."""
+        """Wait until there is an answer."""
         wait_until(lambda: bool(self._page.evaluate("path => onTheirWay[path].length", self._path)), self._page)
 
     def let_through(self) -> None:
@@ -33,7 +33,7 @@ class Delayed:
         self._page.evaluate("path => { for (const proceed of onTheirWay[path].splice(0)) proceed(); }", self._path)
 
 
-def test_an_answer_overtaken_by_another_change_does_not_undo_it(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_late_answer_does_not_undo_a_newer_change(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     bob.submit("/messages/1/reactions", {"emoji": "👍"})
     page = windows.open_as(alice, "/rooms/1")
@@ -48,9 +48,7 @@ def test_an_answer_overtaken_by_another_change_does_not_undo_it(alice: Person, b
     expect(page.locator("#m-1 .reaction").first).to_contain_text("👍 2")
 
 
-def test_who_edits_a_message_is_not_disturbed_by_reactions_and_sees_them_afterwards(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_reactions_wait_until_an_author_finishes_editing(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "helo")
     alice.post(1, "another")
     page = windows.open_as(alice, "/rooms/1")
@@ -78,7 +76,7 @@ def test_who_edits_a_message_is_not_disturbed_by_reactions_and_sees_them_afterwa
     expect(page.locator("#m-1 .reaction")).to_have_count(2)
 
 
-def test_an_editor_outlives_its_message_and_its_page(alice: Person, bob: Person, windows: Windows) -> None:
+def test_an_editor_keeps_its_text_over_a_reload_and_a_deletion(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "first")
     page = windows.open_as(bob, "/rooms/1", expected=("404",))
     page.hover("#m-1")
@@ -98,7 +96,7 @@ def test_an_editor_outlives_its_message_and_its_page(alice: Person, bob: Person,
     expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
 
 
-def test_an_edit_given_up_is_forgotten(alice: Person, windows: Windows) -> None:
+def test_a_cancelled_edit_is_forgotten(alice: Person, windows: Windows) -> None:
     alice.post(1, "first")
     page = windows.open_as(alice, "/rooms/1")
     for typed in ("second", None):
@@ -111,7 +109,7 @@ def test_an_edit_given_up_is_forgotten(alice: Person, windows: Windows) -> None:
     expect(page.locator("#m-1 textarea")).to_have_value("first")
 
 
-def test_a_menu_stays_open_while_others_react(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_menu_stays_open_while_other_members_react(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     page = windows.open_as(alice, "/rooms/1")
     page.hover("#m-1")
@@ -124,9 +122,7 @@ def test_a_menu_stays_open_while_others_react(alice: Person, bob: Person, window
     expect(page.locator("#m-1 .message-actions")).to_have_count(0)
 
 
-def test_a_list_of_rooms_that_was_on_its_way_loses_neither_news_nor_words(
-    alice: Person, bob: Person, windows: Windows
-) -> None:
+def test_a_late_list_of_rooms_loses_neither_news_nor_input(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
     page = windows.open_as(bob, "/rooms/1")

@@ -1,4 +1,4 @@
-"""What helps people write: completion, emoji, answers with quotes, the Up arrow, commands."""
+"""Help for authors: completion, emoji, replies with quotes, the Up arrow, commands."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ def bodies(page: Page) -> list[str]:
     return page.locator("#messages .body").all_inner_texts()
 
 
-def test_markdown_looks_the_same_to_both(alice: Person, bob: Person, windows: Windows) -> None:
+def test_markdown_looks_the_same_to_author_and_reader(alice: Person, bob: Person, windows: Windows) -> None:
     hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
     send(hers, "**bold** `code`\n> quote\n\n```python\nprint(1)\n```")
     for page in (hers, his):
@@ -25,7 +25,7 @@ def test_markdown_looks_the_same_to_both(alice: Person, bob: Person, windows: Wi
         )
 
 
-def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, windows: Windows) -> None:
+def test_the_up_arrow_edits_the_authors_last_message(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     send(page, "frist")
     expect(page.locator("#body")).to_have_value("")
@@ -48,7 +48,7 @@ def test_the_up_arrow_edits_what_one_wrote_last(alice: Person, bob: Person, wind
     expect(page.locator(".editor")).to_have_count(0)
 
 
-def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_reply_quotes_and_links_to_its_message(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "> older\n\nshall we *meet*\nat noon?")
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "kept")
@@ -67,7 +67,7 @@ def test_an_answer_quotes_and_leads_back(alice: Person, bob: Person, windows: Wi
     expect(plain.locator("#body")).to_have_value(quote.removesuffix("kept").rstrip("\n") + "\n\n")
 
 
-def test_a_word_is_completed_with_the_keyboard_alone(alice: Person, bob: Person, windows: Windows) -> None:
+def test_an_author_completes_a_word_with_the_keyboard(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.focus("#body")
     page.keyboard.type("well done :tad")
@@ -93,7 +93,7 @@ def test_a_word_is_completed_with_the_keyboard_alone(alice: Person, bob: Person,
     expect(page.locator("#messages .body")).to_have_text(["well done 🎉 @Bob Brown and :smi"])
 
 
-def test_a_name_is_completed_behind_a_letter_of_writing_without_spaces(
+def test_a_name_is_completed_after_a_letter_in_scripts_without_spaces(
     alice: Person, bob: Person, windows: Windows
 ) -> None:
     page = windows.open_as(alice, "/rooms/1")
@@ -113,7 +113,7 @@ def test_a_name_is_completed_behind_a_letter_of_writing_without_spaces(
 
 
 @pytest.mark.parametrize("key", ["Enter", "Tab", "Escape"])
-def test_only_what_the_word_can_become_is_taken(alice: Person, bob: Person, windows: Windows, key: str) -> None:
+def test_only_completions_of_the_current_word_are_taken(alice: Person, bob: Person, windows: Windows, key: str) -> None:
     sign_up(alice.server, "Bea")
     page = windows.open_as(alice, "/rooms/1")
     held: list[Callable[[], None]] = []
@@ -139,7 +139,7 @@ def test_only_what_the_word_can_become_is_taken(alice: Person, bob: Person, wind
     expect(choices).to_be_hidden()
 
 
-def test_nothing_is_taken_where_the_caret_is_no_longer(alice: Person, bob: Person, windows: Windows) -> None:
+def test_a_completion_is_dropped_after_the_caret_moved(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.focus("#body")
     page.keyboard.type("hello @b")
@@ -149,7 +149,7 @@ def test_nothing_is_taken_where_the_caret_is_no_longer(alice: Person, bob: Perso
     expect(page.locator("#messages .body")).to_have_text(["hello @b"])
 
 
-def test_an_emoji_is_picked(alice: Person, windows: Windows) -> None:
+def test_an_author_picks_an_emoji(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "oh ")
     page.click("#pick")
@@ -162,7 +162,7 @@ def test_an_emoji_is_picked(alice: Person, windows: Windows) -> None:
     expect(page.locator("#body")).to_be_focused()
 
 
-def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
+def test_an_author_uses_commands(alice: Person, bob: Person, windows: Windows) -> None:
     carol = sign_up(alice.server, "Carol")
     garden = alice.create_room("Garden")
     bob.join(garden)
@@ -210,7 +210,7 @@ def test_commands(alice: Person, bob: Person, windows: Windows) -> None:
     expect(his.locator("#room-header")).to_be_visible()
 
 
-def test_commands_without_javascript(alice: Person, windows: Windows) -> None:
+def test_an_author_uses_commands_without_javascript(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", java_script_enabled=False, expected=("422",))
     page.fill("#body", "/topic Hello")
     page.click(".send")
@@ -233,7 +233,7 @@ def test_in_a_closed_room_only_managers_invite(alice: Person, bob: Person, windo
     expect(direct.locator("#composer-error")).to_have_text("A direct conversation has no topic.")
 
 
-def test_a_command_that_leads_elsewhere_is_obeyed_once(alice: Person, windows: Windows) -> None:
+def test_a_command_that_navigates_runs_once(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=("422",))
     with page.expect_navigation():
         send(page, "/status 🌴 On holiday")
@@ -251,7 +251,7 @@ def test_a_command_that_leads_elsewhere_is_obeyed_once(alice: Person, windows: W
     expect(page.locator("#composer-error")).to_contain_text("Nobody here is called “Nobody”")
 
 
-def test_a_keyboard_on_the_screen_writes_new_lines(alice: Person, windows: Windows) -> None:
+def test_enter_on_an_on_screen_keyboard_starts_a_new_line(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", viewport=PHONE, has_touch=True, is_mobile=True)
     page.tap("#body")
     page.keyboard.type("one")
@@ -262,7 +262,7 @@ def test_a_keyboard_on_the_screen_writes_new_lines(alice: Person, windows: Windo
     expect(page.locator("#m-1 .body")).to_have_text("one\ntwo")
 
 
-def test_enter_among_emoji_chooses_none_that_was_not_looked_at(alice: Person, windows: Windows) -> None:
+def test_enter_in_the_emoji_picker_chooses_only_a_focused_emoji(alice: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     page = windows.open_as(alice, "/rooms/1")
     choose(page, 1, "[title='Another emoji']")
