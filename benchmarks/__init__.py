@@ -1,1 +1,1 @@
-"""What simplechat costs, beside what people would pick instead: `make bench`."""
+"""The cost of simplechat, beside its alternatives: `make bench`."""

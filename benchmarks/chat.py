@@ -1,4 +1,4 @@
-"""The whole product under load: PostgreSQL, Redis, server processes, people who are signed in and in their rooms."""
+"""The whole product under load: PostgreSQL, Redis, server processes, signed-in members in their rooms."""
 
 import re
 from contextlib import ExitStack
@@ -75,7 +75,7 @@ class Chat:
 
 
 class Author:
-    """Somebody who posts over one connection that is kept open."""
+    """A member who posts over a connection that is kept open."""
 
     def __init__(self, chat: Chat, server: ChatServer) -> None:
         self._http = Http(

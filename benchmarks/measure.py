@@ -20,7 +20,7 @@ SERVER_CORE, LOAD_CORE = 0, 1 if (psutil.cpu_count() or 1) > 1 else 0
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table."""
+    """A line of the table."""
 
     work: str
     figure: str
@@ -29,7 +29,7 @@ class Line:
 
 
 def pin(process: psutil.Process, core: int) -> None:
-    """Keep a process and its children on one core."""
+    """Pin a process and its children to a core."""
     for each in (process, *process.children(recursive=True)):
         each.cpu_affinity([core])
 
@@ -49,7 +49,7 @@ def spread(values: Sequence[float], unit: str = "") -> str:
 
 
 class Readers:
-    """Many websockets of one load process, on the other core."""
+    """Many websockets of a load process, on the other core."""
 
     def __init__(self, port: int, count: int, handshakes: Sequence[str], greeting: str = "") -> None:
         self._requests = tempfile.NamedTemporaryFile("w", suffix=".requests", newline="")  # noqa: SIM115
@@ -72,7 +72,7 @@ class Readers:
         self.opened_in = float(word[1])
 
     def reached_all_at(self, stamp: int, patience: float = 30) -> float:
-        """The moment (`time.monotonic`) at which a stamp had reached everybody."""
+        """The moment (`time.monotonic`) at which a stamp had reached every reader."""
         deadline = time.monotonic() + patience
         while stamp not in self._done:
             try:
@@ -97,7 +97,7 @@ class Readers:
 
 
 class Http:
-    """One connection that is kept open, as light as a client can be: what it costs is not what is asked about."""
+    """A connection that is kept open, as light as a client can be: its own cost is not the question."""
 
     def __init__(self, port: int, headers: str = "") -> None:
         self._port = port
@@ -140,7 +140,7 @@ def handshake(port: int, path: str = "/", cookie: str = "") -> str:
 
 
 def stamp_text(stamp: int) -> str:
-    """What the readers look for."""
+    """The text of a stamp, for which the readers look."""
     return f"stamp-{stamp:08}"
 
 

@@ -1,4 +1,4 @@
-"""What a busy room costs the browser: 1,000 messages, 50 a second, in a page that is open."""
+"""The cost of a busy room for the browser: 1,000 messages, 50 a second, in a page that is open."""
 
 import asyncio
 import statistics

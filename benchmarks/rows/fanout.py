@@ -1,4 +1,4 @@
-"""What a message costs for each of 1,000 readers of a room, and how soon the last of them has it."""
+"""The cost of a message for each of 1,000 readers of a room, and its latency at the last reader."""
 
 import re
 import statistics
@@ -25,7 +25,7 @@ READERS, SINGLES, A_SECOND, BURSTS, BURST = 1000, 60, 10, 12, 8
 
 @dataclass
 class Contestant:
-    """Somebody who brings a text with a stamp to all readers."""
+    """A program that delivers a text with a stamp to all readers."""
 
     name: str
     meter: psutil.Process
@@ -97,7 +97,7 @@ def _references(database_url: str) -> list[tuple[str, Callable[[], list[str]], s
 
 
 def _ours(chat: Chat, stack: ExitStack) -> Contestant:
-    """Posted to one process, followed on the other: what a process with readers spends on a message."""
+    """Post to a process and read on another: the cost of a message for a process with readers."""
     writing, reading = chat.servers
     readers = Readers(reading.port, READERS, chat.handshakes(reading, READERS))
     stack.callback(readers.close)

@@ -1,4 +1,4 @@
-"""Whether a delivery costs the same for 100 readers and 10,000, and a message nothing where nobody reads."""
+"""The cost of a delivery for 100 readers and 10,000, and of a message for a process without readers."""
 
 import itertools
 import statistics
@@ -93,7 +93,7 @@ def _costs(
 
 
 def _cost_of_others(author: Author, watching: psutil.Process) -> float:
-    """CPU microseconds of a message, for a process where nobody reads it."""
+    """CPU microseconds of a message, for a process without readers of its room."""
     before = cpu(watching)
     for _ in range(POSTS):
         author.post("for nobody here")
@@ -101,6 +101,6 @@ def _cost_of_others(author: Author, watching: psutil.Process) -> float:
 
 
 def _slope(costs: dict[int, float]) -> float:
-    """What a further reader adds among many, against among few: a message costs something by itself, too."""
+    """The cost of a further reader among many, against among few: a message has a cost of its own, too."""
     few, some, many = SIZES
     return ((costs[many] - costs[some]) / (many - some)) / ((costs[some] - costs[few]) / (some - few))

@@ -1,4 +1,4 @@
-"""Whether several processes do the work of several: readers of one room spread over one, two and three of them."""
+"""Scaling by processes: the readers of a room spread over one, two and three processes."""
 
 import statistics
 import time

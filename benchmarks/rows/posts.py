@@ -1,4 +1,4 @@
-"""What posting costs: 1,000 posts by HTTP into 50 rooms, against pgbench's single-row insert and commit."""
+"""The cost of posting: 1,000 posts by HTTP into 50 rooms, against pgbench's single-row insert and commit."""
 
 import asyncio
 import re

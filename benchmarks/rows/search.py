@@ -1,4 +1,4 @@
-"""Searching a million messages, as somebody in every room and as somebody in two."""
+"""Searching a million messages, as a member of every room and as a member of two."""
 
 import asyncio
 import statistics
@@ -25,7 +25,7 @@ from chat.search.index import Indexing
 from chat.search.query import understood
 
 MESSAGES, ROOMS, PEOPLE = 1_000_000, 100, 200
-EVERYWHERE, FEW = 1, 2  # people: who is in every room, and who is in two
+EVERYWHERE, FEW = 1, 2  # the member of every room, and the member of two
 
 PLACES = f"""
     INSERT INTO installation (name) VALUES ('a million');
@@ -116,7 +116,7 @@ async def _times(database: AsyncEngine, person: int, questions: list[str], count
             before = time.perf_counter()
             await find(database, visitor, understood(question, datetime.now(UTC)), Part())
             times[question].append(time.perf_counter() - before)
-    # The first time reads from the disk what later ones find in memory.
+    # The first search reads from the disk; later searches find the pages in memory.
     return {question: each[1:] for question, each in times.items()}
 
 

@@ -1,4 +1,4 @@
-"""How soon the chat serves after it is started."""
+"""The time from starting the chat until it serves."""
 
 import statistics
 import subprocess

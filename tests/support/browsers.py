@@ -1,4 +1,4 @@
-"""Chromium, and pages that fail their test on anything a person with an open console would see."""
+"""Chromium, and pages that fail their test on anything in the browser's console."""
 
 import os
 import shutil
@@ -62,7 +62,7 @@ def find_browser() -> str | None:
 
 
 class Windows:
-    """Opens browser windows of different people, and gathers what went wrong in them."""
+    """Opens browser windows of different people, and gathers their errors."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -70,7 +70,7 @@ class Windows:
         self.complaints: list[str] = []
 
     def open(self, expected: tuple[str, ...] = (), **options: Any) -> Page:
-        """A window of somebody's own: cookies, storage and cache are not shared."""
+        """A window of its own: cookies, storage and cache are not shared."""
         context = self._browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
         context.set_default_timeout(15_000)
         self._contexts.append(context)
@@ -95,7 +95,7 @@ class Windows:
         return page
 
     def open_as(self, person: Person, path: str = "/", url: str = "", is_behind: bool = False, **options: Any) -> Page:
-        """A window in which somebody signs in, and then opens a page.
+        """A window in which a member signs in, and then opens a page.
 
         `url` is another way to their server; a window that is behind others believes so from the beginning.
         """
@@ -133,7 +133,7 @@ def running_browser() -> Iterator[Browser]:
 
 
 def accessibility_violations(page: Page) -> list[str]:
-    """What axe finds against WCAG 2.2 A and AA on a page, one line each."""
+    """The violations of WCAG 2.2 A and AA that axe finds on a page, a line each."""
     page.evaluate(AXE)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     result = page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
@@ -145,7 +145,7 @@ def accessibility_violations(page: Page) -> list[str]:
 
 
 def choose(page: Page, message_id: int, words: str) -> None:
-    """Chooses among what one can do with a message."""
+    """Choose an action of a message."""
     page.hover(f"#m-{message_id}")
     page.click(f"#m-{message_id} .more")
     page.click(f"#m-{message_id} .message-actions >> {words}")
@@ -177,7 +177,7 @@ def wait_until(condition: Callable[[], bool], page: Page, within: float = 10) ->
 
 
 def wait_until_live(page: Page) -> None:
-    """Wait until a page has its connection, if it wants one. Only what is told after that is sure to reach it."""
+    """Wait until a page has its connection, if it needs it. Only later events are sure to reach the page."""
     is_live = "!document.getElementById('live') || document.documentElement.dataset.connection === 'open'"
     wait_until(lambda: bool(page.evaluate(is_live)), page, within=30)
 

@@ -1,4 +1,4 @@
-"""One private PostgreSQL for the whole run, and a fresh migrated database for each test that wants one."""
+"""A private PostgreSQL for the whole run, and a fresh migrated database for each test that needs it."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 VARIABLE = "SIMPLECHAT_TEST_DATABASE_URL"
 TEMPLATE = embedded.DATABASE
 
-# What makes commits durable is the subject of the torture tests, which run a server of their own.
+# The durability of commits is the subject of the torture tests, which run a server of their own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}
 
 
@@ -54,12 +54,12 @@ def admin_url() -> str:
 
 
 def url_of(database: str) -> str:
-    """The URL of one of the server's databases."""
+    """The URL of a database of the server."""
     return os.environ[VARIABLE].replace(f"/{TEMPLATE}?", f"/{database}?")
 
 
 async def execute(url: str, statement: str, *arguments: object) -> None:
-    """Run one statement."""
+    """Run a statement."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement, *arguments)
@@ -68,7 +68,7 @@ async def execute(url: str, statement: str, *arguments: object) -> None:
 
 
 def query(url: str, statement: str, *arguments: object) -> list[asyncpg.Record]:
-    """The rows of one query."""
+    """The rows of a query."""
 
     async def fetch() -> list[asyncpg.Record]:
         connection = await asyncpg.connect(url)

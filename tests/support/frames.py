@@ -1,4 +1,4 @@
-"""What is in a frame, as a page would understand it."""
+"""The contents of a frame, as a page would understand it."""
 
 import re
 
@@ -13,7 +13,7 @@ def text_of(frame: bytes) -> str:
 
 
 def changes_in(frame: bytes) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int | None]:
-    """New messages and changed ones as (id, revision), and the cursor; for frames made by the revision tests."""
+    """New and changed messages as (id, revision), and the cursor; for frames made by the revision tests."""
     new, changed = [], []
     text = text_of(frame)
     for target, swap, items in re.findall(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 # Four times the text: linear work takes four times as long, quadratic work sixteen times.
 STEPS = 4
 MOST_GROWTH = 9.0
-# Seconds too short to tell from noise, and to delay anybody.
+# Seconds too short to tell from noise, and to delay a member.
 NEGLIGIBLE = 0.02
 ATTEMPTS = 8
 
@@ -30,13 +30,13 @@ class Repeated:
 
 
 def repeated(pieces: list[str]) -> st.SearchStrategy[Repeated]:
-    """Texts of pieces of a syntax, in any order, one or several of them again and again."""
+    """Texts of pieces of a syntax, in any order, with one or several pieces repeated."""
     few = st.lists(st.sampled_from(pieces), max_size=3).map("".join)
     return st.builds(Repeated, few, st.lists(st.sampled_from(pieces), min_size=1, max_size=3).map("".join), few)
 
 
 def assert_linear(work: Callable[[str], object], repeated: Repeated, longest: int) -> None:
-    """Do the work for a text and for one four times as long, and compare the CPU time.
+    """Do the work for a text and for a text four times as long, and compare the CPU time.
 
     Each is taken to be as fast as the fastest of several attempts, which end as soon as all is well: a busy machine
     makes work slower, never faster.

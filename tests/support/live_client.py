@@ -24,7 +24,7 @@ SILENCE = 38  # seconds after which the page doubts its connection, looking ever
 
 @dataclass
 class LiveClient:
-    """One open room page of a person. `view` is what it shows, by message id; `doubled` what it was shown again.
+    """An open room page of a person. `view` holds its messages by id, `doubled` the messages that came twice.
 
     `longest_away` is how many seconds it was without a connection at most.
     """
@@ -53,7 +53,7 @@ class LiveClient:
         self._socket: ClientConnection | None = None
 
     async def load(self) -> None:
-        """Load the page: what it shows, its revision and its epoch."""
+        """Load the page: its messages, its revision and its epoch."""
         page = await asyncio.to_thread(self.person.get, f"/rooms/{self.room_id}")
         page.raise_for_status()
         self.after = int(re.findall(r'data-revision="(\d+)"', page.text)[0])
@@ -89,7 +89,7 @@ class LiveClient:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), LOOK_AGAIN)
         if not condition():
-            # What came while the machine stood still shows after a moment.
+            # Frames that came while the machine stood still show after a moment.
             await asyncio.sleep(LOOK_AGAIN)
         assert condition(), f"{self.person.name} sees {list(self.view.values())[-5:]}, {self.closed_with=}"
 
@@ -148,7 +148,7 @@ class LiveClient:
             await asyncio.sleep(delay * random.uniform(0.7, 1.3))
 
     def _receive(self, frame: str) -> None:
-        """Do what htmx does with a frame: upsert what is new, morph what is loaded, ignore what is not."""
+        """Treat a frame as htmx does: add new messages, morph loaded messages, ignore others."""
         if "<chat-alive>" in frame:
             return
         if self.keeps_frames:

@@ -14,7 +14,7 @@ from tests.support.server import ROOT, ChatServer
 
 EXAMPLES = ROOT / "docs" / "deploy"
 PLACES = ":".join(("/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin"))
-# Debian's nginx is one program for a whole machine; here it keeps to a folder of its own.
+# Debian's nginx serves a whole machine; here it keeps to a folder of its own.
 NGINX = """
 daemon off; pid {folder}/pid; error_log stderr warn;
 events {{ worker_connections 4096; }}

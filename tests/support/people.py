@@ -15,7 +15,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Person:
-    """Somebody signed in on one browser."""
+    """A member signed in on a browser."""
 
     name: str
     email: str
@@ -91,7 +91,7 @@ def first_run(server: ChatServer, name: str = "Alice Adams", code: str = SETUP_C
 
 
 def sign_up(server: ChatServer, name: str, invite: str = "") -> Person:
-    """Sign somebody up, and so in."""
+    """Sign a newcomer up, which signs them in."""
     person = Person(name, email_of(name), browser(server), server)
     fields = {"name": name, "email": person.email, "password": PASSWORD, "invite": invite}
     answer = person.submit("/sign-up", fields)

@@ -1,19 +1,19 @@
-"""Ports nobody uses."""
+"""Unused ports."""
 
 import os
 import random
 import socket
 
-# Below those that systems give to outgoing connections, of which the tests have thousands.
+# Below the ports that systems give to outgoing connections, of which the tests have thousands.
 _FIRST = 10_000
 _RANGES, _PORTS_IN_A_RANGE = 20, 1_000
 
 
 class _Range:
-    """The ports of one of the processes that run tests at the same time.
+    """The ports of a process among those that run tests at the same time.
 
-    A server takes its port a moment after that was chosen. Meanwhile nobody else may choose it: neither another process
-    nor this one, which gives each port once before it begins anew.
+    A server opens its port a moment after a test has chosen it. Meanwhile no other test may choose it: other processes
+    have other ports, and this process gives each port once before it begins anew.
     """
 
     def __init__(self, worker: str) -> None:
@@ -39,5 +39,5 @@ _range = _Range(os.environ.get("PYTEST_XDIST_WORKER", "gw0"))
 
 
 def free_port() -> int:
-    """A port that is free on this machine right now, and that was not given to anybody else a moment ago."""
+    """A port that is free on this machine right now, and that no other test got a moment ago."""
     return _range.next()

@@ -21,7 +21,7 @@ TERMINATE_OTHERS = """
 
 
 class PostgresServer:
-    """One PostgreSQL server with a migrated database, as durable as in production, on a socket and on a port."""
+    """A PostgreSQL server with a migrated database, as durable as in production, on a socket and on a port."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
@@ -30,7 +30,7 @@ class PostgresServer:
         self._server = embedded.Server(self.folder / "data", options)
         self._server.start()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/{embedded.DATABASE}"
-        # In a thread: Playwright's own event loop occupies the one of browser tests.
+        # In a thread: Playwright's own event loop occupies the thread of browser tests.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(migrate, self.url).result()
 

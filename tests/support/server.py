@@ -21,7 +21,7 @@ SECRET_KEY = "a secret key that only the tests use, nobody else"
 
 
 def until_ready(url: str, patience: float = 90) -> None:
-    """Wait until whatever serves at an address says that it can."""
+    """Wait until the server at an address says that it is ready."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with suppress(httpx.TransportError):
@@ -93,7 +93,7 @@ class ChatServer:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             serves = self._serves()
-            # Whoever answers may be another, who has taken the port.
+            # Another process may have taken the port and answer instead.
             if self.process.poll() is not None:
                 break
             if serves:

@@ -24,15 +24,15 @@ class Tables:
         self._connection = connection
 
     def digest(self) -> dict[str, str]:
-        """The digest of each table that holds what people have made."""
+        """The digest of each table with members' data."""
         return {row["name"]: row["digest"] for row in self._runner.run(self._connection.fetch(_DIGEST))}
 
     def row(self, statement: str, *arguments: object) -> asyncpg.Record:
-        """The one row that a statement returns."""
+        """The only row that a statement returns."""
         return self._runner.run(self._connection.fetchrow(statement, *arguments))
 
     def value(self, statement: str, *arguments: object) -> int:
-        """What a statement returns in its first column."""
+        """The first column of the row that a statement returns."""
         return self._runner.run(self._connection.fetchval(statement, *arguments))
 
     def execute(self, statement: str) -> None:
