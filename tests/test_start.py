@@ -301,7 +301,7 @@ def test_the_procfile_runs_unchanged_with_two_processes(database_url: str, redis
 
 
 def is_server(process: psutil.Process, port: int) -> bool:
-    """Whether a process serves: a worker of uvicorn's is started by multiprocessing."""
+    """Return whether a process serves: a worker of uvicorn's is started by multiprocessing."""
     return "spawn_main" in " ".join(process.cmdline())
 
 

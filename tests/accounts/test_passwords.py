@@ -56,7 +56,7 @@ def test_a_very_long_name_does_not_slow_the_password_check() -> None:
     assert took < 0.1
 
 
-def test_every_form_that_sets_a_password_refuses_obvious_ones(server: ChatServer) -> None:
+def test_every_form_that_sets_a_password_refuses_obvious_passwords(server: ChatServer) -> None:
     typed = {
         "code": SETUP_CODE,
         "installation_name": "Willow Street School",

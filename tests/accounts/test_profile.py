@@ -229,7 +229,7 @@ def test_every_way_into_a_room_applies_the_members_default_level(alice: Person) 
     assert levels(alice)[-1] == ("direct", "everything"), "each has chosen for themselves"
 
 
-def test_the_default_level_applies_to_all_rooms_but_hidden_ones(alice: Person) -> None:
+def test_the_default_level_applies_to_all_but_hidden_rooms(alice: Person) -> None:
     bob, quiet = sign_up(alice.server, "Bob Brown"), alice.create_room("Quiet")
     alice.open_direct(bob)
     alice.submit(f"/rooms/{quiet}/level", {"level": "hidden"})

@@ -36,7 +36,7 @@ def hears_that_the_session_has_ended(socket: ClientConnection) -> bool:
 
 
 def is_left_in_peace(socket: ClientConnection) -> bool:
-    """Whether the page stays connected for two seconds."""
+    """Return whether the page stays connected for two seconds."""
     with suppress(TimeoutError):
         while "signed out" not in str(socket.recv(timeout=2)):
             pass

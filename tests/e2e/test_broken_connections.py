@@ -26,7 +26,7 @@ def bodies(page: Page) -> list[str]:
 
 
 def is_cut_off(page: Page) -> bool:
-    """Whether a page that is offline says so; emulated offline leaves sockets alone that were opened before."""
+    """Return whether a page that is offline says so; emulated offline leaves sockets alone that were opened before."""
     page.evaluate("document.getElementById('live')._htmx.ws.connection.socket?.close()")
     page.wait_for_timeout(1000)
     return page.locator("#connection").is_visible()

@@ -61,7 +61,7 @@ async def seconds_until_read(author: Person, reader: LiveClient, words: str) -> 
     return taken[1:]
 
 
-async def test_a_message_posted_to_one_process_is_read_on_the_other(
+async def test_a_message_posted_to_a_process_is_read_on_another(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     one, two = (start_server(database_url, redis_server.url) for _ in range(2))
@@ -184,7 +184,7 @@ async def test_members_go_offline_when_their_process_dies(
         await hers.until(lambda: 'id="online"' in hers.frames[-1] and "Bob Brown" not in hers.frames[-1], within=25)
 
 
-async def test_a_socket_to_a_closed_room_is_refused_like_one_to_a_missing_room(alice: Person) -> None:
+async def test_sockets_to_closed_and_missing_rooms_are_refused_alike(alice: Person) -> None:
     bob = await asyncio.to_thread(sign_up, alice.server, "Bob Brown")
     secret = await asyncio.to_thread(alice.create_room, "Secret", "closed")
     answers = []

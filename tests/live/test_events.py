@@ -18,7 +18,7 @@ from tests.support.server import ChatServer
 
 @dataclass
 class House:
-    """A chat of two processes, Alice on the first one, who owns the lobby, and Bob, who is a member."""
+    """A chat of two processes with Alice, owner of the Lobby, on the first, and Bob, a member."""
 
     alice: Person
     bob: Person
@@ -27,7 +27,7 @@ class House:
 
 @dataclass
 class Act:
-    """What Alice does on the first process, whose page on the second shows it, and a part of the frame it gets."""
+    """Alice's act on the first process, the owner of the page on the second that shows it, and a part of its frame."""
 
     do: Callable[[House], object]
     shows: str
@@ -112,7 +112,7 @@ def test_every_event_shows_on_a_page_of_another_process(
 
 
 def shows(page: LiveClient, act: Act, seen: int) -> bool:
-    """Whether a frame since `seen` shows an act."""
+    """Return whether a frame since `seen` shows an act."""
     return any(act.shows in frame for frame in page.frames[seen:])
 
 

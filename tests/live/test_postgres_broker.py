@@ -28,7 +28,7 @@ async def test_foreign_notifications_neither_cause_resync_nor_stop_delivery(data
             await next_message(resync, 0.1)
 
 
-async def test_two_processes_of_one_server_need_no_redis(
+async def test_two_processes_of_a_server_need_no_redis(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     server = start_server(database_url, WEB_CONCURRENCY="2")

@@ -97,7 +97,7 @@ def changed(room: LiveRoom, html: str) -> RoomChanges:
     return RoomChanges((MessageChange(MessageId(revision), revision, revision, html),), revision)
 
 
-async def test_a_room_caches_few_long_changes_and_many_short_ones() -> None:
+async def test_a_room_caches_few_long_changes_or_many_short_changes() -> None:
     room = LiveRoom(RoomId(1))
     for _ in range(64):
         room.advance(changed(room, "short"))

@@ -32,7 +32,7 @@ def test_other_members_cannot_change_a_message(alice: Person, bob: Person) -> No
     assert alice.reads(1) == ["mine"]
 
 
-def test_an_author_who_left_the_room_cannot_change_their_messages(alice: Person, bob: Person) -> None:
+def test_a_former_member_cannot_change_their_messages(alice: Person, bob: Person) -> None:
     bob.post(1, "before I go")
     bob.submit("/rooms/1/leave")
     assert bob.edit(1, "rewritten").status_code == 404

@@ -123,7 +123,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "POST /status": {"emoji": "👍", "text": "busy", "until": "today"},
 }
 
-# Query strings, for pages that do little without one.
+# Query strings, for pages that do little without.
 QUERIES = {
     "GET /sign-in": "next=/rooms/1",
     "GET /search": "q=hello&order=newest&page=1",

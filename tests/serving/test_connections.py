@@ -22,7 +22,7 @@ PROXY = "10.0.0.1"
 
 
 class Crowd:
-    """Connections from chosen addresses, and those that were closed."""
+    """Connections from chosen addresses, and the list of closed connections."""
 
     def __init__(self, most: int = 1_000, most_per_address: int = 10) -> None:
         self.connections = Connections(most, most_per_address, TrustedProxies(PROXY))
@@ -205,7 +205,7 @@ def narrow_server(start_server: Callable[..., ChatServer], database_url: str) ->
     return start_server(database_url, CONNECTIONS_PER_ADDRESS="10")
 
 
-def test_idle_connections_are_closed_for_new_ones_and_members_keep_theirs(narrow_server: ChatServer) -> None:
+def test_new_connections_replace_idle_connections_but_not_members(narrow_server: ChatServer) -> None:
     alice = first_run(narrow_server)
     with ExitStack() as stack:
         mine = stack.enter_context(dial(narrow_server))

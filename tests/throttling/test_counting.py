@@ -137,7 +137,7 @@ async def test_counters_that_have_ended_are_deleted_from_the_database(database_u
     await database.dispose()
 
 
-async def test_two_processes_share_one_budget(database_url: str) -> None:
+async def test_two_processes_share_a_budget(database_url: str) -> None:
     database = create_engine(database_url)
     first, second = (Throttling(PostgresCounters(database), 1) for _ in range(2))
     await first.check(THREE, {"person": "alice"})

@@ -85,7 +85,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
 
 
 def is_killed(changes: list[tuple[str, str, str]]) -> bool:
-    """Whether the torture test finds a violation in a copy of the chat with these changes."""
+    """Return whether the torture test finds a violation in a copy of the chat with these changes."""
     with tempfile.TemporaryDirectory(prefix="simplechat-mutant-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "var", "test-results", ".*_cache"))

@@ -91,7 +91,7 @@ class Nemesis:
                     await asyncio.sleep(0.05)
 
     async def _is_ready(self, client: httpx.AsyncClient, server: ChatServer) -> bool:
-        """Whether a server serves and is not just leaving."""
+        """Return whether a server serves and is not just leaving."""
         try:
             return (await client.get(f"{server.url}/readyz")).status_code == 200
         except httpx.TransportError:

@@ -147,7 +147,7 @@ def test_browsers_keep_static_files_for_ever_under_their_digest(alice: Person) -
     assert alice.client.get("/static/0123456789ab/nothing.js").headers["cache-control"] == "no-store"
 
 
-def test_style_sheets_and_vendored_scripts_come_in_one_response_each(alice: Person) -> None:
+def test_all_style_sheets_share_a_response_as_do_vendored_scripts(alice: Person) -> None:
     style = alice.client.get("/static/css/chat.css").text
     for sheet in (ROOT / "static/css").glob("*.css"):
         assert sheet.read_text() in style

@@ -132,6 +132,6 @@ def test_a_too_large_form_in_chunks_is_refused(alice: Person) -> None:
     assert answer.status_code == 413
 
 
-def test_two_content_types_for_one_form_are_refused(server: ChatServer) -> None:
+def test_a_form_with_two_content_types_is_refused(server: ChatServer) -> None:
     kinds = [("Origin", server.url), ("Content-Type", URLENCODED), ("Content-Type", "multipart/form-data; boundary=x")]
     assert httpx.post(f"{server.url}/sign-in", content=b"email=a", headers=kinds).status_code == 400
