@@ -14,6 +14,7 @@ from types import FrameType
 
 import asyncpg
 import uvicorn
+from starlette.applications import Starlette
 
 from chat import logs
 from chat.accounts.set_up import invitation_at_start
@@ -177,7 +178,7 @@ def _warn_about_address(public_url: str | None) -> None:
         )
 
 
-def application():  # type: ignore[no-untyped-def]
+def application() -> Starlette:
     """Create the application of a server process, with settings from the environment."""
     settings = Settings.from_environment(os.environ)
     logs.set_up(settings.log_format)

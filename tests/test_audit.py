@@ -50,7 +50,7 @@ def test_an_event_is_recorded_with_its_details_and_its_request(caplog: pytest.Lo
         request_context.reset(token)
     (line,) = caplog.records
     assert line.getMessage() == "member_removed"
-    assert line.fields == {"address": "203.0.113.9", "user_id": 7, "request_id": "r-1", "room_id": 3}  # type: ignore[attr-defined]
+    assert vars(line)["fields"] == {"address": "203.0.113.9", "user_id": 7, "request_id": "r-1", "room_id": 3}
 
 
 def events(server: ChatServer) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypedDict
 
 import httpx
 import pytest
@@ -158,7 +159,7 @@ async def test_open_pages_show_the_backup_after_a_restore(
         assert [f"kept {number}" for number in range(10)] == list(truth.values())[:10]
         assert not any(text.startswith("undone") for text in truth.values())
         for reader in readers:
-            await reader.until(lambda reader=reader: reader.view == newest(truth, len(reader.view)))
+            await reader.until(lambda: reader.view == newest(truth, len(reader.view)))
             assert len(reader.view) >= min(PAGE, len(truth)), "a page that is loaded anew begins with so many"
             assert not reader.doubled
     revisions = query(database_url, "SELECT revision FROM messages WHERE room_id = 1 ORDER BY revision")
@@ -213,11 +214,23 @@ def empty_zip(file: Path) -> None:
         pass
 
 
+class Table(TypedDict):
+    columns: list[str]
+    rows: int
+
+
+class Manifest(TypedDict):
+    """What a backup says of itself."""
+
+    revision: str
+    tables: dict[str, Table]
+
+
 @contextmanager
-def changed_manifest(file: Path) -> Iterator[dict[str, object]]:
+def changed_manifest(file: Path) -> Iterator[Manifest]:
     with zipfile.ZipFile(file) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(members["manifest.json"])
+    manifest: Manifest = json.loads(members["manifest.json"])
     yield manifest
     members["manifest.json"] = json.dumps(manifest).encode()
     with zipfile.ZipFile(file, "w") as archive:
@@ -232,12 +245,12 @@ def newer(file: Path) -> None:
 
 def with_a_row_missing(file: Path) -> None:
     with changed_manifest(file) as manifest:
-        manifest["tables"]["messages"]["rows"] += 1  # type: ignore[index]
+        manifest["tables"]["messages"]["rows"] += 1
 
 
 def hostile(file: Path) -> None:
     with changed_manifest(file) as manifest:
-        manifest["tables"]["users; DROP TABLE users"] = {"columns": [], "rows": 0}  # type: ignore[index]
+        manifest["tables"]["users; DROP TABLE users"] = {"columns": [], "rows": 0}
 
 
 @pytest.mark.parametrize(

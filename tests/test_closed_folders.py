@@ -58,10 +58,10 @@ def test_the_programs_may_be_below_a_folder_closed_to_the_account(
     package = embedded.BINARIES.parent.parent
     for folder in (package, package.with_name(f"{package.name}.libs")):
         shutil.copytree(folder, home / "venv" / folder.name, symlinks=True)
-    for folder, _, files in os.walk(home / "venv"):
-        os.chmod(folder, 0o700)  # as with a umask of 077
+    for place, _, files in os.walk(home / "venv"):
+        os.chmod(place, 0o700)  # as with a umask of 077
         for file in files:
-            path = Path(folder, file)
+            path = Path(place, file)
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o700)
     copies = Path(tempfile.mkdtemp(prefix="simplechat-copies-", dir="/tmp"))

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from chat.backup import backup
-from chat.backup.backup import BackupError
+from chat.backup.file import BackupError
 from tests.support.databases import admin_url, execute, fresh_database, query, run
 from tests.support.people import Person, first_run, sign_up
 from tests.support.server import ROOT, SECRET_KEY, ChatServer
-from tests.test_backup import everything
+from tests.test_backup import Manifest, everything
 
 MEGABYTE = 1024 * 1024
 FORGED = '<img src=x onerror="alert(1)"><a class="mention" href="/people/1">@Bob Brown</a>'
@@ -64,8 +64,9 @@ def made_of(parts: dict[str, bytes], file: Path) -> Path:
     return file
 
 
-def manifest_of(parts: dict[str, bytes]) -> dict[str, object]:
-    return json.loads(parts["manifest.json"])
+def manifest_of(parts: dict[str, bytes]) -> Manifest:
+    manifest: Manifest = json.loads(parts["manifest.json"])
+    return manifest
 
 
 def with_field(parts: dict[str, bytes], table: str, row_id: int, column: str, content: str) -> None:
@@ -199,12 +200,12 @@ def test_a_restore_writes_no_other_column(parts: dict[str, bytes], tmp_path: Pat
     assert f"users has no {column!r}" in refusal(made_of(parts, tmp_path / "forged"))
 
 
-def changed(**changes: object) -> Callable[[dict[str, object]], object]:
-    return lambda manifest: manifest | changes
+def changed(**changes: object) -> Callable[[Manifest], object]:
+    return lambda manifest: {**manifest, **changes}
 
 
-def users_said_to_be(said: object) -> Callable[[dict[str, object]], object]:
-    return lambda manifest: manifest | {"tables": {**manifest["tables"], "users": said}}
+def users_said_to_be(said: object) -> Callable[[Manifest], object]:
+    return lambda manifest: {**manifest, "tables": {**manifest["tables"], "users": said}}
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def users_said_to_be(said: object) -> Callable[[dict[str, object]], object]:
     ],
 )
 def test_a_manifest_with_another_structure_is_refused(
-    parts: dict[str, bytes], tmp_path: Path, change: Callable[[dict[str, object]], object]
+    parts: dict[str, bytes], tmp_path: Path, change: Callable[[Manifest], object]
 ) -> None:
     parts["manifest.json"] = json.dumps(change(manifest_of(parts))).encode()
     assert refusal(made_of(parts, tmp_path / "forged"))

@@ -31,6 +31,18 @@ def problems(text: str) -> list[str]:
     return [name for name, pattern in FORBIDDEN_IN_TEMPLATES.items() if re.search(pattern, text, re.IGNORECASE)]
 
 
+def test_an_ignored_type_error_has_a_reason() -> None:
+    code = [path for folder in ("chat", "tests", "benchmarks", "migrations") for path in (ROOT / folder).rglob("*.py")]
+    ignored = re.compile(r"# type: ignore(?!\[[a-z-]+\]  # \w)")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in code
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ignored.search(line) and "ignored = re" not in line
+    ]
+    assert not found
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_templates_follow_our_rules(template: Path) -> None:
     assert problems(template.read_text()) == []

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 
@@ -23,7 +23,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 def record(message: str, *arguments: object, error: Exception | None = None, **extra: object) -> logging.LogRecord:
     """A record as a logger makes it."""
     trace = (type(error), error, error.__traceback__) if error else None
-    made = logging.LogRecord("chat.test", logging.INFO, __file__, 1, message, arguments, trace)  # type: ignore[arg-type]
+    made = logging.LogRecord("chat.test", logging.INFO, __file__, 1, message, arguments, trace)
     made.__dict__.update(extra)
     return made
 
@@ -99,7 +99,15 @@ print(time.monotonic() - started, flush=True)
 """
 
 
-def run_logging(descriptor: int, lines: int, then: str = "", **options: object) -> "subprocess.Popen[str]":
+def run_logging(
+    descriptor: int,
+    lines: int,
+    then: str = "",
+    *,
+    stderr: int,
+    stdin: int | None = None,
+    pass_fds: Collection[int] = (),
+) -> "subprocess.Popen[str]":
     """A process that logs, and prints how many seconds it took."""
     script = LOGGING.format(descriptor=descriptor, lines=lines, then=then)
     return subprocess.Popen(
@@ -107,7 +115,9 @@ def run_logging(descriptor: int, lines: int, then: str = "", **options: object) 
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        **options,  # type: ignore[call-overload]
+        stderr=stderr,
+        stdin=stdin,
+        pass_fds=pass_fds,
     )
 
 

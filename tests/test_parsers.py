@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.requests import Request
 
 from chat.accounts.passwords import check_password
 from chat.accounts.person import Person as Named
@@ -29,6 +28,7 @@ from chat.models import users
 from chat.search.extract import extract
 from chat.search.folding import folded, spaced
 from chat.search.query import LONGEST, understood
+from chat.state import Request
 from chat.text import checked_name, paragraphs, single_line
 from chat.times import in_zone, is_zone
 from chat.web.cookies import access_token, zone

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets import Origin
 from websockets.exceptions import InvalidStatus
 
 from tests.support.ports import free_port
@@ -113,13 +114,16 @@ def test_public_url_alone_makes_the_chat_work_behind_a_router(
     bob = platform.browser()
     fields = {"name": "Bob", "email": "bob@example.org", "password": FIRST_RUN["password"], "invite": ""}
     assert bob.post("/sign-up", data=fields).status_code == 303
-    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in bob.cookies.items())}
+    sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in bob.cookies.items())}
     epoch = re.findall(r"epoch=([0-9a-f-]+)", bob.get("/rooms/1").text)[0]
-    with platform.router.connect(HOST, f"/rooms/1/live?after=0&epoch={epoch}", cookie, PUBLIC_URL) as page:
+    with platform.router.connect(HOST, f"/rooms/1/live?after=0&epoch={epoch}", sent, Origin(PUBLIC_URL)) as page:
         assert alice.post("/rooms/1/messages", data={"body": "hello Bob"}).status_code in (200, 303)
         while "hello Bob" not in str(page.recv(timeout=30)):
             pass
-    with pytest.raises(InvalidStatus), platform.router.connect(HOST, "/rooms/1/live", cookie, "https://evil.example"):
+    with (
+        pytest.raises(InvalidStatus),
+        platform.router.connect(HOST, "/rooms/1/live", sent, Origin("https://evil.example")),
+    ):
         pass
 
     assert alice.post("/admin/invite").status_code == 303
@@ -135,7 +139,7 @@ def test_without_public_url_a_refused_form_says_to_set_it(start_platform: Callab
     page = platform.browser().get("/first-run")
     assert page.status_code == 400
     assert f"PUBLIC_URL={PUBLIC_URL}" in page.text
-    with pytest.raises(InvalidStatus), platform.router.connect(HOST, "/live", {}, PUBLIC_URL):
+    with pytest.raises(InvalidStatus), platform.router.connect(HOST, "/live", {}, Origin(PUBLIC_URL)):
         pass
     for _ in range(3):
         platform.browser("other.example.org").get("/")
@@ -154,7 +158,7 @@ def test_a_refused_form_says_that_the_chat_sees_no_https(
     answer = alice.post("/first-run", data=FIRST_RUN)
     assert answer.status_code == 403
     assert f"must set PUBLIC_URL={PUBLIC_URL}" in answer.text
-    with pytest.raises(InvalidStatus), platform.router.connect(HOST, "/live", {}, PUBLIC_URL):
+    with pytest.raises(InvalidStatus), platform.router.connect(HOST, "/live", {}, Origin(PUBLIC_URL)):
         pass
     refusals = platform.refusals()
     assert len(refusals) == 1
@@ -189,8 +193,10 @@ def test_the_router_sets_the_clients_address_and_a_forgery_is_ignored(
     assert "203.0.113.99" not in platform.log
 
 
-def test_the_servers_own_address_redirects_visitors_to_the_public_url(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
-    server: ChatServer = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
+def test_the_servers_own_address_redirects_visitors_to_the_public_url(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
 
     def get(path: str, local: str = "127.0.0.2", **headers: str) -> httpx.Response:
         with httpx.Client(transport=httpx.HTTPTransport(local_address=local), base_url=server.url) as client:
@@ -216,8 +222,10 @@ def test_the_servers_own_address_redirects_visitors_to_the_public_url(start_serv
     assert get("/first-run", Host=f"{HOST}:443").status_code != 307
 
 
-def test_a_form_sent_from_another_address_is_told_the_public_url(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
-    server: ChatServer = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
+def test_a_form_sent_from_another_address_is_told_the_public_url(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url, PUBLIC_URL=PUBLIC_URL)
     own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
     answer = httpx.post(f"{server.url}/first-run", data=FIRST_RUN, headers=own)
     assert answer.status_code == 403

@@ -40,8 +40,10 @@ def start_pooler(database_url: str) -> Iterator[Callable[..., PgBouncer]]:
         pytest.skip("pgbouncer is not installed")
     poolers: list[PgBouncer] = []
 
-    def start(url: str = database_url, **options: object) -> PgBouncer:
-        poolers.append(PgBouncer(url, **options))  # type: ignore[arg-type]
+    def start(
+        url: str = database_url, *, mode: str = "transaction", size: int = 4, round_robin: bool = False
+    ) -> PgBouncer:
+        poolers.append(PgBouncer(url, mode=mode, size=size, round_robin=round_robin))
         return poolers[-1]
 
     yield start

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import anyio
 import httpx
 import psutil
 import pytest
@@ -94,8 +96,9 @@ class ServerHere(ChatServer):
 
         def break_wait() -> None:
             (task,) = [task for task in asyncio.all_tasks(self.loop) if task.get_name() == name]
-            waiter = task._fut_waiter  # type: ignore[attr-defined]
-            if waiter is None or waiter.done() or isinstance(waiter, asyncio.Task | asyncio.tasks._GatheringFuture):  # type: ignore[attr-defined]
+            waiter = task._fut_waiter  # type: ignore[attr-defined]  # not public
+            gathering = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]  # not public
+            if waiter is None or waiter.done() or isinstance(waiter, asyncio.Task | gathering):
                 asyncio.get_running_loop().call_later(0.01, break_wait)
             else:
                 waiter.set_exception(RuntimeError(f"a test broke {name}"))
@@ -188,13 +191,13 @@ async def test_the_pause_before_a_restart_grows_until_a_task_runs_long_enough(mo
     monkeypatch.setattr(supervision, "LONGEST_PAUSE", 0.04)
     pauses: list[float] = []
     sleep = asyncio.sleep
-    monkeypatch.setattr(supervision.random, "uniform", lambda _least, _most: 1.0)
+    monkeypatch.setattr(random, "uniform", lambda _least, _most: 1.0)
 
     async def note(seconds: float) -> None:
         pauses.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr(supervision.anyio, "sleep", note)
+    monkeypatch.setattr(anyio, "sleep", note)
     failures, runs = Failures(), 0
 
     async def work() -> None:

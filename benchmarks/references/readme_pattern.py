@@ -31,8 +31,8 @@ async def follow(websocket: WebSocket) -> None:
 
         async def send() -> None:
             async with broadcast.subscribe(channel="room") as subscriber:
-                async for event in subscriber:
-                    await websocket.send_text(event.message)
+                async for event in subscriber:  # type: ignore[union-attr]  # as it stands in the README
+                    await websocket.send_text(event.message)  # type: ignore[union-attr]  # the same
 
         tasks.start_soon(send)
         async for _ in websocket.iter_text():

@@ -80,6 +80,6 @@ def _pgbench(chat: Chat) -> float:
     """Transactions a second."""
     script = chat.postgres.folder / "insert.sql"
     script.write_text("INSERT INTO bench (room, body) VALUES (1, 'A message of some forty characters, say');\n")
-    command = [BINARIES / "pgbench", "-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", "3", "-f", script]
+    command = [str(BINARIES / "pgbench"), "-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", "3", "-f", str(script)]
     done = subprocess.run([*command, chat.postgres.url], capture_output=True, text=True, check=True)
     return float(re.findall(r"tps = ([\d.]+)", done.stdout)[0])

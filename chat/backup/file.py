@@ -89,7 +89,7 @@ class BackupFile:
         found = 0
         try:
             with self._archive.open(table) as part:
-                reader = io.BufferedReader(part, 64 * 1024)  # type: ignore[type-var]
+                reader = io.BufferedReader(part, 64 * 1024)  # type: ignore[type-var]  # a ZipExtFile reads enough
                 while line := reader.readline(LONGEST_LINE):
                     if not line.endswith(b"\n"):
                         raise ValueError(f"a line of {table} is too long or broken off")

@@ -52,7 +52,9 @@ class BoundedProtocol(HttpToolsProtocol):
     closing_since: float | None = None
     refused_since: float | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(  # type: ignore[override]  # as the class above it does
+        self, transport: asyncio.Transport
+    ) -> None:
         super().connection_made(transport)
         self.all: Connections = self.app_state["connections"]
         self.place = self.all.open(self.client[0] if self.client else "", self.make_way)

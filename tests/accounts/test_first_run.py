@@ -47,7 +47,7 @@ def behind_plain_nginx(server: ChatServer) -> Iterator[str]:
 def link_in_log(server: ChatServer) -> str:
     """The set-up link that a server has logged, as a path."""
     server.until_logged("/first-run?code=")
-    return re.findall(r"(/first-run\?code=[a-z2-7]{26})\b", server.log)[-1]
+    return str(re.findall(r"(/first-run\?code=[a-z2-7]{26})\b", server.log)[-1])
 
 
 def test_the_set_up_code_sets_the_chat_up_once(server: ChatServer) -> None:

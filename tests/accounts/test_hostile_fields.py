@@ -72,7 +72,7 @@ def test_an_address_too_long_to_store_is_refused(alice: Person) -> None:
 
 def test_a_hostile_current_url_header_does_not_break_the_sidebar(alice: Person) -> None:
     for address in ["http://[", "//[::1", "http://[::1]evil/", "http://]", "\\", "\xff", "http://a:x/"]:
-        answer = alice.client.get("/sidebar", headers={"HX-Current-URL": address.encode("latin-1")})
+        answer = alice.client.get("/sidebar", headers={b"HX-Current-URL": address.encode("latin-1")})
         assert answer.status_code == 200
         assert "Lobby" in answer.text
 
@@ -89,7 +89,7 @@ def test_a_malformed_cookie_signs_no_visitor_in(alice: Person) -> None:
     for cookie in ['"\\000"', "x" * 9000, "a.b.c", "\xff", "W10.e30.aa", "eyJhbGciOiJub25lIn0.e30."]:
         for name in ("simplechat-access", "simplechat-refresh"):
             with httpx.Client(base_url=alice.server.url) as client:
-                answer = client.get("/profile", headers={"Cookie": f"{name}={cookie}".encode("latin-1")})
+                answer = client.get("/profile", headers={b"Cookie": f"{name}={cookie}".encode("latin-1")})
             assert answer.headers["location"] == "/sign-in?next=%2Fprofile"
 
 

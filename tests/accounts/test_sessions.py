@@ -24,7 +24,7 @@ def socket_of(person: Person, **cookies: str) -> ClientConnection:
     chosen = cookies or dict(person.client.cookies)
     header = "; ".join(f"{name.replace('_', '-')}={value}" for name, value in chosen.items())
     address = person.server.url.replace("http", "ws") + "/live"
-    return connect(address, origin=person.server.url, additional_headers={"Cookie": header})  # type: ignore[arg-type]
+    return connect(address, origin=person.server.origin, additional_headers={"Cookie": header})
 
 
 def hears_that_the_session_has_ended(socket: ClientConnection) -> bool:

@@ -41,7 +41,7 @@ async def _open(person: Person, epoch: str, after: int) -> ClientConnection:
     cookies = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
     socket = await connect(
         f"{person.server.url.replace('http', 'ws', 1)}/rooms/1/live?after={after}&epoch={epoch}",
-        origin=person.server.url,
+        origin=person.server.origin,
         additional_headers={"Cookie": cookies},
         compression=None,
         max_size=None,

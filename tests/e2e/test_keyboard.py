@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
-from tests.support.browsers import PHONE, Windows
+from tests.support.browsers import DESKTOP, PHONE, Windows
 from tests.support.people import PASSWORD, Person
 
 # Arrow keys choose among radio buttons of a name; `<dialog>`s are closed.
@@ -44,13 +44,15 @@ def press(page: Page, control: Locator) -> None:
     raise AssertionError("It is not reached")
 
 
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
-def test_tab_reaches_every_visible_control(alice: Person, bob: Person, windows: Windows, viewport: object) -> None:
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_tab_reaches_every_visible_control(
+    alice: Person, bob: Person, windows: Windows, viewport: ViewportSize
+) -> None:
     for text in ("hello", "what about you, @Bob Brown?"):
         alice.post(1, text)
     bob.submit("/messages/1/reactions", {"emoji": "🎉"})
     alice.submit("/messages/1/pin", {"pinned": "yes"})
-    page = windows.open_as(alice, "/rooms/1", **({"viewport": viewport} if viewport else {}))
+    page = windows.open_as(alice, "/rooms/1", viewport=viewport)
     for path in PAGES.split():
         answer = page.goto(alice.server.url + path)
         assert answer, path

@@ -10,7 +10,15 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import DESKTOP, PHONE, TABLET, Windows, accessibility_violations, wait_until_live
+from tests.support.browsers import (
+    DESKTOP,
+    PHONE,
+    TABLET,
+    ColorScheme,
+    Windows,
+    accessibility_violations,
+    wait_until_live,
+)
 from tests.support.people import Person, first_run, sign_up
 from tests.support.server import SETUP_CODE, ChatServer
 
@@ -105,7 +113,7 @@ def check(page: Page, name: str, theme: str) -> list[str]:
     """Look at a page at three widths; returns the objections of axe and of a ruler."""
     problems = []
     for width, viewport in (("desktop", DESKTOP), ("tablet", TABLET), ("phone", PHONE)):
-        page.set_viewport_size(viewport)  # type: ignore[arg-type]
+        page.set_viewport_size(viewport)
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if overflow > 0:
             problems.append(f"{name} {width}: {overflow} px too wide")
@@ -117,7 +125,9 @@ def check(page: Page, name: str, theme: str) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, windows: Windows, theme: str) -> None:
+def test_pages_before_signing_in_are_accessible_and_fit(
+    server: ChatServer, windows: Windows, theme: ColorScheme
+) -> None:
     page = windows.open(color_scheme=theme, expected=("403", "404", "422"))
     page.goto(server.url)
     problems = check(page, "not-set-up", theme)
@@ -142,7 +152,9 @@ def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, wind
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], windows: Windows, theme: str) -> None:
+def test_pages_after_signing_in_are_accessible_and_fit(
+    school: list[Person], windows: Windows, theme: ColorScheme
+) -> None:
     alice = school[0]
     windows.open_as(school[1], "/rooms/1")
     page = windows.open_as(alice, color_scheme=theme, expected=("404", "422"))

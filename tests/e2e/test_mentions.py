@@ -1,7 +1,9 @@
 """Mentions and notifications: names in messages, the page of mentions, notification levels."""
 
 import re
+from collections.abc import Callable
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -136,7 +138,8 @@ def test_editing_a_message_to_a_large_room_mentions_every_member(alice: Person, 
 
 def test_removing_a_mention_removes_its_badge(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/profile")
-    for position, take_back in enumerate((lambda: alice.edit(1, "nobody"), lambda: alice.delete(2)), start=1):
+    ways: list[Callable[[], httpx.Response]] = [lambda: alice.edit(1, "nobody"), lambda: alice.delete(2)]
+    for position, take_back in enumerate(ways, start=1):
         alice.post(1, "what about you, @Bob Brown?")
         expect(page.locator("#mentions .badge")).to_have_text("1 new")
         take_back()

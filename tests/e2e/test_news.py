@@ -47,8 +47,9 @@ def test_a_theme_shows_on_other_open_pages(alice: Person, windows: Windows) -> N
 def test_a_time_zone_and_a_clock_show_on_other_open_pages(alice: Person, windows: Windows) -> None:
     alice.post(1, "hello")
     alice.submit("/admin/invite", {"days": "7", "uses": "25"})
-    options = {"locale": "en-US", "timezone_id": "UTC"}
-    room, links = (windows.open_as(alice, path, **options) for path in ("/rooms/1", "/admin/invites"))
+    room, links = (
+        windows.open_as(alice, path, locale="en-US", timezone_id="UTC") for path in ("/rooms/1", "/admin/invites")
+    )
     times = [room.locator(".message time"), links.locator("main time").first]
     moments = [datetime.fromisoformat(time.get_attribute("datetime") or "") for time in times]
     alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "24"})

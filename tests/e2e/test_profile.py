@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import ColorScheme, Windows
 from tests.support.databases import query
 from tests.support.people import Person, sign_up
 
@@ -36,7 +36,7 @@ def colours(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(("chosen", "other"), [("dark", "light"), ("light", "dark")])
 def test_the_chosen_theme_looks_like_the_systems_theme(
-    alice: Person, windows: Windows, chosen: str, other: str
+    alice: Person, windows: Windows, chosen: ColorScheme, other: ColorScheme
 ) -> None:
     alice.post(1, "```python\nfor each in 'abc': pass\n```")
     expected = colours(windows.open_as(alice, "/rooms/1", color_scheme=chosen))
@@ -72,7 +72,7 @@ CONTRASTS = """() => {
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_initials_are_readable_in_each_of_twelve_colours(alice: Person, windows: Windows, theme: str) -> None:
+def test_initials_are_readable_in_each_of_twelve_colours(alice: Person, windows: Windows, theme: ColorScheme) -> None:
     page = windows.open_as(alice, "/profile", color_scheme=theme)
     found = page.evaluate(CONTRASTS)
     assert len({colour for _, colour in found}) == 12

@@ -3,11 +3,21 @@
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browsers import LOST_SERVER, Windows, choose, send, wait_until
 from tests.support.databases import query
 from tests.support.people import Person
+
+
+def after(page: Page, milliseconds: int) -> Callable[[Route], None]:
+    """Let a request through after a while."""
+
+    def wait(route: Route) -> None:
+        page.wait_for_timeout(milliseconds)
+        route.continue_()
+
+    return wait
 
 
 def hold_back(page: Page, url: str, fails: bool = False) -> list[Callable[[], None]]:
@@ -24,7 +34,7 @@ def release(page: Page, held: list[Callable[[], None]]) -> None:
 
 def test_text_typed_during_a_send_stays_in_the_box(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
-    page.route("**/messages", lambda route: (page.wait_for_timeout(400), route.continue_()))
+    page.route("**/messages", after(page, 400))
     page.fill("#body", "first")
     page.keyboard.press("Enter")
     page.locator("#body").press_sequentially(" and then")
@@ -34,7 +44,7 @@ def test_text_typed_during_a_send_stays_in_the_box(alice: Person, windows: Windo
 
 def test_messages_sent_during_a_send_are_queued_in_order(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
-    page.route("**/messages", lambda route: (page.wait_for_timeout(1000), route.continue_()))
+    page.route("**/messages", after(page, 1000))
     box = page.locator("#body")
     box.press_sequentially("first")
     page.keyboard.press("Enter")

@@ -77,10 +77,10 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
         rows = query(database_url, "SELECT id, body, edited_at, deleted_at FROM messages ORDER BY id")
         stored = {row["id"]: row["body"] for row in rows}
         for reader in readers:
-            await reader.until(lambda reader=reader: sorted(reader.view) == list(stored))
+            await reader.until(lambda: sorted(reader.view) == list(stored))
         for reader in readers:
             # An edit or a deletion may still be on its way to some of them.
-            await reader.until(lambda reader=reader: reader.view == readers[0].view)
+            await reader.until(lambda: reader.view == readers[0].view)
             assert not reader.doubled
         away = [reader.longest_away for reader in readers if reader.connections > 1]
         assert away, "somebody was sent away"
@@ -98,18 +98,19 @@ async def test_idle_connections_outlive_the_proxys_timeout(
 ) -> None:
     alice = first_run(servers[0])
     async with AsyncExitStack() as stack:
-        readers = []
+        readers, rooms = [], []
         for kind in KINDS:
             address = start_balancer(kind).url
             room = await asyncio.to_thread(alice.create_room, f"Idle behind {kind}")
+            rooms.append(room)
             readers.append(await stack.enter_async_context(LiveClient(alice, room, urls=[address])))
         await asyncio.sleep(5)
         heard = [len(reader.frames) for reader in readers]
         await asyncio.sleep(IDLE_SECONDS)
         assert [len(reader.frames) for reader in readers] == heard, "it was silent"
         assert [reader.connections for reader in readers] == [1, 1]
-        for reader in readers:
-            await asyncio.to_thread(alice.post, reader.room_id, "still here")
+        for reader, room in zip(readers, rooms, strict=True):
+            await asyncio.to_thread(alice.post, room, "still here")
             await reader.until_shows("still here")
         assert [reader.connections for reader in readers] == [1, 1]
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -15,6 +15,7 @@ from broadcaster._base import Subscriber
 from chat.live.brokers.broker import RESYNC, Broker, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import BATCH
+from chat.live.brokers.remote import RemoteBackend
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -73,12 +74,18 @@ async def next_message(subscriber: Subscriber, seconds: float = 10.0) -> str:
         return str((await subscriber.get()).message)
 
 
+def remote(broker: Broker) -> RemoteBackend[Any]:
+    assert isinstance(broker.backend, RemoteBackend)
+    return broker.backend
+
+
 def without_waiting(coroutine: Coroutine[object, None, Outcome]) -> Outcome:
     """Return the result of a coroutine that must not wait."""
     try:
         coroutine.send(None)
     except StopIteration as end:
-        return end.value
+        outcome: Outcome = end.value
+        return outcome
     pytest.fail("it waits for something")
 
 
@@ -288,7 +295,7 @@ class TestServerAway:
         async with connected(machine.url) as broker, broker.subscribe(RESYNC) as resync:
             async with broker.subscribe("attic"):
                 machine.kill()
-                await until(lambda: broker.backend._receiving.is_away)
+                await until(lambda: remote(broker)._receiving.is_away)
             started = time.monotonic()
             async with broker.subscribe("lobby") as lobby:
                 assert time.monotonic() - started < 10, "it would have waited a minute for a confirmation"
@@ -310,7 +317,7 @@ class TestServerAway:
             machine.start()
             broker = create_broadcast(machine.url)
             await broker.connect()
-            await until(lambda broker=broker: broker.backend.is_connected)
+            await until(lambda: broker.backend.is_connected)
             machine.kill()
             leaving = asyncio.create_task(broker.disconnect())
             await asyncio.wait([leaving], timeout=15)
@@ -441,7 +448,7 @@ async def test_silently_dead_connections_are_noticed_and_replaced(
         proxy.fall_silent()
         proxy.blackhole = True
         # Both brokers, within the bounds that matter here; the rest of the test is about delivery.
-        await until(lambda: broker.backend._receiving.is_away and broker.backend._sending.is_away, 20)
+        await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 20)
         be_patient(monkeypatch)
         proxy.blackhole = False
         assert await next_message(resync) == "connected"

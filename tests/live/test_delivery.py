@@ -34,7 +34,7 @@ async def test_twenty_readers_on_two_processes_get_a_thousand_messages_in_order(
 
         await asyncio.gather(*(asyncio.to_thread(write, author, number) for number, author in enumerate(authors)))
         for reader in readers:
-            await reader.until(lambda reader=reader: len(reader.view) == 1000, within=20)
+            await reader.until(lambda: len(reader.view) == 1000, within=20)
         expected = readers[0].texts()
         for reader in readers:
             assert reader.texts() == expected
@@ -108,9 +108,9 @@ async def test_a_reader_of_another_epoch_or_too_far_behind_is_told_to_reload(ali
         client = LiveClient(alice, 1)
         await client.load()
         client.after, client.epoch = after, epoch or client.epoch
-        client.load = _already_loaded  # type: ignore[method-assign]
+        client.load = _already_loaded  # type: ignore[method-assign]  # this page stays as it is
         async with client:
-            await client.until(lambda client=client: any("/reload" in frame for frame in client.frames))
+            await client.until(lambda: any("/reload" in frame for frame in client.frames))
 
 
 async def _already_loaded() -> None:
@@ -190,9 +190,9 @@ async def test_sockets_to_closed_and_missing_rooms_are_refused_alike(alice: Pers
     answers = []
     for room_id in (secret, 4711):
         client = LiveClient(bob, room_id)
-        client.load = _already_loaded  # type: ignore[method-assign]
+        client.load = _already_loaded  # type: ignore[method-assign]  # this page stays as it is
         async with client:
-            await client.until(lambda client=client: client.closed_with is not None)
+            await client.until(lambda: client.closed_with is not None)
             answers.append((client.closed_with, client.frames))
     assert answers[0] == answers[1]
     assert answers[0][0] == 4404

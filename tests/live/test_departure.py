@@ -86,7 +86,7 @@ async def test_a_process_shutting_down_serves_pages_but_no_new_sockets(alice: Pe
         with pytest.raises(InvalidStatus, match="503"):
             async with connect(
                 f"{alice.server.url.replace('http', 'ws')}/live",
-                origin=alice.server.url,
+                origin=alice.server.origin,
                 additional_headers={"Cookie": cookie},
             ):
                 pass
@@ -114,7 +114,9 @@ async def test_a_stalled_reader_does_not_block_a_shutdown(alice: Person) -> None
     await client.load()
     address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={client.after}&epoch={client.epoch}"
     cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
-    async with connect(address, origin=alice.server.url, additional_headers={"Cookie": cookie}, max_queue=1) as socket:
+    async with connect(
+        address, origin=alice.server.origin, additional_headers={"Cookie": cookie}, max_queue=1
+    ) as socket:
         socket.transport.pause_reading()
         started = time.monotonic()
         assert await asyncio.to_thread(alice.server.stop) == 0

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 
+from chat.ids import RoomId, UserId
 from chat.live import events
 from chat.live.bus import decode, encode
 from tests.support.databases import run
@@ -14,6 +15,8 @@ from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
+
+ADA, BEN = UserId(1), UserId(2)
 
 
 @dataclass
@@ -104,7 +107,7 @@ def test_every_event_shows_on_a_page_of_another_process(
                 seen = len(page.frames)
                 await asyncio.to_thread(act.do, house)
                 try:
-                    await page.until(lambda page=page, act=act, seen=seen: shows(page, act, seen), 20)
+                    await page.until(lambda: shows(page, act, seen), 20)
                 except TimeoutError:
                     pytest.fail(f"{kind.__name__} does not show in {page.frames[seen:]}")
 
@@ -117,9 +120,9 @@ def shows(page: LiveClient, act: Act, seen: int) -> bool:
 
 
 def test_an_event_is_the_same_after_its_way_through_the_broker() -> None:
-    event = events.MembersChanged(1, "<p>2 members</p>", members=(1, 2), arrived=(2,))
+    event = events.MembersChanged(RoomId(1), "<p>2 members</p>", members=(ADA, BEN), arrived=(BEN,))
     assert decode(encode(event, "a process")) == ("a process", event)
-    presence = events.PresenceChanged("a process", (1, 2), ((1, 12.5),), leaves=True)
+    presence = events.PresenceChanged("a process", (ADA, BEN), ((ADA, 12.5),), leaves=True)
     assert decode(encode(presence, "a process")) == ("a process", presence)
 
 

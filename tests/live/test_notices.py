@@ -6,6 +6,7 @@ import re
 import pytest
 
 from chat.ids import RoomId, SessionId, UserId
+from chat.live.backlog import FrameQueue
 from chat.live.wire import Reader
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
@@ -23,7 +24,7 @@ async def test_a_new_connection_replays_recent_notices(alice: Person, bob: Perso
     await asyncio.to_thread(happens)
     async with LiveClient(bob, 1) as his, LiveClient(carol, 1) as hers, LiveClient(bob, None) as elsewhere:
         for page, kinds in ((his, "mention sidebar news"), (hers, "news"), (elsewhere, "mention sidebar")):
-            await page.until(lambda page=page, kinds=kinds: heard(page) >= set(kinds.split()))
+            await page.until(lambda: heard(page) >= set(kinds.split()))
         await asyncio.sleep(0.3)
         assert "mention" not in heard(hers)
         assert "news" not in heard(elsewhere)
@@ -35,7 +36,7 @@ def heard(page: LiveClient) -> set[str]:
 
 def test_a_member_removed_before_their_page_connects_is_sent_away() -> None:
     closed: list[bool] = []
-    queue: asyncio.Queue[bytes] = asyncio.Queue()
+    queue = FrameQueue(10)
     reader = Reader(SessionId(1), UserId(1), RoomId(1))
     reader.dismiss(4403, "no longer in this room")
     reader.attach_queue(queue, close=lambda: closed.append(True))

@@ -1,7 +1,7 @@
 """The revision rule: readers converge in 10,000 schedules of lost, doubled and reordered hints."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.live.events import MessagesChanged
 from chat.live.hub import Hub
 from chat.live.revision import Verdict, judge
-from chat.live.source import Heads, MessageChange, RoomChanges
+from chat.live.source import Heads, MessageChange, RoomChanges, RoomCount, Seat
 from chat.live.wire import Reader
 from tests.support.frames import changes_in
 
@@ -26,11 +26,11 @@ EPOCH = UUID(int=1)
 class Page:
     """A reader that keeps what a page would show, and insists that nothing new is shown twice."""
 
-    def __init__(self, after: int = 0, shown: dict[int, int] | None = None) -> None:
+    def __init__(self, after: int = 0, shown: Mapping[int, int] | Mapping[MessageId, int] | None = None) -> None:
         self.reader = Reader(SessionId(1), UserId(1), ROOM)
         self.reader.send = self.take
         self.cursor = after
-        self.shown = dict(shown or {})
+        self.shown: dict[int, int] = dict((shown or {}).items())
         self.reloads = 0
 
     def take(self, frame: bytes) -> None:
@@ -90,11 +90,20 @@ class FakeHistory:
         await anyio.lowlevel.checkpoint()
         return RoomChanges(tuple(found), reached) if len(found) <= limit else None
 
-    async def heads(self, room_ids: object) -> Heads:
+    async def heads(self, room_ids: Collection[RoomId]) -> Heads:
         return Heads(str(EPOCH), {ROOM: Revision(self.revision)})
 
-    async def expelled(self, seats: object) -> set:
+    async def expelled(self, seats: object) -> set[Seat]:
         return set()
+
+    async def statuses(self) -> dict[UserId, str]:
+        return {}
+
+    async def counts_above(self, counts: object) -> dict[RoomId, int]:
+        return {}
+
+    async def rooms_of(self, user_ids: object) -> dict[UserId, list[RoomCount]]:
+        return {}
 
     async def online_lists(self, room_ids: object, online: object) -> dict[RoomId, str]:
         return {}

@@ -68,7 +68,7 @@ def test_an_edit_without_changes_takes_no_revision(alice: Person) -> None:
 def test_simultaneous_changes_leave_no_gap_in_the_revisions(alice: Person) -> None:
     alice.post(1, "hello")
     with ThreadPoolExecutor(8) as pool:
-        work = [lambda n=n: alice.edit(1, f"edit {n}") for n in range(10)] + [lambda: alice.delete(1)] * 4
+        work = [lambda: alice.edit(1, f"edit {n}") for n in range(10)] + [lambda: alice.delete(1)] * 4
         codes = [future.result().status_code for future in [pool.submit(job) for job in work]]
     assert codes.count(200) >= 1
     assert set(codes) <= {200, 404}
@@ -89,5 +89,5 @@ async def test_edits_and_deletions_reach_connected_and_returning_readers(alice: 
         await asyncio.to_thread(alice.edit, 4, "message three")
         expected = ["edited (edited)", "This message was deleted.", "message 2", "message three (edited)"]
         for reader in (here, away):
-            await reader.until(lambda reader=reader: reader.texts() == expected)
+            await reader.until(lambda: reader.texts() == expected)
         assert away.connections == 2

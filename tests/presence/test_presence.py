@@ -12,6 +12,7 @@ import pytest
 
 from chat.accounts.status import valid_status
 from chat.errors import InvalidInput
+from chat.ids import UserId
 from chat.live import presence
 from chat.live.brokers.broker import create_broadcast
 from chat.live.bus import Bus
@@ -23,6 +24,8 @@ from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+
+ADA = UserId(7)
 
 
 def states(person: Person) -> dict[str, str]:
@@ -69,15 +72,15 @@ async def test_a_member_becomes_idle_and_active_again(monkeypatch: pytest.Monkey
     changes: list[str] = []
     async with create_broadcast("memory://") as broadcast:
         bus = Bus(broadcast, "here", lambda _: None)
-        here = presence.Presence(bus, "here", lambda: changes.append(here.state_of(7)))
+        here = presence.Presence(bus, "here", lambda: changes.append(here.state_of(ADA)))
         task = asyncio.create_task(here.run())
-        assert here.state_of(7) == "offline"
-        here.arrive(7, is_active=True)
-        assert here.state_of(7) == "online"
-        await until(lambda: here.state_of(7) == "idle" and changes[-1:] == ["idle"])
+        assert here.state_of(ADA) == "offline"
+        here.arrive(ADA, is_active=True)
+        assert here.state_of(ADA) == "online"
+        await until(lambda: here.state_of(ADA) == "idle" and changes[-1:] == ["idle"])
         monkeypatch.setattr(presence, "IDLE_SECONDS", 300)
-        here.touch(7)
-        await until(lambda: (here.state_of(7), here.idle(), changes[-1]) == ("online", set(), "online"))
+        here.touch(ADA)
+        await until(lambda: (here.state_of(ADA), here.idle(), changes[-1]) == ("online", set(), "online"))
         task.cancel()
 
 

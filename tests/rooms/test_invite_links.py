@@ -22,7 +22,7 @@ def link(person: Person, room_id: int, days: str = "7", uses: str = "25") -> str
     made = person.submit(f"/rooms/{room_id}/invite", {"days": days, "uses": uses})
     assert made.status_code == 303, made.text
     page = person.get(f"/rooms/{room_id}/invite").text
-    return re.findall(rf'value="{person.server.url}(/join/[\w-]+)"', page)[0]
+    return str(re.findall(rf'value="{person.server.url}(/join/[\w-]+)"', page)[0])
 
 
 def sign_up_by(server: ChatServer, path: str, name: str) -> tuple[Person, int, str]:
@@ -151,7 +151,7 @@ def test_the_qr_code_is_an_image_that_the_csp_allows(bob: Person, board: int) ->
 def chat_link(alice: Person, **choice: str) -> str:
     """A new link to the chat itself, as a path."""
     assert alice.submit("/admin/invite", choice).status_code == 303
-    return re.findall(rf'value="{alice.server.url}(/invite/[\w-]+)"', alice.get("/admin").text)[0]
+    return str(re.findall(rf'value="{alice.server.url}(/invite/[\w-]+)"', alice.get("/admin").text)[0])
 
 
 def test_a_rooms_link_signs_no_newcomer_up_by_default(alice: Person, bob: Person, carol: Person, board: int) -> None:

@@ -1,6 +1,7 @@
 """A room's settings, and their effect on its members."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -145,10 +146,11 @@ def test_leaving_and_rejoining_does_not_reset_slow_mode(
 ) -> None:
     assert change(bob, kitchen, slow_seconds="60") == 303
     assert carol.post(kitchen, "one").status_code == 200
-    for come in (
+    ways: list[Callable[[], Response]] = [
         lambda: carol.join(kitchen),
         lambda: bob.submit(f"/rooms/{kitchen}/members", {"person": carol.id}),
-    ):
+    ]
+    for come in ways:
         carol.submit(f"/rooms/{kitchen}/leave")
         assert come().status_code == 303
         assert seconds_to_wait(carol.post(kitchen, "two")) > 30

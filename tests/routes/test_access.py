@@ -181,7 +181,7 @@ def raw(here: World, request: bytes) -> httpx.Response:
                 break
             head += read
     lines = head.split(b"\r\n\r\n")[0].split(b"\r\n")
-    headers = [tuple(part.strip() for part in line.split(b":", 1)) for line in lines[1:]]
+    headers = [(name.strip(), value.strip()) for name, _, value in (line.partition(b":") for line in lines[1:])]
     return httpx.Response(int(lines[0].split()[1]), headers=headers)
 
 

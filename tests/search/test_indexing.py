@@ -113,7 +113,7 @@ def test_a_reader_finds_an_ordinary_message_while_slow_messages_wait(chat: str) 
     with indexing(chat):
         for number in range(3):
             write(chat, SMALL, f"tomatoes{number}")
-            assert until(lambda number=number: finds(chat, f"tomatoes{number}")) < 20
+            assert until(lambda: finds(chat, f"tomatoes{number}")) < 20
         until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] > 20)
 
 

@@ -138,7 +138,10 @@ def test_negated_operators_exclude_authors_rooms_and_kinds(alice: Person, bob: P
     bob.post(1, "tea by bob, see https://example.org")
     carol.post(1, "tea by carol")
     bob.post(garden, "tea by bob in the garden")
-    found = lambda question: sorted(text.split(" ", 2)[2] for text in finds(alice, question))  # noqa: E731
+
+    def found(question: str) -> list[str]:
+        return sorted(text.split(" ", 2)[2] for text in finds(alice, question))
+
     assert found("tea -from:bob") == ["alice", "carol"]
     assert found("tea -from:me -from:carol in:lobby") == ["bob, see https://example.org"]
     assert found("tea from:bob -in:lobby") == ["bob in the garden"]
@@ -193,7 +196,10 @@ def test_before_and_after_exclude_the_whole_day(alice: Person) -> None:
         alice.post(1, f"day {number}")
         until_searchable(alice.server)
         run(execute(url, f"UPDATE searchable SET posted_at = '{when}+00' WHERE message_id = {number}"))
-    numbers = lambda question: sorted(text[-1] for text in finds(alice, question))  # noqa: E731
+
+    def numbers(question: str) -> list[str]:
+        return sorted(text[-1] for text in finds(alice, question))
+
     assert numbers("day after:2026-01-01") == ["2", "3", "4"]
     assert numbers("day before:2026-01-03") == ["1", "2", "3"]
     assert numbers("day after:2026-01-01 before:2026-01-03") == ["2", "3"]

@@ -2,13 +2,23 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict, Unpack
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    StorageState,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.support.people import PASSWORD, Person
 from tests.support.server import ChatServer
@@ -26,9 +36,9 @@ ARGUMENTS = [
 expect.set_options(timeout=15_000)
 
 AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe.min.js").read_text()
-DESKTOP = {"width": 1440, "height": 900}
-TABLET = {"width": 768, "height": 1024}
-PHONE = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+TABLET: ViewportSize = {"width": 768, "height": 1024}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 
 # A page that is left at once says so on the console, and means nothing by it.
 LEFT_AT_ONCE = (
@@ -61,6 +71,22 @@ def find_browser() -> str | None:
     return str(candidates[-1]) if candidates else None
 
 
+ColorScheme = Literal["dark", "light"]
+
+
+class Options(TypedDict, total=False):
+    """What a window of a person's own may be like; the names are Playwright's."""
+
+    color_scheme: ColorScheme
+    has_touch: bool
+    is_mobile: bool
+    java_script_enabled: bool
+    locale: str
+    storage_state: StorageState
+    timezone_id: str
+    viewport: ViewportSize
+
+
 class Windows:
     """Opens browser windows of different people, and gathers their errors."""
 
@@ -69,9 +95,11 @@ class Windows:
         self._contexts: list[BrowserContext] = []
         self.complaints: list[str] = []
 
-    def open(self, expected: tuple[str, ...] = (), **options: Any) -> Page:
+    def open(self, expected: Sequence[str] = (), **options: Unpack[Options]) -> Page:
         """A window of its own: cookies, storage and cache are not shared."""
-        context = self._browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        options.setdefault("viewport", DESKTOP)
+        options.setdefault("locale", "en-GB")
+        context = self._browser.new_context(**options)
         context.set_default_timeout(15_000)
         self._contexts.append(context)
         context.add_init_script(
@@ -94,12 +122,20 @@ class Windows:
         page.on("pageerror", page_error)
         return page
 
-    def open_as(self, person: Person, path: str = "/", url: str = "", is_behind: bool = False, **options: Any) -> Page:
+    def open_as(
+        self,
+        person: Person,
+        path: str = "/",
+        url: str = "",
+        is_behind: bool = False,
+        expected: Sequence[str] = (),
+        **options: Unpack[Options],
+    ) -> Page:
         """A window in which a member signs in, and then opens a page.
 
         `url` is another way to their server; a window that is behind others believes so from the beginning.
         """
-        page = self.open(**options)
+        page = self.open(expected, **options)
         if is_behind:
             page.add_init_script("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
         url = url or person.server.url

@@ -3,6 +3,7 @@
 import html
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -31,7 +32,7 @@ class Person:
         """Open a page, following redirects."""
         return self.client.get(path, headers=headers, follow_redirects=True)
 
-    def submit(self, path: str, fields: dict[str, object] | None = None, *, htmx: bool = False) -> httpx.Response:
+    def submit(self, path: str, fields: Mapping[str, object] | None = None, *, htmx: bool = False) -> httpx.Response:
         """Send a form and return the first answer."""
         return self.client.post(path, data=fields or {}, headers={"HX-Request": "true"} if htmx else {})
 

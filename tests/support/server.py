@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+from websockets import Origin
 
 from tests.support.forked import END_MEASURED, Forge, ForkedProcess
 from tests.support.ports import free_port
@@ -31,6 +32,7 @@ def until_ready(url: str, patience: float = 90) -> None:
     raise AssertionError("it does not serve")
 
 
+ServerProcess = subprocess.Popen[bytes] | ForkedProcess
 MEASURED = "COVERAGE_PROCESS_CONFIG"
 # Measuring which lines run makes a server slower: not where its own time is measured.
 UNMEASURED = {MEASURED: ""}
@@ -61,9 +63,14 @@ class ChatServer:
         }
         with tempfile.NamedTemporaryFile(prefix="simplechat-server-", suffix=".log", delete=False) as log:
             self._log = Path(log.name)
-        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self.process: ServerProcess | None = None
         self.command = SERVE
         self._clients: list[httpx.Client] = []
+
+    @property
+    def origin(self) -> Origin:
+        """The origin of its pages, for websockets."""
+        return Origin(self.url)
 
     def limit_files(self, most: int) -> None:
         """Limit its open files and sockets from its next start on."""
@@ -101,7 +108,7 @@ class ChatServer:
             time.sleep(0.03)
         raise AssertionError(f"the server did not start:\n{self.log}")
 
-    def _start(self) -> subprocess.Popen[bytes] | ForkedProcess:
+    def _start(self) -> ServerProcess:
         # uvicorn's worker processes load the program that started them.
         if self.command == SERVE and self._environment.get("WEB_CONCURRENCY", "1") == "1":
             return _forges[self._environment.get(MEASURED, "") != ""].start(self._environment, self._log)

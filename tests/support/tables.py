@@ -33,7 +33,7 @@ class Tables:
 
     def value(self, statement: str, *arguments: object) -> int:
         """The first column of the row that a statement returns."""
-        return self._runner.run(self._connection.fetchval(statement, *arguments))
+        return int(self._runner.run(self._connection.fetchval(statement, *arguments)))
 
     def execute(self, statement: str) -> None:
         """Run statements."""

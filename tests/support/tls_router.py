@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 
 import httpcore
 import httpx
+from websockets import Origin
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.tls import Certificate, TlsServer, pump
@@ -36,14 +38,14 @@ class TlsRouter(TlsServer):
         )
         return transport
 
-    def connect(self, host: str, path: str, headers: dict[str, str], origin: str) -> ClientConnection:
+    def connect(self, host: str, path: str, headers: dict[str, str], origin: Origin) -> ClientConnection:
         """Open a websocket through here."""
         return connect(
             f"wss://{host}{path}",
             sock=socket.create_connection(("127.0.0.1", self.port)),
             ssl=self._certificate.for_client,
             server_hostname=host,
-            origin=origin,  # type: ignore[arg-type]
+            origin=origin,
             additional_headers=headers,
         )
 
@@ -53,7 +55,14 @@ class _Here(httpcore.NetworkBackend):
         self._port = port
         self._backend = httpcore.SyncBackend()
 
-    def connect_tcp(self, host, port, timeout=None, local_address=None, socket_options=None):  # type: ignore[no-untyped-def]
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
         return self._backend.connect_tcp("127.0.0.1", self._port, timeout=timeout)
 
 

@@ -3,12 +3,12 @@
 import logging
 
 import pytest
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from chat.accounts.person import Visitor
-from chat.throttling.rules import ANONYMOUS, CONNECT, HOUR, MINUTE, READ, SIGN_IN, SIGN_UP, STATIC_FILE, WRITE
+from chat.state import Request
+from chat.throttling.rules import ANONYMOUS, CONNECT, HOUR, MINUTE, READ, SIGN_IN, SIGN_UP, STATIC_FILE, WRITE, Rule
 from chat.throttling.throttling import Throttling
 from chat.web.middleware.throttling import ThrottleMiddleware
 
@@ -22,13 +22,18 @@ async def served(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("served")(scope, receive, send)
 
 
+async def never() -> Message:
+    raise AssertionError("a body is read")
+
+
 async def refuse(request: Request, error: Exception) -> Response:
     return PlainTextResponse("refused", status_code=429)
 
 
 async def statuses(times: int, **scope: object) -> list[int]:
     """Send requests in turn; returns their statuses."""
-    app, found = ThrottleMiddleware(served, Throttling(None, 1), refuse), []
+    app = ThrottleMiddleware(served, Throttling(None, 1), refuse)
+    found: list[int] = []
 
     async def send(message: Message) -> None:
         if "status" in message:
@@ -58,13 +63,14 @@ async def statuses(times: int, **scope: object) -> list[int]:
         (STATIC_FILE, {"path": "/static/css/base.css"}),
     ],
 )
-async def test_every_request_counts(rule: object, scope: dict[str, object]) -> None:
-    amount = rule.budgets[0].amount  # type: ignore[attr-defined]
+async def test_every_request_counts(rule: Rule, scope: dict[str, object]) -> None:
+    amount = rule.budgets[0].amount
     assert await statuses(amount + 2, **scope) == [200] * amount + [429] * 2
 
 
 async def test_addresses_of_an_ipv6_network_share_a_count() -> None:
-    app, found = ThrottleMiddleware(served, Throttling(None, 1), refuse), []
+    app = ThrottleMiddleware(served, Throttling(None, 1), refuse)
+    found: list[object] = []
 
     async def send(message: Message) -> None:
         found.append(message.get("status"))
@@ -72,7 +78,7 @@ async def test_addresses_of_an_ipv6_network_share_a_count() -> None:
     for number in range(1300):
         client = (f"2001:db8:0:1:{number:x}::1", 1)
         scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": client}
-        await app({**scope, "state": {"visitor": None}}, None, send)  # type: ignore[arg-type]
+        await app({**scope, "state": {"visitor": None}}, never, send)
     assert found.count(429) == 100
 
 

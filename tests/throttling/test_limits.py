@@ -77,7 +77,8 @@ def test_rate_limits_do_not_reveal_whether_an_account_exists(alice: Person) -> N
 
 def test_guesses_from_elsewhere_do_not_delay_a_known_browser(alice: Person) -> None:
     alice.submit("/sign-out")
-    stranger, answers, waits = browser(alice.server), [], 0
+    stranger, waits = browser(alice.server), 0
+    answers: list[int] = []
     # Five from each address, until the account's own budget is used up.
     while waits < 8:
         answer = guess(stranger, alice.email, address=f"192.0.2.{len(answers) // 5}")
@@ -147,7 +148,8 @@ def test_sign_ups_from_an_address_are_limited_but_a_class_can_sign_up(alice: Per
         fields = {"name": f"Pupil {number}", "email": f"pupil{number}@example.org", "password": PASSWORD}
         return browser(alice.server).post("/sign-up", data=fields, headers={"X-Forwarded-For": "192.0.2.1"})
 
-    started, answers = time.monotonic(), []
+    started = time.monotonic()
+    answers: list[httpx.Response] = []
     while len(answers) < 30 and (not answers or answers[-1].status_code != 429):
         answers.append(sign_up_pupil(len(answers)))
     minutes = (time.monotonic() - started) // 60 + 1
@@ -187,7 +189,7 @@ def test_a_flood_of_messages_is_limited_to_two_a_second(alice: Person) -> None:
     assert query(alice.server.database_url, "SELECT count(*) FROM messages") == [(answers.count(200),)]
 
 
-FLOODS = {
+FLOODS: dict[str, tuple[str, Callable[[int], dict[str, str]], int, str]] = {
     "rooms": ("/rooms", lambda n: {"name": f"Room {n}", "kind": "open"}, 10, "You opened many rooms."),
     "links": ("/rooms/1/invite", lambda _: {"days": "7"}, 10, "You made many links."),
     "people": ("/rooms/1/members", lambda _: {"person": "999"}, 60, "You added many people."),

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -14,7 +13,7 @@ import httpx
 from chat.database import embedded
 from tests.support.live_client import LiveClient
 from tests.support.redis_server import RedisServer
-from tests.support.server import ChatServer
+from tests.support.server import ChatServer, ServerProcess
 from tests.torture.proxy import Proxy
 
 Fault = Callable[[], Awaitable[None]]
@@ -115,7 +114,7 @@ class Nemesis:
         await asyncio.sleep(self._chance.uniform(0.3, 2))
         process.send_signal(signal.SIGCONT)
 
-    def _signal_server(self, number: int) -> subprocess.Popen[bytes]:
+    def _signal_server(self, number: int) -> ServerProcess:
         process = self._chance.choice(self._servers).process
         assert process is not None
         process.send_signal(number)

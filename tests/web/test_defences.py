@@ -1,9 +1,11 @@
 """Defences of every request: headers, origins, errors."""
 
 import re
+from collections.abc import Callable
 
 import httpx
 import pytest
+from websockets import Origin
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -68,12 +70,13 @@ def test_unsafe_requests_from_other_sites_are_refused(alice: Person) -> None:
 def test_a_websocket_must_have_exactly_our_origin(alice: Person) -> None:
     address = alice.server.url.replace("http", "ws") + "/live"
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())}
-    with connect(address, origin=alice.server.url, additional_headers=cookie):
+    with connect(address, origin=alice.server.origin, additional_headers=cookie):
         pass
     for origin in ("https://evil.example", f"{alice.server.url}.evil.example", "null", None):
+        claimed = None if origin is None else Origin(origin)
         with (
             pytest.raises(InvalidStatus, match="403"),
-            connect(address, origin=origin, additional_headers=cookie),
+            connect(address, origin=claimed, additional_headers=cookie),
         ):
             pass
 
@@ -81,11 +84,13 @@ def test_a_websocket_must_have_exactly_our_origin(alice: Person) -> None:
 def test_a_socket_ignores_an_email_in_its_query(alice: Person) -> None:
     """The ancestor's websocket believed `?email=`."""
     address = alice.server.url.replace("http", "ws") + f"/rooms/1/live?email={alice.email}&user_id=1"
-    with connect(address, origin=alice.server.url) as socket:
+    with connect(address, origin=alice.server.origin) as socket:
         assert "signed out" in str(socket.recv(timeout=20))
 
 
-def test_with_a_public_url_only_that_origin_is_accepted(start_server, database_url: str) -> None:  # type: ignore[no-untyped-def]
+def test_with_a_public_url_only_that_origin_is_accepted(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
     server = start_server(database_url, PUBLIC_URL="https://chat.example.org")
     fields = {
         "code": SETUP_CODE,

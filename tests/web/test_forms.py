@@ -68,7 +68,7 @@ def test_an_address_with_malformed_utf_8_is_refused(alice: Person) -> None:
             assert answer.status_code == 400, path
             assert "made no sense" in answer.text
         address = alice.server.url.replace("http", "ws") + f"/live?after={broken}"
-        with pytest.raises(InvalidStatus, match="403"), connect(address, origin=alice.server.url):
+        with pytest.raises(InvalidStatus, match="403"), connect(address, origin=alice.server.origin):
             pass
 
 

@@ -4,6 +4,7 @@ import socket
 
 import httpx
 import pytest
+from websockets import Origin
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -182,7 +183,7 @@ def test_an_unknown_host_is_refused_everywhere_but_in_health_checks(alice: Perso
         connect(
             f"ws://{host}/live",
             sock=socket.create_connection(("127.0.0.1", server.port)),
-            origin=f"http://{host}",
+            origin=Origin(f"http://{host}"),
             additional_headers=cookie,
         ),
     ):
