@@ -17,6 +17,7 @@ from typing import TypedDict
 import httpx
 import pytest
 
+from chat.database.schema import NEWEST
 from chat.messages.history import PAGE
 from chat.models import metadata
 from tests.support.databases import execute, fresh_database, query, run
@@ -287,12 +288,13 @@ def test_a_failed_backup_leaves_the_old_file(busy: Person, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [file]
 
 
+NEXT = f"{int(NEWEST) + 1:04}"
 # A migration of a later version: its output depends on the rows, which shows that it ran over restored rows.
 NEXT_MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "%s", "%s", None, None
 
 
 def upgrade() -> None:
@@ -314,7 +316,7 @@ def next_version(tmp_path: Path) -> Path:
     # Only the code and the migrations differ.
     for part in ("templates", "static"):
         (folder / part).symlink_to(ROOT / part)
-    (folder / "migrations/versions/0002_shout.py").write_text(NEXT_MIGRATION)
+    (folder / f"migrations/versions/{NEXT}_shout.py").write_text(NEXT_MIGRATION % (NEXT, NEWEST))
     return folder
 
 
@@ -323,7 +325,7 @@ def test_a_restore_migrates_a_backup_of_an_older_version(busy: Person, tmp_path:
     succeeds("backup", file, database_url=url)
     with fresh_database() as target:
         succeeds("restore", file, database_url=target, PYTHONPATH=str(next_version))
-        assert query(target, "SELECT version_num FROM alembic_version")[0][0] == "0002"
+        assert query(target, "SELECT version_num FROM alembic_version")[0][0] == NEXT
         restored = query(target, "SELECT body, shout FROM messages ORDER BY id")
         assert [row["body"] for row in restored] == [
             row["body"] for row in query(url, "SELECT body FROM messages ORDER BY id")
