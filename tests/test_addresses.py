@@ -104,7 +104,7 @@ def test_an_invalid_proxy_address_is_refused(text: str) -> None:
         ("0.0.0.0/0", ["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
         ("*", ["1.1.1.1", "2.2.2.2, 203.0.113.7"], "203.0.113.7"),
         ("*, 192.0.2.0/24", ["1.1.1.1, 203.0.113.7, 192.0.2.5"], "203.0.113.7"),
-        # Nothing that can be parsed: the last known hop.
+        # An unparsable address: the last known hop counts.
         ("10.0.0.1", [], "10.0.0.1"),
         ("10.0.0.1", [""], "10.0.0.1"),
         ("*", [", ,"], "10.0.0.1"),

@@ -365,7 +365,7 @@ def test_the_private_database_is_backed_up_and_restored_even_when_stopped(tmp_pa
         server = ChatServer("", DATA_DIRECTORY=fresh, DATABASE_URL="", SECRET_KEY="")
         server.start(patience=90)
         assert sign_in(server, alice).reads(1) == ["before the backup"]
-        # Killed, it would leave its database behind.
+        # If killed, the server would leave its database running.
         server.stop()
     finally:
         server.remove()

@@ -288,7 +288,7 @@ def test_every_damaged_byte_gives_a_single_clear_line(parts: dict[str, bytes], t
                 except BackupError as error:
                     said.append(str(error))
                 else:
-                    assert len(damaged) == len(whole), "only a byte that nobody reads may be another"
+                    assert len(damaged) == len(whole), "only an unused byte may differ"
     assert not any("\n" in line for line in said)
 
 
@@ -334,7 +334,7 @@ def test_a_small_file_with_huge_contents_is_refused_before_unpacking(
         said, memory = restore_with_its_memory(file, target)
         assert "too much for its size: use --any-size" in said
         assert memory < 200
-        # With --any-size it is unpacked, but never held in memory as a whole.
+        # With --any-size the backup is unpacked, but never held in memory as a whole.
         said, memory = restore_with_its_memory(file, target, "--any-size")
         assert said
         assert memory < 200

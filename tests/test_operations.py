@@ -104,7 +104,7 @@ def test_readyz_asks_the_database_once_a_second_at_most(alice: Person) -> None:
     with httpx.Client() as client:
         for _ in range(200):
             assert client.get(f"{alice.server.url}/readyz").status_code == 200
-    # Beside it a server asks some ten times a second by itself.
+    # The server itself also asks about ten times a second.
     assert query(url, count)[0][0] - before < 100 + 20 * (time.monotonic() - started)
 
 

@@ -209,13 +209,13 @@ def test_the_servers_own_address_redirects_visitors_to_the_public_url(
     assert get(f"{server.url}//evil.example/").headers["location"] == f"{PUBLIC_URL}//evil.example/"
     assert get("/healthz").status_code == 200
     assert get("/readyz").status_code == 200
-    # By plain http to the router, which says so.
+    # The router reports plain http.
     plain = {"Host": HOST, "X-Forwarded-Proto": "http", "X-Forwarded-For": "203.0.113.7"}
     assert get("/first-run", **plain).headers["location"] == f"{PUBLIC_URL}/first-run"
-    # A browser says that it came by https; a proxy between that and us came by http.
+    # The browser used https, but a proxy in between used http.
     inner = {**plain, "Sec-Fetch-Site": "none"}
     assert get("/first-run", **inner).status_code != 307
-    # A proxy that has put its own name for us into Host must not be led round in circles.
+    # A proxy that sends its own name for the chat in Host must not get into a redirect loop.
     assert get("/first-run", **{"X-Forwarded-For": "203.0.113.7"}).status_code != 307
     assert get("/first-run", local="127.0.0.1").status_code != 307
     assert get("/first-run", Host=HOST).status_code != 307

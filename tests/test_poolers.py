@@ -63,7 +63,7 @@ def post_together(people: list[Person], posts: int) -> list[int]:
 
     def post(number: int) -> int:
         client_id, status = str(uuid4()), 503
-        # A very slow machine looks like a database that is away: the page tries again, too.
+        # On a very slow machine the database seems unavailable: retry, as the page does.
         for _ in range(20):
             status = people[number % len(people)].post(1, f"message {number}", client_id).status_code
             if status != 503:

@@ -184,7 +184,7 @@ def test_one_command_starts_everything_keeps_the_data_and_stops_everything(one_c
     assert one_command.start() < 30
     assert "Creating the database" not in one_command.output.read_text(), "the second start is quick"
     assert sign_in(server, alice).reads(1) == ["still here tomorrow"]
-    assert alice.reads(1) == ["still here tomorrow"], "and nobody has to sign in again"
+    assert alice.reads(1) == ["still here tomorrow"], "and Alice is still signed in"
     server.remove()
 
 

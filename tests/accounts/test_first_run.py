@@ -72,7 +72,7 @@ def test_a_visitor_without_the_code_cannot_set_the_chat_up(server: ChatServer) -
         refused = visitor.post("/first-run", data={**TYPED, "code": code})
         assert refused.status_code == 403
         assert "not the set-up code" in refused.text
-        assert 'value="Willow Street School"' in refused.text, "what was typed is kept"
+        assert 'value="Willow Street School"' in refused.text, "the input is kept"
         assert PASSWORD not in refused.text
         assert query(server.database_url, "SELECT 1 FROM installation UNION SELECT 1 FROM users") == []
         assert SETUP_CODE not in server.log
@@ -91,7 +91,7 @@ def test_with_the_private_database_a_visitor_at_the_machine_needs_no_code(
     published = start_server(
         database_url, SETUP_CODE="", PRIVATE_DATABASE_URL=database_url, PUBLIC_URL="http://127.0.0.1:1"
     )
-    assert browser(published).get("/first-run").status_code == 403, "behind a proxy everybody looks like that"
+    assert browser(published).get("/first-run").status_code == 403, "behind a proxy every visitor looks local"
     with behind_plain_nginx(server) as address, httpx.Client(base_url=address) as outside:
         assert outside.get("/first-run").status_code == 403
         own = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}

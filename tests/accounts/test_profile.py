@@ -253,7 +253,7 @@ def test_a_member_signs_in_with_their_new_address(alice: Person) -> None:
     wrong = attempt("bob@new.example", "wrong")
     assert wrong.status_code == 422
     assert "not your current password" in wrong.text
-    assert 'value="bob@new.example"' in wrong.text, "what was typed is kept"
+    assert 'value="bob@new.example"' in wrong.text, "the input is kept"
     assert "such as name@example.org" in attempt("no address").text
     assert "already signed up" in attempt(alice.email.upper()).text
     assert attempt("bob@new.example").headers["location"] == "/profile?saved=email"
@@ -262,4 +262,4 @@ def test_a_member_signs_in_with_their_new_address(alice: Person) -> None:
     assert is_in(sign_in(bob.server, bob))
     old = {"email": "bob.brown@example.org", "password": PASSWORD}
     assert browser(bob.server).post("/sign-in", data=old).status_code == 422
-    assert attempt("BOB@new.example").status_code == 303, "one's own address in other letters"
+    assert attempt("BOB@new.example").status_code == 303, "Bob's own address in capitals"

@@ -135,7 +135,7 @@ def test_a_stolen_refresh_token_ends_the_session(alice: Person) -> None:
             alice.client.cookies.jar.clear_expired_cookies()
         alice.client.cookies = httpx.Cookies(dict(cookie.split(";")[0].split("=", 1) for cookie in cookies))
     assert refreshed(alice, refresh=stolen).status_code == 303
-    assert refreshed(alice).status_code == 303, "whoever holds the newest token is out, too"
+    assert refreshed(alice).status_code == 303, "the newest token is revoked, too"
 
 
 def test_a_forged_expired_or_wrong_kind_of_token_signs_no_visitor_in(alice: Person) -> None:

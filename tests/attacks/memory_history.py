@@ -19,7 +19,7 @@ def attack(server: ChatServer) -> None:
     clients = [browser(server) for _ in range(READERS)]
 
     def read(number: int) -> None:
-        # On the same sign-in: to hash a password takes 64 MB, however short the messages are.
+        # With the same sign-in: hashing a password takes 64 MB and would hide the cost of messages.
         clients[number].cookies.update(alice.client.cookies)
         for before in range(MESSAGES + 1 - number, 1, -50):
             for path in (f"/rooms/1/messages?before={before}", f"/rooms/1?after={before}", f"/rooms/1?before={before}"):

@@ -25,6 +25,6 @@ def attack(server: ChatServer) -> None:
         for name, values in HEADERS.items():
             for value in values:
                 for path in ("/sign-in", "/healthz", "/static/vendor/htmx.min.js"):
-                    # Some of them the server refuses to read, and closes the connection.
+                    # The server refuses some headers and closes the connection.
                     with suppress(httpx.TransportError):
                         client.get(path, headers={name: value})

@@ -24,5 +24,5 @@ def attack(server: ChatServer) -> None:
     alice.post(other, "tomatoes")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not query(server.database_url, "SELECT 1 FROM searchable WHERE text = 'tomatoes'"):
-        assert time.monotonic() < deadline, "what others post is not found"
+        assert time.monotonic() < deadline, "other members' messages are not found"
         time.sleep(0.1)

@@ -254,7 +254,7 @@ def test_a_first_load_of_a_room_takes_a_dozen_requests_and_sixty_kilobytes(alice
     sizes: dict[str, int] = {}
 
     def note(sent: dict[str, Any]) -> None:
-        # News of the last ten seconds makes a page ask again, which is no part of the first load.
+        # Replayed notices of the last ten seconds make a page ask again, which is no part of the first load.
         if "X-Unasked" not in sent["request"]["headers"]:
             addresses[sent["requestId"]] = sent["request"]["url"]
 

@@ -227,7 +227,7 @@ def test_a_background_page_notifies_of_its_own_room(alice: Person, bob: Person, 
     alice.post(1, "hello")
     expect(page).to_have_title(re.compile(r"^\(1\) Lobby"))
     until_told(page, ["Lobby: Alice Adams: hello"])
-    # However long the two take here, they come within that time.
+    # On any machine, both notifications come within this time.
     page.evaluate(
         "() => { window.postponed = []; const later = setTimeout; window.setTimeout = (act, after, ...those) =>"
         " after === PATIENCE ? postponed.push(() => act(...those)) : later(act, after, ...those); }"

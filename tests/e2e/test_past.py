@@ -93,7 +93,7 @@ def test_an_old_message_edited_during_its_loading_shows_the_edit(alice: Person, 
     for number in range(1, 61):
         bob.post(1, f"line {number}")
     page = windows.open_as(alice, "/rooms/1")
-    # The rest comes by itself where it is near.
+    # Older messages load by themselves near the top; remove the link that loads them.
     page.evaluate("document.querySelector('#older a').remove()")
     bob.edit(1, "changed")
     bob.post(1, "after it")

@@ -84,7 +84,7 @@ def test_readers_see_others_typing_but_never_themselves(alice: Person, bob: Pers
     his.keyboard.press("Enter")
     expect(hers.locator("#messages")).to_contain_text("hello")
     expect(hers.locator("#typing")).to_have_text("")
-    # His own message brings the next telling forward.
+    # Bob's own message makes his typing show again sooner.
     expect(his.locator("#messages")).to_contain_text("hello")
     his.keyboard.type("and")
     expect(hers.locator("#typing")).to_have_text("Bob Brown is typing…")

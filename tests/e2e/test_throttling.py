@@ -58,7 +58,7 @@ def test_too_many_wrong_passwords_show_how_long_to_wait(alice: Person, windows: 
     stranger = browser(alice.server)
     page = windows.open(viewport=PHONE, expected=("429", "422"))
     page.goto(f"{alice.server.url}/sign-in")
-    # Until the delay is longer than the page takes to load.
+    # Guess until the delay is longer than the page takes to load.
     waits = 0
     while waits < 7:
         answer = stranger.post("/sign-in", data={"email": alice.email, "password": "a wrong guess"})

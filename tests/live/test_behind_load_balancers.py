@@ -69,7 +69,7 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
             assert await asyncio.to_thread(server.stop) == 0
             await asyncio.to_thread(server.start)
         await asyncio.sleep(1)
-        # Cancelled, a writer might leave a change behind that the database has only after we have asked it.
+        # A cancelled writer might leave a change that is committed only after our query.
         for writer in writers:
             writer.is_done = True
         async with asyncio.timeout(60):
@@ -79,16 +79,16 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
         for reader in readers:
             await reader.until(lambda: sorted(reader.view) == list(stored))
         for reader in readers:
-            # An edit or a deletion may still be on its way to some of them.
+            # An edit or a deletion may still be in flight to some readers.
             await reader.until(lambda: reader.view == readers[0].view)
             assert not reader.doubled
         away = [reader.longest_away for reader in readers if reader.connections > 1]
-        assert away, "somebody was sent away"
+        assert away, "some reader was disconnected"
         assert statistics.median(away) < BACK_WITHIN_SECONDS
-        assert max(away) < 4 * BACK_WITHIN_SECONDS, "and it is only chance and pauses that make one wait longer"
+        assert max(away) < 4 * BACK_WITHIN_SECONDS, "only chance and pauses make a reader wait longer"
     for writer in writers:
         assert len(writer.texts) > 20
-        assert set(writer.texts) <= set(stored), "what was acknowledged is there"
+        assert set(writer.texts) <= set(stored), "every acknowledged message is stored"
     bodies = [body for body in stored.values() if body]
     assert len(bodies) == len(set(bodies)), "nothing was posted twice"
 

@@ -360,7 +360,7 @@ class TestServerAway:
             machine.kill()
             await broker.publish("lobby", "hello")
             await until(lambda: len(caplog.records) == 2)
-            await anyio.sleep(1)  # for attempts that the log does not tell of
+            await anyio.sleep(1)  # for attempts that are not logged
             machine.start()
             await until(lambda: broker.backend.is_connected)
         name = "Redis" if isinstance(machine, RedisServer) else "PostgreSQL"
@@ -422,7 +422,7 @@ class TestServerFrozen:
             machine.resume()
             await until(lambda: broker.backend.is_connected)
             await broker.publish("lobby", "new")
-            assert len(await messages_before(lobby, "new")) <= 3 * BATCH, "what was on its way when it froze"
+            assert len(await messages_before(lobby, "new")) <= 3 * BATCH, "only messages in flight at the freeze"
 
     async def test_subscribing_and_leaving_do_not_hang_with_a_frozen_server(self, machine: Machine) -> None:
         async with connected(machine.url) as broker:

@@ -90,7 +90,7 @@ async def test_a_process_shutting_down_serves_pages_but_no_new_sockets(alice: Pe
                 additional_headers={"Cookie": cookie},
             ):
                 pass
-        # A second signal spares us the rest of the half minute.
+        # A second signal skips the rest of the half minute.
         assert await asyncio.to_thread(alice.server.stop) == 0
 
 

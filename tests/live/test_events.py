@@ -20,7 +20,7 @@ ADA, BEN = UserId(1), UserId(2)
 
 
 @dataclass
-class House:
+class Stage:
     """A chat of two processes with Alice, owner of the Lobby, on the first, and Bob, a member."""
 
     alice: Person
@@ -32,58 +32,58 @@ class House:
 class Act:
     """Alice's act on the first process, the owner of the page on the second that shows it, and a part of its frame."""
 
-    do: Callable[[House], object]
+    do: Callable[[Stage], object]
     shows: str
     reader: str = "bob"
     room: int | None = 1
 
 
-def post_mentioning_bob(house: House) -> None:
-    house.alice.post(1, "hello @Bob Brown")
+def post_mentioning_bob(stage: Stage) -> None:
+    stage.alice.post(1, "hello @Bob Brown")
 
 
-def mark_read(house: House) -> None:
-    house.alice.post(1, "one more message")
-    newest = house.alice.reads(1)
-    house.bob.submit("/rooms/1/read", {"position": str(len(newest))})
+def mark_read(stage: Stage) -> None:
+    stage.alice.post(1, "one more message")
+    newest = stage.alice.reads(1)
+    stage.bob.submit("/rooms/1/read", {"position": str(len(newest))})
 
 
-def remove_bob(house: House) -> None:
-    house.alice.submit(f"/rooms/1/members/{house.bob.id}/remove")
+def remove_bob(stage: Stage) -> None:
+    stage.alice.submit(f"/rooms/1/members/{stage.bob.id}/remove")
 
 
-def delete_room(house: House) -> None:
-    house.alice.submit("/rooms/1/delete", {"name": "Lobby"})
+def delete_room(stage: Stage) -> None:
+    stage.alice.submit("/rooms/1/delete", {"name": "Lobby"})
 
 
-def end_bobs_sessions(house: House) -> None:
-    house.bob.submit("/sign-out")
+def end_bobs_sessions(stage: Stage) -> None:
+    stage.bob.submit("/sign-out")
 
 
-# In an order in which each still works: the last three take the page away.
+# In an order in which each still works: the last three close the page.
 ACTS: dict[type[events.Event], Act] = {
-    events.MessagesChanged: Act(lambda house: house.alice.post(1, "a first message"), "a first message"),
+    events.MessagesChanged: Act(lambda stage: stage.alice.post(1, "a first message"), "a first message"),
     events.MessageCountsChanged: Act(
-        lambda house: house.alice.post(1, "a second message"), 'data-room="1" data-count="2"', room=None
+        lambda stage: stage.alice.post(1, "a second message"), 'data-room="1" data-count="2"', room=None
     ),
     events.Mentioned: Act(post_mentioning_bob, '<chat-mention data-room="1" data-position="3">', room=None),
     events.ReadPositionMoved: Act(mark_read, '<chat-read data-room="1" data-position="4">', room=None),
-    events.RoomChanged: Act(lambda house: house.alice.post(1, "/topic sailing"), "sailing"),
+    events.RoomChanged: Act(lambda stage: stage.alice.post(1, "/topic sailing"), "sailing"),
     events.SidebarsChanged: Act(
-        lambda house: house.alice.submit("/direct", {"person": str(house.bob.id)}), "<chat-sidebar>", room=None
+        lambda stage: stage.alice.submit("/direct", {"person": str(stage.bob.id)}), "<chat-sidebar>", room=None
     ),
     events.PagesChanged: Act(
-        lambda house: house.alice.submit("/rooms", {"name": "Kitchen", "kind": "open"}), 'data-paths="/rooms"'
+        lambda stage: stage.alice.submit("/rooms", {"name": "Kitchen", "kind": "open"}), 'data-paths="/rooms"'
     ),
-    events.PersonRenamed: Act(lambda house: house.alice.submit("/profile/name", {"name": "Alicia"}), "Alicia"),
+    events.PersonRenamed: Act(lambda stage: stage.alice.submit("/profile/name", {"name": "Alicia"}), "Alicia"),
     events.PreferencesChanged: Act(
-        lambda house: house.alice.submit("/profile/theme", {"theme": "dark"}), 'data-theme="dark"', reader="alice"
+        lambda stage: stage.alice.submit("/profile/theme", {"theme": "dark"}), 'data-theme="dark"', reader="alice"
     ),
     events.StatusChanged: Act(
-        lambda house: house.alice.submit("/status", {"emoji": "🌴", "text": "", "until": "always"}), "🌴"
+        lambda stage: stage.alice.submit("/status", {"emoji": "🌴", "text": "", "until": "always"}), "🌴"
     ),
-    events.Typing: Act(lambda house: house.alice.submit("/rooms/1/typing"), "<chat-typing"),
-    events.PresenceChanged: Act(lambda house: house.alice.submit("/active"), 'data-online="1"'),
+    events.Typing: Act(lambda stage: stage.alice.submit("/rooms/1/typing"), "<chat-typing"),
+    events.PresenceChanged: Act(lambda stage: stage.alice.submit("/active"), 'data-online="1"'),
     events.MembersChanged: Act(remove_bob, "<chat-left", room=None),
     events.RoomDeleted: Act(delete_room, "<chat-left", reader="alice", room=None),
     events.SessionsEnded: Act(end_bobs_sessions, "sign-in", room=None),
@@ -98,14 +98,14 @@ def test_every_event_shows_on_a_page_of_another_process(
     start_server: Callable[..., ChatServer], database_url: str, redis_server: RedisServer
 ) -> None:
     first, second = (start_server(database_url, redis_server.url) for _ in range(2))
-    house = House(first_run(first), sign_up(first, "Bob Brown"), second.url)
+    stage = Stage(first_run(first), sign_up(first, "Bob Brown"), second.url)
 
     async def look() -> None:
         for kind, act in ACTS.items():
-            person: Person = getattr(house, act.reader)
-            async with LiveClient(person, act.room, urls=[house.other_url]) as page:
+            person: Person = getattr(stage, act.reader)
+            async with LiveClient(person, act.room, urls=[stage.other_url]) as page:
                 seen = len(page.frames)
-                await asyncio.to_thread(act.do, house)
+                await asyncio.to_thread(act.do, stage)
                 try:
                     await page.until(lambda: shows(page, act, seen), 20)
                 except TimeoutError:
@@ -119,7 +119,7 @@ def shows(page: LiveClient, act: Act, seen: int) -> bool:
     return any(act.shows in frame for frame in page.frames[seen:])
 
 
-def test_an_event_is_the_same_after_its_way_through_the_broker() -> None:
+def test_decoding_an_encoded_event_returns_the_same_event() -> None:
     event = events.MembersChanged(RoomId(1), "<p>2 members</p>", members=(ADA, BEN), arrived=(BEN,))
     assert decode(encode(event, "a process")) == ("a process", event)
     presence = events.PresenceChanged("a process", (ADA, BEN), ((ADA, 12.5),), leaves=True)
@@ -129,6 +129,6 @@ def test_an_event_is_the_same_after_its_way_through_the_broker() -> None:
 @pytest.mark.parametrize(
     "text", ["", "null", "[]", "{}", '{"node": 1, "kind": "Nothing", "values": {}}', '{"node": 1, "kind": "Typing"}']
 )
-def test_a_malformed_event_is_told_apart(text: str) -> None:
+def test_decoding_a_malformed_event_raises_an_error(text: str) -> None:
     with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
         decode(text)

@@ -54,7 +54,7 @@ async def test_an_untrusted_certificate_is_logged_with_the_setting_to_accept_it(
     server = start_server(database_url, redis_with_tls)
     alice = first_run(server)
     await until(lambda: "Redis is away for subscribing" in server.log)
-    # On a slow machine a first attempt may time out before it sees the certificate.
+    # On a slow machine the first attempt may time out before it sees the certificate.
     await until(lambda: "REDIS_TLS_VERIFY=no" in alice.get("/admin").text)
     page = alice.get("/admin").text
     assert LATE in page

@@ -43,7 +43,7 @@ class Page:
             self.shown[message_id] = revision
         for message_id, revision in changed:
             if message_id in self.shown:
-                assert revision > self.shown[message_id], "an old change after a new one"
+                assert revision > self.shown[message_id], "an old change after a newer change"
                 self.shown[message_id] = revision
         assert cursor > self.cursor, "the cursor only moves forward"
         self.cursor = cursor

@@ -17,7 +17,7 @@ def test_pinned_messages_are_listed_newest_first(alice: Person, bob: Person) -> 
     assert "pinned by Bob Brown" in page
     assert "chatter" not in page
     rows = query(alice.server.database_url, "SELECT revision, edited_at FROM messages ORDER BY id")
-    assert [tuple(row) for row in rows] == [(4, None), (2, None), (5, None)], "what changes nothing takes no revision"
+    assert [tuple(row) for row in rows] == [(4, None), (2, None), (5, None)], "a repeated pin takes no revision"
     room = bob.get("/rooms/1").text
     assert '2<span class="visually-hidden"> pinned</span>' in room
     assert room.count('<small class="pinned">') == 2

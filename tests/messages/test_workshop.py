@@ -56,7 +56,7 @@ def test_highlighting_a_program_in_any_language_blocks_no_other_request(
                 answer = alice.edit(1, body) if place % 2 else alice.post(1, body)
                 assert answer.status_code == 200, answer.text
                 kept += [] if code.strip() in bodies(answer.text)[0] else [f"{language} {piece!r}"]
-    assert kept == [], "a text does not stand there in full"
+    assert kept == [], "no text is kept in full"
     assert silence.longest < LONGEST_SILENCE
     assert silence.answers > len(languages)
 

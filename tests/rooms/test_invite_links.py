@@ -38,7 +38,7 @@ def sign_up_by(server: ChatServer, path: str, name: str) -> tuple[Person, int, s
 
 def test_a_member_with_the_link_joins_the_room(alice: Person, bob: Person, carol: Person, board: int) -> None:
     path = link(bob, board)
-    assert len(path) >= len("/join/") + 24, "nobody guesses it"
+    assert len(path) >= len("/join/") + 24, "too long to guess"
     assert link(bob, board) != path
     path = link(bob, board)
     bob.post(board, "a secret")
@@ -191,7 +191,7 @@ def test_links_expire_and_have_limited_uses_by_default(alice: Person, bob: Perso
             assert refused.status_code == 422
             assert refused.text.count("field-error") == len(bad)
     kept = bob.submit(f"/rooms/{board}/invite", {"days": "30", "uses": "26"}).text
-    assert '<option value="30" selected>' in kept, "what was chosen is kept"
+    assert '<option value="30" selected>' in kept, "the choice is kept"
 
 
 def test_each_member_uses_a_link_once_and_it_ends_with_its_last_use(
@@ -278,7 +278,7 @@ def test_removing_a_member_replaces_the_link_but_leaving_does_not(
     assert renewed != path
     assert carol.submit(renewed).status_code == 303
     carol.submit(f"/rooms/{board}/leave")
-    assert carol.submit(renewed).status_code == 303, "who leaves may come back"
+    assert carol.submit(renewed).status_code == 303, "a member who left may come back"
     bob.submit(f"/rooms/{board}/invite/end")
     removed = bob.submit(f"/rooms/{board}/members/{carol.id}/remove")
     assert "invite link" not in bob.get(removed.headers["location"]).text.split("Add people")[0]

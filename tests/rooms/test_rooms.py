@@ -64,7 +64,7 @@ def test_a_button_marks_a_room_as_read_without_javascript(alice: Person, bob: Pe
     assert query(alice.server.database_url, statement, bob.id)[0][0] == 1
     assert "Mark as read" not in bob.get("/rooms/1").text
     bob.submit("/rooms/1/messages", {"body": "an answer"})
-    assert "Mark as read" not in bob.get("/rooms/1").text, "who writes has read"
+    assert "Mark as read" not in bob.get("/rooms/1").text, "posting marks the room as read"
     assert "Mark as read" in alice.get("/rooms/1").text
 
 
@@ -206,7 +206,7 @@ def test_the_search_in_a_large_room_finds_members_and_people_to_add(alice: Perso
     assert "Bob Brown" in page
     assert "Carol Clark" not in page
     added = alice.submit(f"/rooms/{room_id}/members?q=b", {"person": bob.id})
-    assert added.headers["location"] == f"/rooms/{room_id}/members?q=b", "back to whom one has found"
+    assert added.headers["location"] == f"/rooms/{room_id}/members?q=b", "back to the search results"
     assert f"/members/{bob.id}/remove" in members_page(alice, room_id, "b")
     made = alice.submit(f"/rooms/{room_id}/members/{bob.id}/owner?q=b")
     assert made.headers["location"] == f"/rooms/{room_id}/members?q=b"
@@ -249,7 +249,7 @@ def test_an_owner_demotes_another_owner_or_steps_down(alice: Person, bob: Person
     url = f"/rooms/{room_id}/members"
     assert carol.submit(f"{url}/{bob.id}/owner/end").status_code == 403, "no owner herself"
     assert alice.submit(f"{url}/{bob.id}/owner/end").status_code == 404, "not in it"
-    assert "End ownership" not in bob.get(url).text, "he is the only one"
+    assert "End ownership" not in bob.get(url).text, "Bob is the only owner"
     last = bob.submit(f"{url}/{bob.id}/owner/end")
     assert last.status_code == 403
     assert "A room needs an owner" in last.text
@@ -265,7 +265,7 @@ def test_an_owner_demotes_another_owner_or_steps_down(alice: Person, bob: Person
         assert carol.submit(f"{url}/{owner.id}/owner/end").status_code == 403, "no owner any more"
     assert bob.submit(f"{url}/{bob.id}/owner/end").status_code == 303
     assert bob.submit(f"/rooms/{room_id}/settings", {"topic": "mine"}).status_code == 403
-    assert alice.submit(f"{url}/{alice.id}/owner/end").status_code == 403, "now she is the only one"
+    assert alice.submit(f"{url}/{alice.id}/owner/end").status_code == 403, "now Alice is the only owner"
     pair = alice.open_direct(bob)
     assert alice.submit(f"/rooms/{pair}/members/{alice.id}/owner/end").status_code == 403
 

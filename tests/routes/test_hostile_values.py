@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.routes.table import FIELDS, QUERIES, ROUTES
 from tests.routes.world import VISITORS, World, world
 
-EXAMPLES = 6  # of each route; in each, every kind of value may be anywhere
+EXAMPLES = 6  # for each route; in each, every kind of value may be anywhere
 # Words of SQLAlchemy and PostgreSQL in the log of a failure, and the values they must not quote.
 FAILURE = re.compile(r"Traceback|\[parameters: |\[SQL: |DETAIL: |\$argon2| ERROR ")
 

@@ -43,7 +43,7 @@ class World:
     server: ChatServer
     tables: Tables
     people: dict[str, int]
-    stranger: httpx.Client  # that sends nothing by itself
+    stranger: httpx.Client  # sends no cookies
 
     def place(self) -> dict[str, int | str]:
         """A new closed room of Alice's with a message of Bob's: the values of the parameters in paths."""

@@ -127,7 +127,7 @@ def test_a_message_that_cannot_be_indexed_delays_no_other(chat: str, caplog: pyt
     assert aside(chat) == [(41, aside(chat)[0][1], 1)]
     assert "string is too long for tsvector" in str(aside(chat)[0][1])
     assert "Message 41 cannot be made searchable" in caplog.text
-    assert "poison" not in caplog.text, "what people write does not stand in the log"
+    assert "poison" not in caplog.text, "the log shows no text of messages"
 
 
 def test_editing_a_message_that_was_set_aside_retries_it_at_once(chat: str) -> None:
@@ -140,7 +140,7 @@ def test_editing_a_message_that_was_set_aside_retries_it_at_once(chat: str) -> N
         assert aside(chat) == []
         run(execute(chat, EDIT, "antidote", "poison again"))
         until(lambda: aside(chat) != [])
-        assert not finds(chat, "antidote"), "what was edited away is not found"
+        assert not finds(chat, "antidote"), "text removed by the edit is not found"
 
 
 def test_a_message_set_aside_is_retried_with_growing_pauses(chat: str) -> None:

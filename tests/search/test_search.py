@@ -127,7 +127,7 @@ def test_operators_limit_a_search_to_authors_rooms_and_kinds(alice: Person, bob:
         answer = alice.get(f"/search?q={quote(question)}")
         assert answer.status_code == 422
         assert complaint in answer.text
-        assert question.replace('"', "&#34;") in answer.text, "what was typed stays"
+        assert question.replace('"', "&#34;") in answer.text, "the input is kept"
 
 
 def test_negated_operators_exclude_authors_rooms_and_kinds(alice: Person, bob: Person) -> None:

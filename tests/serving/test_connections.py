@@ -188,7 +188,7 @@ async def test_half_requests_lock_no_visitor_out(small_server: ChatServer) -> No
                     stack.enter_context(dial(small_server, source)).sendall(half)
 
         async with LiveClient(alice, 1) as reader:
-            # From a stranger's address, from that of a proxy, and from many.
+            # From a stranger's address, from a proxy's address, and from many addresses.
             for source in (STRANGER, "127.0.0.1", *(f"127.0.3.{number}" for number in range(1, 3))):
                 await asyncio.to_thread(flood, source)
                 again = await asyncio.to_thread(sign_in, small_server, alice)
@@ -239,7 +239,7 @@ def test_strangers_behind_a_proxy_are_limited_by_their_own_address(narrow_server
         assert b" 503 " in refused
         assert b"retry-after: 5" in refused.lower()
         assert b" 200 OK" in ask("X-Forwarded-For: 192.0.2.2")
-        assert b" 303 " in ask(forwarded, cookies(alice)), "somebody signed in is led to the chat"
+        assert b" 303 " in ask(forwarded, cookies(alice)), "a signed-in member is redirected to the chat"
         for path in ("/healthz", "/readyz"):
             assert b" 200 OK" in ask(forwarded, path=path), "a load balancer would restart the process"
 

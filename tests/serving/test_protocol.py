@@ -22,7 +22,7 @@ from tests.support.ports import free_port
 from tests.support.raw import cookies, dial, everything, form, has_ended, request
 from tests.support.server import ChatServer
 
-ROOM_SECONDS = 15  # for a machine that others use
+ROOM_SECONDS = 15  # for a busy machine
 
 
 def answer(server: ChatServer, *parts: bytes) -> bytes:

@@ -5,7 +5,7 @@ import re
 
 def text_of(frame: bytes) -> str:
     """The text of an unmasked websocket text frame (RFC 6455, 5.2)."""
-    assert frame[0] == 0x81, "one final text frame"
+    assert frame[0] == 0x81, "a single final text frame"
     header = {126: 4, 127: 10}.get(frame[1], 2)
     size = frame[1] if header == 2 else int.from_bytes(frame[2:header])
     assert len(frame) == header + size, "the length is right"

@@ -68,7 +68,7 @@ class Person:
 def browser(server: ChatServer) -> httpx.Client:
     """A client that says, as browsers do, where its requests come from."""
     headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin", "User-Agent": "a test's browser"}
-    # The server closes a connection that is idle for five seconds: it must not happen while a request is on its way.
+    # The server closes a connection that is idle for five seconds: it must not happen while a request is in flight.
     limits = httpx.Limits(keepalive_expiry=1)
     return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30, limits=limits))
 

@@ -57,7 +57,7 @@ class ChatServer:
             # Tests do in seconds what people do in a day. The tests of the limits set this back to 1.
             "RATE_LIMITS": "1000",
             "PORT": str(self.port),
-            # The tests' audiences are many pages of few people.
+            # The tests open many pages for few people.
             "PAGES_PER_PERSON": "100000",
             **environment,
         }

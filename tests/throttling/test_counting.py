@@ -88,7 +88,7 @@ async def test_the_delay_doubles_and_refused_attempts_do_not_lengthen_it(
             if not seconds:
                 passed += 1
                 continue
-            # Redis tells whole seconds.
+            # Redis returns whole seconds.
             assert 0 < seconds <= 2 ** (passed - 3) + 0.1
             for _ in range(20):
                 passed += await counting.draw(GUESS, budget, "alice") == 0

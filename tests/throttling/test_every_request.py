@@ -91,7 +91,7 @@ def test_a_class_of_forty_behind_an_address_signs_up_within_a_lesson() -> None:
     for budget in by_address:
         assert budget.amount * (10 * MINUTE / min(budget.seconds, 10 * MINUTE)) >= 40
     assert min(budget.amount for budget in SIGN_UP.budgets if budget.seconds == HOUR) >= 40
-    # Each with two mistakes.
+    # Each pupil makes two mistakes.
     assert next(budget.amount for budget in SIGN_IN.budgets if budget.per == "address") >= 3 * 40
 
 

@@ -79,7 +79,7 @@ def test_guesses_from_elsewhere_do_not_delay_a_known_browser(alice: Person) -> N
     alice.submit("/sign-out")
     stranger, waits = browser(alice.server), 0
     answers: list[int] = []
-    # Five from each address, until the account's own budget is used up.
+    # Five guesses from each address, until the account's own budget is used up.
     while waits < 8:
         answer = guess(stranger, alice.email, address=f"192.0.2.{len(answers) // 5}")
         waits = int(answer.headers.get("Retry-After", 0))
@@ -129,7 +129,7 @@ def test_many_wrong_passwords_at_once_do_not_delay_other_sign_ins(alice: Person)
     with ThreadPoolExecutor(150) as crowd:
         for number in range(150):
             crowd.submit(flood, number)
-        # When some have been refused, the queue is full.
+        # Once some requests are refused, the queue is full.
         deadline = time.monotonic() + 60
         while answers.count(429) < 10 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -161,7 +161,7 @@ def test_sign_ups_from_an_address_are_limited_but_a_class_can_sign_up(alice: Per
         assert "Too many people signed up in a short time." in refusal.text
         assert f'value="Pupil {len(answers) - 1}"' in refusal.text
         assert PASSWORD not in refusal.text
-    # Mistakes cost nothing, and neither do attempts of others.
+    # Neither mistakes nor sign-ups from other addresses use the budget.
     assert browser(alice.server).post("/sign-up", data={"name": ""}).status_code == 422
     assert sign_up(alice.server, "Bob Brown").id
 
@@ -218,7 +218,7 @@ def test_every_action_has_a_rate_limit_that_says_how_long_to_wait(alice: Person,
     answer = alice.submit("/rooms", {"name": "A name to keep", "kind": "closed"})
     assert 'value="A name to keep"' in answer.text
     assert re.search(r'id="name-help" class="field-error">You opened many rooms', answer.text)
-    # Others are not limited.
+    # Other members are not limited.
     assert bob.create_room("Garden")
 
 

@@ -150,7 +150,7 @@ async def _rage(
             await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
             if redis:
                 redis.start()
-        # A crash point may have had the last word.
+        # A crash point may have killed a server at the very end.
         await nemesis.revive()
         result = Result(seed, faults=nemesis.faults)
         if nemesis.last_was_postgres:
@@ -181,7 +181,7 @@ async def _converge(result: Result, readers: list[LiveClient], url: str, rooms: 
             late = late or behind
         await asyncio.sleep(0.02)
     taken = time.monotonic() - healed
-    # Late is wrong, too, but less so than never.
+    # A late view is a fault, too, but a smaller fault than a lost message.
     result.violations += [f"never: {view}" for view in behind] or [f"after {taken:.1f} s only: {view}" for view in late]
     return taken
 
@@ -268,7 +268,7 @@ def main() -> None:
         try:
             result = asyncio.run(torture(seed, arguments.seconds, crowd, arguments.broker))
         except AssertionError as error:
-            result = Result(seed, [f"somebody was told what cannot be: {error}"])
+            result = Result(seed, [f"a reader got an impossible frame: {error}"])
         results.append(result)
         print(_row(str(seed), [result]), flush=True)
         for violation in result.violations[:10]:

@@ -44,7 +44,7 @@ async def stall(person: Person, readers: int, stalled: int, seconds: float, size
     audience = Audience(person)
     await audience.gather(readers, person.server.url)
     await audience.write(2, MESSAGES_A_SECOND, size)  # memory and caches settle
-    # The watching costs something, too, and so goes on in both halves.
+    # Watching has a cost, too, and so goes on in both halves.
     watching = asyncio.create_task(_watch(process, Stalled(), stalled))
     result.before = [*chain(*await audience.write(seconds, MESSAGES_A_SECOND, size))]
     watching.cancel()

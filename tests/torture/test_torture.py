@@ -10,7 +10,7 @@ from tests.torture.mutants import MUTANTS
 from tests.torture.run import torture
 
 SECONDS = float(os.environ.get("TORTURE_SECONDS", "30"))
-PATIENCE = 15.0  # whether three are enough, `make torture` says, where nothing else runs
+PATIENCE = 15.0  # `make torture` checks the promised three, on an idle machine
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -63,7 +63,7 @@ class Writer:
         answer = await self._insist(client, f"/rooms/{room}/messages", fields, accepted={200})
         message = int(re.findall(r'<li id="m-(\d+)"', answer.text)[0])
         assert html.escape(body) in answer.text
-        assert message not in self.texts, "one id, one message"
+        assert message not in self.texts, "each message has an id of its own"
         self.texts[message], self.room_of[message] = body, room
 
     async def _edit(self, client: httpx.AsyncClient, message: int, number: int) -> None:
@@ -72,7 +72,7 @@ class Writer:
         self.texts[message] = f"{body} (edited)"
 
     async def _delete(self, client: httpx.AsyncClient, message: int) -> None:
-        # An earlier try may have worked without our hearing of it.
+        # An earlier try may have succeeded although its answer was lost.
         await self._insist(client, f"/messages/{message}/delete", {}, accepted={200, 404})
         self.texts[message] = DELETED
 

@@ -118,7 +118,7 @@ def test_no_secret_of_a_request_gets_into_the_log(json_server: ChatServer) -> No
     log = json_server.log
     assert "GET /join/{token}" in log
     for secret in (token, *cookies, PASSWORD, "a wrong pass phrase", "only the room", "something", "argon2"):
-        assert secret, "there is one"
+        assert secret, "a secret to look for"
         assert secret not in log
 
 
