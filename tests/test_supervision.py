@@ -31,24 +31,19 @@ TASKS = [
     "hub resync",
     "hub repair",
     "hub room:1",
-    "presence",
+    "events",
+    "seats",
+    "roster",
     "presence heartbeat",
     "presence expiry",
-    "notices",
-    "notices check",
-    "activity",
-    "activity telling",
-    "activity newcomers",
-    "activity check",
-    "online lists",
+    "unread counts",
+    "unread counts of newcomers",
+    "unread counts check",
     "search indexing",
     "deletion of ended sessions",
     "connections",
     "throttling",
     "broker listener",
-    "connections",
-    "throttling",
-    "deletion of ended sessions",
 ]
 BROKER_TASKS = ["broker receiver", "broker sender"]
 
@@ -146,7 +141,7 @@ async def pages_are_live(author: Person, reader: Person, text: str, to_break: Ca
 
 @pytest.mark.parametrize(
     ("server_here", "name"),
-    [*((False, name) for name in TASKS), *((True, name) for name in [*BROKER_TASKS, "broker listener", "presence"])],
+    [*((False, name) for name in TASKS), *((True, name) for name in [*BROKER_TASKS, "broker listener", "events"])],
     indirect=["server_here"],
 )
 def test_readyz_names_a_task_that_failed_and_pages_become_live_again(server_here: ServerHere, name: str) -> None:
