@@ -242,7 +242,7 @@ def create_chat(settings: Settings) -> Chat:
         reload=fragment("live/_reload.html"),
         signed_out=fragment("live/_signed_out.html"),
         gone=fragment("live/_gone.html"),
-        gave_way=fragment("live/_gave_way.html"),
+        too_many_pages=fragment("live/_gave_way.html"),
         sidebar_changed=fragment("live/_sidebar_changed.html"),
     )
     live = Live(broker, DatabaseSource(database), fragments, most_pages=settings.pages_per_person)

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat.accounts.status import emoji_of_everybody
+from chat.accounts.status import current_status_emoji
 from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId, UserId
@@ -46,7 +46,7 @@ class DatabaseSource:
 
     async def statuses(self) -> dict[UserId, str]:
         async with self._connection() as connection:
-            return await emoji_of_everybody(connection)
+            return await current_status_emoji(connection)
 
     async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
         async with self._connection() as connection:

@@ -44,7 +44,7 @@ MOMENT = DateTime(timezone=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class OpenSession:
     """A browser that a person is signed in on."""
 
     session_id: SessionId
@@ -191,7 +191,7 @@ async def revoke_own_session(change: Change, user_id: UserId, session_id: Sessio
     change.tell(SessionsEnded((session_id,)))
 
 
-async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: datetime) -> list[Sitting]:
+async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: datetime) -> list[OpenSession]:
     """Return the visitor's first 50 sessions: this one first, then by last use."""
     is_this = sessions.c.id == visitor.session_id
     statement = (
@@ -201,7 +201,7 @@ async def sessions_of(connection: AsyncConnection, visitor: Visitor, now: dateti
         .limit(MOST_LISTED)
     )
     return [
-        Sitting(row.id, agent_of(row.user_agent), row.id == visitor.session_id, row.created_at, row.refreshed_at)
+        OpenSession(row.id, agent_of(row.user_agent), row.id == visitor.session_id, row.created_at, row.refreshed_at)
         for row in await connection.execute(statement)
     ]
 

@@ -104,7 +104,7 @@ async def status_of(connection: AsyncConnection, user_id: UserId) -> Status:
     return Status(*row) if row else Status()
 
 
-async def emoji_of_everybody(connection: AsyncConnection) -> dict[UserId, str]:
+async def current_status_emoji(connection: AsyncConnection) -> dict[UserId, str]:
     """Return the emoji in the current statuses of all people, of a thousand at most."""
     statement = (
         select(users.c.id, users.c.status_emoji)

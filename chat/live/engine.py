@@ -57,7 +57,7 @@ class Live:
             self._unread_counts,
             self._open_pages,
             most_pages=most_pages,
-            give_way=fragments.gave_way,
+            too_many_pages=fragments.too_many_pages,
         )
 
     async def run(self, failures: Failures, *, task_status: TaskStatus[None]) -> None:
@@ -90,22 +90,22 @@ class Live:
                 pages.show_room(room_id, html)
                 self._refresh_sidebars(members)
                 if is_listed:
-                    pages.show_everybody(elements.changed_pages(["/rooms"]))
+                    pages.show_all(elements.changed_pages(["/rooms"]))
             case MembersChanged():
                 self._show_members(event)
             case RoomDeleted(room_id, html, members):
                 # Sidebars come first: a closed page of the room receives nothing more.
                 self._refresh_sidebars(members)
-                pages.show_everybody(elements.changed_pages(["/rooms"]))
+                pages.show_all(elements.changed_pages(["/rooms"]))
                 pages.close_room(room_id, html)
             case SidebarsChanged(user_ids):
                 self._refresh_sidebars(user_ids)
             case PagesChanged(paths, None):
-                pages.show_everybody(elements.changed_pages(paths))
+                pages.show_all(elements.changed_pages(paths))
             case PagesChanged(paths, tuple(user_ids)):
                 pages.show_people(user_ids, elements.changed_pages(paths))
             case PersonRenamed(html, directs, user_ids):
-                pages.show_everybody(html)
+                pages.show_all(html)
                 self._roster.changed()
                 self._refresh_sidebars(user_ids)
                 for room_id in directs:
@@ -131,7 +131,7 @@ class Live:
         self._roster.changed()
         pages.show_room(room_id, event.html)
         if event.arrived or event.left:
-            pages.show_everybody(elements.changed_pages(["/rooms"]))
+            pages.show_all(elements.changed_pages(["/rooms"]))
         members = self._unread_counts.members_here(room_id) if event.members is None else event.members
         pages.show_people(members, elements.changed_pages([f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"]))
         # Sidebars come first: a closed page of the room receives nothing more.

@@ -37,7 +37,7 @@ class Fragments:
     reload: str
     signed_out: str
     gone: str
-    gave_way: str
+    too_many_pages: str
     sidebar_changed: str
 
 
@@ -69,7 +69,7 @@ class OpenPages:
         self._recent_bytes = 0
         self._forgotten_until = -RECENT_SECONDS
 
-    def show_everybody(self, html: str) -> None:
+    def show_all(self, html: str) -> None:
         """Send markup to every page."""
         frame = encode_frame(html)
         self._remember(None, frame)

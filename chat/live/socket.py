@@ -37,7 +37,7 @@ class LiveSocket:
         open_pages: OpenPages,
         *,
         most_pages: int,
-        give_way: str,
+        too_many_pages: str,
     ) -> None:
         self._hub = hub
         self._presence = presence
@@ -45,7 +45,7 @@ class LiveSocket:
         self._unread_counts = unread_counts
         self._open_pages = open_pages
         self._most_pages = most_pages
-        self._give_way = give_way
+        self._too_many_pages = too_many_pages
 
     async def serve(self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str) -> None:
         """Serve `reader` until either side closes. Frames from the page are ignored.
@@ -77,7 +77,7 @@ class LiveSocket:
         """Close the oldest pages of a person with too many: the newest page is the one they look at."""
         pages = [page for page in self._hub.readers_of(newest.user_id) if page.farewell is None]
         for page in pages[: -self._most_pages]:
-            page.dismiss(TOO_MANY_PAGES, self._give_way)
+            page.dismiss(TOO_MANY_PAGES, self._too_many_pages)
 
     def _leave(self, reader: Reader, request_id: str = "") -> None:
         """Remove a reader, and log it under the id of the request that opened it."""

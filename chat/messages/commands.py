@@ -13,7 +13,7 @@ from chat.database.engine import reading
 from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
-from chat.messages.post import why_refused
+from chat.messages.post import refusal_of
 from chat.rooms.members import invite, leave_room
 from chat.rooms.room import room_of_member
 from chat.rooms.settings import set_topic
@@ -103,7 +103,7 @@ async def _change_room(
     async with reading(database) as connection:
         room = await room_of_member(connection, visitor, room_id)
         # Both post a message about it, so a member who may not post may not use them.
-        refusal = await why_refused(connection, visitor, room_id) if order.name in ("topic", "invite") else None
+        refusal = await refusal_of(connection, visitor, room_id) if order.name in ("topic", "invite") else None
     if refusal is not None:
         raise refusal
     async with begin() as change:

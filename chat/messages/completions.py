@@ -11,7 +11,7 @@ from chat.ids import RoomId, UserId
 from chat.messages.commands import COMMANDS
 from chat.messages.emoji import find_emoji
 from chat.messages.mentionable import EVERYBODY
-from chat.messages.mentions import may_call_everybody
+from chat.messages.mentions import may_mention_room
 from chat.models import memberships, users
 
 MOST = 8
@@ -36,7 +36,7 @@ async def completions_of(connection: AsyncConnection, visitor: Visitor, room_id:
         return [Completion(f"/{command.name}", command.usage, command.meaning) for command in known]
     if kind == "@":
         everybody = [Completion(f"@{EVERYBODY}", EVERYBODY, "everybody in the room")]
-        may_call = EVERYBODY.startswith(query.lower()) and await may_call_everybody(connection, visitor, room_id)
+        may_call = EVERYBODY.startswith(query.lower()) and await may_mention_room(connection, visitor, room_id)
         return [*await _people(connection, visitor.id, room_id, query), *(everybody if may_call else ())]
     return []
 

@@ -48,7 +48,7 @@ class Written:
 
     html: Markup
     mentioned: frozenset[UserId] = frozenset()
-    calls_everybody: bool = False
+    mentions_room: bool = False
 
 
 NOBODY = Mentionable()

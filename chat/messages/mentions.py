@@ -26,9 +26,9 @@ async def write(database: AsyncEngine, workshop: Workshop, author: Visitor, room
         return await workshop.written(body, author.id)
     async with reading(database) as connection:
         mentionable = await _mentionable_in(connection, author, room_id, body)
-        everybody = await _everybody_in(connection, room_id) if mentionable.everybody else set()
+        everybody = await _all_in(connection, room_id) if mentionable.everybody else set()
     written = await workshop.written(body, author.id, mentionable)
-    meant = written.mentioned | everybody if written.calls_everybody else written.mentioned
+    meant = written.mentioned | everybody if written.mentions_room else written.mentioned
     return replace(written, mentioned=frozenset(meant - {author.id}))
 
 
@@ -42,17 +42,17 @@ async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id:
         .order_by(users.c.id)
     )
     people = tuple(Person(row.id, row.name) for row in await connection.execute(statement))
-    calls = f"@{EVERYBODY}" in body.lower() and await may_call_everybody(connection, author, room_id)
+    calls = f"@{EVERYBODY}" in body.lower() and await may_mention_room(connection, author, room_id)
     return Mentionable(people, calls)
 
 
-async def may_call_everybody(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
-    """Whether a person may mention everybody in a room: its managers may, and all people of a direct one."""
+async def may_mention_room(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:
+    """Tell whether a person may mention everybody in a room: its managers may, and all people of a direct one."""
     room = await visible_room(connection, author, room_id)
     return may_manage(author, room) or (room.kind == "direct" and room.is_member)
 
 
-async def _everybody_in(connection: AsyncConnection, room_id: RoomId) -> set[UserId]:
+async def _all_in(connection: AsyncConnection, room_id: RoomId) -> set[UserId]:
     statement = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
     return set((await connection.execute(statement)).scalars())
 

@@ -158,7 +158,7 @@ def checked_body(body: str) -> str:
     return body
 
 
-async def why_refused(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
+async def refusal_of(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
     """Return the reason why a post is refused: `NotFound`, or `InvalidInput` with its text; None when it is allowed."""
     try:
         room = await room_of_member(connection, author, room_id)
@@ -264,7 +264,7 @@ class Posting:
         async with self._database.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
             if row is None:
-                refusal = await why_refused(connection, post.author, post.room_id)
+                refusal = await refusal_of(connection, post.author, post.room_id)
                 return refusal or InvalidInput(body="That came a moment too early. Send it again.")
         if row.room_id != post.room_id:
             return NotFound()

@@ -7,7 +7,7 @@ from chat.rooms.room import Room
 LENGTH = 140  # characters; no system shows more
 
 
-def in_short(room: Room, message: Message) -> str:
+def summary_of(room: Room, message: Message) -> str:
     """Return the beginning of a message as plain text, with its author unless the room is named for them."""
     # The reader of an answer knows the message it quotes.
     words = plain(message.body, {"blockquote"}) or plain(message.body)

@@ -46,7 +46,7 @@ class Answer(TypedDict):
 
     html: str
     mentioned: list[int]
-    calls_everybody: bool
+    mentions_room: bool
     error: str
 
 
@@ -86,13 +86,13 @@ def _done(job: Job) -> Answer:
     try:
         made = written(job["body"], mentionable, allowance.highlighted if job["in_colour"] else None)
     except Exception as error:  # a bug in one of the parsers: the server process logs it
-        return {"html": "", "mentioned": [], "calls_everybody": False, "error": repr(error)}
+        return {"html": "", "mentioned": [], "mentions_room": False, "error": repr(error)}
     finally:
         _end_after(0)
     return {
         "html": made.html,
         "mentioned": sorted(made.mentioned),
-        "calls_everybody": made.calls_everybody,
+        "mentions_room": made.mentions_room,
         "error": "",
     }
 

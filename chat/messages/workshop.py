@@ -238,4 +238,4 @@ def _made(answer: bytes) -> Written | None:
         logger.error("Could not render a message: %s", made["error"])
         return None
     html = Markup(made["html"])  # noqa: S704  sanitised by the worker
-    return Written(html, frozenset(map(UserId, made["mentioned"])), made["calls_everybody"])
+    return Written(html, frozenset(map(UserId, made["mentioned"])), made["mentions_room"])

@@ -17,7 +17,7 @@ from chat.errors import InvalidInput, NotFound
 from chat.ids import InviteId, RoomId, UserId
 from chat.live.events import PagesChanged
 from chat.models import invites, rooms, users
-from chat.rooms.members import is_in_room, join_as_invited, manager_ids, one_at_a_time
+from chat.rooms.members import is_in_room, join_as_invited, lock_members, manager_ids
 
 # The choices of the form, with their labels.
 LIFETIMES = {"1": "1 day", "7": "7 days", "30": "30 days", "": "No end"}
@@ -142,7 +142,7 @@ async def follow_invite(change: Change, user_id: UserId, token: str, now: dateti
         return None
     if invite.room_id is not None:
         # Removing a member renews the link under the same lock, so a join that waited for it finds another token.
-        await one_at_a_time(connection, invite.room_id)
+        await lock_members(connection, invite.room_id)
         if await is_in_room(connection, user_id, invite.room_id):
             return invite
     lasts = invites.c.expires_at.is_(None) | (invites.c.expires_at > now)

@@ -115,7 +115,7 @@ async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: U
     Raises `Forbidden`, also for the last owner, or `NotFound`.
     """
     require_manager(visitor, room)
-    await one_at_a_time(change.connection, room.id)
+    await lock_members(change.connection, room.id)
     others = select(memberships.c.user_id).where(_owners_of(room.id), memberships.c.user_id != user_id).limit(1)
     if (await change.connection.execute(others)).one_or_none() is None:
         raise Forbidden("A room needs an owner. Make somebody else an owner first.")
@@ -202,7 +202,7 @@ async def members_among(
     return [Person(row.id, row.name) for row in rows], rows[0].total if rows else 0
 
 
-async def one_at_a_time(connection: AsyncConnection, room_id: RoomId) -> None:
+async def lock_members(connection: AsyncConnection, room_id: RoomId) -> None:
     """Lock a room's members and owners against other changes until the transaction ends.
 
     Otherwise two owners who leave at the same moment would each leave the room to the other.
@@ -219,7 +219,7 @@ async def is_in_room(connection: AsyncConnection, user_id: UserId, room_id: Room
 
 
 async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
-    await one_at_a_time(change.connection, room_id)
+    await lock_members(change.connection, room_id)
     # A new member of a slow room waits before the first post, or leaving and rejoining would get around slow mode.
     posted_at = case((rooms.c.slow_seconds > 0, func.now()))
     level = first_level(user_id).label("level")
@@ -232,7 +232,7 @@ async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
 
 
 async def _remove(change: Change, room_id: RoomId, user_id: UserId) -> bool:
-    await one_at_a_time(change.connection, room_id)
+    await lock_members(change.connection, room_id)
     seat = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
     removed = (await change.connection.execute(delete(memberships).where(seat).returning(text("1")))).one_or_none()
     await _give_an_owner(change.connection, room_id)

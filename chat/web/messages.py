@@ -18,7 +18,7 @@ from chat.messages.post import Posted
 from chat.messages.quote import quoted
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import may_delete, message_as_shown, own_message, prepare_edit, readable_message
-from chat.messages.summary import in_short
+from chat.messages.summary import summary_of
 from chat.rooms.read_positions import mark_read
 from chat.rooms.room import may_post, room_of_member
 from chat.state import Request
@@ -123,7 +123,7 @@ async def show_summary(request: Request) -> Response:
         message = await message_at(connection, room.id, position)
     if message is None:
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return PlainTextResponse(in_short(room, message), headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(summary_of(room, message), headers={"Cache-Control": "no-store"})
 
 
 async def show_message_actions(request: Request) -> Response:

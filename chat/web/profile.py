@@ -157,7 +157,7 @@ def _saved(what: str) -> Response:
 async def _profile_page(request: Request, values: dict[str, str], errors: dict[str, str], saved: str) -> Response:
     me, now = visitor(request), datetime.now(UTC)
     async with reading(request.state.chat.database) as connection:
-        sittings = await sessions_of(connection, me, now)
+        sessions = await sessions_of(connection, me, now)
         levels = await first_levels_of(connection, me.id)
     kept = {
         "name": me.name,
@@ -172,7 +172,7 @@ async def _profile_page(request: Request, values: dict[str, str], errors: dict[s
         "errors": errors,
         "saved": saved,
         "zones": zones(),
-        "sittings": sittings,
+        "sessions": sessions,
         "used_just_now": now - JUST_USED,
     }
     return await shell_page(request, "accounts/profile.html", context)
