@@ -64,7 +64,7 @@ class Chat:
         return [f"simplechat-access={signer.access_token(SessionId(session), now)}" for session in sessions]
 
     def handshakes(self, server: ChatServer, count: int, room_id: int = 1) -> list[str]:
-        """How so many people's pages connect to a room."""
+        """Handshakes with which so many members' pages connect to a room."""
         page = self.administrator.get(f"/rooms/{room_id}").text
         after, epoch = re.findall(r'data-revision="(\d+)"', page)[0], re.findall(r"epoch=([0-9a-f-]+)", page)[0]
         path = f"/rooms/{room_id}/live?after={after}&epoch={epoch}"

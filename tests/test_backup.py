@@ -221,7 +221,7 @@ class Table(TypedDict):
 
 
 class Manifest(TypedDict):
-    """What a backup says of itself."""
+    """The manifest of a backup."""
 
     revision: str
     tables: dict[str, Table]

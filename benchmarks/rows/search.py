@@ -160,7 +160,7 @@ async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def _plan(url: str, word: str) -> str:
-    """How PostgreSQL answers a question, as it says itself."""
+    """The plan of PostgreSQL for a question."""
     plans: list[str] = []
     async with _engine(url) as database:
 

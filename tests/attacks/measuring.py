@@ -23,7 +23,7 @@ class Measured:
 
     @property
     def growth(self) -> int:
-        """How many bytes more the server took at its peak."""
+        """The growth of the server's memory at its peak, in bytes."""
         return self.peak - self.before
 
 

@@ -37,7 +37,7 @@ def leaves_in(server: ChatServer, seconds: float, readers: int) -> None:
 
 
 async def readiness_while_leaving(server: ChatServer) -> int:
-    """Wait until a server that was told to end is no longer ready, and return how it says so."""
+    """Wait until a server that shuts down is no longer ready; returns the status of `/readyz`."""
     async with asyncio.timeout(20), httpx.AsyncClient(base_url=server.url, timeout=10) as balancer:
         while (status := (await balancer.get("/readyz")).status_code) == 200:
             await asyncio.sleep(0.01)

@@ -75,7 +75,7 @@ ColorScheme = Literal["dark", "light"]
 
 
 class Options(TypedDict, total=False):
-    """What a window of a person's own may be like; the names are Playwright's."""
+    """Options of a window; the names are Playwright's."""
 
     color_scheme: ColorScheme
     has_touch: bool

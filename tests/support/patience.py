@@ -1,4 +1,4 @@
-"""Brokers that wait longer than a machine stands still."""
+"""Brokers that outwait a machine that stands still."""
 
 import pytest
 

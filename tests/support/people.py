@@ -25,7 +25,7 @@ class Person:
 
     @property
     def id(self) -> int:
-        """Their number, as it stands in their own style sheet."""
+        """The id of the member, read from their own style sheet."""
         return int(re.findall(r'data-author="(\d+)"', self.get("/me.css").text)[0])
 
     def get(self, path: str, **headers: str) -> httpx.Response:
@@ -129,7 +129,7 @@ def email_of(name: str) -> str:
 
 
 def bodies(page: str) -> list[str]:
-    """The bodies of the messages in markup, in the order they stand there, as text."""
+    """The bodies of the messages in markup, in order, as text."""
     found = re.findall(r'<div class="body"[^>]*>(.*?)</div>', page, re.DOTALL)
     return [html.unescape(re.sub(r"<[^>]+>", "", body)) for body in found]
 
