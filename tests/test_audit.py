@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -53,7 +52,7 @@ def test_an_event_is_recorded_with_its_details_and_its_request(caplog: pytest.Lo
     assert vars(line)["fields"] == {"address": "203.0.113.9", "user_id": 7, "request_id": "r-1", "room_id": 3}
 
 
-def events(server: ChatServer) -> list[dict[str, Any]]:
+def events(server: ChatServer) -> list[dict[str, object]]:
     """The audit log of a server that has ended."""
     lines = [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
     return [line for line in lines if line["logger"] == "chat.audit"]

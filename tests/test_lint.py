@@ -1,5 +1,6 @@
 """Rules of this project that no linter knows."""
 
+import ast
 import base64
 import hashlib
 import re
@@ -14,6 +15,8 @@ from chat.templating import environment
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 MODULES = sorted((ROOT / "chat").rglob("*.py"))
+FOLDERS = ("chat", "tests", "benchmarks", "migrations")
+PYTHON = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 
 FORBIDDEN_IN_TEMPLATES = {
     "unescaped text": r"\|\s*safe\b|autoescape\s+false|Markup",
@@ -32,15 +35,64 @@ def problems(text: str) -> list[str]:
 
 
 def test_an_ignored_type_error_has_a_reason() -> None:
-    code = [path for folder in ("chat", "tests", "benchmarks", "migrations") for path in (ROOT / folder).rglob("*.py")]
-    ignored = re.compile(r"# type: ignore(?!\[[a-z-]+\]  # \w)")
+    ignored = re.compile(r"# type: ignore(?!\[[a-z-]+(?:, [a-z-]+)*\]  # \w)")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in code
+        for path in PYTHON
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if ignored.search(line) and "ignored = re" not in line
     ]
     assert not found
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_signatures_name_their_types(folder: str) -> None:
+    found = {
+        str(path.relative_to(ROOT)): vague_types(path.read_text())
+        for path in PYTHON
+        if path.is_relative_to(ROOT / folder)
+    }
+    assert {path: places for path, places in found.items() if places} == {}
+
+
+# Types with `Any` that a signature may name.
+KNOWN_VAGUE = {
+    "Row[Any]",  # SQLAlchemy infers no columns for our tables, which are no mapped classes
+    "Select[Any]",  # the same
+    "RemoteBackend[Any]",  # the broker does not care with what its backend connects
+}
+
+
+def vague_types(code: str) -> list[str]:
+    """Return the parameters and returns that are annotated with `Any`, and the calls of `cast` that state no reason."""
+    lines, found = code.splitlines(), []
+    # SQLAlchemy has a `cast`, too, which is a part of a query.
+    casts = {"typing.cast", *re.findall(r"^from typing import .*\b(cast)\b", code, re.MULTILINE)}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parameters = [each.annotation for each in ast.walk(node.args) if isinstance(each, ast.arg)]
+            for annotation in filter(None, [*parameters, node.returns]):
+                written = re.sub("|".join(map(re.escape, KNOWN_VAGUE)), "", ast.unparse(annotation))
+                if re.search(r"\bAny\b", written):
+                    found.append(f"{annotation.lineno}: {ast.unparse(annotation)}")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in casts and "  # " not in lines[node.lineno - 1]:
+            found.append(f"{node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "def read(row: Any) -> None: ...",
+        "def read(*rows: Any) -> None: ...",
+        "async def read() -> dict[str, Any] | None: ...",
+        "def read(row: Row[Any], fields: list[Any]) -> None: ...",
+        "import typing\nrow = typing.cast(Row, found)",
+        "from typing import Literal, cast\nrow = cast(Row, found)",
+    ],
+)
+def test_the_rule_for_types_finds_violations(bad: str) -> None:
+    assert vague_types(bad)
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)

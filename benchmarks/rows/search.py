@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 from sqlalchemy import event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.measure import Line, spread, temporary_folder
@@ -165,7 +165,7 @@ async def _plan(url: str, word: str) -> str:
     async with _engine(url) as database:
 
         @event.listens_for(database.sync_engine, "connect")
-        def explain(connection: Any, _: object) -> None:
+        def explain(connection: AsyncAdapt_asyncpg_connection, _: object) -> None:
             connection.driver_connection.add_log_listener(lambda _, message: plans.append(message.message))
             connection.run_async(lambda driver: driver.execute(EXPLAIN))
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import jwt
 from jwt.types import Options
@@ -30,6 +30,15 @@ class Tokens:
     refresh: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """The contents of a token whose signature is ours."""
+
+    session_id: SessionId
+    use: str
+    expires: float
+
+
 class Signer:
     """Makes and reads tokens with the installation's secret key (HS256)."""
 
@@ -48,18 +57,20 @@ class Signer:
         """Return the session a token names; None when it is forged, expired or of another kind."""
         # A header may be a hundred times as long as a valid token, and results are cached.
         claims = self._read(token) if len(token) <= LONGEST else None
-        if claims is None or claims["use"] != kind or claims["exp"] <= time.time():
+        if claims is None or claims.use != kind or claims.expires <= time.time():
             return None
-        return SessionId(int(claims["sub"]))
+        return claims.session_id
 
-    def _verify(self, token: str) -> dict[str, Any] | None:
+    def _verify(self, token: str) -> _Claims | None:
         """Return a token's claims if its signature is ours; cached, so the caller checks the expiry."""
         options: Options = {"require": ["exp", "sub", "use"], "verify_exp": False}
         try:
             claims = jwt.decode(token, self._key, algorithms=["HS256"], options=options)
         except jwt.InvalidTokenError:
             return None
-        return claims if claims["sub"].isdigit() else None
+        if not claims["sub"].isdigit():
+            return None
+        return _Claims(SessionId(int(claims["sub"])), claims["use"], claims["exp"])
 
     def _sign(self, kind: Kind, session_id: SessionId, expires: datetime, **claims: str) -> str:
         payload = {"sub": str(session_id), "use": kind, "exp": expires, **claims}

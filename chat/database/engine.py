@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import asyncpg
 from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -82,12 +82,12 @@ def _sqlstate(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
-def _keep_no_statements_behind_a_pooler(connection: Any, _record: object) -> None:
+def _keep_no_statements_behind_a_pooler(connection: AsyncAdapt_asyncpg_connection, _record: object) -> None:
     if connection.driver_connection.is_pooled:
-        connection._prepared_statement_cache = None
+        connection._prepared_statement_cache = None  # type: ignore[assignment]  # as SQLAlchemy does for a size of 0
 
 
-def _refuse_closed(connection: Any, _record: object, _proxy: object) -> None:
+def _refuse_closed(connection: AsyncAdapt_asyncpg_connection, _record: object, _proxy: object) -> None:
     """Let the pool replace a connection that was closed while idle, without asking the server at each use."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError

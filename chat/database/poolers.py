@@ -6,10 +6,11 @@ outlives a transaction but prepared statements, and those only where no pooler w
 """
 
 import asyncio
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+from asyncpg.prepared_stmt import PreparedStatement
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 30.0
@@ -33,7 +34,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
             query += _LIMIT
         return str(await super().execute(query, *arguments, timeout=timeout))
 
-    async def prepare(self, query: str, *, name: object = None, **options: Any) -> Any:
+    async def prepare(self, query: str, *, name: object = None, **options: object) -> PreparedStatement:
         """Prepare a statement: with a name, to reuse it, or without one behind a pooler."""
         return await super().prepare(query, name="" if self.is_pooled else True, **options)
 

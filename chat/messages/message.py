@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from markupsafe import Markup
 from sqlalchemy import Row, Select, Text, cast, func, literal_column, select
@@ -114,6 +114,13 @@ def message_from(row: Row[Any]) -> Message:
     )
 
 
-def _reaction(kept: dict[str, Any], names: dict[str, str]) -> Reaction:
+class _Kept(TypedDict):
+    """A reaction as the database keeps it."""
+
+    emoji: str
+    by: list[int]
+
+
+def _reaction(kept: _Kept, names: dict[str, str]) -> Reaction:
     people = tuple(Person(UserId(user_id), names[str(user_id)]) for user_id in kept["by"] if str(user_id) in names)
     return Reaction(kept["emoji"], people)

@@ -1,7 +1,6 @@
 """Pages and partials for the visitor of a request, with and without the sidebar."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from cachetools import LRUCache, cached
 from markupsafe import Markup
@@ -21,7 +20,7 @@ KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with
 def page(
     request: Request,
     template: str,
-    context: Mapping[str, Any] | None = None,
+    context: Mapping[str, object] | None = None,
     *,
     status_code: int = 200,
     headers: Mapping[str, str] | None = None,
@@ -42,7 +41,7 @@ def is_htmx(request: Request) -> bool:
 
 
 async def shell_page(
-    request: Request, template: str, context: Mapping[str, Any], *, status_code: int = 200
+    request: Request, template: str, context: Mapping[str, object], *, status_code: int = 200
 ) -> Response:
     """Render a page with the visitor's sidebar; raises `SignInNeeded`."""
     me = visitor(request)
@@ -52,7 +51,7 @@ async def shell_page(
 
 
 def page_with_sidebar(
-    request: Request, template: str, context: Mapping[str, Any], sidebar: Sidebar, *, status_code: int = 200
+    request: Request, template: str, context: Mapping[str, object], sidebar: Sidebar, *, status_code: int = 200
 ) -> Response:
     """Render a page with a sidebar that has been read already."""
     html = sidebar_markup(sidebar, visitor(request), request.state.installation_name, request.url.path)

@@ -3,7 +3,7 @@
 import gzip
 import re
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -243,6 +243,20 @@ def test_a_member_reaches_and_does_everything_with_the_keyboard(school: list[Per
     assert outline != "none", "focus is visible"
 
 
+class SentRequest(TypedDict):
+    """A request in Chromium's `Network.requestWillBeSent`."""
+
+    url: str
+    headers: dict[str, str]
+
+
+class Sent(TypedDict):
+    """Chromium's `Network.requestWillBeSent`, as far as it is read here."""
+
+    requestId: str
+    request: SentRequest
+
+
 def test_a_first_load_of_a_room_takes_a_dozen_requests_and_sixty_kilobytes(alice: Person, windows: Windows) -> None:
     """Count what Chromium loads with an empty cache, headers included: page, styles, scripts, icon, websocket."""
     for number in range(50):
@@ -253,7 +267,7 @@ def test_a_first_load_of_a_room_takes_a_dozen_requests_and_sixty_kilobytes(alice
     addresses: dict[str, str] = {}
     sizes: dict[str, int] = {}
 
-    def note(sent: dict[str, Any]) -> None:
+    def note(sent: Sent) -> None:
         # Replayed notices of the last ten seconds make a page ask again, which is no part of the first load.
         if "X-Unasked" not in sent["request"]["headers"]:
             addresses[sent["requestId"]] = sent["request"]["url"]

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -15,7 +15,8 @@ from broadcaster._base import Subscriber
 from chat.live.brokers.broker import RESYNC, Broker, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import BATCH
-from chat.live.brokers.remote import RemoteBackend
+from chat.live.brokers.postgres import PostgresBackend
+from chat.live.brokers.redis import RedisBackend
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -74,8 +75,8 @@ async def next_message(subscriber: Subscriber, seconds: float = 10.0) -> str:
         return str((await subscriber.get()).message)
 
 
-def remote(broker: Broker) -> RemoteBackend[Any]:
-    assert isinstance(broker.backend, RemoteBackend)
+def remote(broker: Broker) -> RedisBackend | PostgresBackend:
+    assert isinstance(broker.backend, RedisBackend | PostgresBackend)
     return broker.backend
 
 

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 
@@ -80,7 +80,7 @@ def query(url: str, statement: str, *arguments: object) -> list[asyncpg.Record]:
     return run(fetch())
 
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+def run(work: Coroutine[object, None, Result]) -> Result:
     """Run a coroutine in a thread: Playwright's own event loop occupies the thread of browser tests."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

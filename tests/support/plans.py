@@ -2,23 +2,36 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Literal, TypedDict
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.database.engine import create_engine
 
-_ROWS = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+_Counter = Literal["Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck"]
+_ROWS: tuple[_Counter, ...] = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+_Plan = TypedDict(
+    "_Plan",
+    {
+        "Relation Name": str,
+        "Actual Rows": float,
+        "Rows Removed by Filter": float,
+        "Rows Removed by Index Recheck": float,
+        "Actual Loops": float,
+        "Plans": list["_Plan"],
+    },
+    total=False,
+)
 Work = Callable[[AsyncConnection], Awaitable[object]]
 
 
 async def rows_visited(url: str, work: Work) -> dict[str, int]:
     """Count the rows of each table that the queries of `work` read, in the plans of a large database."""
     database = create_engine(url)
-    asked: list[tuple[str, Any]] = []
+    asked: list[tuple[str, tuple[object, ...]]] = []
 
-    def note(_conn: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+    def note(_conn: object, _cursor: object, statement: str, parameters: tuple[object, ...], *_: object) -> None:
         asked.append((statement, parameters))
 
     try:
@@ -40,11 +53,9 @@ async def rows_visited(url: str, work: Work) -> dict[str, int]:
         await database.dispose()
 
 
-def _visits(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
+def _visits(node: _Plan) -> Iterator[tuple[str, int]]:
     if "Relation Name" in node:
-        rows = sum(
-            node.get(key, 0) for key in ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-        )
+        rows = sum(node.get(counter, 0) for counter in _ROWS)
         yield node["Relation Name"], round(rows * node["Actual Loops"])
     for below in node.get("Plans", ()):
         yield from _visits(below)

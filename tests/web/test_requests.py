@@ -4,7 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import pytest
 
@@ -14,12 +14,26 @@ from tests.support.people import PASSWORD, Person, browser, first_run, sign_up
 from tests.support.server import ChatServer
 
 
-def json_lines(server: ChatServer) -> list[dict[str, Any]]:
+class Line(TypedDict, total=False):
+    """A line of the log in JSON, as far as these tests read it."""
+
+    level: str
+    logger: str
+    message: str
+    request_id: str
+    address: str
+    user_id: int
+    status: int
+    milliseconds: float
+    bytes: int
+
+
+def json_lines(server: ChatServer) -> list[Line]:
     """The log of a server that has ended: every line is an object, except the command's own output."""
     return [json.loads(line) for line in server.log.splitlines() if not line.startswith("simplechat is at")]
 
 
-def requests_in(server: ChatServer) -> list[dict[str, Any]]:
+def requests_in(server: ChatServer) -> list[Line]:
     """The lines of requests."""
     return [line for line in json_lines(server) if line["logger"] == "chat.requests"]
 
