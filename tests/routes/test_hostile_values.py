@@ -125,29 +125,6 @@ headers = st.lists(st.tuples(st.sampled_from(HEADERS), sendable), max_size=4)
 cookies = st.lists(st.tuples(st.sampled_from(COOKIES), sendable | st.sampled_from(FORGED)), max_size=3)
 
 
-@st.composite
-def requests(draw: st.DrawFn) -> dict[str, object]:
-    """The hostile parts of a request: mostly one or two, or the first would hide the others."""
-    parts = draw(st.sets(st.sampled_from(["path", "query", "form", "headers", "cookies"]), min_size=1, max_size=2))
-    return {
-        "path": draw(values) if "path" in parts else None,
-        "query": draw(fields) if "query" in parts else [],
-        "form": draw(fields) if "form" in parts else None,
-        "headers": draw(st.lists(st.tuples(st.sampled_from(HEADERS), sendable), max_size=4))
-        if "headers" in parts
-        else [],
-        "cookies": draw(cookies) if "cookies" in parts else [],
-        "multipart": draw(st.booleans()),
-        "htmx": draw(st.booleans()),
-    }
-
-
-@pytest.fixture(scope="module")
-def here() -> Iterator[World]:
-    with world() as made:
-        yield made
-
-
 class Hostile(TypedDict):
     """The hostile parts of a request; None for the usual ones."""
 
@@ -158,6 +135,27 @@ class Hostile(TypedDict):
     cookies: list[tuple[str, bytes]]
     multipart: bool
     htmx: bool
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Hostile:
+    """The hostile parts of a request: mostly one or two, or the first would hide the others."""
+    parts = draw(st.sets(st.sampled_from(["path", "query", "form", "headers", "cookies"]), min_size=1, max_size=2))
+    return {
+        "path": draw(values) if "path" in parts else None,
+        "query": draw(fields) if "query" in parts else [],
+        "form": draw(fields) if "form" in parts else None,
+        "headers": draw(headers) if "headers" in parts else [],
+        "cookies": draw(cookies) if "cookies" in parts else [],
+        "multipart": draw(st.booleans()),
+        "htmx": draw(st.booleans()),
+    }
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[World]:
+    with world() as made:
+        yield made
 
 
 def encoded(pairs: list[tuple[str, bytes]]) -> bytes:
