@@ -14,7 +14,7 @@ from tests.support.people import Person, first_run, sign_up
 from tests.support.pgbouncer import find_pgbouncer
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
-from tests.support.server import ChatServer
+from tests.support.server import ChatServer, ForkedServer
 
 _cluster = pytest.StashKey[ExitStack]()
 
@@ -83,7 +83,7 @@ def start_server(request: pytest.FixtureRequest, database_url: str) -> Iterator[
     servers: list[ChatServer] = []
 
     def start(url: str, redis_url: str | None = None, **environment: str) -> ChatServer:
-        server = ChatServer(url, redis_url, **environment)
+        server = ForkedServer(url, redis_url, **environment)
         servers.append(server)
         removal.callback(server.remove)
         server.start()

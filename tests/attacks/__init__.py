@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.attacks.measuring import Measured, Watch
-from tests.support.server import UNMEASURED, ChatServer
+from tests.support.server import ChatServer
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Attack:
 
     def server(self, database_url: str) -> ChatServer:
         """The server to attack, not yet started."""
-        server = ChatServer(database_url, **UNMEASURED, **self.environment)
+        server = ChatServer(database_url, **self.environment)
         if self.files is not None:
             server.limit_files(self.files)
         return server

@@ -13,7 +13,7 @@ from chat.accounts.tokens import Signer
 from chat.ids import SessionId
 from tests.support.databases import fresh_database
 from tests.support.people import browser, first_run, sign_up
-from tests.support.server import SECRET_KEY, ChatServer
+from tests.support.server import SECRET_KEY, ChatServer, ForkedServer
 from tests.support.tables import Tables, tables_of
 
 # Carol is in the chat but not in the room; Bob is in it and wrote the message; Alice owns it and administers the chat.
@@ -88,7 +88,7 @@ class World:
 def world(**environment: str) -> Iterator[World]:
     """A chat that is set up, with three people in it."""
     with fresh_database() as url, tables_of(url) as tables:
-        server = ChatServer(url, **environment)
+        server = ForkedServer(url, **environment)
         try:
             server.start()
             alice = first_run(server)

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -51,12 +50,18 @@ class ForkedProcess:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def end_measured(self) -> None:
+        """Let it save its coverage and die, if that is measured."""
+        if "coverage" in sys.modules:
+            self.send_signal(END_MEASURED)
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(20)
+
 
 class Forge:
     """The process that servers are forked from; it is started when the first is asked for."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -73,7 +78,6 @@ class Forge:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "tests.support.forked"],
                     cwd=ROOT,
-                    env=self._environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     process_group=0,
