@@ -42,8 +42,9 @@ async def sign_up(request: Request) -> Response:
         new = await registration(*typed, asker(request))
         async with request.state.chat.change() as change:
             user_id = await create_person(change, new, "member")
-            await join_first_room(change, user_id)
+            # First the link, which counts only people who are not members yet.
             followed = await follow_invite(change, user_id, invite, datetime.now(UTC))
+            await join_first_room(change, user_id)
             if not installation.sign_up_open and followed is None:
                 raise _InviteUsedUp
             tokens = await begin_session(request, change, user_id)

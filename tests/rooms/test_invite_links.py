@@ -289,3 +289,11 @@ def test_the_chats_link_opens_no_room_and_a_rooms_link_only_its_own(alice: Perso
     assert bob.get(f"/join/{token}").status_code == 404
     assert bob.submit(f"/join/{token}").status_code == 410
     assert query(alice.server.database_url, "SELECT uses FROM invites")[0][0] == 0
+
+
+def test_signing_up_by_the_first_rooms_link_counts_as_a_use(alice: Person) -> None:
+    made = alice.submit("/rooms/1/invite", {"days": "7", "uses": "5"})
+    assert made.status_code == 303
+    token = re.findall(r"/join/([\w-]+)", alice.get("/rooms/1/invite").text)[0]
+    sign_up(alice.server, "Carol Clark", token)
+    assert query(alice.server.database_url, "SELECT uses FROM invites WHERE room_id = 1")[0][0] == 1

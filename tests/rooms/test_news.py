@@ -89,7 +89,10 @@ ACTS = {
         '<chat-pages data-paths="/rooms/1/invite">',
     ),
     "a room's link that is used shows to those who manage the room": (
-        lambda alice, bob: bob.submit(re.findall(r"/join/[\w-]+", alice.get("/rooms/1/invite").text)[0]),
+        lambda alice, bob: (
+            bob.submit("/rooms/1/leave"),
+            bob.submit(re.findall(r"/join/[\w-]+", alice.get("/rooms/1/invite").text)[0]),
+        ),
         "alice",
         '<chat-pages data-paths="/rooms/1/invite">',
     ),
