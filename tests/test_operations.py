@@ -61,14 +61,10 @@ def name_of(database_url: str) -> str:
 def test_readyz_says_why_pages_fail_and_recovers_with_them(alice: Person) -> None:
     server, url = alice.server, alice.server.database_url
     until_ready(server.url)
-    alembic = [sys.executable, "-m", "alembic"]
-    for command, reason in (["downgrade", "-1"], "this version needs"), (["upgrade", "head"], ""):
-        environment = os.environ | {"DATABASE_URL": url}
-        subprocess.run([*alembic, *command], cwd=ROOT, env=environment, check=True, timeout=60)
-        if reason:
-            until_not_ready(server, f"this version needs {NEWEST}")
-        else:
-            until_ready(server.url)
+    run(execute(url, "UPDATE alembic_version SET version_num = '0000'"))
+    until_not_ready(server, f"this version needs {NEWEST}")
+    run(execute(url, f"UPDATE alembic_version SET version_num = '{NEWEST}'"))
+    until_ready(server.url)
     run(execute(url, "ALTER TABLE rooms RENAME COLUMN topic TO subject"))
     until_not_ready(server, "the tables lack rooms.topic")
     run(execute(url, "ALTER TABLE rooms RENAME COLUMN subject TO topic"))
