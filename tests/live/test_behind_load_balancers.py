@@ -68,7 +68,9 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
             await asyncio.sleep(1)
             assert await asyncio.to_thread(server.stop) == 0
             await asyncio.to_thread(server.start)
-        await asyncio.sleep(1)
+        async with asyncio.timeout(60):
+            while any(len(writer.texts) <= 20 for writer in writers):
+                await asyncio.sleep(0.1)
         # A cancelled writer might leave a change that is committed only after our query.
         for writer in writers:
             writer.is_done = True
@@ -87,7 +89,6 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
         assert statistics.median(away) < BACK_WITHIN_SECONDS
         assert max(away) < 4 * BACK_WITHIN_SECONDS, "only chance and pauses make a reader wait longer"
     for writer in writers:
-        assert len(writer.texts) > 20
         assert set(writer.texts) <= set(stored), "every acknowledged message is stored"
     bodies = [body for body in stored.values() if body]
     assert len(bodies) == len(set(bodies)), "nothing was posted twice"
