@@ -7,7 +7,13 @@ import httpx
 import jwt
 import pytest
 
-from tests.support.databases import query
+from chat.accounts.sessions import refresh_session
+from chat.accounts.tokens import Signer
+from chat.change import Change
+from chat.database.engine import create_engine
+from chat.ids import SessionId
+from chat.live.events import SessionsEnded
+from tests.support.databases import execute, query
 from tests.support.people import PASSWORD, Person, browser, sign_in, sign_up
 from tests.support.server import SECRET_KEY
 
@@ -136,6 +142,19 @@ def test_a_stolen_refresh_token_ends_the_session(alice: Person) -> None:
         alice.client.cookies = httpx.Cookies(dict(cookie.split(";")[0].split("=", 1) for cookie in cookies))
     assert refreshed(alice, refresh=stolen).status_code == 303
     assert refreshed(alice).status_code == 303, "the newest token is revoked, too"
+
+
+@pytest.mark.anyio
+async def test_a_copied_token_tells_the_sessions_open_pages(alice: Person) -> None:
+    copied, url = alice.client.cookies["simplechat-refresh"], alice.server.database_url
+    await execute(url, "UPDATE sessions SET refresh_hash = 'newer', previous_refresh_hash = 'new'")
+    database = create_engine(url)
+    async with database.begin() as connection:
+        change = Change(connection)
+        now, longest = datetime.now(UTC), timedelta(days=90)
+        assert await refresh_session(change, Signer(SECRET_KEY), copied, now, longest=longest) is None
+        assert list(change.told()) == [SessionsEnded((SessionId(1),))]
+    await database.dispose()
 
 
 def test_a_forged_expired_or_wrong_kind_of_token_signs_no_visitor_in(alice: Person) -> None:
