@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.databases import run
+from tests.support.databases import execute, run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
@@ -149,3 +149,22 @@ def test_changes_of_a_closed_room_reach_only_its_members(alice: Person, bob: Per
             return his.frames
 
     assert not any(f"/rooms/{closed}" in frame for frame in run(look()))
+
+
+def test_members_of_a_large_room_are_told_of_a_new_owner(alice: Person, bob: Person) -> None:
+    url = alice.server.database_url
+    people = "SELECT 'Pupil ' || n, 'pupil' || n || '@example.org', '', 'member' FROM generate_series(1, 501) AS n"
+    pupils = "SELECT 1, id, 'member' FROM users WHERE name LIKE 'Pupil %'"
+
+    async def look() -> None:
+        await execute(url, f"INSERT INTO users (name, email, password_hash, role) {people}")
+        await execute(url, f"INSERT INTO memberships (room_id, user_id, role) {pupils}")
+        async with LiveClient(bob, None) as page:
+            # The process has learned which rooms Bob is in once his page hears of a message there.
+            await asyncio.to_thread(alice.post, 1, "hello")
+            await page.until(lambda: any('<chat-activity data-room="1"' in frame for frame in page.frames), 20)
+            seen = len(page.frames)
+            await asyncio.to_thread(alice.submit, f"/rooms/1/members/{bob.id}/owner")
+            await page.until(lambda: any('data-paths="/rooms/1/members' in frame for frame in page.frames[seen:]), 20)
+
+    run(look())
