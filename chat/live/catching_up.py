@@ -5,8 +5,8 @@ from functools import partial
 import anyio
 
 from chat.ids import Revision, RoomId
+from chat.live.frames import frame_of_changes
 from chat.live.source import RoomChanges, Source, SourceUnavailable
-from chat.live.wire import frame_of_changes
 from chat.supervision import Supervisor
 
 REPLAY_LIMIT = 500  # messages in a replay; a reader that is further behind reloads the page

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import anyio
 import uvicorn
 
-from chat.live.wire import Reader
+from chat.live.reader import Reader
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Sockets are closed over this time, or at this many a second when they are few. Pages that reconnect all at once would

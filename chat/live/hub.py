@@ -20,10 +20,11 @@ from chat.live.brokers.broker import RESYNC, Broker
 from chat.live.brokers.subscription import messages_of
 from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
 from chat.live.events import MessagesChanged
+from chat.live.frames import encode_frame
+from chat.live.reader import Reader
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
 from chat.live.source import MessageChange, RoomChanges, Source, SourceUnavailable
-from chat.live.wire import Reader, encode_frame
 from chat.memory import KILOBYTE
 from chat.seldom import Seldom
 from chat.supervision import Failures, Supervisor, supervised

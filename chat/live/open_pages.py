@@ -10,9 +10,10 @@ import anyio
 
 from chat.ids import Position, RoomId, SessionId, UserId
 from chat.live import elements
+from chat.live.frames import encode_frame
 from chat.live.hub import Hub
+from chat.live.reader import Reader
 from chat.live.source import Source, SourceUnavailable
-from chat.live.wire import Reader, encode_frame
 from chat.memory import MEGABYTE
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack
 import anyio
 
 from chat.ids import Revision, RoomId
+from chat.live.frames import frame_of_changes
+from chat.live.reader import Reader
 from chat.live.source import MessageChange, RoomChanges
-from chat.live.wire import Reader, frame_of_changes
 from chat.memory import KILOBYTE, MEGABYTE, size_of
 
 RECENT = 64  # changes a room keeps for readers that are a little behind

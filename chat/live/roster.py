@@ -6,10 +6,11 @@ from collections.abc import Mapping
 import anyio
 
 from chat.ids import RoomId, UserId
+from chat.live.frames import encode_frame
 from chat.live.hub import Hub
 from chat.live.presence import Presence
+from chat.live.reader import Reader
 from chat.live.source import Source, SourceUnavailable
-from chat.live.wire import Reader, encode_frame
 from chat.seldom import Seldom
 
 logger = logging.getLogger(__name__)

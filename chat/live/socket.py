@@ -1,8 +1,8 @@
 """The websocket of a page: server to client only."""
 
-import asyncio
 import logging
 from functools import partial
+from typing import NoReturn
 
 import anyio
 from starlette.websockets import WebSocket
@@ -10,12 +10,14 @@ from starlette.websockets import WebSocket
 from chat.audit import request_context
 from chat.ids import Revision
 from chat.live.backlog import FrameQueue
+from chat.live.frames import HEARTBEAT, payload_of
 from chat.live.hub import Hub
 from chat.live.open_pages import OpenPages
 from chat.live.presence import Presence
+from chat.live.reader import Reader
 from chat.live.roster import Roster
 from chat.live.unread_counts import UnreadCounts
-from chat.live.wire import HEARTBEAT, AnyState, Reader, wire_of
+from chat.live.wire import AnyState, wire_of
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class LiveSocket:
             if protocol is None:
                 await self._follow_through_queue(websocket, reader, after, epoch)
             else:
-                reader.attach(protocol)
+                protocol.follow(reader)
                 await self._go_live(reader, after, epoch)
                 context = request_context.get()
                 protocol.stay(on_gone=partial(self._leave, reader, context.request_id if context else ""))
@@ -98,35 +100,28 @@ class LiveSocket:
         self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str
     ) -> None:
         """Serve a reader under a server other than ours: one bounded queue, and a task that empties it."""
-        queue = FrameQueue(QUEUE_FRAMES)
+        queue, closing = FrameQueue(QUEUE_FRAMES), anyio.Event()
+        reader.attach_queue(queue, close=closing.set)
+        await self._go_live(reader, after, epoch)
         async with anyio.create_task_group() as tasks:
-
-            async def pump() -> None:
-                while True:
-                    frame = HEARTBEAT
-                    with anyio.move_on_after(HEARTBEAT_SECONDS):
-                        frame = await queue.get()
-                    await websocket.send_text(_payload(frame))
-
-            async def follow() -> None:
-                await self._go_live(reader, after, epoch)
-                while (await websocket.receive())["type"] != "websocket.disconnect":
-                    pass
-                tasks.cancel_scope.cancel()
-
-            async def dismissed() -> None:
-                await woken.wait()
-                if reader.farewell is not None:
-                    await websocket.send_text(reader.farewell[1])
-                await websocket.close(reader.farewell[0] if reader.farewell else TRY_AGAIN_LATER)
-                tasks.cancel_scope.cancel()
-
-            woken = asyncio.Event()
-            reader.attach_queue(queue, close=woken.set)
-            for task in (pump, follow, dismissed):
-                tasks.start_soon(task)
+            tasks.start_soon(_send_frames, websocket, queue)
+            tasks.start_soon(_wait_for_disconnect, websocket, tasks.cancel_scope)
+            await closing.wait()
+            if reader.farewell is not None:
+                await websocket.send_text(reader.farewell[1])
+            await websocket.close(reader.farewell[0] if reader.farewell else TRY_AGAIN_LATER)
+            tasks.cancel_scope.cancel()
 
 
-def _payload(frame: bytes) -> str:
-    header = {126: 4, 127: 10}.get(frame[1], 2)
-    return frame[header:].decode()
+async def _send_frames(websocket: WebSocket[AnyState], queue: FrameQueue) -> NoReturn:
+    while True:
+        frame = HEARTBEAT
+        with anyio.move_on_after(HEARTBEAT_SECONDS):
+            frame = await queue.get()
+        await websocket.send_text(payload_of(frame))
+
+
+async def _wait_for_disconnect(websocket: WebSocket[AnyState], tasks: anyio.CancelScope) -> None:
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+    tasks.cancel()

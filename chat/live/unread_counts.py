@@ -13,9 +13,9 @@ from chat.ids import RoomId, UserId
 from chat.live import elements
 from chat.live.bus import Bus
 from chat.live.events import MessageCountsChanged
+from chat.live.frames import encode_frame
 from chat.live.hub import Hub
 from chat.live.source import RoomCount, Source, SourceUnavailable
-from chat.live.wire import encode_frame
 from chat.supervision import Failures, supervised
 
 logger = logging.getLogger(__name__)

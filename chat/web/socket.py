@@ -7,9 +7,9 @@ from chat import audit
 from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId
 from chat.live.open_pages import NOT_FOUND, SIGNED_OUT
+from chat.live.reader import Reader
 from chat.live.socket import TRY_AGAIN_LATER
 from chat.live.source import SourceUnavailable
-from chat.live.wire import Reader
 from chat.state import WebSocket
 from chat.templating import fragment
 from chat.web.forms import whole_number

@@ -7,7 +7,7 @@ import pytest
 
 from chat.ids import RoomId, SessionId, UserId
 from chat.live.backlog import FrameQueue
-from chat.live.wire import Reader
+from chat.live.reader import Reader
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
 

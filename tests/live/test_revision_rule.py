@@ -14,9 +14,9 @@ from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
 from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.live.events import MessagesChanged
 from chat.live.hub import Hub
+from chat.live.reader import Reader
 from chat.live.revision import Verdict, judge
 from chat.live.source import Heads, MessageChange, RoomChanges, RoomCount, Seat
-from chat.live.wire import Reader
 from tests.support.frames import changes_in
 
 ROOM = RoomId(1)

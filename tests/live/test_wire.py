@@ -10,8 +10,9 @@ import uvicorn
 from websockets.asyncio.client import connect
 
 from chat.ids import MessageId, Revision
+from chat.live.frames import encode_frame, frame_of_changes
 from chat.live.source import MessageChange
-from chat.live.wire import STALLED_SECONDS, encode_frame, frame_of_changes
+from chat.live.wire import STALLED_SECONDS
 from tests.support.frames import text_of
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run

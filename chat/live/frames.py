@@ -1,0 +1,49 @@
+"""The frames that pages receive. A frame is encoded once for all its readers."""
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from chat.ids import Revision
+from chat.live.source import MessageChange
+
+
+def encode_frame(text: str) -> bytes:
+    """Return an unmasked, uncompressed text frame (RFC 6455, 5.2)."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2) + payload
+    return b"\x81\x7f" + size.to_bytes(8) + payload
+
+
+def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached: Revision) -> bytes:
+    """Return a frame that takes a page from `cursor` to `reached`.
+
+    A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
+    loaded and ignored elsewhere. live.js reads the `<chat-cursor>` element.
+    """
+    parts = []
+    # A message with several changes in the frame is sent once, as it is now.
+    latest = {change.message_id: change for change in changes}.values()
+    for is_new, group in groupby(latest, lambda change: change.posted_revision > cursor):
+        if is_new:
+            items = "".join(change.html for change in group)
+            parts.append(f'<hx-partial hx-target="#messages" hx-swap="upsert">{items}</hx-partial>')
+        else:
+            parts += [
+                f'<hx-partial hx-target="#m-{change.message_id}" hx-swap="outerMorph">{change.html}</hx-partial>'
+                for change in group
+            ]
+    return encode_frame(f'{"".join(parts)}<chat-cursor data-cursor="{reached}"></chat-cursor>')
+
+
+def payload_of(frame: bytes) -> str:
+    """Return the text of a frame, for servers that encode frames themselves."""
+    header = {126: 4, 127: 10}.get(frame[1], 2)
+    return frame[header:].decode()
+
+
+# Browsers hide pings from a page; this frame tells it that its connection is alive. htmx drops it, like a cursor.
+HEARTBEAT = encode_frame("<chat-alive></chat-alive>")
