@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, select, text, update
+from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -103,10 +103,7 @@ async def remove_member(change: Change, visitor: Visitor, room: Room, user_id: U
 async def make_owner(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
     """Let a manager make a member an owner; raises `Forbidden` or `NotFound`."""
     require_manager(visitor, room)
-    seat = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
-    if (await change.connection.execute(update(memberships).where(seat).values(role="owner"))).rowcount == 0:
-        raise NotFound
-    await _tell(change, room.id)
+    await _set_role(change, room.id, user_id, "owner")
 
 
 async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
@@ -119,18 +116,14 @@ async def end_ownership(change: Change, visitor: Visitor, room: Room, user_id: U
     others = select(memberships.c.user_id).where(_owners_of(room.id), memberships.c.user_id != user_id).limit(1)
     if (await change.connection.execute(others)).one_or_none() is None:
         raise Forbidden("A room needs an owner. Make somebody else an owner first.")
-    seat = (memberships.c.room_id == room.id) & (memberships.c.user_id == user_id)
-    if (await change.connection.execute(update(memberships).where(seat).values(role="member"))).rowcount == 0:
-        raise NotFound
-    await _tell(change, room.id)
+    await _set_role(change, room.id, user_id, "member")
 
 
 async def choose_level(change: Change, visitor: Visitor, room: Room, level: str) -> None:
     """Set the visitor's notification level for a room; raises `InvalidInput`."""
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
         raise InvalidInput(level="Choose what to be notified of.")
-    mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == visitor.id)
-    await change.connection.execute(update(memberships).where(mine).values(level=level))
+    await change.connection.execute(update(memberships).where(_seat(room.id, visitor.id)).values(level=level))
     change.tell(SidebarsChanged((visitor.id,)))
 
 
@@ -214,8 +207,8 @@ async def lock_members(connection: AsyncConnection, room_id: RoomId) -> None:
 
 async def is_in_room(connection: AsyncConnection, user_id: UserId, room_id: RoomId) -> bool:
     """Tell whether a person is a member of a room."""
-    seat = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
-    return (await connection.execute(select(memberships.c.role).where(seat))).one_or_none() is not None
+    taken = select(memberships.c.role).where(_seat(room_id, user_id))
+    return (await connection.execute(taken)).one_or_none() is not None
 
 
 async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
@@ -233,11 +226,17 @@ async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:
 
 async def _remove(change: Change, room_id: RoomId, user_id: UserId) -> bool:
     await lock_members(change.connection, room_id)
-    seat = (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
-    removed = (await change.connection.execute(delete(memberships).where(seat).returning(text("1")))).one_or_none()
+    removed = await change.connection.execute(delete(memberships).where(_seat(room_id, user_id)))
     await _give_an_owner(change.connection, room_id)
     await _tell(change, room_id, left=(user_id,))
-    return removed is not None
+    return removed.rowcount > 0
+
+
+async def _set_role(change: Change, room_id: RoomId, user_id: UserId, role: str) -> None:
+    changed = await change.connection.execute(update(memberships).where(_seat(room_id, user_id)).values(role=role))
+    if changed.rowcount == 0:
+        raise NotFound
+    await _tell(change, room_id)
 
 
 async def _give_an_owner(connection: AsyncConnection, room_id: RoomId) -> None:
@@ -261,6 +260,10 @@ async def _tell(
     members = tuple(await member_ids(change.connection, room_id)) if count <= MOST_TOLD else None
     html = fragment("rooms/_members_changed.html", count=count) if arrived or left else ""
     change.tell(MembersChanged(room_id, html, members, arrived, left))
+
+
+def _seat(room_id: RoomId, user_id: UserId) -> ColumnElement[bool]:
+    return (memberships.c.room_id == room_id) & (memberships.c.user_id == user_id)
 
 
 def _owners_of(room_id: RoomId) -> ColumnElement[bool]:

@@ -1,10 +1,13 @@
 """A room's members: listing them, and adding and removing them."""
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from chat import audit
+from chat.accounts.person import Visitor
+from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import InvalidInput
 from chat.ids import UserId
@@ -53,21 +56,26 @@ async def remove_member(request: Request) -> Response:
 
 
 async def make_owner(request: Request) -> Response:
-    me, room, person = visitor(request), await room_in(request), user_id_in(request)
-    await throttle(request, CHANGE_ROOM)
-    async with request.state.chat.change() as change:
-        await members.make_owner(change, me, room, person)
+    room, person = await _managed(request, members.make_owner)
     audit.record("owner_made", room_id=room.id, member_id=person)
     return _to_members(request, room)
 
 
 async def end_ownership(request: Request) -> Response:
+    room, person = await _managed(request, members.end_ownership)
+    audit.record("owner_ended", room_id=room.id, member_id=person)
+    return _to_members(request, room)
+
+
+async def _managed(
+    request: Request, act: Callable[[Change, Visitor, Room, UserId], Awaitable[None]]
+) -> tuple[Room, UserId]:
+    """Let the visitor change the role of the person in the path, and return the room and the person."""
     me, room, person = visitor(request), await room_in(request), user_id_in(request)
     await throttle(request, CHANGE_ROOM)
     async with request.state.chat.change() as change:
-        await members.end_ownership(change, me, room, person)
-    audit.record("owner_ended", room_id=room.id, member_id=person)
-    return _to_members(request, room)
+        await act(change, me, room, person)
+    return room, person
 
 
 def _to_members(request: Request, room: Room, saved: str = "") -> Response:

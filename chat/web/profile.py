@@ -1,5 +1,6 @@
 """The visitor's profile: their name, preferences, credentials and sessions."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import RedirectResponse, Response
@@ -9,6 +10,7 @@ from chat.accounts.credentials import change_email, change_password, check_new_e
 from chat.accounts.directory import rename_person
 from chat.accounts.preferences import choose_theme, choose_times, order_rooms
 from chat.accounts.sessions import revoke_other_sessions, revoke_own_session, sessions_of
+from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import InvalidInput
 from chat.ids import SessionId
@@ -45,36 +47,27 @@ async def rename_myself(request: Request) -> Response:
 
 async def order_my_rooms(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
-    try:
-        await throttle(request, PROFILE, "rooms_by")
-        async with request.state.chat.change() as change:
-            await order_rooms(change, me.id, form.get("rooms_by", ""), unread_first="unread_first" in form)
-    except InvalidInput as invalid:
-        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
-    return _saved("order")
+    by, unread_first = form.get("rooms_by", ""), "unread_first" in form
+    return await _choose(
+        request,
+        lambda change: order_rooms(change, me.id, by, unread_first=unread_first),
+        field="rooms_by",
+        saved="order",
+    )
 
 
 async def choose_my_theme(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
-    try:
-        await throttle(request, PROFILE, "theme")
-        async with request.state.chat.change() as change:
-            await choose_theme(change, me.id, form.get("theme", ""))
-    except InvalidInput as invalid:
-        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
-    return _saved("theme")
+    theme = form.get("theme", "")
+    return await _choose(request, lambda change: choose_theme(change, me.id, theme), field="theme", saved="theme")
 
 
 async def choose_my_times(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     zone, hours = form.get("time_zone", ""), form.get("hours", "")
-    try:
-        await throttle(request, PROFILE, "time_zone")
-        async with request.state.chat.change() as change:
-            await choose_times(change, me.id, zone, hours)
-    except InvalidInput as invalid:
-        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
-    return _saved("times")
+    return await _choose(
+        request, lambda change: choose_times(change, me.id, zone, hours), field="time_zone", saved="times"
+    )
 
 
 async def choose_my_levels(request: Request) -> Response:
@@ -82,13 +75,12 @@ async def choose_my_levels(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     room_level, direct_level = form.get("room_level", ""), form.get("direct_level", "")
     everywhere = "everywhere" in form
-    try:
-        await throttle(request, PROFILE, "room_level")
-        async with request.state.chat.change() as change:
-            await choose_first_levels(change, me.id, room_level, direct_level, everywhere=everywhere)
-    except InvalidInput as invalid:
-        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
-    return _saved("levels-everywhere" if everywhere else "levels")
+    return await _choose(
+        request,
+        lambda change: choose_first_levels(change, me.id, room_level, direct_level, everywhere=everywhere),
+        field="room_level",
+        saved="levels-everywhere" if everywhere else "levels",
+    )
 
 
 async def change_my_email(request: Request) -> Response:
@@ -149,9 +141,20 @@ async def show_my_style(request: Request) -> Response:
     return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 
 
-def _saved(what: str) -> Response:
+async def _choose(request: Request, act: Callable[[Change], Awaitable[None]], *, field: str, saved: str) -> Response:
+    """Change a preference of the visitor; an error is shown beside `field`, and success beside the form `saved`."""
+    try:
+        await throttle(request, PROFILE, field)
+        async with request.state.chat.change() as change:
+            await act(change)
+    except InvalidInput as invalid:
+        return refused(await _profile_page(request, await read_form(request), invalid.errors, ""), invalid)
+    return _saved(saved)
+
+
+def _saved(form: str) -> Response:
     # Browsers keep the fragment of the form's action across the redirect, and so the place on the page.
-    return RedirectResponse(f"/profile?saved={what}", status_code=303)
+    return RedirectResponse(f"/profile?saved={form}", status_code=303)
 
 
 async def _profile_page(request: Request, values: dict[str, str], errors: dict[str, str], saved: str) -> Response:

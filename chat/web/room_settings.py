@@ -1,8 +1,12 @@
 """A room's settings: the visitor's own, and those its managers choose for all members."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.responses import RedirectResponse, Response
 
 from chat import audit
+from chat.accounts.person import Visitor
+from chat.change import Change
 from chat.errors import InvalidInput
 from chat.rooms import settings
 from chat.rooms.members import choose_level
@@ -35,19 +39,13 @@ async def change_room_settings(request: Request) -> Response:
 
 
 async def archive_room(request: Request) -> Response:
-    me, room = visitor(request), await room_in(request)
-    await throttle(request, CHANGE_ROOM)
-    async with request.state.chat.change() as change:
-        await settings.archive_room(change, me, room)
+    room = await _managed(request, settings.archive_room)
     audit.record("room_archived", room_id=room.id)
     return _to_room(room)
 
 
 async def restore_room(request: Request) -> Response:
-    me, room = visitor(request), await room_in(request)
-    await throttle(request, CHANGE_ROOM)
-    async with request.state.chat.change() as change:
-        await settings.restore_room(change, me, room)
+    room = await _managed(request, settings.restore_room)
     audit.record("room_restored", room_id=room.id)
     return _to_room(room)
 
@@ -82,6 +80,15 @@ async def choose_notification_level(request: Request) -> Response:
     except InvalidInput as invalid:
         return refused(await _settings_page(request, room, {}, invalid.errors), invalid)
     return _to_room(room)
+
+
+async def _managed(request: Request, act: Callable[[Change, Visitor, Room], Awaitable[None]]) -> Room:
+    """Let the visitor change the room in the path, and return it."""
+    me, room = visitor(request), await room_in(request)
+    await throttle(request, CHANGE_ROOM)
+    async with request.state.chat.change() as change:
+        await act(change, me, room)
+    return room
 
 
 def _to_room(room: Room) -> Response:
