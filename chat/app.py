@@ -12,35 +12,16 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from chat import crash, logs
-from chat.accounts.known_browsers import KnownBrowsers
+from chat import logs
 from chat.accounts.tidying import Tidying
-from chat.accounts.tokens import Signer
-from chat.change import begin_change
-from chat.database.engine import create_engine
-from chat.database_source import DatabaseSource
 from chat.hosts import AllowedHosts
-from chat.live.brokers.broker import create_broadcast
-from chat.live.departure import Departure
-from chat.live.engine import Live
-from chat.live.open_pages import Fragments
-from chat.messages.page_cache import NewestPages
-from chat.messages.post import Posting
-from chat.messages.workshop import Workshop
-from chat.readiness import Readiness
-from chat.rooms.online_members import OnlineMembers
-from chat.rooms.seats import Seats
 from chat.search.index import Indexing
-from chat.seldom import Seldom
 from chat.serving.connections import Connections
 from chat.serving.files import most_connections, raise_file_limit
 from chat.settings import Settings
-from chat.state import Chat
+from chat.state import Chat, create_chat
 from chat.static_files import STATIC, VersionedStaticFiles
-from chat.supervision import Failures, supervised
-from chat.templating import fragment
-from chat.throttling.storages import shared_storage
-from chat.throttling.throttling import Throttling
+from chat.supervision import supervised
 from chat.web import (
     admin,
     completions,
@@ -193,7 +174,8 @@ class _Application(Starlette):
     """A Starlette application whose page for an unexpected error also gets headers, a request id and a log line."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        settings: Settings = self.state.settings
+        chat: Chat = self.state.chat
+        settings = chat.settings
         within = SecurityHeadersMiddleware(super().build_middleware_stack(), settings.hsts_include_subdomains)
         return ClientMiddleware(RequestMiddleware(within), settings.forwarded_allow_ips, settings.public_url)
 
@@ -206,66 +188,27 @@ class _LifespanState(TypedDict):
 def create_app(settings: Settings) -> Starlette:
     """Return the application. `settings.database_url` must be set."""
     chat = create_chat(settings)
-    app = _Application(
-        routes=ROUTES,
-        middleware=[
-            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
-            Middleware(WellFormedMiddleware, refuse=refuse_malformed),
-            Middleware(
-                HostMiddleware,
-                hosts=AllowedHosts(settings.allowed_hosts, settings.public_url),
-                public_url=settings.public_url,
-            ),
-            Middleware(BodyLimitMiddleware, max_body_size=MOST_BYTES, refuse=refuse_large),
-            Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
-            Middleware(SessionMiddleware, chat=chat, now=lambda: datetime.now(UTC), unavailable=on_database_error),
-            Middleware(CrowdMiddleware, most=settings.connections_per_address, refuse=refuse_crowd),
-            Middleware(ThrottleMiddleware, throttling=chat.throttling, refuse=on_too_many_requests),
-        ],
-        exception_handlers=HANDLERS,
-        lifespan=_lifespan,
-    )
+    app = _Application(routes=ROUTES, middleware=_middleware(chat), exception_handlers=HANDLERS, lifespan=_lifespan)
     app.router.redirect_slashes = False
     app.router.default = WithoutTrailingSlash(app.router)
-    app.state.settings = settings
     app.state.chat = chat
     return app
 
 
-def create_chat(settings: Settings) -> Chat:
-    """Create the parts of the chat, without starting them."""
-    assert settings.database_url is not None
-    crash.arm(settings.crash_points)
-    database = create_engine(settings.database_url, connections=settings.database_pool)
-    broker = create_broadcast(settings.broadcast_url)
-    fragments = Fragments(
-        reload=fragment("live/_reload.html"),
-        signed_out=fragment("live/_signed_out.html"),
-        gone=fragment("live/_gone.html"),
-        too_many_pages=fragment("live/_gave_way.html"),
-        sidebar_changed=fragment("live/_sidebar_changed.html"),
-    )
-    live = Live(broker, DatabaseSource(database), fragments, most_pages=settings.pages_per_person)
-    workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
-    broker.report_to(failures)
-    return Chat(
-        settings=settings,
-        database=database,
-        signer=Signer(settings.secret_key),
-        throttling=Throttling(shared_storage(settings, database), settings.rate_limits),
-        known_browsers=KnownBrowsers(settings.secret_key),
-        failures=failures,
-        broker=broker,
-        live=live,
-        seats=Seats(database),
-        newest_pages=NewestPages(),
-        online_members=OnlineMembers(),
-        workshop=workshop,
-        posting=Posting(database, workshop, lambda: begin_change(database, live.publish)),
-        departure=departure,
-        readiness=Readiness(database, failures, departure),
-        set_up_invitation=Seldom(),
-    )
+def _middleware(chat: Chat) -> list[Middleware]:
+    """Return the middleware within that of `_Application`, in the order that a request passes it."""
+    settings = chat.settings
+    hosts = AllowedHosts(settings.allowed_hosts, settings.public_url)
+    return [
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        Middleware(WellFormedMiddleware, refuse=refuse_malformed),
+        Middleware(HostMiddleware, hosts=hosts, public_url=settings.public_url),
+        Middleware(BodyLimitMiddleware, max_body_size=MOST_BYTES, refuse=refuse_large),
+        Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
+        Middleware(SessionMiddleware, chat=chat, now=lambda: datetime.now(UTC), unavailable=on_database_error),
+        Middleware(CrowdMiddleware, most=settings.connections_per_address, refuse=refuse_crowd),
+        Middleware(ThrottleMiddleware, throttling=chat.throttling, refuse=on_too_many_requests),
+    ]
 
 
 @asynccontextmanager
@@ -274,12 +217,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
     settings = chat.settings
     most = most_connections(raise_file_limit())
     connections = Connections(most, settings.connections_per_address, settings.forwarded_allow_ips)
-    async with (
-        chat.broker,
-        chat.workshop,
-        anyio.create_task_group() as tasks,
-        supervised(chat.failures) as kept,
-    ):
+    async with chat.broker, chat.workshop, anyio.create_task_group() as tasks, supervised(chat.failures) as kept:
         await tasks.start(chat.live.run, chat.failures)
         kept.keep(Indexing(chat.database).run, "search indexing")
         kept.keep(Tidying(chat.database).run, "deletion of ended sessions")

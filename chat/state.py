@@ -1,4 +1,4 @@
-"""The state of a request: the parts of the running chat, and the values set by the middleware."""
+"""The running chat and its parts, and the state of a request: the chat, and the values set by the middleware."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -8,14 +8,18 @@ import starlette.websockets
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import State
 
+from chat import crash
 from chat.accounts.installation import Installation
 from chat.accounts.known_browsers import KnownBrowsers
 from chat.accounts.person import Visitor
 from chat.accounts.tokens import Signer
 from chat.change import Change, begin_change
-from chat.live.brokers.broker import Broker
+from chat.database.engine import create_engine
+from chat.database_source import DatabaseSource
+from chat.live.brokers.broker import Broker, create_broadcast
 from chat.live.departure import Departure
 from chat.live.engine import Live
+from chat.live.open_pages import Fragments
 from chat.messages.page_cache import NewestPages
 from chat.messages.post import Posting
 from chat.messages.workshop import Workshop
@@ -25,12 +29,14 @@ from chat.rooms.seats import Seats
 from chat.seldom import Seldom
 from chat.settings import Settings
 from chat.supervision import Failures
+from chat.templating import fragment
+from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """The parts of the chat in one process, made once by `create_app`."""
+    """The parts of the chat in one process, made once by `create_chat`."""
 
     settings: Settings
     database: AsyncEngine
@@ -52,6 +58,45 @@ class Chat:
     def change(self) -> AbstractAsyncContextManager[Change]:
         """Open a transaction whose events are published once it is committed; raises `DatabaseUnavailable`."""
         return begin_change(self.database, self.live.publish)
+
+
+def create_chat(settings: Settings) -> Chat:
+    """Create the parts of the chat, without starting them."""
+    assert settings.database_url is not None
+    crash.arm(settings.crash_points)
+    database = create_engine(settings.database_url, connections=settings.database_pool)
+    broker = create_broadcast(settings.broadcast_url)
+    live = Live(broker, DatabaseSource(database), _fragments(), most_pages=settings.pages_per_person)
+    workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
+    broker.report_to(failures)
+    return Chat(
+        settings=settings,
+        database=database,
+        signer=Signer(settings.secret_key),
+        throttling=Throttling(shared_storage(settings, database), settings.rate_limits),
+        known_browsers=KnownBrowsers(settings.secret_key),
+        failures=failures,
+        broker=broker,
+        live=live,
+        seats=Seats(database),
+        newest_pages=NewestPages(),
+        online_members=OnlineMembers(),
+        workshop=workshop,
+        posting=Posting(database, workshop, lambda: begin_change(database, live.publish)),
+        departure=departure,
+        readiness=Readiness(database, failures, departure),
+        set_up_invitation=Seldom(),
+    )
+
+
+def _fragments() -> Fragments:
+    return Fragments(
+        reload=fragment("live/_reload.html"),
+        signed_out=fragment("live/_signed_out.html"),
+        gone=fragment("live/_gone.html"),
+        too_many_pages=fragment("live/_gave_way.html"),
+        sidebar_changed=fragment("live/_sidebar_changed.html"),
+    )
 
 
 class RequestState(State):
