@@ -5,7 +5,8 @@ onElement("name", ({ person, name, initials, hue }) => {
   for (const author of document.querySelectorAll(`a.author[href="/people/${person}"]`)) author.textContent = name;
   for (const { firstChild } of document.querySelectorAll(`a.list-name[href="/people/${person}"]`))
     firstChild.textContent = name + (firstChild.textContent.endsWith(" (you)") ? " (you)" : "");
-  for (const face of document.querySelectorAll(facesOf(person))) {
+  const faces = `${facesOf(person)}, .message[data-author="${person}"] > .byline > .avatar`;
+  for (const face of document.querySelectorAll(faces)) {
     face.textContent = initials;
     face.className = face.className.replace(/hue-\d+/, `hue-${hue}`);
   }
@@ -15,9 +16,9 @@ onElement("name", ({ person, name, initials, hue }) => {
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);
 
-const EVERY_FACE = '.avatar[data-person]:not([data-person="group"], .online .avatar), .message > .byline > .avatar';
+const EVERY_FACE = '.avatar[data-person]:where(:not([data-person="group"], .online .avatar))';
 const idsIn = (text) => text.split(" ").filter(Boolean);
-const facesOf = (id) => `.avatar[data-person="${id}"], .message[data-author="${id}"] > .byline > .avatar`;
+const facesOf = (id) => `.avatar[data-person="${id}"]`;
 const namesOf = (id) => `:is(.author[href="/people/${id}"], .online [href="/people/${id}"] > .one-line,
   .sidebar [data-with="${id}"] > .one-line)`;
 

@@ -32,12 +32,11 @@ def test_avatars_show_presence(alice: Person, bob: Person, windows: Windows) -> 
     direct = bob.open_direct(alice)
     bob.post(direct, "just you")
     hers = windows.open_as(alice, "/rooms/1")
-    face, link = "#m-1 .avatar", f"nav [data-with='{bob.id}']"
-    expect_dot(hers, face, "thin ring")
+    link = f"nav [data-with='{bob.id}']"
     expect_dot(hers, f"{link} .avatar", "thin ring")
     his = windows.open_as(bob, "/rooms/1")
-    expect_dot(hers, face, "filled")
     expect_dot(hers, f"{link} .avatar", "filled")
+    assert dot(hers, "#m-1 .avatar") == "none", "faces of messages show no presence"
     expect_dot(hers, f"#online [data-person='{bob.id}']", "filled")
     # Away from his desk for so long that a new connection does not count as use.
     his.evaluate("{ const now = Date.now; Date.now = () => now() + 301_000; }")
@@ -50,7 +49,7 @@ def test_avatars_show_presence(alice: Person, bob: Person, windows: Windows) -> 
         hers.wait_for_timeout(100)
     assert "🌴" in name
     his.close()
-    expect_dot(hers, face, "thin ring")
+    expect_dot(hers, f"{link} .avatar", "thin ring")
     hers.goto(f"{alice.server.url}/people/{bob.id}")
     expect(hers.locator("main")).to_contain_text("Offline · 🌴 On holiday")
     windows.open_as(bob, "/rooms/1")
@@ -63,14 +62,15 @@ def test_avatars_show_presence(alice: Person, bob: Person, windows: Windows) -> 
 
 
 def test_a_member_with_an_unused_page_is_shown_as_idle(alice: Person, bob: Person, windows: Windows) -> None:
-    bob.post(1, "hello")
+    bob.post(bob.open_direct(alice), "just you")
     hers = windows.open_as(alice, "/rooms/1")
     his = windows.open_as(bob, "/rooms/1", is_behind=True)
     expect(hers.locator("#online")).to_contain_text("Bob")
-    expect_dot(hers, "#m-1 .avatar", "ring")
+    face = f"nav [data-with='{bob.id}'] .avatar"
+    expect_dot(hers, face, "ring")
     hide(his, False)
     his.mouse.move(10, 10)
-    expect_dot(hers, "#m-1 .avatar", "filled")
+    expect_dot(hers, face, "filled")
 
 
 def test_readers_see_others_typing_but_never_themselves(alice: Person, bob: Person, windows: Windows) -> None:
