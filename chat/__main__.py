@@ -69,7 +69,28 @@ settings, all taken from the environment and all optional:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a subcommand; exits with 2 and one clear line when a setting is wrong."""
+    """Run a subcommand; exits with one clear line when it cannot run, as when a setting is wrong."""
+    chosen = _parser().parse_args(arguments)
+    # uvicorn raises the signal again after its shutdown; unhandled, SIGTERM would leave the database running.
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        environment = dict(os.environ)
+        if chosen.command in ("migrate", "backup", "restore"):
+            # These commands sign nothing.
+            environment["SECRET_KEY"] = secrets.token_hex(SECRET_KEY_BYTES)
+        settings = Settings.from_environment(environment)
+        logs.set_up(settings.log_format)
+        with ExitStack() as stack:
+            _run(chosen, settings, stack)
+    except CannotRun as error:
+        sys.exit(f"simplechat: {error}")
+    except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
+        sys.exit(f"simplechat: the database cannot be reached: {error}")
+    except KeyboardInterrupt:
+        pass
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m chat",
         description=DESCRIPTION,
@@ -85,35 +106,22 @@ def main(arguments: list[str] | None = None) -> None:
     restoring.add_argument("--any-size", action="store_true", help="accept a file that unpacks to an unusual size")
     for command in (backing_up, restoring):
         command.add_argument("file", type=Path, help="or - for standard output or input")
-    chosen = parser.parse_args(arguments)
-    # uvicorn raises the signal again after its shutdown; unhandled, SIGTERM would leave the database running.
-    signal.signal(signal.SIGTERM, _exit)
-    try:
-        environment = dict(os.environ)
-        if chosen.command in ("migrate", "backup", "restore"):
-            # These commands sign nothing.
-            environment["SECRET_KEY"] = secrets.token_hex(SECRET_KEY_BYTES)
-        settings = Settings.from_environment(environment)
-        logs.set_up(settings.log_format)
-        with ExitStack() as stack:
-            match chosen.command:
-                case "migrate":
-                    _migrate(_use_database(settings, stack))
-                case "backup":
-                    database_url = _use_running_database(settings, stack)
-                    schema.check(database_url)
-                    _back_up(database_url, chosen.file)
-                case "restore":
-                    database_url = _use_running_database(settings, stack)
-                    _restore(database_url, chosen.file, replace=chosen.replace, any_size=chosen.any_size)
-                case _:
-                    serve(settings, stack)
-    except CannotRun as error:
-        sys.exit(f"simplechat: {error}")
-    except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError) as error:
-        sys.exit(f"simplechat: the database cannot be reached: {error}")
-    except KeyboardInterrupt:
-        pass
+    return parser
+
+
+def _run(chosen: argparse.Namespace, settings: Settings, stack: ExitStack) -> None:
+    match chosen.command:
+        case "migrate":
+            _migrate(_use_database(settings, stack))
+        case "backup":
+            database_url = _use_running_database(settings, stack)
+            schema.check(database_url)
+            _back_up(database_url, chosen.file)
+        case "restore":
+            database_url = _use_running_database(settings, stack)
+            _restore(database_url, chosen.file, replace=chosen.replace, any_size=chosen.any_size)
+        case _:
+            serve(settings, stack)
 
 
 def serve(settings: Settings, stack: ExitStack) -> None:
@@ -128,6 +136,10 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     _warn_about_address(settings.public_url)
     print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
     _invite_to_set_up(database_url, settings)
+    _run_server(settings)
+
+
+def _run_server(settings: Settings) -> None:
     uvicorn.run(
         "chat.__main__:application",
         factory=True,

@@ -27,7 +27,7 @@ from chat.messages.post import LONGEST_BODY, checked_body
 from chat.models import users
 from chat.search.extract import extract
 from chat.search.folding import folded, spaced
-from chat.search.query import LONGEST, understood
+from chat.search.query import LONGEST, parse_search
 from chat.state import Request
 from chat.text import checked_name, paragraphs, single_line
 from chat.times import in_zone, is_zone
@@ -65,7 +65,7 @@ def extracts(text: str) -> None:
     markup = str(as_typed(text))
     for typed in (text[: LONGEST - 10], f'"{text[:100]}b" {text[:80]}', " ".join(text[:20])):
         with suppress(InvalidInput):
-            terms = understood(typed.replace('"', " ") + " a", NOW).wanted
+            terms = parse_search(typed.replace('"', " ") + " a", NOW).wanted
             extract(markup, terms[:20])
 
 
@@ -158,12 +158,12 @@ PARSERS: dict[str, tuple[Callable[[str], object], int, list[str]]] = {
         ["@", "a", "aa", " ", "@a", "@a a", "田", "@田", "@room", "b", "\n", "."],
     ),
     "questions": (
-        refused_or(lambda text: understood(text, NOW)),
+        refused_or(lambda text: parse_search(text, NOW)),
         HEADER,
         ['"', "-", "from:", "in:", "has:", "before:", "a", " ", '"a', "-from:", ":", "é", "👍", "田"],
     ),
     "questions as long as they may be": (
-        refused_or(lambda text: [term.pattern for term in understood(text[:LONGEST], NOW).terms]),
+        refused_or(lambda text: [term.pattern for term in parse_search(text[:LONGEST], NOW).terms]),
         1200,
         ['"', "-", "from:", "before:today", "a", " ", '"a', "a ", "👍", "田"],
     ),

@@ -22,7 +22,7 @@ from chat.database.migrate import migrate
 from chat.ids import SessionId, UserId
 from chat.search.find import Part, find
 from chat.search.index import Indexing
-from chat.search.query import understood
+from chat.search.query import parse_search
 
 MESSAGES, ROOMS, PEOPLE = 1_000_000, 100, 200
 EVERYWHERE, FEW = 1, 2  # the member of every room, and the member of two
@@ -114,7 +114,7 @@ async def _times(database: AsyncEngine, person: int, questions: list[str], count
     for _ in range(count + 1):
         for question in questions:
             before = time.perf_counter()
-            await find(database, visitor, understood(question, datetime.now(UTC)), Part())
+            await find(database, visitor, parse_search(question, datetime.now(UTC)), Part())
             times[question].append(time.perf_counter() - before)
     # The first search reads from the disk; later searches find the pages in memory.
     return {question: each[1:] for question, each in times.items()}
@@ -170,6 +170,6 @@ async def _plan(url: str, word: str) -> str:
             connection.run_async(lambda driver: driver.execute(EXPLAIN))
 
         visitor = _visitor(EVERYWHERE)
-        await find(database, visitor, understood(word, datetime.now(UTC)), Part())
+        await find(database, visitor, parse_search(word, datetime.now(UTC)), Part())
     plan = next(plan for plan in plans if "ts_rank" in plan).partition("Limit")[2]
     return "\n".join(line[:150] for line in plan.splitlines())

@@ -184,19 +184,12 @@ async def _replace_everything(
     await connection.execute(text(f"TRUNCATE {tables}"))
     await connection.run_sync(move_to, backup.revision)
     await connection.run_sync(_check_columns, backup)
-    driver = await _driver(connection)
-    for name, contents in backup.tables.items():
-        with rows.open(name) as lines:
-            done = await driver.copy_to_table(name, source=lines, columns=contents.columns, timeout=UNLIMITED)
-        if int(done.split()[-1]) != contents.rows:
-            raise BackupError(f"{backup.name} is damaged: {name} has {done.split()[-1]} rows")
+    await _copy_rows(connection, backup, rows)
     await connection.run_sync(move_to, "head")
     for check, complaint in _CHECKS.items():
         if (await connection.execute(text(check))).scalar_one():
             raise BackupError(f"{backup.name} is not a valid backup: {complaint}")
-    for table in metadata.sorted_tables:
-        if "id" in table.columns and table.columns["id"].identity:
-            await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
+    await _move_ids_forward(connection)
     await _restore_sessions(connection)
     await connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))
 
@@ -220,6 +213,21 @@ def _check_columns(connection: Connection, backup: BackupFile) -> None:
         ours = {column["name"] for column in inspector.get_columns(name)} if name in present else set()
         if unknown := sorted(set(contents.columns) - ours):
             raise BackupError(f"{backup.name} is not a valid backup: {name} has no {unknown[0][:63]!r}")
+
+
+async def _copy_rows(connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile) -> None:
+    driver = await _driver(connection)
+    for name, contents in backup.tables.items():
+        with rows.open(name) as lines:
+            done = await driver.copy_to_table(name, source=lines, columns=contents.columns, timeout=UNLIMITED)
+        if int(done.split()[-1]) != contents.rows:
+            raise BackupError(f"{backup.name} is damaged: {name} has {done.split()[-1]} rows")
+
+
+async def _move_ids_forward(connection: AsyncConnection) -> None:
+    for table in metadata.sorted_tables:
+        if "id" in table.columns and table.columns["id"].identity:
+            await connection.execute(text(_NEXT_ID.format(table.name)), {"skipped": SKIPPED.get(table.name, 0)})
 
 
 async def _restore_sessions(connection: AsyncConnection) -> None:

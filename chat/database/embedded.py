@@ -101,24 +101,26 @@ class Server:
         self._check_version()
         # A run that was killed has left its server. We hold the lock, so no other process is using it.
         self.stop()
-        settings = {
-            "listen_addresses": "",
-            "unix_socket_directories": str(self._sockets),
-            "log_error_verbosity": "terse",  # otherwise its log quotes refused rows
-            **self._options,
-        }
-        arguments = shlex.join(f"--{name}={value}" for name, value in settings.items())
         log = self._data / "server.log"
         try:
             self._run(
                 *("pg_ctl", "-D", self._place, "-l", f"{self._place}/{log.name}"),
-                *("-w", "-t", START_TIMEOUT, "-o", arguments, "start"),
+                *("-w", "-t", START_TIMEOUT, "-o", self._settings(), "start"),
             )
         except EmbeddedError as error:
             tail = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
             raise EmbeddedError(f"PostgreSQL did not start: {' '.join(tail) or error} (see {log})") from error
         self._create_database()
         return f"postgresql://postgres@/{DATABASE}?host={self._sockets}"
+
+    def _settings(self) -> str:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._sockets),
+            "log_error_verbosity": "terse",  # otherwise its log quotes refused rows
+            **self._options,
+        }
+        return shlex.join(f"--{name}={value}" for name, value in settings.items())
 
     def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Stop it: "fast" is orderly, "immediate" makes the next start recover."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg
 from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
@@ -33,17 +34,10 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else raises it,
     and only this error leads to the page about a short break.
     """
-
-    async def connect_once() -> Connection:
-        try:
-            return await connect(database_url)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise DatabaseUnavailable(str(error) or repr(error), _sqlstate(error)) from error
-
     kept = (connections + 1) // 2
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=connect_once,
+        async_creator=partial(_connect, database_url),
         poolclass=PatientPool,
         pool_size=kept,
         max_overflow=connections - kept,
@@ -55,6 +49,13 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     event.listen(engine.sync_engine, "handle_error", _hide_values)
     event.listen(engine.sync_engine, "handle_error", _tell_unavailable)
     return engine
+
+
+async def _connect(database_url: str) -> Connection:
+    try:
+        return await connect(database_url)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseUnavailable(str(error) or repr(error), _sqlstate(error)) from error
 
 
 def _hide_values(context: ExceptionContext) -> None:

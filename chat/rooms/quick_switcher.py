@@ -38,14 +38,17 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
     ]
     if query:
         listed = {destination.path for destination in found}
-        found += [
-            Destination(f"/rooms/{room.id}", room.name, room.kind, "" if room.is_member else "not joined")
-            for room in await find_rooms(connection, visitor.id, query)
-            if f"/rooms/{room.id}" not in listed
-        ]
+        found += [each for each in await _rooms_named(connection, visitor, query) if each.path not in listed]
         found += [
             Destination(f"/people/{person.id}", person.name, "chat", "Profile")
             for person in await find_people(connection, query)
         ]
         found.sort(key=lambda destination: not destination.name.lower().startswith(query))
     return found[:MOST]
+
+
+async def _rooms_named(connection: AsyncConnection, visitor: Visitor, query: str) -> list[Destination]:
+    return [
+        Destination(f"/rooms/{room.id}", room.name, room.kind, "" if room.is_member else "not joined")
+        for room in await find_rooms(connection, visitor.id, query)
+    ]

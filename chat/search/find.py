@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -10,6 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import (
     ColumnElement,
     Float,
+    Select,
     String,
     cast,
     extract,
@@ -109,6 +110,15 @@ async def _find(connection: AsyncConnection, visitor: Visitor, question: Questio
     conditions = await _conditions(connection, visitor, question)
     if part.before:
         conditions.append(searchable.c.message_id < part.before)
+    rows = (await connection.execute(_page_of(conditions, question, part))).all()
+    has_more = len(rows) > PAGE
+    is_cut = bool(rows) and rows[0].candidates == WEIGHED and not has_more
+    finds = await _shown(connection, visitor, question, [row.message_id for row in rows[:PAGE]])
+    return Found(finds, has_more, rows[0].oldest if is_cut else None)
+
+
+def _page_of(conditions: list[ColumnElement[bool]], question: Question, part: Part) -> Select[Any]:
+    """Return a query for a page of the newest messages that match: their ids, their number, and the oldest of all."""
     weighed = (
         select(searchable.c.message_id, searchable.c.words, searchable.c.posted_at)
         .where(*conditions)
@@ -119,7 +129,7 @@ async def _find(connection: AsyncConnection, visitor: Visitor, question: Questio
     age = cast(extract("epoch", func.now() - weighed.c.posted_at), Float)
     weight = _rank(weighed.c.words, question) / (1 + age / FADES_IN)
     newest = weighed.c.message_id.desc()
-    statement = (
+    return (
         select(
             weighed.c.message_id,
             func.count().over().label("candidates"),
@@ -129,11 +139,6 @@ async def _find(connection: AsyncConnection, visitor: Visitor, question: Questio
         .limit(PAGE + 1)
         .offset((part.page - 1) * PAGE)
     )
-    rows = (await connection.execute(statement)).all()
-    has_more = len(rows) > PAGE
-    is_cut = bool(rows) and rows[0].candidates == WEIGHED and not has_more
-    finds = await _shown(connection, visitor, question, [row.message_id for row in rows[:PAGE]])
-    return Found(finds, has_more, rows[0].oldest if is_cut else None)
 
 
 async def _shown(

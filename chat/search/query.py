@@ -62,11 +62,33 @@ class Question:
         return tuple(term for term in self.terms if not term.is_unwanted)
 
 
-def understood(typed: str, now: datetime) -> Question:
+def parse_search(typed: str, now: datetime) -> Question:
     """Parse a typed search, with days in the time zone of `now`; raises `InvalidInput` for `q`."""
     typed = single_line(typed)
     if len(typed) > LONGEST:
         raise InvalidInput(q=f"Use at most {LONGEST} characters.")
+    terms, said = _terms_and_operators(typed)
+    if not terms and not any(said.values()):
+        raise InvalidInput(q="There is nothing to search for in this. Type a word.")
+    terms = _without_signs(terms)
+    if len(terms) > MOST_TERMS:
+        raise InvalidInput(q=f"Search for at most {MOST_TERMS} words at a time.")
+    since, until = _span(said, now)
+    return Question(
+        terms=tuple(terms),
+        authors=_people(said["from"]),
+        unwanted_authors=_people(said["-from"]),
+        rooms=_rooms(said["in"]),
+        unwanted_rooms=_rooms(said["-in"]),
+        since=since,
+        until=until,
+        wants_link=_names_links(said["has"]),
+        wants_no_link=_names_links(said["-has"]),
+    )
+
+
+def _terms_and_operators(typed: str) -> tuple[list[Term], dict[str, list[str]]]:
+    """Return the terms of a search, and the values of each operator: those of `-in:` under "-in"."""
     terms: list[Term] = []
     said: dict[str, list[str]] = {minus + operator: [] for operator in _OPERATORS for minus in ("", "-")}
     for minus, operator, raw in _PART.findall(typed):
@@ -76,29 +98,24 @@ def understood(typed: str, now: datetime) -> Question:
             said[minus + operator.lower()].append(value)
         elif text:
             terms.append(Term(text, raw.startswith('"'), bool(minus)))
-    if not terms and not any(said.values()):
-        raise InvalidInput(q="There is nothing to search for in this. Type a word.")
-    terms = _without_signs(terms)
-    if len(terms) > MOST_TERMS:
-        raise InvalidInput(q=f"Search for at most {MOST_TERMS} words at a time.")
-    for thing in said["has"] + said["-has"]:
-        if thing.lower() not in ("link", "links"):
-            raise InvalidInput(q=f"“has:{thing}” is unknown. Use has:link.")
+    return terms, said
+
+
+def _span(said: dict[str, list[str]], now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Return the moments `since` and `until` of a search, None where it names no day."""
     since = [_start("after", day, now, days=1) for day in said["after"]]
     since += [_start("before", day, now) for day in said["-before"]]
     until = [_start("before", day, now) for day in said["before"]]
     until += [_start("after", day, now, days=1) for day in said["-after"]]
-    return Question(
-        terms=tuple(terms),
-        authors=_people(said["from"]),
-        unwanted_authors=_people(said["-from"]),
-        rooms=_rooms(said["in"]),
-        unwanted_rooms=_rooms(said["-in"]),
-        since=max(since, default=None),
-        until=min(until, default=None),
-        wants_link=bool(said["has"]),
-        wants_no_link=bool(said["-has"]),
-    )
+    return max(since, default=None), min(until, default=None)
+
+
+def _names_links(kinds: list[str]) -> bool:
+    """Tell whether `has:` was typed; raises `InvalidInput` for any kind but links."""
+    for kind in kinds:
+        if kind.lower() not in ("link", "links"):
+            raise InvalidInput(q=f"“has:{kind}” is unknown. Use has:link.")
+    return bool(kinds)
 
 
 def _without_signs(terms: list[Term]) -> list[Term]:

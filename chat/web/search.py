@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from chat.database.engine import reading
 from chat.errors import InvalidInput
 from chat.ids import MessageId
-from chat.search.find import WEIGHED, Order, Part, check_names, find
-from chat.search.query import understood
+from chat.search.find import WEIGHED, Found, Order, Part, check_names, find
+from chat.search.query import parse_search
 from chat.search.recent import forget, recent_searches, remember
 from chat.state import Request
 from chat.text import single_line
@@ -24,23 +24,16 @@ from chat.web.pages import shell_page
 
 
 async def show_search(request: Request) -> Response:
-    me, query = visitor(request), single_line(request.query_params.get("q", ""))
+    visitor(request)
+    query = single_line(request.query_params.get("q", ""))
     order: Order = "newest" if request.query_params.get("order") == "newest" else "best"
     number = min(whole_number(request.query_params.get("page")) or 1, WEIGHED)
     before = whole_number(request.query_params.get("before"))
     found, refusal = None, None
-    if query:
-        try:
-            await throttle(request, SEARCH, "q")
-            part = Part(order, number, MessageId(before) if before else None)
-            question = understood(query, in_zone(datetime.now(UTC), zone_of(request)))
-            found = await find(request.state.chat.database, me, question, part)
-        except InvalidInput as invalid:
-            refusal = invalid
-    recent = []
-    if not found:
-        async with reading(request.state.chat.database) as connection:
-            recent = await recent_searches(connection, me.id)
+    try:
+        found = await _found(request, query, Part(order, number, MessageId(before) if before else None))
+    except InvalidInput as invalid:
+        refusal = invalid
     context = {
         "query": query,
         "order": order,
@@ -48,11 +41,24 @@ async def show_search(request: Request) -> Response:
         "before": before,
         "found": found,
         "error": refusal.errors["q"] if refusal else "",
-        "recent": recent,
+        "recent": [] if found else await _recent(request),
         "weighed": WEIGHED,
     }
     answer = await shell_page(request, "search/search.html", context)
     return refused(answer, refusal) if refusal else answer
+
+
+async def _found(request: Request, query: str, part: Part) -> Found | None:
+    if not query:
+        return None
+    await throttle(request, SEARCH, "q")
+    question = parse_search(query, in_zone(datetime.now(UTC), zone_of(request)))
+    return await find(request.state.chat.database, visitor(request), question, part)
+
+
+async def _recent(request: Request) -> list[str]:
+    async with reading(request.state.chat.database) as connection:
+        return await recent_searches(connection, visitor(request).id)
 
 
 async def remember_search(request: Request) -> Response:
@@ -60,7 +66,7 @@ async def remember_search(request: Request) -> Response:
     me, form = visitor(request), await read_form(request)
     query, order = single_line(form.get("q", "")), form.get("order", "")
     with suppress(InvalidInput):  # the results page explains it
-        question = understood(query, datetime.now(UTC))
+        question = parse_search(query, datetime.now(UTC))
         async with request.state.chat.change() as change:
             await check_names(change.connection, me, question)
             await remember(change.connection, me.id, query)

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from starlette.responses import RedirectResponse, Response
 
 from chat import audit
-from chat.accounts.sign_up import check_registration, create_person, registration
+from chat.accounts.installation import Installation
+from chat.accounts.sign_up import Registration, check_registration, create_person, registration
+from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import InvalidInput
-from chat.rooms.invites import find_invite, follow_invite
+from chat.ids import UserId
+from chat.rooms.invites import Invite, find_invite, follow_invite
 from chat.rooms.members import join_first_room
 from chat.state import Request
 from chat.throttling.rules import FOLLOW_LINK, SIGN_UP
@@ -41,12 +44,7 @@ async def sign_up(request: Request) -> Response:
         await throttle(request, SIGN_UP)
         new = await registration(*typed, asker(request))
         async with request.state.chat.change() as change:
-            user_id = await create_person(change, new, "member")
-            # First the link, which counts only people who are not members yet.
-            followed = await follow_invite(change, user_id, invite, datetime.now(UTC))
-            await join_first_room(change, user_id)
-            if not installation.sign_up_open and followed is None:
-                raise _InviteUsedUp
+            user_id, followed = await _add_person(change, installation, new, invite)
             tokens = await begin_session(request, change, user_id)
     except InvalidInput as invalid:
         return refused(await _sign_up_page(request, form, invalid.errors, invite), invalid)
@@ -56,6 +54,19 @@ async def sign_up(request: Request) -> Response:
     room_id = followed.room_id if followed else None
     audit.record("signed_up", user_id=user_id, invited=followed is not None, room_id=room_id)
     return await signed_in(request, tokens, new.email, f"/rooms/{room_id}" if room_id else "/")
+
+
+async def _add_person(
+    change: Change, installation: Installation, new: Registration, token: str
+) -> tuple[UserId, Invite | None]:
+    """Create an account in the first room and, with a link, in the link's room; return the link that was used."""
+    user_id = await create_person(change, new, "member")
+    # First the link, which counts only people who are not members yet.
+    followed = await follow_invite(change, user_id, token, datetime.now(UTC))
+    await join_first_room(change, user_id)
+    if not installation.sign_up_open and followed is None:
+        raise _InviteUsedUp
+    return user_id, followed
 
 
 async def _admits(request: Request, invite: str) -> bool:

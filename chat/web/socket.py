@@ -4,6 +4,7 @@ from starlette.responses import PlainTextResponse
 from starlette.websockets import WebSocketDisconnect
 
 from chat import audit
+from chat.accounts.person import Visitor
 from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId
 from chat.live.open_pages import NOT_FOUND, SIGNED_OUT
@@ -23,28 +24,29 @@ async def connect_page(websocket: WebSocket) -> None:
     To keep htmx from retrying, a socket is accepted first and then closed with a code above 4000: a refused handshake
     looks like a network failure to htmx. Only a wrong `Origin`, which no page of ours has, is refused outright.
     """
-    if not has_own_origin(websocket, websocket.state.chat.settings.public_url):
+    public_url, visitor = websocket.state.chat.settings.public_url, websocket.state.visitor
+    if not has_own_origin(websocket, public_url):
         audit.record("cross_site_refused", method="WEBSOCKET", path=loggable_path(websocket.scope))
-        explain_refusal(websocket, websocket.state.chat.settings.public_url)
+        explain_refusal(websocket, public_url)
         await websocket.close()
-        return
-    if websocket.state.chat.departure.under_way:
-        await websocket.send_denial_response(PlainTextResponse("this process is shutting down", status_code=503))
-        return
-    visitor = websocket.state.visitor
-    if visitor is None:
+    elif websocket.state.chat.departure.under_way:
+        await _refuse(websocket, "this process is shutting down")
+    elif visitor is None:
         await _accept_and_close(websocket, SIGNED_OUT, fragment("live/_signed_out.html"))
-        return
+    else:
+        await _connect(websocket, visitor)
+
+
+async def _connect(websocket: WebSocket, visitor: Visitor) -> None:
     room_id = RoomId(websocket.path_params["room_id"]) if "room_id" in websocket.path_params else None
-    if room_id is not None:
-        try:
-            is_member = await websocket.state.chat.seats.has(visitor.id, room_id)
-        except DatabaseUnavailable:
-            await websocket.send_denial_response(PlainTextResponse("the database does not answer", status_code=503))
-            return
-        if not is_member:
-            await _accept_and_close(websocket, NOT_FOUND, fragment("live/_gone.html"))
-            return
+    try:
+        may_follow = room_id is None or await websocket.state.chat.seats.has(visitor.id, room_id)
+    except DatabaseUnavailable:
+        await _refuse(websocket, "the database does not answer")
+        return
+    if not may_follow:
+        await _accept_and_close(websocket, NOT_FOUND, fragment("live/_gone.html"))
+        return
     reader = Reader(visitor.session_id, visitor.id, room_id)
     after = Revision(whole_number(websocket.query_params.get("after")) or 0)
     try:
@@ -54,6 +56,11 @@ async def connect_page(websocket: WebSocket) -> None:
     except (OSError, WebSocketDisconnect):
         # The page has disconnected.
         return
+
+
+async def _refuse(websocket: WebSocket, reason: str) -> None:
+    """Refuse the handshake; the page tries again."""
+    await websocket.send_denial_response(PlainTextResponse(reason, status_code=503))
 
 
 async def _accept_and_close(websocket: WebSocket, code: int, html: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from chat.errors import InvalidInput
 from chat.search.extract import extract
 from chat.search.folding import folded
-from chat.search.query import Term, understood
+from chat.search.query import Term, parse_search
 from tests.support.databases import execute, query, run
 from tests.support.people import Person, sign_up
 from tests.support.searching import until_searchable
@@ -207,15 +207,15 @@ def test_before_and_after_exclude_the_whole_day(alice: Person) -> None:
 
 
 def test_days_begin_at_the_readers_midnight() -> None:
-    question = understood("after:2026-03-01 before:today", NOON.astimezone(ZoneInfo("Asia/Seoul")))
+    question = parse_search("after:2026-03-01 before:today", NOON.astimezone(ZoneInfo("Asia/Seoul")))
     assert question.since == datetime(2026, 3, 1, 15, tzinfo=UTC)
     assert question.until == datetime(2026, 3, 9, 15, tzinfo=UTC)
     with pytest.raises(InvalidInput):
-        understood("after:2026-02-30", NOON)
+        parse_search("after:2026-02-30", NOON)
 
 
 def test_negated_before_and_after_include_the_day() -> None:
-    question = understood("-before:2026-03-01 -after:2026-03-05", NOON)
+    question = parse_search("-before:2026-03-01 -after:2026-03-05", NOON)
     assert question.since == datetime(2026, 3, 1, tzinfo=UTC)
     assert question.until == datetime(2026, 3, 6, tzinfo=UTC)
 

@@ -23,6 +23,10 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _LONG_SEGMENT = re.compile(r"[^/]{20,}")
 
 
+# The messages that begin an answer, with its headers.
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
+
+
 class RequestMiddleware:
     """Gives every request an id, from `X-Request-ID` if that is a plain word, and logs its end.
 
@@ -44,17 +48,9 @@ class RequestMiddleware:
         header = (b"x-request-id", context.request_id.encode())
 
         async def send_with_id(message: Message) -> None:
-            match message["type"]:
-                case "http.response.start" | "websocket.http.response.start":
-                    message["headers"] = [*message.get("headers", ()), header]
-                    line.status = message["status"]
-                case "http.response.body":
-                    line.bytes += len(message.get("body", b""))
-                case "websocket.accept":
-                    message["headers"] = [*message.get("headers", ()), header]
-                    line.write(101)
-                case "websocket.close":
-                    line.write(403)
+            if message["type"] in _STARTS:
+                message["headers"] = [*message.get("headers", ()), header]
+            line.note(message)
             await send(message)
 
         try:
@@ -78,6 +74,18 @@ class _Line:
         self._is_written = False
         self.status = 0
         self.bytes = 0
+
+    def note(self, message: Message) -> None:
+        """Note a message to the client; the answer to a websocket's handshake ends its request."""
+        match message["type"]:
+            case "http.response.start" | "websocket.http.response.start":
+                self.status = message["status"]
+            case "http.response.body":
+                self.bytes += len(message.get("body", b""))
+            case "websocket.accept":
+                self.write(101)
+            case "websocket.close":
+                self.write(403)
 
     def write(self, status: int) -> None:
         """Write the line, once, unless the request needs none."""

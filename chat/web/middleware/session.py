@@ -69,23 +69,7 @@ class SessionMiddleware:
         context = request_context.get()
         if context is not None and state["visitor"] is not None:
             context.user_id = state["visitor"].id
-        lost = state["visitor"] is None and refresh_token(connection) is not None
-        if tokens is None and not lost:
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_tokens(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                # A handler that signs a person in or out takes precedence.
-                if not any("refresh=" in cookie for cookie in headers.getlist("set-cookie")):
-                    if tokens is not None:
-                        give_tokens(connection, headers, tokens)
-                    else:
-                        take_tokens(connection, headers)
-            await send(message)
-
-        await self.app(scope, receive, send_with_tokens)
+        await self.app(scope, receive, _with_cookies(send, connection, tokens))
 
     async def _identify(self, connection: HTTPConnection, *, can_set_cookies: bool) -> Tokens | None:
         state, now = connection.state, self._now()
@@ -113,6 +97,26 @@ class SessionMiddleware:
         async with time_limit(LOOK_UP_SECONDS), reading(self._chat.database) as database:
             installation, visitors = await installation_and_visitors(database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
+
+
+def _with_cookies(send: Send, connection: HTTPConnection, tokens: Tokens | None) -> Send:
+    """Return a `send` that gives the browser its new tokens, or takes away those of a session that has ended."""
+    has_ended = connection.state.visitor is None and refresh_token(connection) is not None
+    if tokens is None and not has_ended:
+        return send
+
+    async def send_with_cookies(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            # A handler that signs a person in or out takes precedence.
+            if not any("refresh=" in cookie for cookie in headers.getlist("set-cookie")):
+                if tokens is not None:
+                    give_tokens(connection, headers, tokens)
+                else:
+                    take_tokens(connection, headers)
+        await send(message)
+
+    return send_with_cookies
 
 
 def visitor(request: Request) -> Visitor:
