@@ -67,8 +67,8 @@ class TrustedProxies:
         """Return the address of the client behind a trusted `peer`, from the lines of X-Forwarded-For.
 
         Each proxy appends the address that connected to it. So the list is read from its end, and the first address
-        that is not named as a proxy is the client: the entries before it may be forged. `*` names no
-        address, so that with it alone the last one is the client.
+        that is not named as a proxy is the client: the entries before it may be forged. `*` names no address; with it
+        alone, the last entry is the client.
         """
         client = parse_address(peer)
         for entry in reversed(",".join(forwarded_for).split(",")):

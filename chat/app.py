@@ -232,5 +232,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
     with anyio.move_on_after(DISPOSE_SECONDS):
         await chat.throttling.close()
         await chat.database.dispose()
-    # After this uvicorn raises the signal again in a worker, which ends it without another line.
+    # A worker process can log nothing after this: uvicorn raises the signal again, which ends it.
     await anyio.to_thread.run_sync(logs.flush)

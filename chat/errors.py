@@ -11,11 +11,11 @@ class CannotRun(Exception):
 
 
 class NotFound(Exception):
-    """It does not exist, or this person may not see it. The two look the same from outside."""
+    """Something does not exist, or this person may not see it. The two look the same from outside."""
 
 
 class Forbidden(Exception):
-    """This person may see it but not do this to it; the text says why."""
+    """This person may see something, but not change it in this way; the text says why."""
 
 
 class DatabaseUnavailable(Exception):

@@ -71,7 +71,7 @@ def _pattern(text: str) -> str:
         return str(address)
     text = text.removesuffix(".")
     if not _PATTERN.fullmatch(text) or ".." in text:
-        raise ValueError(f"{text!r} is none")
+        raise ValueError(f"{text!r} is not a name")
     return text.removeprefix("*")
 
 

@@ -29,7 +29,7 @@ class Budget:
 
     @asynccontextmanager
     async def of(self, size: int) -> AsyncIterator[None]:
-        """Hold some bytes; a text larger than the whole budget has it to itself."""
+        """Hold some bytes; a text larger than the whole budget gets all of it."""
         size = min(size, self._most)
         async with self._turn:
             while self._free < size:

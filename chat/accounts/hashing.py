@@ -38,7 +38,7 @@ class _Place:
 
 
 class HashQueue:
-    """Known browsers come first, then addresses take turns. When the queue is full, the last one is refused."""
+    """A queue: known browsers come first, then addresses take turns. If it is full, its last request is refused."""
 
     def __init__(self, at_a_time: int = AT_A_TIME, most_waiting: int = MOST_WAITING) -> None:
         self._free = at_a_time

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.change import Change
 from chat.errors import NotFound
@@ -22,16 +21,6 @@ class Installation:
     sign_up_open: bool
     rooms_admit_strangers: bool
     people_revision: int
-
-
-async def installation_of(connection: AsyncConnection) -> Installation | None:
-    """Return the installation, None before its first run."""
-    row = (await connection.execute(select(installation))).one_or_none()
-    return (
-        Installation(row.name, row.epoch, row.sign_up_open, row.rooms_admit_strangers, row.people_revision)
-        if row
-        else None
-    )
 
 
 async def create_installation(change: Change, name: str) -> None:

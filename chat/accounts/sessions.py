@@ -35,7 +35,7 @@ from chat.ids import SessionId, UserId
 from chat.live.events import SessionsEnded
 from chat.models import sessions
 
-# Tabs that refresh at the same moment present the same token; later, it means a lost response or theft.
+# Tabs that refresh at the same moment present the same token. Later, the same token means a lost response or theft.
 SAME_MOMENT = timedelta(seconds=60)
 MOST_LISTED = 50
 KEPT_AFTER_END = timedelta(days=30)

@@ -79,7 +79,7 @@ def valid_name(name: str) -> str:
 
 def valid_email(email: str) -> str:
     email = email.strip()
-    # Only a message sent to it could prove an address; this catches typing errors.
+    # Only a mail sent to an address could prove it; this catches typing errors.
     is_possible = len(email) <= LONGEST_EMAIL and email.isprintable() and UNREADABLE not in email
     if not is_possible or not re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*", email):
         raise InvalidInput(email="Enter an e-mail address such as name@example.org.")

@@ -264,7 +264,7 @@ _CHECKS = {
             (SELECT string_agg(user_id::text, ',' ORDER BY user_id) FROM memberships WHERE room_id = rooms.id), 'UTF8'
         ))
     )
-    """: "a direct conversation is not of the people in it",
+    """: "the key of a direct conversation does not match its members",
 }
 
 # Sequences only move forward: an id that a person has seen must never name something else.

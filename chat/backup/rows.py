@@ -29,8 +29,8 @@ NULL = b"\\N"
 LONGEST_FIELD = 64 * 1024
 LONG_FIELDS = {"body_html", "reactions"}
 MOST_NAMED = 500
-# Ours costs 64 MB and three rounds.
-DEAREST_HASH = {"m": 256 * 1024, "t": 12, "p": 16}
+# Our own hashes cost 64 MB and three rounds.
+COSTLIEST_HASH = {"m": 256 * 1024, "t": 12, "p": 16}
 # The PHC string format.
 _HASH = re.compile(
     r"\$argon2id\$v=19\$m=(?P<m>\d{3,7}),t=(?P<t>[1-9]\d?),p=(?P<p>[1-9]\d?)"
@@ -124,7 +124,7 @@ def _check_person(row: Row, known: _Known) -> None:
     password_hash = _text(row["password_hash"])
     cost = _HASH.fullmatch(password_hash)
     # A hash sets the memory and time that its verification takes.
-    if cost is None or any(int(cost[name]) > most for name, most in DEAREST_HASH.items()):
+    if cost is None or any(int(cost[name]) > most for name, most in COSTLIEST_HASH.items()):
         raise ValueError("a password's hash is not one of ours")
     user_id, name = int(row["id"]), _text(row["name"])
     known.names[user_id] = name

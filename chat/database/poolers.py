@@ -79,6 +79,7 @@ async def pooling_of(database_url: str) -> Pooling:
 
 
 async def _compare(first: Connection, database_url: str) -> Pooling:
+    """Tell the modes of a pooler apart by the server processes that two clients get."""
     seen: dict[str, set[int]] = {"A": set(), "B": set()}
     try:
         async with asyncio.timeout(PROBE_SECONDS):

@@ -13,7 +13,7 @@ BEHIND_BYTES = 16 * KILOBYTE
 
 
 class Backlog:
-    """The connections of slow readers, the longest slow first."""
+    """The connections of slow readers, in the order in which they became slow."""
 
     def __init__(self, most: int = MOST_UNSENT_IN_ALL) -> None:
         self._most = most
@@ -26,9 +26,9 @@ class Backlog:
         self.bytes += unsent - self._unsent.get(transport, 0)
         self._unsent[transport] = unsent
         while self.bytes > self._most:
-            longest = next(iter(self._unsent))
-            self.forget(longest)
-            longest.abort()
+            slow_for_longest = next(iter(self._unsent))
+            self.forget(slow_for_longest)
+            slow_for_longest.abort()
 
     def forget(self, transport: asyncio.Transport) -> None:
         """Remove a reader that has caught up or disconnected."""

@@ -29,7 +29,7 @@ class Departure:
         self.under_way = False
 
     async def run(self) -> None:
-        """Wait for a signal to end, close all sockets, then pass the signal to uvicorn; a second signal, at once."""
+        """Wait for a signal, close all sockets, then pass the signal to uvicorn. A second signal skips the closing."""
         server = _server()
         if server is None:
             return

@@ -123,7 +123,7 @@ class OpenPages:
     def repeat(self, reader: Reader) -> None:
         """Replay the last seconds of notices to a reader that has just gone live."""
         self._forget_old()
-        for frame in dict.fromkeys(told.frame for told in self._recent if told.concerns(reader)):
+        for frame in dict.fromkeys(notice.frame for notice in self._recent if notice.concerns(reader)):
             reader.send(frame)
         if self._forgotten_until > anyio.current_time() - RECENT_SECONDS:
             reader.send(self._sidebar_changed)

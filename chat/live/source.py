@@ -55,8 +55,8 @@ class Source(Protocol):
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         """Return all changes after a revision; None when there are more than `limit`, or the room is gone.
 
-        All come from one snapshot. Read in two parts, a message posted in the first and edited since would be missing
-        from it, and look like an old message in the second.
+        All come from one snapshot. If they were read in two parts, a message could be posted within the first part and
+        edited before that is read. It would then be missing there, and look like an old message in the second part.
         """
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:

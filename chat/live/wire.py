@@ -76,7 +76,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def _forget_the_handshake(self) -> None:
         if not self.close_sent:
             self.close_timer = None
-        self.queue = self.writable = NOBODY
+        self.queue = self.writable = UNUSED
         del self.scope, self.request, self.response
 
     def pause_writing(self) -> None:
@@ -173,7 +173,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(STALLED_SECONDS, self._drop_when_stalled, unsent)
 
 
-class _Nobody:
+class _Unused:
     """Stands in for a queue and an event that are no longer needed; empty ones take three kilobytes."""
 
     def put_nowait(self, item: object) -> None:
@@ -186,7 +186,7 @@ class _Nobody:
         pass
 
 
-NOBODY: Any = _Nobody()
+UNUSED: Any = _Unused()
 
 
 def wire_of(websocket: WebSocket[AnyState]) -> LiveProtocol | None:

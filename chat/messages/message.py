@@ -20,6 +20,13 @@ MOST_ON_A_PAGE = 256 * KILOBYTE
 REACTIONS_WEIGH = 4  # times their bytes in the database, which holds ids where the markup has names
 
 
+class StoredReaction(TypedDict):
+    """An emoji and the people who reacted with it, as a message's row holds them."""
+
+    emoji: str
+    by: list[UserId]
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """An emoji under a message, and the people who reacted with it, in order."""
@@ -114,13 +121,6 @@ def message_from(row: Row[Any]) -> Message:
     )
 
 
-class _Kept(TypedDict):
-    """A reaction as the database keeps it."""
-
-    emoji: str
-    by: list[int]
-
-
-def _reaction(kept: _Kept, names: dict[str, str]) -> Reaction:
-    people = tuple(Person(UserId(user_id), names[str(user_id)]) for user_id in kept["by"] if str(user_id) in names)
-    return Reaction(kept["emoji"], people)
+def _reaction(stored: StoredReaction, names: dict[str, str]) -> Reaction:
+    people = tuple(Person(user_id, names[str(user_id)]) for user_id in stored["by"] if str(user_id) in names)
+    return Reaction(stored["emoji"], people)

@@ -58,11 +58,11 @@ class Pins:
 
 async def pinned_in(connection: AsyncConnection, room_id: RoomId, skipped: int = 0) -> Pins:
     """Return the pinned messages of a room after the first `skipped`: all of them, unless they are very long."""
-    who = users.alias("who")
+    pinner = users.alias("pinner")
     statement = (
         select_messages()
-        .add_columns(who.c.name.label("pinned_by_name"))
-        .outerjoin(who, who.c.id == messages.c.pinned_by)
+        .add_columns(pinner.c.name.label("pinned_by_name"))
+        .outerjoin(pinner, pinner.c.id == messages.c.pinned_by)
         .where(messages.c.room_id == room_id, messages.c.pinned_at.is_not(None))
         .order_by(messages.c.pinned_at.desc(), messages.c.id.desc())
         .offset(skipped)

@@ -1,7 +1,5 @@
 """Reacting to a message with an emoji: the first click adds the member's reaction, the second removes it."""
 
-from typing import TypedDict
-
 from sqlalchemy import select
 
 from chat.accounts.person import Visitor
@@ -9,19 +7,12 @@ from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import MessageId, UserId
 from chat.messages.emoji import is_emoji
-from chat.messages.message import Message
+from chat.messages.message import Message, StoredReaction
 from chat.messages.revise import readable_message, revise
 from chat.models import messages
 from chat.rooms.room import next_revision
 
 MOST_KINDS = 20
-
-
-class Kept(TypedDict):
-    """An emoji and the people who reacted with it, as the message's row holds them."""
-
-    emoji: str
-    by: list[UserId]
 
 
 async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:
@@ -40,9 +31,9 @@ async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: 
     return await revise(change, message, revision, reactions=toggled(reactions, emoji, visitor.id))
 
 
-def toggled(reactions: list[Kept], emoji: str, user_id: UserId) -> list[Kept]:
+def toggled(reactions: list[StoredReaction], emoji: str, user_id: UserId) -> list[StoredReaction]:
     """Return the reactions with a person's removed if it was there, and added if not; in order of appearance."""
-    changed: list[Kept] = []
+    changed: list[StoredReaction] = []
     is_known = False
     for reaction in reactions:
         by = reaction["by"]

@@ -31,11 +31,11 @@ async def revise(change: Change, message: Message, revision: Revision, **values:
 
     Raises `NotFound` when it has just been deleted.
     """
-    one = messages.c.id == message.id
-    revised = update(messages).where(one, messages.c.deleted_at.is_(None)).values(revision=revision, **values)
+    is_it = messages.c.id == message.id
+    revised = update(messages).where(is_it, messages.c.deleted_at.is_(None)).values(revision=revision, **values)
     if (await change.connection.execute(revised)).rowcount == 0:
         raise NotFound
-    row = (await change.connection.execute(select_messages().add_columns(_EPOCH).where(one))).one()
+    row = (await change.connection.execute(select_messages().add_columns(_EPOCH).where(is_it))).one()
     present = message_from(row)
 
     def events() -> Iterable[MessagesChanged]:

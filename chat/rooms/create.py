@@ -13,7 +13,6 @@ from chat.text import checked_name, single_line
 
 LONGEST_NAME = 80
 LONGEST_TOPIC = 200
-PAGE = 200
 
 
 async def create_room(change: Change, owner_id: UserId, name: str, kind: str) -> RoomId:

@@ -200,6 +200,6 @@ def _select(now: datetime) -> Select[Any]:
     )
 
 
-async def _invite(connection: AsyncConnection, which: ColumnElement[bool], now: datetime) -> Invite | None:
-    row = (await connection.execute(_select(now).where(which))).one_or_none()
+async def _invite(connection: AsyncConnection, condition: ColumnElement[bool], now: datetime) -> Invite | None:
+    row = (await connection.execute(_select(now).where(condition))).one_or_none()
     return Invite(*row) if row else None

@@ -14,7 +14,7 @@ from chat.models import memberships, messages, rooms, users
 
 Kind = Literal["open", "closed", "direct"]
 Level = Literal["everything", "mentions", "nothing", "hidden"]
-WhoPosts = Literal["everybody", "managers"]
+Posters = Literal["everybody", "managers"]
 QUIET: frozenset[Level] = frozenset({"nothing", "hidden"})
 
 
@@ -32,7 +32,7 @@ class Room:
     read_position: Position
     topic: str
     description: str
-    posting: WhoPosts
+    posting: Posters
     slow_seconds: int
     is_archived: bool
     pinned_count: int
@@ -44,7 +44,7 @@ class Room:
         return self.role is not None
 
 
-# May a member manage the room? The same as `may_manage`, for SELECTs written as text.
+# The condition that a member may manage the room, as in `may_manage`; for SELECTs written as text.
 MANAGES = "(role = 'owner' OR is_administrator) AND kind <> 'direct'"
 
 

@@ -88,7 +88,7 @@ class Sidebar:
 
     @property
     def unread_mentions(self) -> int:
-        """The number of rooms with an unread mention of the visitor."""
+        """The number of unread mentions of the visitor in all rooms."""
         return sum(len(room.mentions) for room in (*self.rooms, *self.directs))
 
 

@@ -252,8 +252,8 @@ async def _author_ids(connection: AsyncConnection, visitor: Visitor, authors: tu
 
 def _closest(names: dict[Key, str], wanted: str) -> set[Key]:
     """Return the keys whose name equals `wanted`, else those whose name begins with it, else those that contain it."""
-    for fits in (wanted.__eq__, lambda name: name.startswith(wanted), lambda name: wanted in name):
-        found = {key for key, name in names.items() if fits(name)}
+    for matches in (wanted.__eq__, lambda name: name.startswith(wanted), lambda name: wanted in name):
+        found = {key for key, name in names.items() if matches(name)}
         if found:
             return found
     return set()

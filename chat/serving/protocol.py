@@ -56,16 +56,16 @@ class BoundedProtocol(HttpToolsProtocol):
         self, transport: asyncio.Transport
     ) -> None:
         super().connection_made(transport)
-        self.all: Connections = self.app_state["connections"]
-        self.place = self.all.open(self.client[0] if self.client else "", self.make_way)
+        self.every_connection: Connections = self.app_state["connections"]
+        self.place = self.every_connection.open(self.client[0] if self.client else "", self.make_way)
         self._has_begun = False
         self._in_header = True
         self._moved = False
         self._unframed = 0
         self._body_bytes = 0
         self._unsent_before = 0
-        self.header_since = self.all.clock
-        self.all.watch(self)
+        self.header_since = self.every_connection.clock
+        self.every_connection.watch(self)
         if self.place is None:
             self.refuse(503)
             self.transport.close()
@@ -77,7 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.answering.disconnected = True
             self.answering.message_event.set()
         super().connection_lost(exc)
-        self.all.unwatch(self)
+        self.every_connection.unwatch(self)
         if self.place is not None:
             self.place.close()
 
@@ -112,7 +112,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _weigh(self, unsent: int) -> None:
         held = self._unframed + self._body_bytes + unsent
         if held != self.held:
-            self.all.hold(self, held)
+            self.every_connection.hold(self, held)
 
     def handle_websocket_upgrade(self) -> None:
         lines = [self.url, *(name + value for name, value in self.headers)]
@@ -122,7 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif max(map(len, lines)) > MOST_LINE_BYTES:
             self.refuse(431)
         else:
-            self.all.unwatch(self)
+            self.every_connection.unwatch(self)
             super().handle_websocket_upgrade()
             successor: Any = self.transport.get_protocol()
             successor.place = self.place
@@ -134,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._has_begun = self._in_header = True
         if self.header_since is None:
-            self.header_since = self.all.clock
+            self.header_since = self.every_connection.clock
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -150,7 +150,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._moved = True
         self._in_header = False
         self.header_since = None
-        self.body_since, self._body_bytes = self.all.clock, 0
+        self.body_since, self._body_bytes = self.every_connection.clock, 0
         super().on_headers_complete()
         if not self.pipeline:
             self.answering = self.cycle
@@ -184,7 +184,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.unsent_since, self._unsent_before = self.all.clock, self.transport.get_write_buffer_size()
+        self.unsent_since, self._unsent_before = self.every_connection.clock, self.transport.get_write_buffer_size()
         self._weigh(self._unsent_before)
 
     def resume_writing(self) -> None:
@@ -197,11 +197,11 @@ class BoundedProtocol(HttpToolsProtocol):
         unsent = self.transport.get_write_buffer_size()
         if self.transport.is_closing():
             if self.closing_since is None:
-                self.closing_since, self._unsent_before = self.all.clock, unsent
+                self.closing_since, self._unsent_before = self.every_connection.clock, unsent
             elif self._is_slow(self.closing_since, self._unsent_before - unsent):
                 self._drop("takes_no_answer")
         elif self.refused_since is not None:
-            if self.all.clock - self.refused_since > LINGER_SECONDS:
+            if self.every_connection.clock - self.refused_since > LINGER_SECONDS:
                 self.transport.close()
         elif self.unsent_since is not None and self._is_slow(self.unsent_since, self._unsent_before - unsent):
             self._drop("takes_no_answer")
@@ -212,9 +212,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._weigh(unsent)
 
     def _check_header(self) -> None:
-        if self.header_since is None or self.all.clock - self.header_since <= HEADER_SECONDS:
+        if self.header_since is None or self.every_connection.clock - self.header_since <= HEADER_SECONDS:
             return
-        self.all.note("slow_header")
+        self.every_connection.note("slow_header")
         if self._has_begun:
             self.refuse(408)
         else:
@@ -225,16 +225,16 @@ class BoundedProtocol(HttpToolsProtocol):
         assert self.body_since is not None
         if self.flow.read_paused:
             # The client waits for the server.
-            self.body_since, self._body_bytes = self.all.clock, 0
+            self.body_since, self._body_bytes = self.every_connection.clock, 0
         elif self._is_slow(self.body_since, self._body_bytes):
-            self.all.note("slow_body")
+            self.every_connection.note("slow_body")
             self.refuse(408)
 
     def _is_slow(self, since: float, moved: int) -> bool:
-        return moved < (self.all.clock - since - GRACE_SECONDS) * SLOWEST_BYTES_A_SECOND
+        return moved < (self.every_connection.clock - since - GRACE_SECONDS) * SLOWEST_BYTES_A_SECOND
 
     def _drop(self, reason: str) -> None:
-        self.all.note(reason)
+        self.every_connection.note(reason)
         self.abort()
 
     def abort(self) -> None:
@@ -257,8 +257,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
                 return
         self.pipeline.clear()
-        self.refused_since = self.all.clock
-        self.all.hold(self, 0)
+        self.refused_since = self.every_connection.clock
+        self.every_connection.hold(self, 0)
         if not self.transport.is_closing():
             self.transport.write(self._answer(status))
             if self.transport.can_write_eof():

@@ -30,8 +30,8 @@ class SignInNeeded(Exception):
 class SessionMiddleware:
     """Sets `state.visitor` (or None) and `state.installation`, and refreshes tokens silently.
 
-    The access token spares the database forged and expired requests; the session's row decides. Requests that come at
-    the same moment share a query.
+    The access token keeps forged and expired requests away from the database, whose row of the session decides.
+    Requests that come at the same moment share a query.
     """
 
     def __init__(
