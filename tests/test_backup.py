@@ -11,6 +11,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -123,8 +124,8 @@ def test_a_backup_made_during_posts_is_a_consistent_snapshot(alice: Person, tmp_
         assert head["message_count"] == len(revisions) >= 300
 
 
-def newest(messages: dict[int, str], count: int) -> dict[int, str]:
-    return dict(sorted(messages.items())[-count:])
+def shows_newest(reader: LiveClient, messages: dict[int, str]) -> bool:
+    return reader.view == dict(sorted(messages.items())[-len(reader.view) :])
 
 
 @pytest.mark.anyio
@@ -160,7 +161,7 @@ async def test_open_pages_show_the_backup_after_a_restore(
         assert [f"kept {number}" for number in range(10)] == list(truth.values())[:10]
         assert not any(text.startswith("undone") for text in truth.values())
         for reader in readers:
-            await reader.until(lambda: reader.view == newest(truth, len(reader.view)))
+            await reader.until(partial(shows_newest, reader, truth))
             assert len(reader.view) >= min(PAGE, len(truth)), "a page that is loaded anew begins with so many"
             assert not reader.doubled
     revisions = query(database_url, "SELECT revision FROM messages WHERE room_id = 1 ORDER BY revision")

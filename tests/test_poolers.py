@@ -108,7 +108,7 @@ def test_pages_forms_sockets_and_search_work_through_a_rotating_pooler(
         async with LiveClient(bob, room) as reader:
             for number in range(20):
                 assert (await asyncio.to_thread(alice.post, room, f"word{number}")).status_code == 200
-            await reader.until(lambda: len(reader.view) == 20)
+            await reader.until_sees(20)
 
     asyncio.run(talk())
     with ThreadPoolExecutor(8) as pool:

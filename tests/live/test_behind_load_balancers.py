@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 
 import httpx
 import pytest
@@ -79,10 +80,10 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
         rows = query(database_url, "SELECT id, body, edited_at, deleted_at FROM messages ORDER BY id")
         stored = {row["id"]: row["body"] for row in rows}
         for reader in readers:
-            await reader.until(lambda: sorted(reader.view) == list(stored))
+            await reader.until(partial(has_messages, reader, list(stored)))
         for reader in readers:
             # An edit or a deletion may still be in flight to some readers.
-            await reader.until(lambda: reader.view == readers[0].view)
+            await reader.until(partial(agree, reader, readers[0]))
             assert not reader.doubled
         away = [reader.longest_away for reader in readers if reader.connections > 1]
         assert away, "some reader was disconnected"
@@ -155,6 +156,14 @@ def test_a_visitors_forwarded_headers_are_overwritten(
         assert "203.0.113.99" not in server.log
     finally:
         balancer.stop()
+
+
+def has_messages(reader: LiveClient, ids: list[int]) -> bool:
+    return sorted(reader.view) == ids
+
+
+def agree(reader: LiveClient, other: LiveClient) -> bool:
+    return reader.view == other.view
 
 
 def until(condition: Callable[[], bool]) -> None:

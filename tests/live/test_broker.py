@@ -314,7 +314,7 @@ class TestServerAway:
             await until(lambda: broker.dropped == 100)
 
     async def test_closing_during_an_outage_does_not_wait(self, machine: Machine) -> None:
-        for _ in range(3):
+        async def close() -> None:
             machine.start()
             broker = create_broadcast(machine.url)
             await broker.connect()
@@ -323,6 +323,9 @@ class TestServerAway:
             leaving = asyncio.create_task(broker.disconnect())
             await asyncio.wait([leaving], timeout=15)
             assert leaving.done()
+
+        for _ in range(3):
+            await close()
 
     @pytest.mark.usefixtures("patient")
     async def test_a_full_outgoing_queue_drops_the_oldest_messages(self, machine: Machine) -> None:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -34,7 +35,7 @@ async def test_twenty_readers_on_two_processes_get_a_thousand_messages_in_order(
 
         await asyncio.gather(*(asyncio.to_thread(write, author, number) for number, author in enumerate(authors)))
         for reader in readers:
-            await reader.until(lambda: len(reader.view) == 1000, within=20)
+            await reader.until_sees(1000, within=20)
         expected = readers[0].texts()
         for reader in readers:
             assert reader.texts() == expected
@@ -110,7 +111,11 @@ async def test_a_reader_of_another_epoch_or_too_far_behind_is_told_to_reload(ali
         client.after, client.epoch = after, epoch or client.epoch
         client.load = _already_loaded  # type: ignore[method-assign]  # this page stays as it is
         async with client:
-            await client.until(lambda: any("/reload" in frame for frame in client.frames))
+            await client.until(partial(is_told_to_reload, client))
+
+
+def is_told_to_reload(client: LiveClient) -> bool:
+    return any("/reload" in frame for frame in client.frames)
 
 
 async def _already_loaded() -> None:
@@ -192,10 +197,14 @@ async def test_sockets_to_closed_and_missing_rooms_are_refused_alike(alice: Pers
         client = LiveClient(bob, room_id)
         client.load = _already_loaded  # type: ignore[method-assign]  # this page stays as it is
         async with client:
-            await client.until(lambda: client.closed_with is not None)
+            await client.until(partial(is_closed, client))
             answers.append((client.closed_with, client.frames))
     assert answers[0] == answers[1]
     assert answers[0][0] == 4404
+
+
+def is_closed(client: LiveClient) -> bool:
+    return client.closed_with is not None
 
 
 async def test_a_socket_without_a_session_is_told_to_sign_in(alice: Person) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -107,7 +108,7 @@ def test_every_event_shows_on_a_page_of_another_process(
                 seen = len(page.frames)
                 await asyncio.to_thread(act.do, stage)
                 try:
-                    await page.until(lambda: shows(page, act, seen), 20)
+                    await page.until(partial(shows, page, act, seen), 20)
                 except TimeoutError:
                     pytest.fail(f"{kind.__name__} does not show in {page.frames[seen:]}")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from functools import partial
 
 import pytest
 
@@ -24,10 +25,14 @@ async def test_a_new_connection_replays_recent_notices(alice: Person, bob: Perso
     await asyncio.to_thread(happens)
     async with LiveClient(bob, 1) as his, LiveClient(carol, 1) as hers, LiveClient(bob, None) as elsewhere:
         for page, kinds in ((his, "mention sidebar news"), (hers, "news"), (elsewhere, "mention sidebar")):
-            await page.until(lambda: heard(page) >= set(kinds.split()))
+            await page.until(partial(has_heard, page, kinds))
         await asyncio.sleep(0.3)
         assert "mention" not in heard(hers)
         assert "news" not in heard(elsewhere)
+
+
+def has_heard(page: LiveClient, kinds: str) -> bool:
+    return heard(page) >= set(kinds.split())
 
 
 def heard(page: LiveClient) -> set[str]:

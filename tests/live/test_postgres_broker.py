@@ -38,5 +38,5 @@ async def test_two_processes_of_a_server_need_no_redis(
             body = f"{number} " + ("long " * 1_900 if number % 10 == 0 else "short")
             assert (await asyncio.to_thread(alice.post, 1, body)).status_code == 200
         for reader in (one, two, three):
-            await reader.until(lambda: len(reader.view) == 30)
+            await reader.until_sees(30)
             assert reader.inserted == sorted(set(reader.inserted))

@@ -57,7 +57,7 @@ async def test_a_stalled_reader_is_dropped_and_delays_no_other(alice: Person) ->
         for number in range(900):
             started = time.monotonic()
             await asyncio.to_thread(alice.post, 1, f"{number} {body}"[:10_000])
-            await reader.until(lambda: len(reader.view) == number + 1)
+            await reader.until_sees(number + 1)
             longest = max(longest, time.monotonic() - started)
         assert longest < STALLED_SECONDS, "no reader waited for the stalled reader"
         assert alice.server.process is not None

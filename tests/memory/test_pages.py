@@ -94,7 +94,7 @@ async def test_a_reader_with_hundreds_of_messages_to_catch_up_receives_them(alic
     async with LiveClient(alice, 1) as reader:
         reader.abort()
         fill(alice, 1, 450, "An ordinary message, as people write them.")
-        await reader.until(lambda: len(reader.view) == 450)
+        await reader.until_sees(450)
         assert not any("/reload" in frame for frame in reader.frames)
 
 
@@ -108,4 +108,4 @@ async def test_messages_too_long_for_a_hint_arrive_on_another_process(
     async with LiveClient(alice, 1, urls=[second.url]) as reader:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda number: post(alice, 1, 1, f"{number} {WORST}"), range(8)))
-        await reader.until(lambda: len(reader.view) == 8, within=30)
+        await reader.until_sees(8, within=30)

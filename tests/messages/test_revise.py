@@ -89,6 +89,6 @@ async def test_edits_and_deletions_reach_connected_and_returning_readers(alice: 
         await asyncio.to_thread(alice.delete, 2)
         await asyncio.to_thread(alice.edit, 4, "message three")
         expected = ["edited (edited)", "This message was deleted.", "message 2", "message three (edited)"]
-        for reader in (here, away):
-            await reader.until(lambda: reader.texts() == expected)
+        await here.until(lambda: here.texts() == expected)
+        await away.until(lambda: away.texts() == expected)
         assert away.connections == 2

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import anyio
 import asyncpg
@@ -113,7 +114,7 @@ def test_a_reader_finds_an_ordinary_message_while_slow_messages_wait(chat: str) 
     with indexing(chat):
         for number in range(3):
             write(chat, SMALL, f"tomatoes{number}")
-            assert until(lambda: finds(chat, f"tomatoes{number}")) < 20
+            assert until(partial(finds, chat, f"tomatoes{number}")) < 20
         until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] > 20)
 
 

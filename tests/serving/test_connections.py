@@ -193,7 +193,7 @@ async def test_half_requests_lock_no_visitor_out(small_server: ChatServer) -> No
                 await asyncio.to_thread(flood, source)
                 again = await asyncio.to_thread(sign_in, small_server, alice)
                 await asyncio.to_thread(again.post, 1, f"While {source} floods")
-                await reader.until(lambda: f"While {source} floods" in reader.view.values())
+                await reader.until_shows(f"While {source} floods")
             assert reader.connections == 1, "the open page was never disconnected"
     assert "Too many open files" not in small_server.log
     assert "Traceback" not in small_server.log
@@ -261,7 +261,7 @@ async def test_the_oldest_of_too_many_pages_is_disconnected_with_a_message(
         assert "too many pages" in pages[0].frames[-1]
         await asyncio.to_thread(bob.post, 1, "Hello")
         for page in (newest, other):
-            await page.until(lambda: "Hello" in page.view.values())
+            await page.until_shows("Hello")
         assert all(page.closed_with is None and page.connections == 1 for page in pages[1:])
 
 

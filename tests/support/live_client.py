@@ -80,6 +80,10 @@ class LiveClient:
         """Wait until messages with these bodies are in view."""
         await self.until(lambda: set(texts) <= set(self.view.values()), within)
 
+    async def until_sees(self, count: int, within: float = 10) -> None:
+        """Wait until so many messages are in view."""
+        await self.until(lambda: len(self.view) == count, within)
+
     async def until(self, condition: Callable[[], bool], within: float = 10) -> None:
         """Wait until a condition holds, looking whenever a frame has arrived, and now and then: it may be of others."""
         loop = asyncio.get_running_loop()
