@@ -11,10 +11,10 @@ INTRODUCTION = """# Benchmarks
 
 `make bench` measured these on two shared cores, the servers on one and the load on the other; every figure is the
 median of {repetitions} interleaved repetitions, with the least and the most. Ratios are against the reference of the
-same repetition. The machine is noisy: believe ratios and CPU more than rates.
+same repetition. The machine is noisy: trust ratios and CPU more than rates.
 
-simplechat is measured whole: people who are signed in, their membership, rendering, the commit, Redis, real fragments.
-For fan-out a message is posted to one process and followed on another, whose CPU is counted: receiving it from Redis,
+simplechat is measured as a whole: signed-in people, their membership, rendering, the commit, Redis, real fragments.
+For fan-out a message is posted to one process and received by another, whose CPU is counted: receiving it from Redis,
 checking its revision, encoding, writing. The references send a text of the same size, posted to them by HTTP.
 
 | work | figure | goal | |

@@ -55,8 +55,8 @@ class Source(Protocol):
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         """Return all changes after a revision; None when there are more than `limit`, or the room is gone.
 
-        All come from one snapshot. If they were read in two parts, a message could be posted within the first part and
-        edited before that is read. It would then be missing there, and look like an old message in the second part.
+        All come from one snapshot. In a replay of two parts, a message that was posted in the first part and edited in
+        the second would be missing from the first, and look like an old message in the second.
         """
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
