@@ -97,7 +97,7 @@ class Readers:
 
 
 class Http:
-    """A connection that is kept open, as light as a client can be: its own cost is not the question."""
+    """A connection that is kept open, as light as a client can be, because its own cost must not count."""
 
     def __init__(self, port: int, headers: str = "") -> None:
         self._port = port

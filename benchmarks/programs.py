@@ -1,4 +1,4 @@
-"""The programs that are not ours to import: built or found once, under `benchmarks/build/`."""
+"""Programs in other languages, each built or found once, under `benchmarks/build/`."""
 
 import os
 import shutil

@@ -94,7 +94,7 @@ def _fragments() -> Fragments:
         reload=fragment("live/_reload.html"),
         signed_out=fragment("live/_signed_out.html"),
         gone=fragment("live/_gone.html"),
-        too_many_pages=fragment("live/_gave_way.html"),
+        too_many_pages=fragment("live/_too_many_pages.html"),
         sidebar_changed=fragment("live/_sidebar_changed.html"),
     )
 

@@ -53,7 +53,7 @@ def refusal(*arguments: object, database_url: str = "", **environment: str) -> s
 
 
 def everything(url: str) -> dict[str, list[dict[str, object]]]:
-    """Every row of every table that the chat does not make of the others."""
+    """Every row of every table that the chat does not derive from others."""
     tables = {}
     for table in metadata.sorted_tables:
         if table.info.get("derived"):

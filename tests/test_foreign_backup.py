@@ -455,7 +455,7 @@ def test_a_restore_neither_ends_nor_revives_sessions(alice: Person, bob: Person,
     restored(tmp_path / "own", url, replace=True)
     assert alice.client.get("/profile").status_code == 200
     with httpx.Client(base_url=alice.server.url, cookies=tokens) as copied:
-        assert copied.get("/profile").status_code == 303, "the backup is of before the sign-out"
+        assert copied.get("/profile").status_code == 303, "the backup is older than the sign-out"
 
 
 def test_a_restore_killed_halfway_changes_nothing(source: tuple[str, Path, ChatServer], tmp_path: Path) -> None:

@@ -101,6 +101,6 @@ def _cost_of_others(author: Author, watching: psutil.Process) -> float:
 
 
 def _slope(costs: dict[int, float]) -> float:
-    """The cost of a further reader among many, against among few: a message has a cost of its own, too."""
+    """The cost of one more reader in a large room, relative to a small room, without the cost of the message itself."""
     few, some, many = SIZES
     return ((costs[many] - costs[some]) / (many - some)) / ((costs[some] - costs[few]) / (some - few))

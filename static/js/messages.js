@@ -110,7 +110,7 @@ function versionFor(shown, fresh, source) {
   if (isAnswered) menu.remove();
   if (!isLeaving && newer(shown, version) === shown) return null;
   if (menu && !isAnswered && !version.matches(".deleted")) {
-    // htmx focuses an autofocus element whenever it is inserted; this one has had the focus.
+    // htmx would focus the autofocus element again when the menu is inserted.
     menu.querySelector("[autofocus]")?.removeAttribute("autofocus");
     version.append(menu);
   }

@@ -18,7 +18,7 @@ function ask(button, { confirm: question, word }) {
   dialog.querySelector("[value=yes]").textContent = word;
   dialog.returnValue = "";
   dialog.onclose = () => {
-    // The end of the question before this one may be told late.
+    // The close event of the question before may come late.
     if (dialog.open) return;
     dialog.onclose = null;
     if (dialog.returnValue !== "yes") return;

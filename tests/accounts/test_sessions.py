@@ -35,7 +35,7 @@ def hears_that_the_session_has_ended(socket: ClientConnection) -> bool:
     return False
 
 
-def is_left_in_peace(socket: ClientConnection) -> bool:
+def stays_connected(socket: ClientConnection) -> bool:
     """Return whether the page stays connected for two seconds."""
     with suppress(TimeoutError):
         while "signed out" not in str(socket.recv(timeout=2)):
@@ -99,7 +99,7 @@ def test_signing_in_again_ends_this_browsers_old_session_and_its_pages(alice: Pe
         earlier.cookies.update(before)
         assert earlier.get("/profile").status_code == 303
         assert is_in(alice)
-    assert is_in(other), "of other browsers nothing ends"
+    assert is_in(other), "sessions of other browsers go on"
     assert is_in(bob)
 
 
@@ -146,12 +146,12 @@ def test_a_replaced_refresh_token_opens_a_connection_for_a_minute_only(alice: Pe
     current = alice.client.cookies["simplechat-refresh"]
     assert current != replaced
     with socket_of(alice, simplechat_refresh=replaced) as page:
-        assert is_left_in_peace(page)
+        assert stays_connected(page)
     ages(alice, "refreshed_at", "61 seconds")
     with socket_of(alice, simplechat_refresh=replaced) as page:
         assert hears_that_the_session_has_ended(page)
     with socket_of(alice, simplechat_refresh=current) as page:
-        assert is_left_in_peace(page)
+        assert stays_connected(page)
 
 
 def test_only_sessions_that_ended_long_ago_are_deleted(alice: Person) -> None:

@@ -2,8 +2,8 @@
 
 A module with `def attack(server: ChatServer) -> None` is an attack. The first line of its function's docstring names it
 in the table. The module may set `BEFORE`, what the attack did to the chat before there was a defence, `ENVIRONMENT`,
-settings that its server starts with, and `FILES`, how many files its server may have open. Its `prepare(server)` does
-what is no part of the attack, and is not measured.
+settings that its server starts with, and `FILES`, how many files its server may have open. Its `prepare(server)` runs
+before the attack and is not measured.
 """
 
 import importlib

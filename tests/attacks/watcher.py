@@ -1,8 +1,8 @@
 """Watches a server from a process of its own until its input ends: `python -m tests.attacks.watcher PORT PID`.
 
-It asks `/healthz` on a new connection every 20 ms. Others use the machine, too, so that two kinds of time are not the
-server's: that in which a trivial process does not answer either, as the machine stands still; and that in which the
-server could run and others had the processor.
+It asks `/healthz` on a new connection every 20 ms. Other programs use the machine, too. So two kinds of time do not
+count: the machine stands still, and a trivial process does not answer either; or the server could run, but another
+program has the processor.
 """
 
 import json
@@ -34,7 +34,7 @@ REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Span = tuple[float, float]
-Moment = tuple[float, bool, float]  # when, whether the server could run, and the processor's seconds it had until then
+Moment = tuple[float, bool, float]  # the time, whether the server could run, and its CPU seconds until then
 
 
 def watch(port: int, pid: int) -> None:

@@ -8,7 +8,7 @@ from tests.support.databases import query
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
 
-# The most markup that a text may have, and with one emoji Python keeps four bytes for every character of it.
+# The most markup that a text may have. Because of the emoji, Python keeps four bytes for each of its characters.
 WORST = ("👍 " + "http://a xxxxxxxxxxxx " * 500)[:9_990]
 
 _authors: WeakKeyDictionary[ChatServer, Person] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""A day without a mouse: every control is reached, and every action leaves the focus in place."""
+"""The chat without a mouse: every control is reached, and every action leaves the focus in place."""
 
 import re
 
@@ -35,7 +35,7 @@ def menu(page: Page, message_id: int) -> Locator:
 
 
 def press(page: Page, control: Locator) -> None:
-    """Tabs on to a control and presses it."""
+    """Tab to a control and press it."""
     for _ in range(30):
         if control.evaluate("element => element === document.activeElement"):
             page.keyboard.press("Enter")

@@ -110,7 +110,7 @@ PAGES = {
 
 
 def check(page: Page, name: str, theme: str) -> list[str]:
-    """Look at a page at three widths; returns the objections of axe and of a ruler."""
+    """Look at a page at three widths; returns overflows and the violations that axe finds."""
     problems = []
     for width, viewport in (("desktop", DESKTOP), ("tablet", TABLET), ("phone", PHONE)):
         page.set_viewport_size(viewport)

@@ -48,10 +48,10 @@ async def test_twenty_readers_on_two_processes_get_a_thousand_messages_in_order(
 
 
 async def seconds_until_read(author: Person, reader: LiveClient, words: str) -> list[float]:
-    """Return how long each of several messages, posted in turn, takes to a reader.
+    """Return how long each of several messages, posted in turn, takes to reach a reader.
 
-    Without the first: it may come right before its reader's process compares the room with the database, which makes
-    good for a lost hint. Each of the others comes right after such a comparison when there are no hints.
+    It leaves out the first, which may come right before its reader's process compares the room with the database, and
+    so finds a message without a hint. Without hints, each of the others comes right after such a comparison.
     """
     taken = []
     for number in range(6):

@@ -18,8 +18,8 @@ from tests.support.server import ChatServer
 
 pytestmark = pytest.mark.anyio
 
-# The chat with another pace of leaving, so that what a test does meanwhile fits in on a machine that stands still for
-# seconds.
+# The chat, with more time to disconnect its readers, so that a test can act meanwhile even on a machine that stands
+# still for seconds.
 SERVE = """
 from chat.__main__ import main
 from chat.live import departure
@@ -30,7 +30,7 @@ main(["serve"])
 
 
 def leaves_in(server: ChatServer, seconds: float, readers: int) -> None:
-    """Restart a server with this duration of sending this many readers away."""
+    """Restart a server that will take this long to disconnect this many readers."""
     server.stop()
     server.command = ["-c", SERVE.format(seconds=seconds, rate=readers / seconds)]
     server.start()
@@ -106,7 +106,7 @@ async def test_a_second_signal_ends_a_process_at_once(alice: Person) -> None:
         asked = time.monotonic()
         alice.server.process.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(alice.server.process.wait, 25) == 0
-        assert time.monotonic() - asked < 15, "it would have taken half a minute to send them away"
+        assert time.monotonic() - asked < 15, "to disconnect them would have taken half a minute"
 
 
 async def test_a_stalled_reader_does_not_block_a_shutdown(alice: Person) -> None:

@@ -39,7 +39,7 @@ def heard(page: LiveClient) -> set[str]:
     return set(re.findall(r"<chat-(mention|sidebar|news)", "".join(page.frames)))
 
 
-def test_a_member_removed_before_their_page_connects_is_sent_away() -> None:
+def test_the_page_of_a_member_removed_before_it_connects_is_closed() -> None:
     closed: list[bool] = []
     queue = FrameQueue(10)
     reader = Reader(SessionId(1), UserId(1), RoomId(1))

@@ -60,7 +60,7 @@ async def visiting(hub: Hub, reader: Reader) -> AsyncIterator[None]:
 
 
 class FakeHistory:
-    """A room's history in memory, behind the interface the hub knows the database by."""
+    """A room's history in memory, behind the hub's interface to the database."""
 
     def __init__(self) -> None:
         self.messages: dict[int, MessageChange] = {}

@@ -46,7 +46,7 @@ def test_a_member_with_the_link_joins_the_room(alice: Person, bob: Person, carol
     assert page.status_code == 200
     assert "You are invited to Board" in page.text
     assert "a secret" not in page.text
-    assert carol.get(f"/rooms/{board}").status_code == 404, "looking is not joining"
+    assert carol.get(f"/rooms/{board}").status_code == 404, "opening the link does not join the room"
     joined = carol.submit(path)
     assert (joined.status_code, joined.headers["location"]) == (303, f"/rooms/{board}")
     assert carol.reads(board) == ["a secret"]
@@ -133,7 +133,7 @@ def test_a_signed_out_member_signs_in_and_returns_to_the_link(bob: Person, carol
     path = link(bob, board)
     carol.submit("/sign-out")
     assert f"/sign-in?next={path}" in carol.get(path).text
-    assert carol.submit(path).status_code == 303, "to the door"
+    assert carol.submit(path).status_code == 303, "to the sign-in page"
     back = carol.submit("/sign-in", {"email": carol.email, "password": PASSWORD, "next": path})
     assert back.headers["location"] == path
     assert "You join as Carol Clark" in carol.get(path).text
@@ -166,7 +166,7 @@ def test_a_rooms_link_signs_no_newcomer_up_by_default(alice: Person, bob: Person
     _, status, _ = sign_up_by(alice.server, path, "Dora")
     assert status == 403
     assert query(alice.server.database_url, "SELECT count(*) FROM users")[0][0] == 3
-    assert carol.submit(path).status_code == 303, "members come in"
+    assert carol.submit(path).status_code == 303, "members may join"
     assert sign_up(alice.server, "Emil", chat_link(alice).split("/")[2])
     alice.submit("/admin/sign-up", {"open": "no", "strangers": "yes"})
     _, status, where = sign_up_by(alice.server, path, "Frieda")

@@ -1,11 +1,11 @@
 """Every route and its answer to each kind of visitor.
 
-A letter for each of: a stranger, Carol, not a member of the room, Bob, a member and author of the message, and
-Alice, owner of the room and administrator of the chat.
+Each has four letters: for a stranger; for Carol, who is not in the room; for Bob, a member and the message's author;
+and for Alice, who owns the room and administers the chat.
 
-    s  leads to the sign-in page     .  answers with the page, or does as told and leads on (200, 204, 303)
-    -  404: there is nothing here    x  403: may see it, but not do that
-    ?  422: the form comes back with its error, as a password is asked for and missing
+    s  redirects to the sign-in page    .  answers with the page, or does it and redirects (200, 204, 303)
+    -  404: there is nothing here       x  403: may see it, but not do that
+    ?  422: the form comes back with an error, because its password is missing
 """
 
 ROUTES = {

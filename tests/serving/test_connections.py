@@ -288,7 +288,7 @@ async def test_the_log_says_how_many_connections_were_ended_and_why(
 
 
 @pytest.mark.anyio
-async def test_a_process_that_stood_still_does_not_blame_its_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_are_not_late_while_the_process_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "TICK_SECONDS", 0.01)
     crowd = Crowd()
     async with anyio.create_task_group() as tasks:

@@ -40,7 +40,7 @@ DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 TABLET: ViewportSize = {"width": 768, "height": 1024}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
-# A page that is left at once says so on the console, and means nothing by it.
+# Chromium logs these for a page that is left at once. They are harmless.
 LEFT_AT_ONCE = (
     "WebSocket is closed before the connection is established",
     "Transition was aborted",

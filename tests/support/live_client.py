@@ -85,7 +85,10 @@ class LiveClient:
         await self.until(lambda: len(self.view) == count, within)
 
     async def until(self, condition: Callable[[], bool], within: float = 10) -> None:
-        """Wait until a condition holds, looking whenever a frame has arrived, and now and then: it may be of others."""
+        """Wait until a condition holds.
+
+        It is checked after each frame and, as it may be about other pages, now and then.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
         while not condition() and loop.time() < deadline:
@@ -102,7 +105,7 @@ class LiveClient:
         return [body for _, body in sorted(self.view.items())]
 
     def abort(self) -> None:
-        """Lose the connection without a goodbye."""
+        """Lose the connection without a closing handshake."""
         if self._socket is not None:
             self._socket.transport.abort()
 

@@ -1,4 +1,4 @@
-"""Brokers that outwait a machine that stands still."""
+"""Brokers with long timeouts, for a machine that stands still."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from chat.live.brokers import outgoing, postgres, remote
 
 
 def be_patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let brokers give nothing up, and believe no server dead, because of a pause of some seconds."""
+    """Let brokers drop no message, and take no server for dead, because of a pause of some seconds."""
     monkeypatch.setattr(outgoing, "FRESH_SECONDS", 60)
     monkeypatch.setattr(outgoing, "SEND_SECONDS", 60)
     monkeypatch.setattr(remote, "CONFIRM_SECONDS", 60)

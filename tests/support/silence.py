@@ -14,8 +14,8 @@ from tests.support.server import ChatServer
 class Silence:
     """Requests a server's health again and again, and notes the longest wait.
 
-    Only what the server process itself computes meanwhile counts, by its CPU time: a machine that stands still, or has
-    others to serve, is not its fault. `client` is a member's browser that opens a page now and then.
+    Only the server's own CPU time meanwhile counts, because the machine may stand still or run other programs. `client`
+    is a member's browser that opens a page now and then.
     """
 
     def __init__(self, server: ChatServer, client: httpx.Client, path: str) -> None:

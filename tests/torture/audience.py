@@ -52,7 +52,7 @@ class Audience:
         return [self._latencies[stamp] for stamp in stamps]
 
     def close(self) -> None:
-        """Close every reader without a goodbye."""
+        """Close every reader without a closing handshake."""
         for reader in self.readers:
             reader.close()
 

@@ -43,7 +43,7 @@ async def without_redis(
 
 
 def without_postgres(person: Person, other: ChatServer, postgres: PostgresServer, seconds: float) -> float:
-    """Seconds from PostgreSQL's return until a message that was tried all the time is accepted, once."""
+    """Seconds from PostgreSQL's return until a message that its author keeps retrying is accepted, once."""
     fields = {"body": "tried all the time", "client_id": str(uuid4())}
     postgres.kill()
     until = time.monotonic() + seconds

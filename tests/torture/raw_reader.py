@@ -40,11 +40,11 @@ class RawReader(asyncio.Protocol):
         return reader
 
     def stall(self) -> None:
-        """Take nothing any more."""
+        """Stop reading."""
         self._transport.pause_reading()
 
     def close(self) -> None:
-        """Go without a goodbye."""
+        """Close the connection without a closing handshake."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

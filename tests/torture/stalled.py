@@ -1,6 +1,6 @@
 """Stalled readers: `python -m tests.torture.stalled`.
 
-Of 500 readers of one room, 50 take nothing any more while messages go on. What does it cost the others?
+50 of 500 readers of a room stop reading while messages go on. This measures what that costs the others.
 """
 
 import argparse

@@ -12,8 +12,8 @@ import httpx
 from tests.support.people import Person
 
 DELETED = "This message was deleted."
-# Longer than a server takes over a change. A change whose writer gave it up could be committed after a later change was
-# acknowledged, and would look like a lost change.
+# Longer than a server needs for a change. If a writer gave a change up, it could be committed after a later change was
+# acknowledged, and that later change would look lost.
 TIMEOUT = 15
 
 

@@ -82,7 +82,7 @@ def test_a_websocket_must_have_exactly_our_origin(alice: Person) -> None:
 
 
 def test_a_socket_ignores_an_email_in_its_query(alice: Person) -> None:
-    """The ancestor's websocket believed `?email=`."""
+    """A chat that ours replaced trusted `?email=` in the address of a websocket."""
     address = alice.server.url.replace("http", "ws") + f"/rooms/1/live?email={alice.email}&user_id=1"
     with connect(address, origin=alice.server.origin) as socket:
         assert "signed out" in str(socket.recv(timeout=20))
