@@ -1,5 +1,6 @@
 """Rules for typed text."""
 
+import re
 import unicodedata
 
 from chat.errors import InvalidInput
@@ -7,6 +8,14 @@ from chat.errors import InvalidInput
 # Kana, Han and Hangul, written without spaces: the ranges of `searchable.words`, for a regular expression's brackets.
 SYLLABIC = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
 
+# All scripts written without spaces, also in their rarer forms: single jamo, half widths, iteration marks like 々, rare
+# Han, and Thai, Lao, Myanmar and Khmer with their marks.
+UNSPACED = SYLLABIC + (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3130-\u318f\uff66-\uffdc\U00020000-\U0003ffff"
+)
+
+# Letters and marks that show nothing by themselves: fillers of Hangul, an empty Braille cell, variation selectors.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _JOINERS = "\u200c\u200d"  # they have a meaning between letters of Persian and parts of an emoji
 
 
@@ -20,7 +29,13 @@ def single_line(text: str) -> str:
         elif category not in ("Cf", "Cs", "Co", "Cn") or letter in _JOINERS:
             visible.append(letter)
     line = " ".join("".join(visible).split())
-    return line if line.strip(_JOINERS) else ""
+    return "" if is_blank(line) else line
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text shows nothing: only spaces, and characters that are invisible by themselves."""
+    shown = _BLANK.sub("", text)
+    return all(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Zs") for letter in shown)
 
 
 UNREADABLE = "\ufffd"  # replaces a NUL in forms

@@ -19,11 +19,11 @@ from chat.errors import InvalidInput
 from chat.hosts import host_name
 from chat.ids import UserId
 from chat.logs import safe
+from chat.messages.body import LONGEST_BODY, checked_body
 from chat.messages.commands import _COMMAND
 from chat.messages.emoji import find_emoji, is_emoji, shortcodes, with_emoji
 from chat.messages.markdown import as_typed, escaped, is_brief, plain, unescaped, written
 from chat.messages.mentionable import Mentionable
-from chat.messages.post import LONGEST_BODY, checked_body
 from chat.models import users
 from chat.search.extract import extract
 from chat.search.folding import folded, spaced

@@ -18,10 +18,10 @@ from chat.accounts.person import Person
 from chat.accounts.sign_up import LONGEST_NAME
 from chat.backup.file import TABLES, BackupFile
 from chat.ids import UserId
+from chat.messages.body import LONGEST_BODY
 from chat.messages.emoji import is_emoji
 from chat.messages.markdown import unescaped
 from chat.messages.mentionable import EVERYBODY, Mentionable
-from chat.messages.post import LONGEST_BODY
 from chat.messages.reactions import MOST_KINDS
 from chat.messages.workshop import Workshop
 

@@ -17,6 +17,7 @@ from chat.messages.post import refusal_of
 from chat.rooms.members import invite, leave_room
 from chat.rooms.room import room_of_member
 from chat.rooms.settings import set_topic
+from chat.text import is_blank
 
 _COMMAND = re.compile(r"/([a-zA-Z]+)(?:\s+(.*))?", re.DOTALL)
 
@@ -77,12 +78,12 @@ async def obey(
     Raises `InvalidInput` for the field `body`, and `NotFound` when the visitor is not a member.
     """
     match order.name:
-        case "me" if not order.argument:
+        case "me" if is_blank(order.argument):
             raise InvalidInput(body="Write what you do, such as: /me waves")
         case "me":
             return Said(f"/me {order.argument}")
         case "shrug":
-            return Said(f"{order.argument} ¯\\\\\\_(ツ)\\_/¯".strip())
+            return Said(f"{order.argument} ¯\\_(ツ)_/¯".strip())
         case "help":
             return GoTo("/help")
     try:

@@ -4,9 +4,15 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from chat.text import UNSPACED
+
 VARIANT = "\ufe0f"  # variation selector 16, which shows a character as an emoji; often left out
 
-_SHORTCODE = re.compile(r":[a-z0-9_+\-]+:")
+MOST_LARGE = 100  # characters of a message of only emoji, which may have several each
+
+_LETTER = rf"[^\W{UNSPACED}]"
+# They stand alone, never inside a word, a number or an address: `std::thread::sleep`, `127.0.0.1:1234:80`.
+_SHORTCODES = re.compile(rf"(?<!{_LETTER}|[:/\\])(?::[^\s:]+:)+(?!{_LETTER}|[:/\\])")
 # fmt: off
 OFTEN = [
     "👍", "❤️", "😄", "🎉", "🙏", "👀", "✅", "🔥", "😂", "🤔", "👏", "🚀", "😊", "😉", "😍", "😎",
@@ -29,12 +35,25 @@ class Emoji:
 
 
 def with_emoji(text: str) -> str:
-    """Return `text` with every shortcode replaced by its emoji."""
-    if not _SHORTCODE.search(text):
-        return text
+    """Return `text` with every shortcode that stands alone replaced by its emoji."""
+    return _SHORTCODES.sub(_emoji_for, text)
+
+
+def _emoji_for(found: re.Match[str]) -> str:
     import emoji  # noqa: PLC0415  takes ten megabytes
 
-    return emoji.emojize(text, language="alias", variant="emoji_type")
+    return emoji.emojize(found[0], language="alias", variant="emoji_type")
+
+
+def is_only_emoji(text: str) -> bool:
+    """Tell whether a text has a few emoji and nothing else but spaces."""
+    # Nothing below is shown as an emoji by itself, such as ©.
+    if len(text) > MOST_LARGE or max(text, default="") <= "\u2122" or any(map(str.isalpha, text)):
+        return False
+    import emoji  # noqa: PLC0415
+
+    bare = "".join(text.split())
+    return bare != "" and emoji.purely_emoji(bare)
 
 
 def find_emoji(query: str, limit: int) -> list[Emoji]:

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import nh3
-from linkify_it import LinkifyIt
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.rules_block import StateBlock
@@ -23,23 +22,33 @@ from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
 from chat.ids import UserId
-from chat.messages.emoji import with_emoji
+from chat.messages.emoji import is_only_emoji, with_emoji
 from chat.messages.highlighting import CLASSES, has_colours
+from chat.messages.links import Linkifier, host_of, is_disguised
 from chat.messages.mentionable import EVERYBODY, Mentionable
+from chat.messages.syntax import as_typed_by_people
+from chat.text import is_blank
 
 ELEMENTS = {"p", "br", "strong", "em", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a", "span"}
+ELEMENTS |= {"table", "thead", "tbody", "tr", "th", "td"}
 SHORT = 1000  # characters
 MOST_SYNTAX = 150
 MARKUP_PER_BYTE, MARKUP_ALLOWANCE = 4, 4000
 LINK_SCHEMES = {"http", "https", "mailto"}
+_SIDES = {"right", "center"}
+_ALLOWED_CLASSES = {"span": CLASSES | {"mention"}, "a": {"mention"}, "p": {"large"}, "th": _SIDES, "td": _SIDES}
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _PERMALINK = re.compile(r"/rooms/\d+/messages/\d+(?:#m-\d+)?")
 _ACTION = "/me "
 _SYNTAX = "*_`~[]()!<>&:@|-+#=.\\\n"
+_OLD_SHRUG = "¯\\\\\\_(ツ)\\_/¯", "¯\\_(ツ)_/¯"  # as /shrug wrote it when a backslash always escaped
 _REFERENCE = re.compile(r"&(?=[0-9A-Za-z#])")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# Signs with a meaning within a line, where they have it.
+_MEANING = re.compile(r"[\\`*~\[\]<&@]|(?<![^\W_])_|_(?![^\W_])|:(?=//|[\w+-]+:)")
+_TAG = re.compile(r"<[^>]*>")
+_SEEN = re.compile(r"[!-~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,15 @@ def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | Non
     made = _written(body, mentionable, colours)
     if colours and _is_too_large(made, body):
         made = _written(body, mentionable, None)
-    return replace(made, html=as_typed(body)) if _is_too_large(made, body) else made
+    # Of signs that Markdown leaves nothing to see of, such as ```, the signs are shown.
+    is_hidden = shows_nothing(made.html) and not is_blank(html.unescape(body))
+    return replace(made, html=as_typed(body)) if is_hidden or _is_too_large(made, body) else made
+
+
+def shows_nothing(markup: str) -> bool:
+    """Tell whether there is nothing to see in a message's markup."""
+    words = html.unescape(_TAG.sub("", markup))
+    return not _SEEN.search(words) and is_blank(words)
 
 
 def is_brief(body: str) -> bool:
@@ -89,10 +106,10 @@ def _written(body: str, mentionable: Mentionable, colours: Colours | None) -> Wr
     markdown = _markdown()
     markdown.options["highlight"] = colours
     markup = nh3.clean(
-        markdown.render(body.removeprefix(_ACTION), env),
+        markdown.render(body.removeprefix(_ACTION).replace(*_OLD_SHRUG), env),
         tags=ELEMENTS,
         attributes={"a": {"href"}, "ol": {"start"}},
-        allowed_classes={"span": CLASSES | {"mention"}, "a": {"mention"}},
+        allowed_classes=_ALLOWED_CLASSES,
         tag_attribute_values={"a": {"target": {"_blank"}}},
         url_schemes=LINK_SCHEMES,
         link_rel="noopener noreferrer nofollow",
@@ -111,31 +128,37 @@ def plain(markup: str, without: Collection[str] = ()) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text escaped, so that Markdown shows it as it is."""
-    return _PUNCTUATION.sub(r"\\\1", text)
+    """Return a text escaped, so that Markdown shows it as it is within a line."""
+    return _MEANING.sub(lambda sign: f"&#{ord(sign[0])};", text)
 
 
 def unescaped(text: str) -> str:
-    """Return a text without Markdown's backslash escapes."""
-    return _ESCAPED.sub(r"\1", text)
+    """Return a text without Markdown's backslash escapes and character references."""
+    return html.unescape(_ESCAPED.sub(r"\1", text))
 
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802  overridden
         return bool(_ADDRESS.match(url) or _PERMALINK.fullmatch(url))
 
+    def normalizeLinkText(self, url: str) -> str:  # noqa: N802  overridden
+        """Show an encoded host as it was typed: decoded, it may look like another."""
+        return url if "xn--" in host_of(url) else super().normalizeLinkText(url)
+
 
 @cache
 def _markdown() -> MarkdownIt:
     markdown = _Markdown("commonmark", {"html": False, "breaks": True, "linkify": True})
-    markdown.enable(["strikethrough", "linkify"])
+    markdown.enable(["strikethrough", "linkify", "table"])
     # No headings, no code by indentation, no pictures.
     markdown.disable(["heading", "lheading", "hr", "image", "reference", "code", "html_block", "html_inline"])
-    # Only addresses with a scheme become links: "notes.md" and "so.then" do not.
-    markdown.linkify = LinkifyIt(options={"fuzzy_link": False, "fuzzy_email": False})
+    markdown.linkify = Linkifier()
+    as_typed_by_people(markdown)
     markdown.block.ruler.before("paragraph", "answer", _ends_quote, {"alt": ["blockquote"]})
+    markdown.core.ruler.before("text_join", "emoji", _emoji)  # a backslash before it keeps `\:tada:` as it is
     markdown.core.ruler.push("links", _links)
-    markdown.core.ruler.push("emoji", _emoji)
+    markdown.core.ruler.push("large", _large)
+    markdown.core.ruler.push("sides", _sides)
     markdown.core.ruler.push("mentions", _mentions)
     markdown.add_render_rule("link_open", _link_open)
     return markdown
@@ -146,7 +169,7 @@ def _ends_quote(state: StateBlock, start_line: int, end_line: int, silent: bool)
 
     markdown-it calls this for such lines only, to ask whether another block begins there.
     """
-    return silent
+    return silent and state.parentType == "blockquote"
 
 
 def _links(state: StateCore) -> None:
@@ -156,24 +179,60 @@ def _links(state: StateCore) -> None:
 
 
 def _with_links_to_see(children: Sequence[Token]) -> Iterator[Token]:
-    """Show links without an address as they were typed, and links without a text by their address."""
-    address = ""
+    """Show links without an address as they were typed.
+
+    Links without words, and those whose words are the address of another host, show where they lead.
+    """
+    address, is_shown = "", True
     for place, child in enumerate(children):
         if child.type == "link_open":
             address = str(child.attrGet("href") or "")
+            words = _words_in_link(children, place)
+            is_shown = not (is_blank(words) or is_disguised(words, address))
         if not address and child.type in {"link_open", "link_close"}:
             yield Token("text", "", 0, content="[" if child.nesting > 0 else "]()")
-            continue
-        yield child
-        if child.type == "link_open" and children[place + 1].type == "link_close":
+        elif is_shown or not address or child.type in {"link_open", "link_close"}:
+            yield child
+        if address and not is_shown and child.type == "link_open":
             yield Token("text", "", 0, content=address)
+        if child.type == "link_close":
+            is_shown = True
+
+
+def _words_in_link(children: Sequence[Token], opening: int) -> str:
+    words = []
+    for child in children[opening + 1 :]:
+        if child.type == "link_close":
+            break
+        words.append(child.content)
+    return "".join(words)
 
 
 def _emoji(state: StateCore) -> None:
     for token in state.tokens:
+        is_address = False
         for child in token.children or ():
-            if child.type == "text":
+            if child.type.startswith("link_"):
+                is_address = child.nesting > 0 and child.info == "auto"
+            if child.type == "text" and not is_address:
                 child.content = with_emoji(child.content)
+
+
+def _large(state: StateCore) -> None:
+    """Mark a message of nothing but emoji."""
+    paragraph = state.tokens[0] if len(state.tokens) == 3 else None
+    if paragraph and paragraph.type == "paragraph_open":
+        children = state.tokens[1].children or ()
+        is_text = all(child.type in {"text", "softbreak"} for child in children)
+        if is_text and is_only_emoji(" ".join(child.content for child in children)):
+            paragraph.attrSet("class", "large")
+
+
+def _sides(state: StateCore) -> None:
+    """Align a table's cells by classes: the content security policy allows no styles."""
+    for token in state.tokens:
+        if token.type in {"th_open", "td_open"} and "style" in token.attrs:
+            token.attrSet("class", str(token.attrs.pop("style")).removeprefix("text-align:"))
 
 
 def _mentions(state: StateCore) -> None:

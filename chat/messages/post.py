@@ -22,6 +22,7 @@ from chat.ids import Revision, RoomId, UserId
 from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
 from chat.live.source import RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
+from chat.messages.body import checked_body, shown
 from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
@@ -31,7 +32,6 @@ from chat.models import memberships, messages
 from chat.rooms.members import member_ids
 from chat.rooms.room import MANAGES, Room, may_manage, may_post, room_of_member
 
-LONGEST_BODY = 10_000
 MOST_AT_ONCE = 100
 MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
 # While it is rendered and stored, a post takes about this many times the memory of its text.
@@ -148,16 +148,6 @@ class Posted:
     is_new: bool
 
 
-def checked_body(body: str) -> str:
-    """Return a typed text as it is stored; raises `InvalidInput` when it is empty or too long."""
-    body = body.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
-    if not body.strip():
-        raise InvalidInput(body="Write something first.")
-    if len(body) > LONGEST_BODY:
-        raise InvalidInput(body=f"This is {len(body):,} characters long; a message has at most {LONGEST_BODY:,}.")
-    return body
-
-
 async def refusal_of(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
     """Return the reason why a post is refused: `NotFound`, or `InvalidInput` with its text; None when it is allowed."""
     try:
@@ -212,7 +202,7 @@ class Posting:
         """
         body = checked_body(body)
         async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
-            written = await write(self._database, self._workshop, author, room_id, body)
+            written = shown(await write(self._database, self._workshop, author, room_id, body))
             return await self._batches.ask(Post(author, room_id, body, written, client_id))
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:

@@ -14,10 +14,10 @@ from chat.errors import Forbidden, NotFound
 from chat.ids import MessageId, Revision, UserId
 from chat.live.events import Mentioned, MessagesChanged, RoomChanged, SidebarsChanged
 from chat.live.source import RoomChanges
+from chat.messages.body import checked_body, shown
 from chat.messages.markdown import Written
 from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
-from chat.messages.post import checked_body
 from chat.messages.rendering import as_change
 from chat.messages.workshop import Workshop
 from chat.models import installation, memberships, messages
@@ -68,7 +68,7 @@ async def prepare_edit(
         await require_unarchived(connection, message.room_id)
     if body == before:
         return Edit(message, body, None)
-    return Edit(message, body, await write(database, workshop, author, message.room_id, body))
+    return Edit(message, body, shown(await write(database, workshop, author, message.room_id, body)))
 
 
 async def edit_message(change: Change, edit: Edit) -> Message:

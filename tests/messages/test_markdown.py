@@ -19,7 +19,10 @@ from tests.support.linear import Repeated, repeated
 from tests.support.people import Person
 
 REL = 'rel="noopener noreferrer nofollow"'
-LINK = re.compile(rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+">|<span class="hl-[a-z]+">')
+LINK = re.compile(
+    rf'<a href="[^"]+"(?: target="_blank")? {REL}>|<ol start="\d+">|<span class="hl-[a-z]+">'
+    r'|<p class="(?:typed|large)">|<t[hd] class="(?:right|center)">'
+)
 
 
 def rendered(text: str) -> str:
@@ -65,7 +68,17 @@ def rendered(text: str) -> str:
             "```python\nif x: # y\n```",
             '<pre><code><span class="hl-k">if</span> x: <span class="hl-c"># y</span>\n</code></pre>',
         ),
-        ("```nolanguage\nif x\n```", "<pre><code>if x\n</code></pre>"),
+        ("```nolanguage\nif x\n```", "<pre><code>nolanguage\nif x\n</code></pre>"),
+        ("🎉 👍🏽\n❤️", '<p class="large">🎉 👍🏽<br>\n❤️</p>'),
+        (":tada::tada:", '<p class="large">🎉🎉</p>'),
+        ("🎉 done", "<p>🎉 done</p>"),
+        ("©", "<p>©</p>"),
+        (
+            "| a | b |\n|---|--:|\n| 1 | 2 |",
+            '<table>\n<thead>\n<tr>\n<th>a</th>\n<th class="right">b</th>\n</tr>\n</thead>\n<tbody>\n'
+            '<tr>\n<td>1</td>\n<td class="right">2</td>\n</tr>\n</tbody>\n</table>',
+        ),
+        ("a | b\n--- | ---\n1 | 2 | 3", "<p>a | b<br>\n--- | ---<br>\n1 | 2 | 3</p>"),
         ("/me waves at **you**", '<div class="me"><p>waves at <strong>you</strong></p></div>'),
     ],
 )
@@ -78,7 +91,7 @@ PIECES = st.sampled_from([
     "<", ">", "<b id=x>", "<form action=/sign-out>", "<template>", "<a hx-get=/x>", "<p data-x style=y>", "<script>",
     "<svg/onload=x>", "[](", "`", "```", "```html\n", "*", "**", "_", "~~", "[", "](", ")", "![", "javascript:",
     "https://x.org/", "/rooms/1", "'", '"', "&", "&lt;", "\n", "\n> ", "\n- ", "1. ", ":tada:", "<!--", "]]>", "\\",
-    "x", " ", '<https://x.org/" hx-get="/y>',
+    "x", " ", '<https://x.org/" hx-get="/y>', "www.x.org", "|", "\n|-|:-:|\n", "\u3164", "&#8203;",
 ])
 # fmt: on
 
