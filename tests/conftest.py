@@ -8,13 +8,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.browsers import find_browser
-from tests.support.databases import fresh_database, start_cluster
+from tests.support.databases import start_cluster
 from tests.support.load_balancer import find_load_balancer
 from tests.support.people import Person, first_run, sign_up
 from tests.support.pgbouncer import find_pgbouncer
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer, ForkedServer
+from tests.support.settled import settled_database, settled_person
 
 _cluster = pytest.StashKey[ExitStack]()
 
@@ -51,9 +52,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    """A fresh database with all tables."""
-    with fresh_database() as url:
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database with all tables, and the people that the test asks for."""
+    with settled_database(request.fixturenames) as url:
         yield url
 
 
@@ -97,23 +98,23 @@ def start_server(request: pytest.FixtureRequest, database_url: str) -> Iterator[
 
 @pytest.fixture
 def server(start_server: Callable[..., ChatServer], database_url: str) -> ChatServer:
-    """A server on an empty database, before its first run."""
+    """A server before its first run, unless the test asks for people."""
     return start_server(database_url)
 
 
 @pytest.fixture
 def alice(server: ChatServer) -> Person:
     """The administrator of a chat with one open room, the Lobby."""
-    return first_run(server)
+    return settled_person(server, "Alice Adams") or first_run(server)
 
 
 @pytest.fixture
 def bob(alice: Person) -> Person:
     """A member of that chat, in the Lobby."""
-    return sign_up(alice.server, "Bob Brown")
+    return settled_person(alice.server, "Bob Brown") or sign_up(alice.server, "Bob Brown")
 
 
 @pytest.fixture
 def carol(alice: Person) -> Person:
     """A second member."""
-    return sign_up(alice.server, "Carol Clark")
+    return settled_person(alice.server, "Carol Clark") or sign_up(alice.server, "Carol Clark")

@@ -19,6 +19,7 @@ from chat.database.migrate import migrate
 Result = TypeVar("Result")
 
 VARIABLE = "SIMPLECHAT_TEST_DATABASE_URL"
+FOLDER = "SIMPLECHAT_TEST_FOLDER"
 TEMPLATE = embedded.DATABASE
 
 # The durability of commits is the subject of the torture tests, which run a server of their own.
@@ -33,19 +34,24 @@ def start_cluster() -> ExitStack:
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     url = stack.enter_context(embedded.postgres(folder, options=FAST))
     migrate(url)
-    os.environ[VARIABLE] = url
+    os.environ[VARIABLE], os.environ[FOLDER] = url, str(folder)
     return stack
 
 
 @contextmanager
-def fresh_database() -> Iterator[str]:
-    """The URL of a new database with all tables and nothing in them."""
+def fresh_database(template: str = TEMPLATE) -> Iterator[str]:
+    """The URL of a copy of a database; by default, of all tables with nothing in them."""
     name = f"test_{secrets.token_hex(6)}"
-    run(execute(admin_url(), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    run(create_database(name, template))
     try:
         yield url_of(name)
     finally:
         run(execute(admin_url(), f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def create_database(name: str, template: str) -> None:
+    """Copy a database that has no connections."""
+    await execute(admin_url(), f"CREATE DATABASE {name} TEMPLATE {template}")
 
 
 def admin_url() -> str:

@@ -5,6 +5,7 @@ with its own environment, log, group and end.
 """
 
 import atexit
+import gc
 import json
 import os
 import signal
@@ -13,12 +14,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[2]
 # Asks a forked server to save which lines it ran, and then to die: with SIGKILL alone they would be lost.
 END_MEASURED = signal.SIGUSR1
+# What a server imports only when it starts.
+LOADED_LATE = ("anyio._backends._asyncio", "encodings.idna", "uvicorn.lifespan.on", "uvicorn.loops.uvloop")
 
 
 class ForkedProcess:
@@ -101,6 +105,11 @@ def main() -> None:
     """Fork a server for each request on standard input; returns in the servers, and when there are no more requests."""
     from chat.__main__ import main as chat
 
+    for module in LOADED_LATE:
+        import_module(module)
+    # A server collects garbage when it starts: without all that is loaded here, it does so at once.
+    gc.collect()
+    gc.freeze()
     while line := sys.stdin.buffer.readline():
         question = json.loads(line)
         if "poll" in question:

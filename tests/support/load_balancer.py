@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.ports import free_port
-from tests.support.server import ROOT, ChatServer
+from tests.support.server import ROOT, TLS, ChatServer
 
 EXAMPLES = ROOT / "docs" / "deploy"
 PLACES = ":".join(("/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin"))
@@ -57,7 +57,7 @@ class LoadBalancer:
         deadline = time.monotonic() + 10
         while True:
             try:
-                if httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/healthz", timeout=2, verify=TLS).status_code == 200:
                     return
             except httpx.TransportError:
                 pass

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.support.server import SETUP_CODE, ChatServer
+from tests.support.server import SETUP_CODE, TLS, ChatServer
 
 PASSWORD = "correct horse battery staple"
 
@@ -70,7 +70,7 @@ def browser(server: ChatServer) -> httpx.Client:
     headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin", "User-Agent": "a test's browser"}
     # The server closes a connection that is idle for five seconds: it must not happen while a request is in flight.
     limits = httpx.Limits(keepalive_expiry=1)
-    return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30, limits=limits))
+    return server.closes(httpx.Client(base_url=server.url, headers=headers, timeout=30, limits=limits, verify=TLS))
 
 
 def first_run(server: ChatServer, name: str = "Alice Adams", code: str = SETUP_CODE) -> Person:

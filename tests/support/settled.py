@@ -1,0 +1,83 @@
+"""Databases of a chat that people have joined already.
+
+Setting a chat up and signing two people up costs more CPU time than most tests: it is done once a run, and copied.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chat.accounts.tokens import Signer
+from chat.ids import SessionId
+from tests.support.databases import FOLDER, TEMPLATE, create_database, fresh_database, run, url_of
+from tests.support.people import Person, browser, email_of, first_run, sign_up
+from tests.support.server import SECRET_KEY, ChatServer, ForkedServer
+
+# By fixture, in the order in which they sign up: their ids, and those of their sessions, are 1, 2 and 3.
+PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Clark"}
+
+# The refresh tokens of the people in each settled database, by its URL and their name.
+_tokens: dict[str, dict[str, str]] = {}
+
+
+@contextmanager
+def settled_database(fixtures: Collection[str]) -> Iterator[str]:
+    """The URL of a new database that those of the people have joined whose fixtures a test asks for.
+
+    Carol is among them only if Bob is.
+    """
+    count = next((index for index, fixture in enumerate(PEOPLE) if fixture not in fixtures), len(PEOPLE))
+    tokens = dict(list(_settle().items())[:count]) if count else {}
+    with fresh_database(_template(count)) as url:
+        _tokens[url] = tokens
+        yield url
+        del _tokens[url]
+
+
+def settled_person(server: ChatServer, name: str) -> Person | None:
+    """Return a member signed in on a browser; None if they have not joined the chat yet."""
+    tokens = _tokens.get(server.database_url, {})
+    if name not in tokens:
+        return None
+    person = Person(name, email_of(name), browser(server), server)
+    # The template may be older than an access token gets.
+    session_id = SessionId(list(PEOPLE.values()).index(name) + 1)
+    access = Signer(SECRET_KEY).access_token(session_id, datetime.now(UTC))
+    for kind, token in (("access", access), ("refresh", tokens[name])):
+        person.client.cookies.set(f"simplechat-{kind}", token, "127.0.0.1")
+    return person
+
+
+def _template(count: int) -> str:
+    return f"settled_{count}" if count else TEMPLATE
+
+
+def _settle() -> dict[str, str]:
+    """Make the templates, unless a worker has, and return the refresh tokens."""
+    kept = Path(os.environ[FOLDER]) / "settled.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(_make_templates()))
+    tokens: dict[str, str] = json.loads(kept.read_text())
+    return tokens
+
+
+def _make_templates() -> dict[str, str]:
+    tokens = {}
+    for count, name in enumerate(PEOPLE.values(), 1):
+        run(create_database(_template(count), _template(count - 1)))
+        server = ForkedServer(url_of(_template(count)))
+        try:
+            server.start()
+            person = first_run(server, name) if count == 1 else sign_up(server, name)
+            tokens[name] = person.client.cookies["simplechat-refresh"]
+            # A template may have no connections.
+            server.stop()
+        finally:
+            server.remove()
+    return tokens
