@@ -73,7 +73,7 @@ bench: $(VENV)/dev.stamp ## Measure what the chat costs, beside what people woul
 	@$(PY) -m benchmarks --repetitions $(REPETITIONS) $(ROWS)
 
 screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ anew
-	@$(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
+	@SCREENSHOTS=yes $(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
 	@mkdir -p docs/screenshots
 	@for name in sign-in first-run room direct search settings profile; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
 
