@@ -1,6 +1,7 @@
 """Forged backups: to get in, to deceive readers, or to fill a machine."""
 
 import json
+import random
 import struct
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from tests.support.server import ROOT, SECRET_KEY, ChatServer
 from tests.test_backup import Manifest, everything
 
 MEGABYTE = 1024 * 1024
+MANY = 200
+WORDS = ("the", "hall", "is", "ours", "on", "Friday", "from", "six", "bring", "cables", "and", "projectors")
 FORGED = '<img src=x onerror="alert(1)"><a class="mention" href="/people/1">@Bob Brown</a>'
 
 
@@ -346,23 +349,28 @@ def test_more_parts_than_tables_cost_no_memory(parts: dict[str, bytes], tmp_path
     assert "is not a complete backup" in refusal(file)
 
 
-def test_a_large_chat_is_restored_without_the_option_any_size(parts: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_large_chat_is_restored_without_the_option_any_size(
+    parts: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What this chat unpacks to has to be in proportion to its file, as that of a chat a hundred times as large.
+    monkeypatch.setattr("chat.backup.file.ALWAYS_ALLOWED", MEGABYTE)
     rows = parts["messages"].splitlines(keepends=True)
     columns = manifest_of(parts)["tables"]["messages"]["columns"]
     many = []
-    for number in range(5_000):
+    for number in range(MANY):
         row = dict(zip(columns, rows[1].split(b"\t"), strict=True))
         place = b"%d" % (number + 1000)
         client = b"00000000-0000-0000-0000-%012d" % number
-        row |= {"id": place, "client_id": client, "position": place, "revision": place, "body": b"x" * 10_000}
-        row["body_html"] = b"<p>" + b"x" * 10_000 + b"</p>"
+        body = " ".join(random.Random(number).choices(WORDS, k=1500)).encode()
+        row |= {"id": place, "client_id": client, "position": place, "revision": place, "body": body}
+        row["body_html"] = b"<p>%b</p>" % body
         many.append(b"\t".join(row[column].strip(b"\n") for column in columns) + b"\n")
     manifest = manifest_of(parts)
     manifest["tables"]["messages"]["rows"] += len(many)
     parts |= {"manifest.json": json.dumps(manifest).encode(), "messages": b"".join([*rows, *many])}
     with fresh_database() as target:
         restored(made_of(parts, tmp_path / "large"), target)
-        assert query(target, "SELECT count(*) AS n FROM messages")[0]["n"] == len(rows) + 5_000
+        assert query(target, "SELECT count(*) AS n FROM messages")[0]["n"] == len(rows) + MANY
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from chat.database.engine import create_engine
 from chat.errors import DatabaseUnavailable
 from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import first_run
-from tests.support.server import ChatServer
+from tests.support.server import TLS, ChatServer
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def many(clients: int, requests: int, urls: list[str], cookies: httpx.Cook
 
     async def ask(number: int) -> None:
         limits = httpx.Limits(keepalive_expiry=1)
-        async with httpx.AsyncClient(cookies=cookies, timeout=60, limits=limits) as client:
+        async with httpx.AsyncClient(verify=TLS, cookies=cookies, timeout=60, limits=limits) as client:
             for _ in range(requests // clients):
                 statuses[(await client.get(urls[number % len(urls)])).status_code] += 1
 

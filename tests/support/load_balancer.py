@@ -14,6 +14,8 @@ from tests.support.server import ROOT, TLS, ChatServer
 
 EXAMPLES = ROOT / "docs" / "deploy"
 PLACES = ":".join(("/usr/local/sbin", "/usr/sbin", "/usr/local/bin", "/usr/bin"))
+SILENCE = 60
+SILENT = re.compile(r"(proxy_read_timeout |timeout (?:client|server|tunnel) )60s")
 # Debian's nginx serves a whole machine; here it keeps to a folder of its own.
 NGINX = """
 daemon off; pid {folder}/pid; error_log stderr warn;
@@ -33,9 +35,12 @@ def find_load_balancer(kind: str) -> str | None:
 
 
 class LoadBalancer:
-    """nginx or haproxy, as configured in `docs/deploy/`, on a port of its own."""
+    """nginx or haproxy, as configured in `docs/deploy/`, on a port of its own.
 
-    def __init__(self, kind: str, servers: list[ChatServer]) -> None:
+    It cuts connections after `silence` seconds.
+    """
+
+    def __init__(self, kind: str, servers: list[ChatServer], silence: int = SILENCE) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         program = find_load_balancer(kind)
@@ -52,6 +57,8 @@ class LoadBalancer:
             example = example.replace("bind :80", f"bind 127.0.0.1:{self.port}")
             configuration = _with_ports(example, ports)
             arguments = ["-db", "-f", str(self._folder / "configuration")]
+        configuration, cuts = SILENT.subn(rf"\g<1>{silence}s", configuration)
+        assert cuts in (1, 3), "the timeouts of silent connections are found"
         (self._folder / "configuration").write_text(configuration)
         self._process = subprocess.Popen([program, *arguments])
         deadline = time.monotonic() + 10

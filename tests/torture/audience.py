@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 
 from tests.support.people import Person
+from tests.support.server import TLS
 from tests.torture.raw_reader import RawReader
 
 
@@ -30,7 +31,7 @@ class Audience:
         for _ in range(count):
             self.readers.append(await RawReader.open(server, path, self._cookie, self._arrived))
 
-    async def write(self, seconds: float, rate: float, size: int = 100) -> list[list[float]]:
+    async def write(self, seconds: float, rate: float, text: str = "x" * 100) -> list[list[float]]:
         """Post so many messages a second; returns each message's latencies at the readers, two seconds after the last.
 
         Fails when a post is not accepted at once.
@@ -40,12 +41,14 @@ class Audience:
         first = len(self._sent)
         stamps = range(first, first + int(seconds * rate))
         headers = {"Origin": self._person.server.url, "HX-Request": "true"}
-        async with httpx.AsyncClient(cookies=self._person.client.cookies, headers=headers, timeout=10) as client:
+        async with httpx.AsyncClient(
+            verify=TLS, cookies=self._person.client.cookies, headers=headers, timeout=10
+        ) as client:
             for stamp in stamps:
                 await asyncio.sleep(began + (stamp - first) / rate - loop.time())
                 self._latencies[stamp] = []
                 self._sent[stamp] = time.monotonic()
-                fields = {"body": f"stamp-{stamp}- {'x' * size}", "client_id": str(uuid4())}
+                fields = {"body": f"stamp-{stamp}- {text}", "client_id": str(uuid4())}
                 answer = await client.post(f"{self._person.server.url}{self._room}/messages", data=fields)
                 assert answer.status_code == 200, answer.status_code
         await asyncio.sleep(2)

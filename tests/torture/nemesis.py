@@ -13,7 +13,7 @@ import httpx
 from chat.database import embedded
 from tests.support.live_client import LiveClient
 from tests.support.redis_server import RedisServer
-from tests.support.server import ChatServer, ServerProcess
+from tests.support.server import TLS, ChatServer, ServerProcess
 from tests.torture.proxy import Proxy
 
 Fault = Callable[[], Awaitable[None]]
@@ -83,7 +83,7 @@ class Nemesis:
 
     async def revive(self) -> None:
         """Start servers that died or are about to, and wait until all serve."""
-        async with httpx.AsyncClient(timeout=2) as client:
+        async with httpx.AsyncClient(verify=TLS, timeout=2) as client:
             for server in self._servers:
                 while not await self._is_ready(client, server):
                     await self._revive(server)

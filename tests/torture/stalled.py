@@ -20,7 +20,7 @@ from tests.torture.audience import Audience
 
 READERS, STALLED = 500, 50
 MESSAGES_A_SECOND = 8
-BODY_BYTES = 1_000  # more would measure how fast the readers in this process are
+TEXT = "x" * 1_000  # more would measure how fast the readers in this process are
 
 
 @dataclass
@@ -36,22 +36,22 @@ class Stalled:
     left_in: float = 0.0
 
 
-async def stall(person: Person, readers: int, stalled: int, seconds: float, size: int) -> Stalled:
-    """Measure a server before some readers stall and while they do, then end it. `size` is of the bodies."""
+async def stall(person: Person, readers: int, stalled: int, seconds: float, text: str, *, calm: float) -> Stalled:
+    """Measure a server for `calm` seconds, then while some readers stall, and end it."""
     result = Stalled()
     assert person.server.process is not None
     process = psutil.Process(person.server.process.pid)
     audience = Audience(person)
     await audience.gather(readers, person.server.url)
-    await audience.write(2, MESSAGES_A_SECOND, size)  # memory and caches settle
+    await audience.write(2, MESSAGES_A_SECOND, text)  # memory and caches settle
     # Watching has a cost, too, and so goes on in both halves.
     watching = asyncio.create_task(_watch(process, Stalled(), stalled))
-    result.before = [*chain(*await audience.write(seconds, MESSAGES_A_SECOND, size))]
+    result.before = [*chain(*await audience.write(calm, MESSAGES_A_SECOND, text))]
     watching.cancel()
     for reader in audience.readers[:stalled]:
         reader.stall()
     watching = asyncio.create_task(_watch(process, result, stalled))
-    during = await audience.write(seconds, MESSAGES_A_SECOND, size)
+    during = await audience.write(seconds, MESSAGES_A_SECOND, text)
     watching.cancel()
     result.during = [*chain(*during)]
     result.missing = sum(readers - stalled - len(latencies) for latencies in during)
@@ -82,6 +82,7 @@ def main() -> None:
     print("| round | p99 before | p99 during | ratio | memory | dropped after | ended in | missing |")
     print("|---|---|---|---|---|---|---|---|")
     ratios, everything = [], Stalled()
+    seconds = arguments.seconds
     for number in range(arguments.rounds):
         with ExitStack() as stack:
             postgres = PostgresServer()
@@ -89,7 +90,7 @@ def main() -> None:
             server = ChatServer(postgres.url)
             stack.callback(server.remove)
             server.start()
-            result = asyncio.run(stall(first_run(server), READERS, STALLED, arguments.seconds, BODY_BYTES))
+            result = asyncio.run(stall(first_run(server), READERS, STALLED, seconds, TEXT, calm=seconds))
         before, during = (statistics.quantiles(latencies, n=100)[98] for latencies in (result.before, result.during))
         ratios.append(during / before)
         everything.before += result.before

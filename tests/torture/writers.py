@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 
 from tests.support.people import Person
+from tests.support.server import TLS
 
 DELETED = "This message was deleted."
 # Longer than a server needs for a change. If a writer gave a change up, it could be committed after a later change was
@@ -38,7 +39,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         number = 0
-        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
+        async with httpx.AsyncClient(verify=TLS, cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
             while loop.time() < until and not self.is_done:
                 number += 1
                 mine = [message for message, text in self.texts.items() if text != DELETED]
@@ -54,7 +55,7 @@ class Writer:
 
     async def post(self, room: int) -> None:
         """Post another message into a room."""
-        async with httpx.AsyncClient(cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
+        async with httpx.AsyncClient(verify=TLS, cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
             await self._post(client, 0, room)
 
     async def _post(self, client: httpx.AsyncClient, number: int, room: int) -> None:
