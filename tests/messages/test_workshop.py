@@ -48,8 +48,9 @@ def test_highlighting_a_program_in_any_language_blocks_no_other_request(
     alice.post(1, PROGRAM)
     kept: list[str] = []
     with Silence(alice.server, bob.client, "/profile") as silence:
-        for language in languages:
-            for place, piece in enumerate(REPEATED):
+        for number, language in enumerate(languages):
+            # Half of them for each language, since a run has little time.
+            for place, piece in enumerate(REPEATED[number % 2 :: 2]):
                 code = (piece * 10_000)[: 9_990 - len(language)]
                 fence = "~~~" if "`" in piece else "```"
                 body = f"{fence}{language}\n{code}\n{fence}"
