@@ -28,6 +28,7 @@ from chat.live.wire import LiveProtocol
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
 from chat.settings import PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
+from chat.sqlstates import MISSING_DATABASE
 
 # The part of a shutdown beyond the requests in progress: closing sockets, and last messages to broker and database.
 FAREWELL_SECONDS = 6
@@ -226,7 +227,7 @@ def _check_tables(database_url: str) -> None:
         schema.check(database_url)
     except DatabaseUnavailable as error:
         # It may come up later; until then the pages say that it is away.
-        if error.sqlstate == schema.MISSING_DATABASE:
+        if error.sqlstate == MISSING_DATABASE:
             logging.getLogger("chat").warning(
                 "The database of DATABASE_URL does not exist: create it and run `python -m chat migrate`. (%s)", error
             )

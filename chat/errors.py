@@ -2,6 +2,8 @@
 
 import math
 
+from chat.sqlstates import DISK_FULL, READ_ONLY
+
 LONGEST_IN_SECONDS = 180  # longer times are given in minutes
 PROMISED = 60
 
@@ -31,11 +33,10 @@ class DatabaseUnavailable(Exception):
         return _EXPLANATIONS.get(self.sqlstate)
 
 
-# disk_full, read_only_sql_transaction
 _EXPLANATIONS = {
-    "53100": "The disk of the chat's database is full. Reading still works. "
+    DISK_FULL: "The disk of the chat's database is full. Reading still works. "
     "Your text is not lost. Keep a copy, and tell an administrator.",
-    "25006": "The chat's database accepts no changes at the moment. Reading still works. "
+    READ_ONLY: "The chat's database accepts no changes at the moment. Reading still works. "
     "Your text is not lost. Try again in a moment.",
 }
 

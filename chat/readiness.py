@@ -7,10 +7,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.database.engine import reading, time_limit
-from chat.database.schema import INVALID_AUTHORIZATION, INVALID_PASSWORD, MISSING_DATABASE, NEWEST
+from chat.database.schema import NEWEST
 from chat.errors import DatabaseUnavailable
 from chat.live.departure import Departure
 from chat.models import metadata
+from chat.sqlstates import (
+    DISK_FULL,
+    INVALID_AUTHORIZATION,
+    INVALID_PASSWORD,
+    MISSING_DATABASE,
+    TOO_MANY_CONNECTIONS,
+)
 from chat.supervision import Failures
 
 logger = logging.getLogger(__name__)
@@ -23,8 +30,8 @@ _REASONS = {
     INVALID_PASSWORD: "the database refuses the password",
     INVALID_AUTHORIZATION: "the database refuses the user",
     MISSING_DATABASE: "the database does not exist",
-    "53100": "the database's disk is full",
-    "53300": "the database has no connection left",
+    DISK_FULL: "the database's disk is full",
+    TOO_MANY_CONNECTIONS: "the database has no connection left",
 }
 
 _COLUMNS = [(table.name, column.name) for table in metadata.sorted_tables for column in table.columns]

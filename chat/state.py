@@ -24,9 +24,9 @@ from chat.messages.page_cache import NewestPages
 from chat.messages.post import Posting
 from chat.messages.workshop import Workshop
 from chat.readiness import Readiness
+from chat.reminder import Reminder
 from chat.rooms.online_members import OnlineMembers
 from chat.rooms.seats import Seats
-from chat.seldom import Seldom
 from chat.settings import Settings
 from chat.supervision import Failures
 from chat.templating import fragment
@@ -53,7 +53,7 @@ class Chat:
     posting: Posting
     departure: Departure
     readiness: Readiness
-    set_up_invitation: Seldom
+    set_up_reminder: Reminder
 
     def change(self) -> AbstractAsyncContextManager[Change]:
         """Open a transaction whose events are published once it is committed; raises `DatabaseUnavailable`."""
@@ -85,7 +85,7 @@ def create_chat(settings: Settings) -> Chat:
         posting=Posting(database, workshop, lambda: begin_change(database, live.publish)),
         departure=departure,
         readiness=Readiness(database, failures, departure),
-        set_up_invitation=Seldom(),
+        set_up_reminder=Reminder(),
     )
 
 

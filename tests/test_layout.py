@@ -23,7 +23,7 @@ LAYERS = [
     {"serving", "database"},
     {"models", "settings", "templating"},
     {"text", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
-    {"errors", "ids", "memory", "seldom", "crash", "addresses"},
+    {"errors", "ids", "memory", "reminder", "crash", "addresses", "sqlstates"},
 ]
 
 

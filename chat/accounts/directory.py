@@ -1,8 +1,9 @@
 """The directory: people as others see them."""
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person
@@ -19,35 +20,28 @@ from chat.templating import fragment
 PAGE = 200
 
 
+def select_people() -> Select[Any]:
+    """Return a `select` of people by name, whose rows are the values of a `Person`; callers filter it."""
+    return select(users.c.id, users.c.name, status_column()).order_by(func.lower(users.c.name), users.c.id)
+
+
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
     """Return the first 200 people whose name contains `query`, by name."""
-    statement = (
-        select(users.c.id, users.c.name, status_column())
-        .where(contains(users.c.name, query))
-        .order_by(func.lower(users.c.name), users.c.id)
-        .limit(PAGE)
-    )
-    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
+    found = await connection.execute(select_people().where(contains(users.c.name, query)).limit(PAGE))
+    return [Person(*row) for row in found]
 
 
 async def people_by_ids(connection: AsyncConnection, user_ids: Collection[UserId]) -> list[Person]:
     """Return the people with these ids who exist, by name."""
-    statement = (
-        select(users.c.id, users.c.name, status_column())
-        .where(is_one_of(users.c.id, user_ids))
-        .order_by(func.lower(users.c.name), users.c.id)
-    )
-    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
+    return [Person(*row) for row in await connection.execute(select_people().where(is_one_of(users.c.id, user_ids)))]
 
 
 async def person_by_id(connection: AsyncConnection, user_id: UserId) -> Person:
     """Return a person; raises `NotFound`."""
-    row = (
-        await connection.execute(select(users.c.id, users.c.name, status_column()).where(users.c.id == user_id))
-    ).one_or_none()
+    row = (await connection.execute(select_people().where(users.c.id == user_id))).one_or_none()
     if row is None:
         raise NotFound
-    return Person(row.id, row.name, row.status)
+    return Person(*row)
 
 
 async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | None:

@@ -30,11 +30,11 @@ from chat.database.schema import revision_of
 from chat.errors import DatabaseUnavailable
 from chat.messages.workshop import Workshop
 from chat.models import metadata, sessions
+from chat.sqlstates import DEADLOCK, LOCKED
 
 LOCK_SECONDS = 10
 ATTEMPTS = 5
 UNLIMITED = 7 * 24 * 3600.0  # seconds for one table
-DEADLOCK, LOCKED = "40P01", "55P03"
 STANDARD_STREAM = "-"
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
 # A restore drops sessions made after the backup, but their signed tokens name them for some minutes more: no new

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from chat.database.migrate import revisions
 from chat.errors import CannotRun
+from chat.memory import MEGABYTE
 from chat.models import metadata
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-MEGABYTE = 1024 * 1024
 # Messages unpack to five or ten times their packed size.
 PACKED_AT_MOST = 30
 ALWAYS_ALLOWED = 100 * MEGABYTE

@@ -136,9 +136,9 @@ class Server:
         if self._account:
             for folder in (self._data, self._sockets):
                 os.chown(folder, self._account.pw_uid, self._account.pw_gid)
-            self._find_ways(self._account)
+            self._reach_closed_folders(self._account)
 
-    def _find_ways(self, account: pwd.struct_passwd) -> None:
+    def _reach_closed_folders(self, account: pwd.struct_passwd) -> None:
         try:
             if closed_folder(self._data, account) is not None:
                 if not HERE.exists():

@@ -8,15 +8,15 @@ from sqlalchemy.exc import DBAPIError
 
 from chat.database.schema import NEWEST, newer_than_this, present_revision, revision_of
 from chat.errors import CannotRun
+from chat.sqlstates import FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, UNDEFINED_FILE
 from chat.templating import ROOT
 
+_NO_EXTENSION = "the PostgreSQL server lacks an extension. Install its contrib package, then try again."
 _REFUSALS = {
-    # insufficient_privilege
-    "42501": "the user of DATABASE_URL may not create the tables. Make it the owner of the database, or run "
-    "`CREATE EXTENSION pg_trgm` in it as an administrator if only that is refused; then try again.",
-    # feature_not_supported, undefined_file: CREATE EXTENSION does not find the extension
-    "0A000": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",
-    "58P01": "the PostgreSQL server lacks an extension. Install its contrib package, then try again.",
+    INSUFFICIENT_PRIVILEGE: "the user of DATABASE_URL may not create the tables. Make it the owner of the database, or "
+    "run `CREATE EXTENSION pg_trgm` in it as an administrator if only that is refused; then try again.",
+    FEATURE_NOT_SUPPORTED: _NO_EXTENSION,
+    UNDEFINED_FILE: _NO_EXTENSION,
 }
 
 

@@ -8,8 +8,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.queue import Empty
 
 from chat.errors import DatabaseUnavailable
+from chat.sqlstates import TOO_MANY_CONNECTIONS
 
-TOO_MANY_CONNECTIONS = "53300"
 # The pause after a refusal before another connection is tried; random, so that processes do not retry together.
 PAUSES = (0.05, 0.25)
 # After this long without a refusal the pool tries one more connection.

@@ -6,13 +6,11 @@ from sqlalchemy import Connection, text
 
 from chat.database.engine import create_engine
 from chat.errors import CannotRun, DatabaseUnavailable
+from chat.sqlstates import INVALID_AUTHORIZATION, INVALID_PASSWORD
 from chat.templating import ROOT
 
 # Revisions are numbered, 0001, 0002, …. Importing Alembic takes longer than the rest of a start.
 NEWEST = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
-
-
-INVALID_PASSWORD, INVALID_AUTHORIZATION, MISSING_DATABASE = "28P01", "28000", "3D000"
 
 
 class DatabaseRefuses(CannotRun):

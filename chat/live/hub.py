@@ -26,7 +26,7 @@ from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
 from chat.live.source import MessageChange, RoomChanges, Source, SourceUnavailable
 from chat.memory import KILOBYTE
-from chat.seldom import Seldom
+from chat.reminder import Reminder
 from chat.supervision import Failures, Supervisor, supervised
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Hub:
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._at_hand = AtHand()
         self._repair_now = anyio.Event()
-        self._log_line = Seldom()
+        self._reminder = Reminder()
         self._tasks: Supervisor
 
     async def run(self, failures: Failures | None = None, *, task_status: TaskStatus[None]) -> None:
@@ -249,7 +249,7 @@ class Hub:
             try:
                 await self._compare_with_database()
             except SourceUnavailable as error:
-                if self._log_line.is_due():
+                if self._reminder.is_due():
                     logger.warning("Could not compare the rooms with the database: %s", error)
             await self._close_empty_rooms()
 

@@ -11,7 +11,7 @@ from chat.live.hub import Hub
 from chat.live.presence import Presence
 from chat.live.reader import Reader
 from chat.live.source import Source, SourceUnavailable
-from chat.seldom import Seldom
+from chat.reminder import Reminder
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Roster:
         self._roster = ""
         self._sent: dict[RoomId, str] = {}
         self._changed = anyio.Event()
-        self._log_line = Seldom()
+        self._reminder = Reminder()
 
     def changed(self) -> None:
         """Note that presence, a room's members or a status may have changed."""
@@ -60,11 +60,11 @@ class Roster:
                 lists = await self._source.online_lists(room_ids, self._presence.online())
                 statuses = await self._source.statuses()
             except SourceUnavailable as error:
-                if self._log_line.is_due():
+                if self._reminder.is_due():
                     logger.warning("Could not fetch the people online: %s", error)
                 self._changed.set()
             else:
-                self._send(lists, _roster(self._presence.online(), self._presence.idle(), statuses))
+                self._send(lists, _markup(self._presence.online(), self._presence.idle(), statuses))
             await anyio.sleep(max(SHORTEST_INTERVAL, len(readers) / READERS_A_SECOND))
 
     def _send(self, lists: dict[RoomId, str], roster: str) -> None:
@@ -78,7 +78,7 @@ class Roster:
         self._roster, self._sent = roster, lists
 
 
-def _roster(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, str]) -> str:
+def _markup(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, str]) -> str:
     """Return the markup of the roster. It holds ids and emoji, and no text that a person typed."""
     active = " ".join(map(str, sorted(online - idle)[:MOST_LISTED]))
     resting = " ".join(map(str, sorted(idle)[:MOST_LISTED]))

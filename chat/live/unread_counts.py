@@ -36,7 +36,7 @@ class UnreadCounts:
         self._members: dict[RoomId, set[UserId]] = {}
         self._counts: dict[RoomId, int] = {}
         self._unknown: set[UserId] = set()
-        self._unsaid: dict[RoomId, int] = {}
+        self._unpublished: dict[RoomId, int] = {}
         self._arrival = anyio.Event()
         self._news = anyio.Event()
 
@@ -54,7 +54,7 @@ class UnreadCounts:
     def announce(self, room_id: RoomId, message_count: int) -> None:
         """Note a room's new number of messages; never waits."""
         self._show({room_id: message_count})
-        self._unsaid[room_id] = max(message_count, self._unsaid.get(room_id, 0))
+        self._unpublished[room_id] = max(message_count, self._unpublished.get(room_id, 0))
         self._news.set()
 
     async def run(self, failures: Failures | None = None) -> None:
@@ -88,7 +88,7 @@ class UnreadCounts:
         while True:
             await self._news.wait()
             self._news = anyio.Event()
-            counts, self._unsaid = self._unsaid, {}
+            counts, self._unpublished = self._unpublished, {}
             await self._bus.publish(MessageCountsChanged(tuple(counts.items())))
             await anyio.sleep(GATHER_SECONDS)
 

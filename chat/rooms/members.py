@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, case, delete, func, literal, select, updat
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.accounts.directory import select_people
 from chat.accounts.person import Person, Visitor
 from chat.accounts.status import status_column
 from chat.change import Change
@@ -158,13 +159,8 @@ async def manager_ids(connection: AsyncConnection, room_id: RoomId) -> list[User
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
     """Return the first 50 people who are not in the room and whose name contains `query`."""
     inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
-    statement = (
-        select(users.c.id, users.c.name, status_column())
-        .where(users.c.id.not_in(inside), contains(users.c.name, query))
-        .order_by(func.lower(users.c.name), users.c.id)
-        .limit(CANDIDATES)
-    )
-    return [Person(row.id, row.name, row.status) for row in await connection.execute(statement)]
+    outside = select_people().where(users.c.id.not_in(inside), contains(users.c.name, query)).limit(CANDIDATES)
+    return [Person(*row) for row in await connection.execute(outside)]
 
 
 async def count_members(connection: AsyncConnection, room_id: RoomId) -> int:

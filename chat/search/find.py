@@ -36,6 +36,7 @@ from chat.rooms.room import direct_name, others_in
 from chat.search.extract import extract as extract_of
 from chat.search.folding import spaced
 from chat.search.query import Question, Term
+from chat.sqlstates import QUERY_CANCELED
 
 PAGE = 20
 # The number of newest matches that are ranked: a word found in half a million messages must not be ranked in all.
@@ -45,7 +46,6 @@ FADES_IN = 30 * 24 * 3600.0  # seconds after which a message weighs half
 # However many people search, most of the database's connections stay free for other requests.
 _limiter = functools.cache(lambda: anyio.CapacityLimiter(4))
 
-QUERY_CANCELED = "57014"
 # The planner must see the words, whose frequency differs by a factor of a million. An index in memory is faster than it
 # assumes, and compiling a query takes longer than running it.
 _PREPARE = text("""
@@ -67,7 +67,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class Result:
     """A message found by a search."""
 
     message: Message
@@ -76,15 +76,15 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResultPage:
     """A page of results. `has_more` says that there is a next page; `older` continues beyond the `WEIGHED` newest."""
 
-    finds: list[Find]
+    results: list[Result]
     has_more: bool
     older: MessageId | None
 
 
-async def find(database: AsyncEngine, visitor: Visitor, question: Question, part: Part) -> Found:
+async def find(database: AsyncEngine, visitor: Visitor, question: Question, part: Part) -> ResultPage:
     """Return a page of results in the visitor's rooms, from the newest `WEIGHED` messages that match.
 
     Raises `InvalidInput` for the field `q` when it names an unknown person or room, or the search takes too long.
@@ -106,15 +106,15 @@ async def check_names(connection: AsyncConnection, visitor: Visitor, question: Q
         await _author_ids(connection, visitor, authors)
 
 
-async def _find(connection: AsyncConnection, visitor: Visitor, question: Question, part: Part) -> Found:
+async def _find(connection: AsyncConnection, visitor: Visitor, question: Question, part: Part) -> ResultPage:
     conditions = await _conditions(connection, visitor, question)
     if part.before:
         conditions.append(searchable.c.message_id < part.before)
     rows = (await connection.execute(_page_of(conditions, question, part))).all()
     has_more = len(rows) > PAGE
     is_cut = bool(rows) and rows[0].candidates == WEIGHED and not has_more
-    finds = await _shown(connection, visitor, question, [row.message_id for row in rows[:PAGE]])
-    return Found(finds, has_more, rows[0].oldest if is_cut else None)
+    results = await _shown(connection, visitor, question, [row.message_id for row in rows[:PAGE]])
+    return ResultPage(results, has_more, rows[0].oldest if is_cut else None)
 
 
 def _page_of(conditions: list[ColumnElement[bool]], question: Question, part: Part) -> Select[Any]:
@@ -143,7 +143,7 @@ def _page_of(conditions: list[ColumnElement[bool]], question: Question, part: Pa
 
 async def _shown(
     connection: AsyncConnection, visitor: Visitor, question: Question, message_ids: list[MessageId]
-) -> list[Find]:
+) -> list[Result]:
     statement = (
         select_messages()
         .add_columns(rooms.c.kind, rooms.c.name.label("room_name"))
@@ -158,7 +158,7 @@ async def _shown(
     names = [row.room_name or direct_name(visitor, people[row.room_id]) for row in rows]
     # Twenty long messages and twenty terms take a tenth of a second.
     extracts = await anyio.to_thread.run_sync(lambda: [extract_of(each.body, question.wanted) for each in shown])
-    return [Find(*each) for each in zip(shown, names, extracts, strict=True)]
+    return [Result(*each) for each in zip(shown, names, extracts, strict=True)]
 
 
 async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[ColumnElement[bool]]:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable
 from chat.ids import RoomId
+from chat.reminder import Reminder
 from chat.search.index_steps import (
     LEAST_BYTES,
     MOST_BYTES,
@@ -29,7 +30,7 @@ from chat.search.index_steps import (
     step,
 )
 from chat.search.lag import lag_of
-from chat.seldom import Seldom
+from chat.sqlstates import QUERY_CANCELED
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +42,6 @@ LAST_TRY_SECONDS = 25.0
 TURN_SECONDS = 0.5  # rooms are indexed this long before the list of rooms that are behind is read again
 REPORT_SECONDS = 60.0
 LATE_SECONDS = 60.0  # a message that search cannot find for so long is logged
-
-_CANCELED = "57014"
 
 
 @dataclass(slots=True)
@@ -60,7 +59,7 @@ class Indexing:
         self._database = database
         self._turns: dict[RoomId, _Turn] = {}
         self._reported_at = monotonic()
-        self._log_line = Seldom()
+        self._reminder = Reminder()
 
     async def run(self) -> None:
         """Index new changes until cancelled."""
@@ -71,7 +70,7 @@ class Indexing:
                 await self._retry_one()
                 await self._report()
             except DatabaseUnavailable as error:
-                if self._log_line.is_due():
+                if self._reminder.is_due():
                     logger.warning("Could not make new messages searchable: %s", error)
             await anyio.sleep(PAUSE_SECONDS)
 
@@ -158,7 +157,7 @@ class Indexing:
 
 def _is_about_the_messages(error: Exception) -> bool:
     """Tell whether a step failed because of its messages or its timeout, not because the database is away."""
-    return not isinstance(error, DatabaseUnavailable) or error.sqlstate == _CANCELED
+    return not isinstance(error, DatabaseUnavailable) or error.sqlstate == QUERY_CANCELED
 
 
 def _reason(error: Exception) -> str:

@@ -58,12 +58,12 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.every_connection: Connections = self.app_state["connections"]
         self.place = self.every_connection.open(self.client[0] if self.client else "", self.make_way)
-        self._has_begun = False
+        self._has_begun = False  # a request has begun and is not complete
         self._in_header = True
-        self._moved = False
-        self._unframed = 0
+        self._moved = False  # the last bytes completed a header or were part of a body
+        self._unframed = 0  # bytes of an unfinished header or of trailers
         self._body_bytes = 0
-        self._unsent_before = 0
+        self._unsent_before = 0  # bytes to write when writing was paused, or when closing began
         self.header_since = self.every_connection.clock
         self.every_connection.watch(self)
         if self.place is None:

@@ -81,7 +81,7 @@ async def _may_set_up(request: Request, code: str) -> bool:
 async def _refuse(request: Request, errors: dict[str, str], typed: dict[str, str] | None = None) -> Response:
     """Tell where the set-up link is, and log it again: the database may have been created after the start."""
     chat = request.state.chat
-    if chat.set_up_invitation.is_due():
+    if chat.set_up_reminder.is_due():
         async with reading(chat.database) as connection:
             logger.warning("%s", await set_up_invitation(connection, chat.settings))
     if typed is not None:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
 from chat.state import Request
+from chat.text import UNREADABLE
 
 MOST_BYTES = 256 * 1024  # 10,000 characters of four bytes each, percent-encoded, and room for the rest
 MOST_FIELDS = 100
@@ -55,7 +56,7 @@ def decoded(text: bytes | bytearray) -> str:
     PostgreSQL cannot hold NUL. It becomes U+FFFD, as in HTML and in Markdown, so that the rest of the text is kept.
     """
     try:
-        return text.decode("utf-8").replace("\0", "\ufffd")
+        return text.decode("utf-8").replace("\0", UNREADABLE)
     except UnicodeDecodeError as error:
         raise HTTPException(400, "The form is not valid UTF-8.") from error
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from chat.database.engine import reading
 from chat.errors import InvalidInput
 from chat.ids import MessageId
-from chat.search.find import WEIGHED, Found, Order, Part, check_names, find
+from chat.search.find import WEIGHED, Order, Part, ResultPage, check_names, find
 from chat.search.query import parse_search
 from chat.search.recent import forget, recent_searches, remember
 from chat.state import Request
@@ -48,7 +48,7 @@ async def show_search(request: Request) -> Response:
     return refused(answer, refusal) if refusal else answer
 
 
-async def _found(request: Request, query: str, part: Part) -> Found | None:
+async def _found(request: Request, query: str, part: Part) -> ResultPage | None:
     if not query:
         return None
     await throttle(request, SEARCH, "q")

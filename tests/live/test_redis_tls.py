@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from chat import seldom
+from chat import reminder
 from chat.live.brokers.broker import create_broadcast
 from chat.settings import Settings
 from tests.live.test_broker import connected, next_message, until
@@ -93,7 +93,7 @@ async def test_a_certificate_is_checked_unless_the_setting_says_no(url: str, ver
 async def test_a_long_outage_of_a_broker_is_logged_repeatedly_and_blocks_no_post(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seldom, "PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(reminder, "PAUSE_SECONDS", 1.0)
     caplog.set_level(logging.INFO, "chat.live.brokers.broker")
 
     def reminders() -> list[str]:

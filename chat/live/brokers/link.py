@@ -10,7 +10,7 @@ from typing import Generic, NoReturn, TypeVar
 
 import anyio
 
-from chat.seldom import Seldom
+from chat.reminder import Reminder
 
 logger = logging.getLogger("chat.live.brokers.broker")
 
@@ -35,7 +35,7 @@ class Link(Generic[Connection]):
         use: Callable[[Connection], Awaitable[None]],
         foreseen: tuple[type[Exception], ...],
         *,
-        reminder: Seldom,
+        reminder: Reminder,
     ) -> None:
         self._server, self._purpose = server, purpose
         self._open, self._use, self._foreseen = open_connection, use, foreseen

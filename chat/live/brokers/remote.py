@@ -13,7 +13,7 @@ from chat.live.brokers.channels import Ask, Channels
 from chat.live.brokers.incoming import RESYNC, Incoming
 from chat.live.brokers.link import Connection, Link
 from chat.live.brokers.outgoing import Batch, Outgoing
-from chat.seldom import Seldom
+from chat.reminder import Reminder
 from chat.supervision import Failures, keep
 
 CONFIRM_SECONDS = 1.0  # a subscriber waits this long for the server to confirm
@@ -35,7 +35,7 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
         self._incoming = Incoming(capacity)
         self._channels = Channels()
         self._outgoing = Outgoing()
-        reminder = Seldom()
+        reminder = Reminder()
         self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen, reminder=reminder)
         self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen, reminder=reminder)
         self._tasks: list[asyncio.Task[None]] = []

@@ -10,16 +10,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.hosts import AllowedHosts, host_name
-from chat.seldom import Seldom
+from chat.reminder import Reminder
 from chat.state import Request
 from chat.web.errors import error_page
 from chat.web.middleware.client import forwarded_scheme, was_forwarded
 from chat.web.middleware.origin import origin_at
+from chat.web.middleware.paths import HEALTH_CHECKS
 
 logger = logging.getLogger(__name__)
-
-# Load balancers request these by address, or without a host.
-ANY_HOST_PATHS = frozenset({"/healthz", "/readyz"})
 
 
 class HostMiddleware:
@@ -29,10 +27,10 @@ class HostMiddleware:
         self.app = app
         self._hosts = hosts
         self._public_url = public_url
-        self._log_line = Seldom()
+        self._reminder = Reminder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in ANY_HOST_PATHS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_CHECKS:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).getlist("host")
@@ -45,7 +43,7 @@ class HostMiddleware:
             await self.app(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, host: str | None) -> None:
-        if host is not None and self._log_line.is_due():
+        if host is not None and self._reminder.is_due():
             logger.warning("A request for %s was refused: %s", _address(scope, host), self._advice(scope, host))
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": ""})

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat.seldom import Seldom
+from chat.reminder import Reminder
 from chat.state import HTTPConnection, Request
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
     origin, host = connection.headers.get("origin", "").lower(), connection.headers.get("host", "")
     if connection.headers.get("sec-fetch-site", "same-origin") == "same-origin":
         if public_url is None and origin == origin_at("https", host):
-            if _log_line.is_due():
+            if _reminder.is_due():
                 logger.warning(
                     "A request for %s was refused: the chat does not know that it is reached by https. %s",
                     origin,
@@ -53,13 +53,13 @@ def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
                 f"The person who runs it must set PUBLIC_URL={origin}."
             )
         if public_url is not None and origin in (origin_at("https", host), origin_at("http", host)):
-            if _log_line.is_due():
+            if _reminder.is_due():
                 logger.warning("A request from %s was refused, as PUBLIC_URL is %s", origin, public_url)
             return f"This chat takes forms only from its own pages. Open {public_url} and try again there."
     return "This request did not come from one of this chat's own pages."
 
 
-_log_line = Seldom()
+_reminder = Reminder()
 
 
 class OriginMiddleware:

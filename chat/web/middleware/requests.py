@@ -11,11 +11,12 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.audit import RequestContext, request_context
+from chat.web.middleware.paths import HEALTH_CHECKS, STATIC_FILES
 
 logger = logging.getLogger("chat.requests")
 
-# Health checks come all the time, so only their failures are logged.
-QUIET_PATHS = ("/static/", "/healthz", "/readyz")
+# Of these only failures are logged.
+QUIET_PATHS = (STATIC_FILES, *HEALTH_CHECKS)
 MOST_PATH_CHARACTERS = 200
 # A request id that a client or a proxy may choose: it is logged and sent back.
 _GIVEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")

@@ -29,9 +29,7 @@ from chat.throttling.throttling import Throttling
 from chat.web.cookies import browser_token, give_browser_token
 from chat.web.middleware.client import address_of
 from chat.web.middleware.origin import SAFE_METHODS
-
-# Load balancers request these, perhaps from an address they share with all visitors.
-UNLIMITED_PATHS = ("/healthz", "/readyz")
+from chat.web.middleware.paths import HEALTH_CHECKS, STATIC_FILES
 
 
 async def throttle(request: HTTPConnection, rule: Rule, field: str = "form") -> None:
@@ -79,7 +77,7 @@ class ThrottleMiddleware:
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in UNLIMITED_PATHS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_CHECKS:
             await self.app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
@@ -98,7 +96,7 @@ class ThrottleMiddleware:
 
 
 def _rule_for(connection: HTTPConnection) -> Rule:
-    if connection.scope["path"].startswith("/static/"):
+    if connection.scope["path"].startswith(STATIC_FILES):
         return STATIC_FILE
     if connection.state.visitor is None:
         return ANONYMOUS

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.state import Request
+from chat.text import UNREADABLE
 
 
 class WellFormedMiddleware:
@@ -23,7 +24,7 @@ class WellFormedMiddleware:
                 await self._answer_malformed(scope, receive, send)
                 return
             if b"%00" in path:
-                scope["path"] = scope["path"].replace("\0", "\ufffd")
+                scope["path"] = scope["path"].replace("\0", UNREADABLE)
             if b"%00" in query:
                 scope["query_string"] = query.replace(b"%00", b"%EF%BF%BD")
         await self.app(scope, receive, send)

@@ -1,0 +1,5 @@
+"""Paths that the middleware treats in a way of their own."""
+
+# Load balancers request these all the time, perhaps by address, and from an address that they share with all visitors.
+HEALTH_CHECKS = ("/healthz", "/readyz")
+STATIC_FILES = "/static/"
