@@ -37,6 +37,11 @@ def _now() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
+def _message_key() -> Column[int]:
+    key = ForeignKey("messages.id", ondelete="CASCADE")
+    return Column("message_id", BigInteger, key, primary_key=True, autoincrement=False)
+
+
 # One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload.
 # `people_revision` changes with a person's name, so that no page with the old one stays in a cache.
 installation = Table(
@@ -207,13 +212,7 @@ mentions = Table(
 searchable = Table(
     "searchable",
     metadata,
-    Column(
-        "message_id",
-        BigInteger,
-        ForeignKey("messages.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _message_key(),
     Column("room_id", BigInteger, nullable=False),
     Column("author_id", BigInteger, nullable=False),
     Column("posted_at", DateTime(timezone=True), nullable=False),
@@ -241,13 +240,7 @@ searchable = Table(
 unsearchable = Table(
     "unsearchable",
     metadata,
-    Column(
-        "message_id",
-        BigInteger,
-        ForeignKey("messages.id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
+    _message_key(),
     Column("reason", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="1"),
     Column("tried_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, delete, func, literal, select, text
+from sqlalchemy import ARRAY, BigInteger, Select, delete, func, literal, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -15,6 +16,7 @@ from chat.messages.mentionable import EVERYBODY, Mentionable
 from chat.messages.message import MOST_ON_A_PAGE, Message, cut, message_from, select_messages
 from chat.messages.workshop import Workshop
 from chat.models import memberships, mentions, messages, rooms, users
+from chat.rooms.members import member_ids
 from chat.rooms.room import direct_name, may_manage, others_in, visible_room
 
 PAGE = 30
@@ -26,10 +28,10 @@ async def write(database: AsyncEngine, workshop: Workshop, author: Visitor, room
         return await workshop.written(body, author.id)
     async with reading(database) as connection:
         mentionable = await _mentionable_in(connection, author, room_id, body)
-        everybody = await _all_in(connection, room_id) if mentionable.everybody else set()
+        everybody = await member_ids(connection, room_id) if mentionable.everybody else []
     written = await workshop.written(body, author.id, mentionable)
-    meant = written.mentioned | everybody if written.mentions_room else written.mentioned
-    return replace(written, mentioned=frozenset(meant - {author.id}))
+    meant = written.mentioned.union(everybody if written.mentions_room else ())
+    return replace(written, mentioned=meant - {author.id})
 
 
 async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str) -> Mentionable:
@@ -50,11 +52,6 @@ async def may_mention_room(connection: AsyncConnection, author: Visitor, room_id
     """Tell whether a person may mention everybody in a room: its managers may, and all people of a direct one."""
     room = await visible_room(connection, author, room_id)
     return may_manage(author, room) or (room.kind == "direct" and room.is_member)
-
-
-async def _all_in(connection: AsyncConnection, room_id: RoomId) -> set[UserId]:
-    statement = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
-    return set((await connection.execute(statement)).scalars())
 
 
 async def change_mentions(
@@ -92,28 +89,28 @@ class MentionsPage:
 
 async def mentions_of(connection: AsyncConnection, visitor: Visitor, before: MessageId | None) -> MentionsPage:
     """Return a page of the messages that mention the visitor, in rooms they are still in."""
+    within = cut(_mentioning(visitor.id, before), MOST_ON_A_PAGE, by="id", descending=True)
+    rows = (await connection.execute(within.order_by(text("id DESC")))).all()
+    shown = rows[:PAGE]
+    people = await others_in(connection, visitor.id, [row.room_id for row in shown if row.kind == "direct"])
+    names = [row.room_name or direct_name(visitor, people[row.room_id]) for row in shown]
+    found = [
+        Mention(message_from(row), name, row.position > row.read_position)
+        for row, name in zip(shown, names, strict=True)
+    ]
+    return MentionsPage(found, shown[-1].id if shown and shown[0].asked_in_all > len(shown) else None)
+
+
+def _mentioning(user_id: UserId, before: MessageId | None) -> Select[Any]:
+    """Return a `select_messages` of one more than a page, the newest first."""
     statement = (
         select_messages()
         .add_columns(rooms.c.kind, rooms.c.name.label("room_name"), memberships.c.read_position)
         .join(mentions, mentions.c.message_id == messages.c.id)
         .join(rooms, rooms.c.id == messages.c.room_id)
         .join(memberships, memberships.c.room_id == rooms.c.id)
-        .where(mentions.c.user_id == visitor.id, memberships.c.user_id == visitor.id)
+        .where(mentions.c.user_id == user_id, memberships.c.user_id == user_id)
         .order_by(messages.c.id.desc())
         .limit(PAGE + 1)
     )
-    if before is not None:
-        statement = statement.where(messages.c.id < before)
-    within = cut(statement, MOST_ON_A_PAGE, by="id", descending=True)
-    rows = (await connection.execute(within.order_by(text("id DESC")))).all()
-    shown = rows[:PAGE]
-    people = await others_in(connection, visitor.id, [row.room_id for row in shown if row.kind == "direct"])
-    found = [
-        Mention(
-            message_from(row),
-            row.room_name or direct_name(visitor, people[row.room_id]),
-            row.position > row.read_position,
-        )
-        for row in shown
-    ]
-    return MentionsPage(found, shown[-1].id if shown and shown[0].asked_in_all > len(shown) else None)
+    return statement if before is None else statement.where(messages.c.id < before)
