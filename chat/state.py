@@ -1,7 +1,7 @@
 """The running chat and its parts, and the state of a request: the chat, and the values set by the middleware."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import starlette.requests
 import starlette.websockets
@@ -47,13 +47,13 @@ class Chat:
     broker: Broker
     live: Live
     seats: Seats
-    newest_pages: NewestPages
-    online_members: OnlineMembers
+    newest_pages: NewestPages = field(default_factory=NewestPages)
+    online_members: OnlineMembers = field(default_factory=OnlineMembers)
     workshop: Workshop
     posting: Posting
     departure: Departure
     readiness: Readiness
-    set_up_reminder: Reminder
+    set_up_reminder: Reminder = field(default_factory=Reminder)
 
     def change(self) -> AbstractAsyncContextManager[Change]:
         """Open a transaction whose events are published once it is committed; raises `DatabaseUnavailable`."""
@@ -79,13 +79,10 @@ def create_chat(settings: Settings) -> Chat:
         broker=broker,
         live=live,
         seats=Seats(database),
-        newest_pages=NewestPages(),
-        online_members=OnlineMembers(),
         workshop=workshop,
         posting=Posting(database, workshop, lambda: begin_change(database, live.publish)),
         departure=departure,
         readiness=Readiness(database, failures, departure),
-        set_up_reminder=Reminder(),
     )
 
 

@@ -78,6 +78,7 @@ def valid_name(name: str) -> str:
 
 
 def valid_email(email: str) -> str:
+    """Return an e-mail address as it is stored; raises `InvalidInput`."""
     email = email.strip()
     # Only a mail sent to an address could prove it; this catches typing errors.
     is_possible = len(email) <= LONGEST_EMAIL and email.isprintable() and UNREADABLE not in email
@@ -87,4 +88,5 @@ def valid_email(email: str) -> str:
 
 
 def email_taken() -> InvalidInput:
+    """Return the error for an address that has an account."""
     return InvalidInput(email="Somebody has already signed up with this e-mail address.")

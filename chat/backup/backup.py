@@ -52,12 +52,11 @@ async def write(database_url: str, file: Path) -> None:
         return
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        # The file holds password hashes.
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        output = _private_file(unfinished)
     except OSError as error:
         raise BackupError(f"{file} cannot be written: {error.strerror}") from error
     try:
-        with os.fdopen(descriptor, "wb") as output:
+        with output:
             await _write_tables(database_url, output)
             output.flush()
             os.fsync(output.fileno())
@@ -69,6 +68,11 @@ async def write(database_url: str, file: Path) -> None:
         raise BackupError(f"{file} cannot be written: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _private_file(file: Path) -> IO[bytes]:
+    """Create a file that only this account may read, as a backup holds password hashes."""
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 async def _write_to_standard_output(database_url: str) -> None:

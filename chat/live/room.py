@@ -87,6 +87,7 @@ class LiveRoom:
         self.due_at = max(self.due_at, self.sent_at) + 1 / FRAMES_A_SECOND
 
     def start_at(self, revision: Revision) -> None:
+        """Set the cursor, without changes to send or to keep."""
         self.cursor = self.sent = revision
         self.unsent.clear()
         self.unsent_bytes = 0

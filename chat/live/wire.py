@@ -51,6 +51,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         super().data_received(data)
 
     async def run_asgi(self) -> None:
+        """Offer this protocol to the application, and keep the connection after its return if it called `stay`."""
         extensions: dict[str, Any] = self.scope["extensions"]
         extensions[EXTENSION] = self
         await super().run_asgi()

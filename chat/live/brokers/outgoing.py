@@ -34,6 +34,7 @@ class Outgoing:
 
     @property
     def dropped(self) -> int:
+        """The number of messages lost, because they were stale, too many, or refused."""
         self._drop_stale()
         return self._dropped
 
