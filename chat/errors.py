@@ -51,6 +51,10 @@ class InvalidInput(Exception):
         self.errors = errors
 
 
+class NotACommand(InvalidInput):
+    """A text looks like a command but is none; its author may have meant a message."""
+
+
 class TooManyRequests(InvalidInput):
     """A rate limit refused something; it is allowed again in `seconds`. The form keeps its input until then."""
 

@@ -10,7 +10,7 @@ from chat.accounts.person import Visitor
 from chat.accounts.status import set_status, status_in
 from chat.change import BeginChange
 from chat.database.engine import reading
-from chat.errors import Forbidden, InvalidInput
+from chat.errors import Forbidden, InvalidInput, NotACommand
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
 from chat.messages.post import refusal_of
@@ -29,6 +29,7 @@ class Command:
     name: str
     usage: str
     meaning: str
+    takes_words: bool = True
 
 
 COMMANDS = (
@@ -37,8 +38,8 @@ COMMANDS = (
     Command("topic", "/topic exams", "Set the room’s topic"),
     Command("invite", "/invite Ada Lovelace", "Add somebody to the room"),
     Command("status", "/status 🌴 On holiday", "Set your status; /status alone clears it"),
-    Command("leave", "/leave", "Leave the room"),
-    Command("help", "/help", "Show the writing help"),
+    Command("leave", "/leave", "Leave the room", takes_words=False),
+    Command("help", "/help", "Show the writing help", takes_words=False),
 )
 
 
@@ -75,8 +76,14 @@ async def obey(
 ) -> Said | GoTo:
     """Carry out a command in a room.
 
-    Raises `InvalidInput` for the field `body`, and `NotFound` when the visitor is not a member.
+    Raises `InvalidInput` for the field `body`, as `NotACommand` when a message may have been meant, and `NotFound` when
+    the visitor is not a member.
     """
+    known = next((command for command in COMMANDS if command.name == order.name), None)
+    if known is None:
+        raise NotACommand(body=f"There is no command /{order.name}.")
+    if order.argument and not known.takes_words:
+        raise NotACommand(body=f"No words follow the command /{order.name}.")
     match order.name:
         case "me" if is_blank(order.argument):
             raise InvalidInput(body="Write what you do, such as: /me waves")
@@ -120,4 +127,4 @@ async def _change_room(
                 await leave_room(change, visitor.id, room)
                 audit.record("member_left", room_id=room.id)
                 return GoTo("/")
-    raise InvalidInput(body=f"There is no command /{order.name}. To send it as text, put a space before it.")
+    raise AssertionError(order.name)

@@ -30,7 +30,8 @@ async def completions_of(connection: AsyncConnection, visitor: Visitor, room_id:
     """Return the completions of `word`, which includes its first character, in a room; the best first."""
     kind, query = word[:1], word[1:]
     if kind == ":" and query:
-        return [Completion(found.character, f":{found.name}:", found.character) for found in find_emoji(query, MOST)]
+        emoji = find_emoji(query, MOST, at_words=True)
+        return [Completion(found.character, f":{found.name}:", found.character) for found in emoji]
     if kind == "/":
         known = [command for command in COMMANDS if command.name.startswith(query.lower())]
         return [Completion(f"/{command.name}", command.usage, command.meaning) for command in known]

@@ -56,15 +56,16 @@ def is_only_emoji(text: str) -> bool:
     return bare != "" and emoji.purely_emoji(bare)
 
 
-def find_emoji(query: str, limit: int) -> list[Emoji]:
-    """Return emoji whose name contains `query`.
+def find_emoji(query: str, limit: int, *, at_words: bool = False) -> list[Emoji]:
+    """Return emoji whose name contains `query`, `at_words` only at the beginning of a word.
 
     Names that begin with it come first, then often used emoji, then short names.
     """
     query = query.lower().strip(": ").replace(" ", "_")
+    fits = re.compile((r"(?<![^\W_])" if at_words else "") + re.escape(query)).search
     often = set(OFTEN)
     ranked = sorted(
-        (found for found in _all() if query in found.name),
+        (found for found in _all() if fits(found.name)),
         key=lambda found: (not found.name.startswith(query), found.character not in often, len(found.name), found.name),
     )
     chosen: dict[str, Emoji] = {}

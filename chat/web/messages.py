@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from chat.crash import crash_point
 from chat.database.engine import reading
-from chat.errors import InvalidInput, TooManyRequests
+from chat.errors import InvalidInput, NotACommand, TooManyRequests
 from chat.ids import Position
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
@@ -63,7 +63,7 @@ async def post_message(request: Request) -> Response:
     body = form.get("body", "")
     try:
         await throttle(request, POST, "body")
-        order = order_in(body)
+        order = None if "as" in form else order_in(body)  # the button beside a command that was refused
         if order is not None:
             if order.name in _COMMAND_RULES:
                 await throttle(request, _COMMAND_RULES[order.name], "body")
@@ -95,11 +95,13 @@ async def _after_reply() -> None:
 
 
 async def _rejected(request: Request, invalid: InvalidInput, composer: dict[str, object]) -> Response:
-    error = invalid.errors["body"]
+    error, may_be_message = invalid.errors["body"], isinstance(invalid, NotACommand)
     if is_htmx(request):
         promise = invalid.promise if isinstance(invalid, TooManyRequests) else None
-        return refused(page(request, "messages/_rejected.html", {"error": promise or error}), invalid)
-    return refused(await room_page(request, composer=composer | {"error": error}), invalid)
+        context = {"error": promise or error, "may_be_message": may_be_message}
+        return refused(page(request, "messages/_rejected.html", context), invalid)
+    composer |= {"error": error, "may_be_message": may_be_message}
+    return refused(await room_page(request, composer=composer), invalid)
 
 
 def _go_to(request: Request, path: str) -> Response:

@@ -2,6 +2,7 @@
 import { box, insert, isComposing } from "./composer.js";
 
 const list = () => document.getElementById("completions");
+const first = () => list().querySelector("[role=option]");
 const chosen = () => list().querySelector("[aria-selected=true]");
 
 function put(text, start, end) {
@@ -23,7 +24,7 @@ function offer() {
   const word = wordBefore();
   clearTimeout(asked);
   if (!list() || !word || word === refused) return close();
-  // Until the answer comes, the list is that of an earlier word: nothing in it is for Enter to take.
+  // Until the answer comes, the list is that of an earlier word: nothing in it is for a key to take.
   chosen()?.setAttribute("aria-selected", "false");
   point();
   asked = setTimeout(load, 80, word);
@@ -36,8 +37,7 @@ async function load(word) {
   if (!list()) return;
   list().dataset.word = word;
   const isLate = wordBefore() !== word || word === refused || document.activeElement !== box();
-  // A word that is complete already is for Enter to send.
-  list().hidden = isLate || !chosen() || chosen().dataset.text === word;
+  list().hidden = isLate || !first() || first().dataset.text === word;
   point();
 }
 
@@ -66,19 +66,19 @@ function refuse() {
   close();
 }
 
-const ACTS = { Enter: () => take(chosen()), Tab: () => take(chosen()), Escape: refuse };
-// Before anything else hears of the key: Enter would send.
+// Before anything else hears of the key: Enter sends what is typed, unless an option was moved to.
 document.addEventListener("keydown", (event) => {
   const { key, target, shiftKey } = event;
   if (target !== box() || list()?.hidden !== false || isComposing(event) || shiftKey) return;
-  const isOfTheWord = chosen() && list().dataset.word === wordBefore();
+  const isOfTheWord = list().dataset.word === wordBefore();
   if (!isOfTheWord && key.startsWith("Arrow")) event.stopPropagation();
-  if (!ACTS[key]) return;
-  if (!isOfTheWord && key === "Enter") return close();
-  if (!isOfTheWord && key !== "Escape") return;
+  const option = isOfTheWord && (chosen() ?? (key === "Tab" && first()));
+  if (key === "Enter" && !option) return close();
+  if (key !== "Escape" && !(option && ["Enter", "Tab"].includes(key))) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  ACTS[key]();
+  if (key === "Escape") refuse();
+  else take(option);
 }, true);
 
 document.addEventListener("input", ({ target }) => target === box() && offer());

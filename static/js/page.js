@@ -90,7 +90,8 @@ document.addEventListener("keydown", (event) => {
   const all = list && !list.hidden ? [...list.querySelectorAll("[role=option]")] : [];
   if (!by || !all.length || shiftKey || isComposing(event)) return;
   event.preventDefault();
-  const next = all[(all.findIndex((option) => option.ariaSelected === "true") + by + all.length) % all.length];
+  const at = all.findIndex((option) => option.ariaSelected === "true");
+  const next = all.at(at < 0 && by < 0 ? -1 : (at + by) % all.length);
   for (const option of all) option.ariaSelected = option === next;
   next.scrollIntoView({ block: "nearest" });
   target.setAttribute("aria-activedescendant", next.id);

@@ -72,25 +72,40 @@ def test_an_author_completes_a_word_with_the_keyboard(alice: Person, bob: Person
     page.focus("#body")
     page.keyboard.type("well done :tad")
     choices = page.locator("#completions")
-    expect(choices.locator("[aria-selected=true]")).to_contain_text("tada")
+    expect(choices.locator("li").first).to_contain_text("tada")
+    expect(choices.locator("[aria-selected=true]")).to_have_count(0)
+    page.keyboard.press("ArrowDown")
     expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     page.keyboard.press("Enter")
     expect(page.locator("#body")).to_have_value("well done 🎉 ")
     expect(choices).to_be_hidden()
     page.keyboard.type("@b")
     expect(choices.locator("li")).to_have_text(["Bob Brown"])
-    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     page.keyboard.press("Tab")
     expect(page.locator("#body")).to_have_value("well done 🎉 @Bob Brown ")
     page.keyboard.type("and :smi")
     expect(choices.locator("li")).to_have_count(8)
-    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-8")
     page.keyboard.press("ArrowDown")
-    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-2")
+    expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     page.keyboard.press("Escape")
     expect(choices).to_be_hidden()
     page.keyboard.press("Enter")
     expect(page.locator("#messages .body")).to_have_text(["well done 🎉 @Bob Brown and :smi"])
+
+
+def test_enter_sends_what_is_typed_beside_a_list_of_completions(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.focus("#body")
+    for text in ("so :tad", "ok :smi", "@ali"):
+        page.keyboard.type(text)
+        expect(page.locator("#completions li").first).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(page.locator("#body")).to_have_value("")
+    expect(page.locator("#messages .body")).to_have_text(["so :tad", "ok :smi", "@ali"])
+    for emoticon in (":DD", ":-p", ":30", ":oo", ":xD"):
+        assert alice.get(f"/rooms/1/completions?word={emoticon}").text.strip() == "", emoticon
 
 
 def test_a_name_is_completed_after_a_letter_in_scripts_without_spaces(
@@ -102,9 +117,8 @@ def test_a_name_is_completed_after_a_letter_in_scripts_without_spaces(
     for before in ("ねえ", "ー", "안녕", "你好", "時々", "、"):
         page.keyboard.type(f"{before}@b")
         expect(choices).to_be_visible()
-        expect(choices.locator("[aria-selected=true]")).to_have_text("Bob Brown")
-        expect(page.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
-        page.keyboard.press("Enter")
+        expect(choices.locator("li")).to_have_text("Bob Brown")
+        page.keyboard.press("Tab")
         expect(page.locator("#body")).to_have_value(f"{before}@Bob Brown ")
         page.fill("#body", "")
     page.keyboard.type("a@b")
@@ -121,7 +135,8 @@ def test_only_completions_of_the_current_word_are_taken(alice: Person, bob: Pers
     choices = page.locator("#completions")
     page.focus("#body")
     page.keyboard.type("@b")
-    expect(choices.locator("[aria-selected=true]")).to_have_text("Bea")
+    expect(choices.locator("li").first).to_have_text("Bea")
+    page.keyboard.press("ArrowDown")
     with page.expect_request("**/completions?word=%40bob"):
         page.keyboard.type("ob")
     expect(choices.locator("[aria-selected=true]")).to_have_count(0)
@@ -143,7 +158,8 @@ def test_a_completion_is_dropped_after_the_caret_moved(alice: Person, bob: Perso
     page = windows.open_as(alice, "/rooms/1")
     page.focus("#body")
     page.keyboard.type("hello @b")
-    expect(page.locator("#completions [aria-selected=true]")).to_have_text("Bob Brown")
+    expect(page.locator("#completions li")).to_have_text("Bob Brown")
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     expect(page.locator("#messages .body")).to_have_text(["hello @b"])
@@ -171,7 +187,6 @@ def test_an_author_uses_commands(alice: Person, bob: Person, windows: Windows) -
     hers.focus("#body")
     hers.keyboard.type("/to")
     expect(hers.locator("#completions li")).to_have_count(1)
-    expect(hers.locator("#body")).to_have_attribute("aria-activedescendant", "completion-1")
     hers.keyboard.press("Tab")
     hers.keyboard.type("Roses & *thorns*")
     hers.keyboard.press("Enter")
@@ -188,13 +203,17 @@ def test_an_author_uses_commands(alice: Person, bob: Person, windows: Windows) -
     for text, error in (
         ("/invite Nobody Else", "Nobody here is called “Nobody Else”."),
         ("/invite Carol", "Carol is in this room already."),
-        ("/dance", "There is no command /dance. To send it as text, put a space before it."),
+        ("/dance", "There is no command /dance."),
+        ("/leave it to me, I will fix it tomorrow", "No words follow the command /leave."),
         ("/me", "Write what you do, such as: /me waves"),
         ("/topic " + "x" * 201, "A topic has at most 200 characters."),
     ):
         send(hers, text)
-        expect(hers.locator("#composer-error")).to_have_text(error)
+        expect(hers.locator("#composer-error")).to_contain_text(error)
         expect(hers.locator("#body")).to_have_value(text)
+    send(hers, "/leave it to me, I will fix it tomorrow")
+    hers.click("text=Send it as a message")
+    expect(his.locator("#messages .body").last).to_have_text("/leave it to me, I will fix it tomorrow")
     send(hers, "/etc/passwd is a path")
     expect(his.locator("#messages .body").last).to_have_text("/etc/passwd is a path")
     send(hers, "/help")
@@ -219,6 +238,12 @@ def test_an_author_uses_commands_without_javascript(alice: Person, windows: Wind
     page.click(".send")
     expect(page.locator("#composer-error")).to_contain_text("There is no command /dance")
     expect(page.locator("#body")).to_have_value("/dance")
+    page.fill("#body", "/help me please")
+    page.click(".send")
+    expect(page.locator("#composer-error")).to_contain_text("No words follow the command /help.")
+    expect(page.locator("#body")).to_have_value("/help me please")
+    page.click("text=Send it as a message")
+    expect(page.locator("#messages .body").last).to_have_text("/help me please")
 
 
 def test_in_a_closed_room_only_managers_invite(alice: Person, bob: Person, windows: Windows) -> None:
