@@ -76,6 +76,12 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers whose coverage is not measured, so that their speed may be."""
+    monkeypatch.setattr(ForkedServer, "is_measured", False)
+
+
+@pytest.fixture
 def start_server(request: pytest.FixtureRequest, database_url: str) -> Iterator[Callable[..., ChatServer]]:
     """Start servers: `start_server(database_url, redis_url, WEB_CONCURRENCY="2")`.
 

@@ -38,6 +38,8 @@ from tests.support.people import Person, bodies, sign_up
 from tests.support.searching import until_searchable
 from tests.support.silence import Silence
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 HEADER = 32_000  # characters
 FIELD = 250_000

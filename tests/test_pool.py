@@ -18,6 +18,8 @@ from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import first_run
 from tests.support.server import TLS, ChatServer
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 
 @pytest.fixture
 def limited_url(database_url: str) -> Iterator[Callable[[int], str]]:

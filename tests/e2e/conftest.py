@@ -15,6 +15,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(autouse=True)
+def browser_tests_are_unmeasured(unmeasured: None) -> None:
+    """A browser asks a server for so much that measuring it would take the longest."""
+
+
 @pytest.fixture
 def windows(browser: Browser) -> Iterator[Windows]:
     """Windows that make the test fail on console errors, uncaught errors and violations of the CSP."""

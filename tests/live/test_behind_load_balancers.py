@@ -22,7 +22,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 from tests.torture.writers import Writer
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 KINDS = ("nginx", "haproxy")
 READERS = 150

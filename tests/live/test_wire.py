@@ -20,7 +20,7 @@ from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
 from tests.torture.stalled import stall
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 # Four times as large as markup: until a server notices a stalled reader, the kernel takes some megabytes for it.
 LARGE = "<" * 9_900

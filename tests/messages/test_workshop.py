@@ -17,6 +17,8 @@ from tests.support.databases import query
 from tests.support.people import Person, bodies
 from tests.support.silence import Silence
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ALICE, BOB = UserId(1), UserId(2)
 LONGEST_SILENCE = 0.2
 SLOW = "```cpp\nx" + "\n" * 9960 + "x\n```"

@@ -21,6 +21,8 @@ from types import FrameType
 ROOT = Path(__file__).resolve().parents[2]
 # Asks a forked server to save which lines it ran, and then to die: with SIGKILL alone they would be lost.
 END_MEASURED = signal.SIGUSR1
+# Where coverage.py tells other processes what to measure.
+COVERAGE = "COVERAGE_PROCESS_CONFIG"
 # What a server imports only when it starts.
 LOADED_LATE = ("anyio._backends._asyncio", "encodings.idna", "uvicorn.lifespan.on", "uvicorn.loops.uvloop")
 
@@ -56,16 +58,20 @@ class ForkedProcess:
 
     def end_measured(self) -> None:
         """Let it save its coverage and die, if that is measured."""
-        if "coverage" in sys.modules:
+        if self._forge.is_measured:
             self.send_signal(END_MEASURED)
             with suppress(subprocess.TimeoutExpired):
                 self.wait(20)
 
 
 class Forge:
-    """The process that servers are forked from; it is started when the first is asked for."""
+    """The process that servers are forked from; it is started when the first is asked for.
 
-    def __init__(self) -> None:
+    What its servers run is measured if `measures` and the tests are run with coverage.
+    """
+
+    def __init__(self, *, measures: bool) -> None:
+        self._measures = measures
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -74,6 +80,11 @@ class Forge:
         pid = self.ask({"environment": environment, "log": str(log)})
         assert pid is not None
         return ForkedProcess(self, pid)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether what its servers run is measured."""
+        return self._measures and COVERAGE in os.environ
 
     def ask(self, question: dict[str, object]) -> int | None:
         """Send a request and return its answer."""
@@ -85,6 +96,7 @@ class Forge:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     process_group=0,
+                    env={name: value for name, value in os.environ.items() if self.is_measured or name != COVERAGE},
                 )
                 atexit.register(self._end, self._process)
             assert self._process.stdin is not None

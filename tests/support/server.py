@@ -9,11 +9,12 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 from websockets import Origin
 
-from tests.support.forked import Forge, ForkedProcess
+from tests.support.forked import COVERAGE, Forge, ForkedProcess
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,12 +37,10 @@ def until_ready(url: str, patience: float = 90) -> None:
 
 
 ServerProcess = subprocess.Popen[bytes] | ForkedProcess
-# Where coverage.py tells other processes what to measure.
-COVERAGE = "COVERAGE_PROCESS_CONFIG"
 MEASURED = {name: value for name, value in os.environ.items() if name == COVERAGE}
 NOT_INHERITED = {"PUBLIC_URL", "WEB_CONCURRENCY", COVERAGE}
 
-_forge = Forge()
+_forges = {measures: Forge(measures=measures) for measures in (True, False)}
 
 
 class ChatServer:
@@ -160,13 +159,18 @@ class ChatServer:
 
 
 class ForkedServer(ChatServer):
-    """A server that starts ten times faster, and whose coverage is measured if that of the tests is."""
+    """A server that starts ten times faster, and whose coverage is measured if that of the tests is.
+
+    Measuring doubles the CPU time of a request: where that is of interest, or much is asked, tests do without it.
+    """
+
+    is_measured: ClassVar[bool] = True
 
     def _start(self) -> ServerProcess:
         # uvicorn's worker processes load the program that started them.
         if self.command != SERVE or self._environment.get("WEB_CONCURRENCY", "1") != "1":
             return super()._start()
-        return _forge.start(self._environment, self._log)
+        return _forges[self.is_measured].start(self._environment, self._log)
 
     def remove(self) -> None:
         """End it if it runs, after it has saved its coverage, and remove its log."""
