@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --upgrade
 
-# An environment whose interpreter is gone, say after an upgrade of the system, is made anew with all it holds.
+# An environment whose interpreter is gone, as after an upgrade of the system, is created again with its packages.
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help

@@ -57,7 +57,7 @@ def main() -> None:
     for line in lines:
         print(line)
     if lines:
-        print("Take these out and renew them. Those that are none belong in .ci/known_secrets.json.")
+        print("Take these out and renew them. False alarms belong in .ci/known_secrets.json.")
     sys.exit(bool(lines))
 
 

@@ -21,8 +21,8 @@ def encode_frame(text: str) -> bytes:
 def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached: Revision) -> bytes:
     """Return a frame that takes a page from `cursor` to `reached`.
 
-    A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older one is morphed where it is
-    loaded and ignored elsewhere. live.js reads the `<chat-cursor>` element.
+    A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older message is morphed where it
+    is loaded, and ignored elsewhere. live.js reads the `<chat-cursor>` element.
     """
     parts = []
     # A message with several changes in the frame is sent once, as it is now.

@@ -81,7 +81,7 @@ class Presence:
             tasks.keep(self._forget, "presence expiry")
 
     async def leave(self) -> None:
-        """Tell the other processes that this one is shutting down."""
+        """Tell the other processes that this process is shutting down."""
         await self._bus.publish(PresenceChanged(self._node, online=(), leaves=True))
 
     async def _beat(self) -> None:

@@ -1,4 +1,4 @@
-"""What people type stands there as they typed it: lone signs, backslashes, shortcodes in words, code."""
+"""Text that is not meant as markup shows as typed: lone signs, backslashes, shortcodes in words, code."""
 
 from datetime import UTC, datetime
 

@@ -80,7 +80,7 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow, ask, name="broker redis channels")
             while True:
-                # None is a timeout.
+                # `None` means a timeout.
                 match await connection.read_response(timeout=SILENCE_SECONDS):
                     case None:
                         raise TimeoutError(f"no answer in {SILENCE_SECONDS:g} s")
