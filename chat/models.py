@@ -63,6 +63,7 @@ users = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("email", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("bare_name", Text, Computed("bare(name)", persisted=True), nullable=False),
     Column("password_hash", Text, nullable=False),
     Column("role", Text, nullable=False),
     Column("rooms_by", Text, nullable=False, server_default="name"),
@@ -83,7 +84,7 @@ users = Table(
     CheckConstraint("hours IN (12, 24)", name="hours"),
     CheckConstraint("room_level IN ('everything', 'mentions', 'nothing')", name="room_level"),
     CheckConstraint("direct_level IN ('everything', 'nothing')", name="direct_level"),
-    Index("users_email_key", func.lower(text("email")), unique=True),
+    Index("users_email_key", func.folded(text("email")), unique=True),
 )
 
 # One row for each sign-in. A token is valid only while its session's row is neither revoked nor expired.
@@ -110,6 +111,7 @@ rooms = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("name", Text),
+    Column("bare_name", Text, Computed("bare(name)", persisted=True)),
     Column("topic", Text, nullable=False, server_default=""),
     Column("description", Text, nullable=False, server_default=""),
     Column("posting", Text, nullable=False, server_default="everybody"),
@@ -133,7 +135,7 @@ rooms = Table(
         "AND archived_at IS NULL)",
         name="plain_direct",
     ),
-    Index("rooms_open_name_key", func.lower(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
+    Index("rooms_open_name_key", func.folded(text("name")), unique=True, postgresql_where=text("kind = 'open'")),
 )
 
 # Invite links: one for the chat, without a room, and at most one for each room.

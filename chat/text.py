@@ -20,9 +20,9 @@ _JOINERS = "\u200c\u200d"  # they have a meaning between letters of Persian and 
 
 
 def single_line(text: str) -> str:
-    """Return a text as one line: without control and invisible characters, with single spaces."""
+    """Return a text as one line: without control and invisible characters, with composed letters and single spaces."""
     visible = []
-    for letter in text:
+    for letter in unicodedata.normalize("NFC", text):
         category = unicodedata.category(letter)
         if category in ("Cc", "Zl", "Zp"):
             visible.append(" ")

@@ -22,7 +22,7 @@ LAYERS = [
     {"live", "throttling"},
     {"serving", "database"},
     {"models", "settings", "templating"},
-    {"text", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
+    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
     {"errors", "ids", "memory", "reminder", "crash", "addresses", "sqlstates"},
 ]
 

@@ -16,6 +16,7 @@ from chat.accounts.status import status_in, valid_status
 from chat.accounts.user_agents import agent_of
 from chat.database.engine import LONGEST_QUERY, contains
 from chat.errors import InvalidInput
+from chat.folding import bare
 from chat.hosts import host_name
 from chat.ids import UserId
 from chat.logs import safe
@@ -26,7 +27,7 @@ from chat.messages.markdown import as_typed, escaped, is_brief, plain, unescaped
 from chat.messages.mentionable import Mentionable
 from chat.models import users
 from chat.search.extract import extract
-from chat.search.folding import folded, spaced
+from chat.search.folding import spaced
 from chat.search.query import LONGEST, parse_search
 from chat.state import Request
 from chat.text import checked_name, paragraphs, single_line
@@ -153,7 +154,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], int, list[str]]] = {
             "\n",
         ],
     ),
-    "text to be compared": (lambda text: spaced(folded(text)), LONGEST_BODY, [*LETTERS, "ẞ", "İ", "ｱ"]),
+    "text to be compared": (lambda text: spaced(bare(text)), LONGEST_BODY, [*LETTERS, "ẞ", "İ", "ｱ"]),
     "names in messages": (
         lambda text: list(NOBODY_AND_ALL.names_in(text)),
         LONGEST_BODY,

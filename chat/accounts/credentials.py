@@ -16,6 +16,7 @@ from chat.accounts.sign_up import PRODUCT, email_taken, valid_email
 from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import InvalidInput
+from chat.folding import folded
 from chat.ids import UserId
 from chat.models import users
 from chat.text import is_storable
@@ -53,8 +54,8 @@ async def authenticate(database: AsyncEngine, email: str, password: str, asker: 
     unknown address and a wrong password. No connection is held while the hash is computed: many sign-ins must not block
     signed-in people.
     """
-    email = email.strip().lower()
-    statement = select(users.c.id, users.c.password_hash).where(func.lower(users.c.email) == email)
+    email = folded(email.strip())
+    statement = select(users.c.id, users.c.password_hash).where(func.folded(users.c.email) == email)
     async with reading(database) as connection:
         row = (await connection.execute(statement)).one_or_none() if is_storable(email) else None
     if not await verify_password(password, row.password_hash if row else None, asker) or row is None:
@@ -67,7 +68,7 @@ async def confirm(connection: AsyncConnection, credentials: Credentials) -> User
 
     A change of the credentials waits until this transaction ends, and then ends the session opened in it.
     """
-    mine = (users.c.id == credentials.user_id) & (func.lower(users.c.email) == credentials.email)
+    mine = (users.c.id == credentials.user_id) & (func.folded(users.c.email) == credentials.email)
     unchanged = mine & (users.c.password_hash == credentials.password_hash)
     row = (await connection.execute(select(users.c.id).where(unchanged).with_for_update(read=True))).one_or_none()
     if row is None:

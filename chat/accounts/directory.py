@@ -27,7 +27,7 @@ def select_people() -> Select[Any]:
 
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:
     """Return the first 200 people whose name contains `query`, by name."""
-    found = await connection.execute(select_people().where(contains(users.c.name, query)).limit(PAGE))
+    found = await connection.execute(select_people().where(contains(users.c.bare_name, query)).limit(PAGE))
     return [Person(*row) for row in found]
 
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 import jwt
 
+from chat.folding import folded
+
 LIFETIME = timedelta(days=400)  # browsers keep no cookie for longer (RFC 6265bis, 5.5)
 MOST_ACCOUNTS = 10  # people may share a browser
 
@@ -32,7 +34,7 @@ class KnownBrowsers:
 
     def account(self, email: str) -> str:
         """Return the name under which an account is counted and stored; it does not reveal the e-mail address."""
-        normal = email.strip().lower().encode(errors="replace")
+        normal = folded(email.strip()).encode(errors="replace")
         return hmac.new(self._key.encode(), b"account\0" + normal, hashlib.sha256).hexdigest()[:32]
 
     def read(self, token: str | None) -> KnownBrowser:

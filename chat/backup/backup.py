@@ -140,7 +140,7 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
             tables = {}
             with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
                 for table in TABLES.values():
-                    columns = [column.name for column in table.columns]
+                    columns = [column.name for column in table.columns if column.computed is None]
                     with archive.open(table.name, "w", force_zip64=True) as member:
                         done = await driver.copy_from_table(
                             table.name, output=member, columns=columns, timeout=UNLIMITED

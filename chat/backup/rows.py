@@ -17,6 +17,7 @@ from sqlalchemy.types import TypeEngine
 from chat.accounts.person import Person
 from chat.accounts.sign_up import LONGEST_NAME
 from chat.backup.file import TABLES, BackupFile
+from chat.folding import folded
 from chat.ids import UserId
 from chat.messages.body import LONGEST_BODY
 from chat.messages.emoji import is_emoji
@@ -128,7 +129,7 @@ def _check_person(row: Row, known: _Known) -> None:
         raise ValueError("a password's hash is not one of ours")
     user_id, name = int(row["id"]), _text(row["name"])
     known.names[user_id] = name
-    known.by_name.setdefault(name.lower(), []).append(user_id)
+    known.by_name.setdefault(folded(name), []).append(user_id)
     if row["role"] == b"administrator":
         known.administrators.add(user_id)
 
@@ -163,12 +164,12 @@ async def _markup(body: str, kept: str, row: Row, known: _Known, workshop: Works
     author_id = UserId(int(row["author_id"]))
     if "@" not in body:
         return (await workshop.written(body, author_id)).html
-    said = unescaped(body).lower()
+    said = folded(unescaped(body))
     people = {}
     for match in _MENTION.finditer(kept):
         name = html.unescape(match[2])
-        if int(match[1]) in known.names and len(name) <= LONGEST_NAME and f"@{name.lower()}" in said:
-            people[name.lower()] = Person(UserId(int(match[1])), name)
+        if int(match[1]) in known.names and len(name) <= LONGEST_NAME and f"@{folded(name)}" in said:
+            people[folded(name)] = Person(UserId(int(match[1])), name)
         if len(people) == MOST_NAMED:
             break
     made = await workshop.written(body, author_id, Mentionable(tuple(people.values()), _CALL in kept))

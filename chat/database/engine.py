@@ -1,12 +1,13 @@
 """The connection to PostgreSQL."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
 import asyncpg
-from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal
+from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, Text, any_, event, func, literal
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
@@ -15,10 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from chat.database.pool import PatientPool
 from chat.database.poolers import CONNECT_TIMEOUT, Connection, connect
 from chat.errors import DatabaseUnavailable
-from chat.text import single_line
+from chat.folding import bare
+from chat.text import UNSPACED, single_line
 
 # Characters, more than any name has. A bound, because PostgreSQL compares the query with every name.
 LONGEST_QUERY = 200
+
+_SIGNS = "-_.'’("
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 # SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
 # resources, not in prerequisite state, operator intervention.
@@ -126,5 +131,17 @@ def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool
 
 
 def contains(column: Column[str], query: str) -> ColumnElement[bool]:
-    """Return a condition: the column contains `query`, in any case, with `%` and `_` taken literally."""
-    return column.icontains(single_line(query)[:LONGEST_QUERY], autoescape=True)
+    """Return a condition: a column of bare text contains `query`, in any case and with or without accents."""
+    return column.contains(bare(single_line(query)[:LONGEST_QUERY]), autoescape=True)
+
+
+def has_word(column: Column[str], query: str) -> ColumnElement[bool]:
+    """Return a condition: a word of a column of bare text begins with `query`.
+
+    In writing without spaces a word begins anywhere.
+    """
+    wanted = bare(single_line(query)[:LONGEST_QUERY])
+    if _UNSPACED.match(wanted):
+        return column.contains(wanted, autoescape=True)
+    words = func.concat(" ", func.translate(column, _SIGNS, " " * len(_SIGNS)), type_=Text)
+    return words.contains(" " + wanted.translate(dict.fromkeys(map(ord, _SIGNS), " ")), autoescape=True)

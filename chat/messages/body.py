@@ -1,5 +1,7 @@
 """A message's text as its author typed it: its length, and whether there is anything to see in it."""
 
+import unicodedata
+
 from chat.errors import InvalidInput
 from chat.messages.markdown import Written, shows_nothing
 from chat.text import is_blank
@@ -9,7 +11,7 @@ LONGEST_BODY = 10_000
 
 def checked_body(body: str) -> str:
     """Return a typed text as it is stored; raises `InvalidInput` when it is empty or too long."""
-    body = body.replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
+    body = unicodedata.normalize("NFC", body).replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
     if is_blank(body):
         raise _nothing_to_see()
     if len(body) > LONGEST_BODY:

@@ -6,7 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Visitor
-from chat.database.engine import contains
+from chat.database.engine import has_word
+from chat.folding import bare
 from chat.ids import RoomId, UserId
 from chat.messages.commands import COMMANDS
 from chat.messages.emoji import find_emoji
@@ -47,8 +48,8 @@ async def _people(connection: AsyncConnection, user_id: UserId, room_id: RoomId,
     statement = (
         select(users.c.name)
         .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.room_id == room_id, memberships.c.room_id.in_(mine), contains(users.c.name, query))
-        .order_by(~func.starts_with(func.lower(users.c.name), query.lower()), func.lower(users.c.name))
+        .where(memberships.c.room_id == room_id, memberships.c.room_id.in_(mine), has_word(users.c.bare_name, query))
+        .order_by(~func.starts_with(users.c.bare_name, bare(query)), func.lower(users.c.name))
         .limit(MOST)
     )
     return [Completion(f"@{name}", name) for name in (await connection.execute(statement)).scalars()]

@@ -7,6 +7,7 @@ class of the style sheets.
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,7 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from markupsafe import Markup, escape
 
+from chat.folding import folded
 from chat.ids import UserId
 from chat.messages.emoji import is_only_emoji, with_emoji
 from chat.messages.highlighting import CLASSES, has_colours
@@ -106,7 +108,7 @@ def _written(body: str, mentionable: Mentionable, colours: Colours | None) -> Wr
     markdown = _markdown()
     markdown.options["highlight"] = colours
     markup = nh3.clean(
-        markdown.render(body.removeprefix(_ACTION).replace(*_OLD_SHRUG), env),
+        markdown.render(unicodedata.normalize("NFC", body).removeprefix(_ACTION).replace(*_OLD_SHRUG), env),
         tags=ELEMENTS,
         attributes={"a": {"href"}, "ol": {"start"}},
         allowed_classes=_ALLOWED_CLASSES,
@@ -271,7 +273,7 @@ def _is_way_back(tokens: Sequence[Token]) -> bool:
 def _mention(name: str, env: EnvType, *, tells: bool) -> str:
     people = env["mentionable"].named(name)
     if tells:
-        env["named"].add(name.lower())
+        env["named"].add(folded(name))
     if not people:
         return f'<span class="mention">@{EVERYBODY}</span>'
     return f'<a class="mention" href="/people/{people[0].id}">@{escape(people[0].name)}</a>'

@@ -1,20 +1,19 @@
 """The people that a message can mention, and finding their names in its text."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from chat.accounts.person import Person
-from chat.text import SYLLABIC
+from chat.folding import folded, with_places
+from chat.text import UNSPACED
 
 EVERYBODY = "room"
 
-# Kana, Han and Hangul are written without spaces around names. Text is not folded here as it is for search, so single
-# jamo, half widths, iteration marks like 々, and rare Han are added.
-_UNSPACED = SYLLABIC + "\u3005-\u3007\u1100-\u11ff\u3130-\u318f\uff66-\uffdc\U00020000-\U0003ffff"
-_LETTER = rf"[^\W{_UNSPACED}]"
+_LETTER = rf"[^\W{UNSPACED}]"
 _BEGINS = re.compile(rf"(?<!{_LETTER}|@)@")
 _GOES_ON = re.compile(_LETTER)
 
@@ -32,27 +31,30 @@ class Mentionable:
         In writing without spaces a word begins and ends anywhere: `ねえ@田中さん`. Names are looked up in a
         dictionary: a regular expression would try each of a thousand names at each of ten thousand @.
         """
+        said, places = with_places(text, folded)
+        places = [*places, len(text)]
         end = 0
-        for found in _BEGINS.finditer(text):
+        for found in _BEGINS.finditer(said):
             start = found.end()
-            if found.start() < end:
+            if places[found.start()] < end:
                 continue
             for length in self._lengths:
-                last = start + length
-                if text[start:last].lower() in self._by_name and not _GOES_ON.match(text, last):
-                    end = last
-                    yield found.start(), end
+                last = min(start + length, len(said))
+                is_name = said[start:last] in self._by_name
+                if is_name and places[last] > places[last - 1] and not _GOES_ON.match(text, places[last]):
+                    end = places[last]
+                    yield places[found.start()], end
                     break
 
     def named(self, name: str) -> list[Person]:
-        """Return the people of this name in any case; none for `EVERYBODY`."""
-        return self._by_name.get(name.lower(), [])
+        """Return the people of this name, in any case and composition; none for `EVERYBODY`."""
+        return self._by_name.get(_key(name), [])
 
     @cached_property
     def _by_name(self) -> dict[str, list[Person]]:
         found: dict[str, list[Person]] = defaultdict(list)
         for person in self.people:
-            found[person.name.lower()].append(person)
+            found[_key(person.name)].append(person)
         if self.everybody:
             found.setdefault(EVERYBODY, [])
         return dict(found)
@@ -60,5 +62,9 @@ class Mentionable:
     @cached_property
     def _lengths(self) -> list[int]:
         """The lengths of the names, the longest first."""
-        lengths = {len(person.name) for person in self.people} | ({len(EVERYBODY)} if self.everybody else set())
-        return sorted(lengths, reverse=True)
+        return sorted({len(name) for name in self._by_name}, reverse=True)
+
+
+def _key(name: str) -> str:
+    """Return a name folded letter by letter, as a text is."""
+    return with_places(unicodedata.normalize("NFC", name), folded)[0]

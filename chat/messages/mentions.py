@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Person, Visitor
 from chat.database.engine import is_one_of, reading
+from chat.folding import bare
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.markdown import Written, unescaped
 from chat.messages.mentionable import EVERYBODY, Mentionable
@@ -35,8 +36,8 @@ async def write(database: AsyncEngine, workshop: Workshop, author: Visitor, room
 
 
 async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str) -> Mentionable:
-    said = literal(unescaped(body).lower())
-    named = func.strpos(said, "@" + func.lower(users.c.name)) > 0
+    said = bare(f"{unescaped(body)}\n{body}")
+    named = func.strpos(literal(said), "@" + users.c.bare_name) > 0
     statement = (
         select(users.c.id, users.c.name)
         .join(memberships, memberships.c.user_id == users.c.id)
@@ -44,7 +45,7 @@ async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id:
         .order_by(users.c.id)
     )
     people = tuple(Person(row.id, row.name) for row in await connection.execute(statement))
-    calls = f"@{EVERYBODY}" in body.lower() and await may_mention_room(connection, author, room_id)
+    calls = f"@{EVERYBODY}" in said and await may_mention_room(connection, author, room_id)
     return Mentionable(people, calls)
 
 

@@ -38,7 +38,7 @@ async def find_rooms(
         select(rooms, memberships.c.role, member_count())
         .outerjoin(memberships, mine)
         .where(rooms.c.kind != "direct", or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
-        .where(contains(rooms.c.name, query), rooms.c.archived_at.is_not(None) == archived)
+        .where(contains(rooms.c.bare_name, query), rooms.c.archived_at.is_not(None) == archived)
         .order_by(func.lower(rooms.c.name), rooms.c.id)
         .limit(PAGE)
     )

@@ -13,6 +13,7 @@ from chat.accounts.status import status_column
 from chat.change import Change
 from chat.database.engine import contains, is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.folding import bare, folded
 from chat.ids import RoomId, UserId
 from chat.live.events import MembersChanged, SidebarsChanged
 from chat.models import memberships, rooms, users
@@ -77,12 +78,12 @@ async def invite(change: Change, visitor: Visitor, room: Room, name: str) -> Per
     """
     if room.kind != "open":
         require_manager(visitor, room)
-    statement = select(users.c.id, users.c.name).where(func.lower(users.c.name) == single_line(name).lower())
-    found = (await change.connection.execute(statement.limit(2))).all()
+    name = single_line(name)
+    statement = select(users.c.id, users.c.name).where(users.c.bare_name == bare(name)).order_by(users.c.id)
+    alike = (await change.connection.execute(statement.limit(CANDIDATES))).all()
+    found = [row for row in alike if folded(row.name) == folded(name)] or alike
     if not found:
-        raise InvalidInput(
-            person=f"Nobody here is called “{single_line(name)}”." if name else "Name somebody: /invite Ada Lovelace"
-        )
+        raise InvalidInput(person=f"Nobody here is called “{name}”." if name else "Name somebody: /invite Ada Lovelace")
     if len(found) > 1:
         raise InvalidInput(person=f"Several people are called “{found[0].name}”. Choose one on the members page.")
     person = Person(found[0].id, found[0].name)
@@ -133,7 +134,7 @@ async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -
     statement = (
         select(users.c.id, users.c.name, status_column(), memberships.c.role)
         .join(memberships, memberships.c.user_id == users.c.id)
-        .where(memberships.c.room_id == room_id, contains(users.c.name, query))
+        .where(memberships.c.room_id == room_id, contains(users.c.bare_name, query))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(PAGE + 1)
     )
@@ -159,7 +160,7 @@ async def manager_ids(connection: AsyncConnection, room_id: RoomId) -> list[User
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
     """Return the first 50 people who are not in the room and whose name contains `query`."""
     inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
-    outside = select_people().where(users.c.id.not_in(inside), contains(users.c.name, query)).limit(CANDIDATES)
+    outside = select_people().where(users.c.id.not_in(inside), contains(users.c.bare_name, query)).limit(CANDIDATES)
     return [Person(*row) for row in await connection.execute(outside)]
 
 

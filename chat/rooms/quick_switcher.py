@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.directory import find_people
 from chat.accounts.person import Visitor
+from chat.folding import bare
 from chat.rooms.browse import find_rooms
 from chat.rooms.sidebar import sidebar_of
 from chat.text import single_line
@@ -28,13 +29,13 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
 
     Without a query these are the rooms with unread messages, then those with the latest messages.
     """
-    query = single_line(query).lower()
+    query = bare(single_line(query))
     sidebar = await sidebar_of(connection, visitor)
     mine = sorted((*sidebar.rooms, *sidebar.directs), key=lambda room: not room.unread)
     found = [
         Destination(f"/rooms/{room.id}", room.name, room.kind, f"{room.unread} new" if room.unread else "")
         for room in mine
-        if query in room.name.lower()
+        if query in bare(room.name)
     ]
     if query:
         listed = {destination.path for destination in found}
@@ -43,7 +44,7 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
             Destination(f"/people/{person.id}", person.name, "chat", "Profile")
             for person in await find_people(connection, query)
         ]
-        found.sort(key=lambda destination: not destination.name.lower().startswith(query))
+        found.sort(key=lambda destination: not bare(destination.name).startswith(query))
     return found[:MOST]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from chat.accounts.person import Visitor
 from chat.change import Change
 from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.folding import folded
 from chat.live.events import RoomChanged, RoomDeleted
 from chat.models import messages, rooms
 from chat.rooms.create import name_taken, valid_name, valid_topic
@@ -66,7 +67,7 @@ async def prepare_deletion(change: Change, visitor: Visitor, room: Room, name: s
     with all messages that share their statement.
     """
     require_manager(visitor, room)
-    if single_line(name).casefold() != room.name.casefold():
+    if folded(single_line(name)) != folded(room.name):
         raise InvalidInput(name=f"Type “{room.name}” to delete it.")
     await archive_room(change, visitor, room)
 

@@ -8,8 +8,8 @@ from itertools import islice
 
 from markupsafe import Markup, escape
 
+from chat.folding import bare, with_places
 from chat.messages.markdown import plain
-from chat.search.folding import folded_with_places
 from chat.search.query import Term
 
 BEFORE, LENGTH = 60, 280  # characters
@@ -32,7 +32,7 @@ def extract(markup: str, terms: Sequence[Term]) -> Markup:
 
 def _found(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term]]:
     """Return the start, end and term of each match in a text, in order."""
-    comparable, places = folded_with_places(text)
+    comparable, places = with_places(text, bare)
     return sorted(
         (
             (places[match.start()], places[match.end() - 1] + 1, term)

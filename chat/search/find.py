@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.accounts.person import Visitor
 from chat.database.engine import is_one_of
 from chat.errors import DatabaseUnavailable, InvalidInput
+from chat.folding import bare
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.emoji import shortcodes
 from chat.messages.message import Message, message_from, select_messages
@@ -225,7 +226,7 @@ async def _room_ids(connection: AsyncConnection, visitor: Visitor, question: Que
     if not question.rooms and not question.unwanted_rooms:
         return [row.id for row in mine]
     people = await others_in(connection, visitor.id, [row.id for row in mine if row.kind == "direct"])
-    names = {row.id: (row.name or direct_name(visitor, people[row.id])).lower() for row in mine}
+    names = {row.id: bare(row.name or direct_name(visitor, people[row.id])) for row in mine}
     meant = _rooms_named(names, question.rooms) if question.rooms else set(names)
     return sorted(meant - (_rooms_named(names, question.unwanted_rooms) if question.unwanted_rooms else set()))
 
@@ -238,10 +239,10 @@ def _rooms_named(names: dict[RoomId, str], wanted: tuple[str, ...]) -> set[RoomI
 
 
 async def _author_ids(connection: AsyncConnection, visitor: Visitor, authors: tuple[str, ...]) -> list[UserId]:
-    wanted = [visitor.name.lower() if name == "me" else name for name in authors]
-    named = or_(*(func.lower(users.c.name).contains(name, autoescape=True) for name in wanted))
+    wanted = [bare(visitor.name) if name == "me" else name for name in authors]
+    named = or_(*(users.c.bare_name.contains(name, autoescape=True) for name in wanted))
     rows = (await connection.execute(select(users.c.id, users.c.name).where(named))).all()
-    names = {row.id: row.name.lower() for row in rows}
+    names = {row.id: bare(row.name) for row in rows}
     meant = {user_id for name in wanted for user_id in _closest(names, name)}
     if "me" in authors:
         meant.add(visitor.id)

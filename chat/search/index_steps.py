@@ -19,7 +19,7 @@ _BEHIND = text("""
     ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most
 """)
 
-# Folds messages into `searchable`. `chat.search.folding` folds search terms in the same way.
+# Folds messages into `searchable`, by the function that folds search terms in `chat/folding.py`.
 _KEEP = r"""
     gone AS (
         DELETE FROM searchable USING changed WHERE message_id = changed.id AND deleted_at IS NOT NULL
@@ -29,7 +29,7 @@ _KEEP = r"""
         INSERT INTO searchable (message_id, room_id, author_id, posted_at, has_link, text)
         SELECT id, room_id, author_id, created_at,
             body_html LIKE '%<a href="http%',
-            normalize(regexp_replace(normalize(lower(body), NFKD), '[\u0300-\u036f]', '', 'g'), NFKC)
+            bare(body)
         FROM changed WHERE deleted_at IS NULL
         ON CONFLICT (message_id) DO UPDATE SET text = excluded.text, has_link = excluded.has_link
         WHERE searchable.text <> excluded.text OR searchable.has_link <> excluded.has_link

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from chat.errors import InvalidInput
+from chat.folding import bare
 from chat.messages.emoji import VARIANT
-from chat.search.folding import folded, is_syllabic
+from chat.search.folding import is_syllabic
 from chat.text import single_line
 
 LONGEST = 300
@@ -93,7 +94,7 @@ def _terms_and_operators(typed: str) -> tuple[list[Term], dict[str, list[str]]]:
     said: dict[str, list[str]] = {minus + operator: [] for operator in _OPERATORS for minus in ("", "-")}
     for minus, operator, raw in _PART.findall(typed):
         value = raw.strip('"').strip()
-        text = folded(value).rstrip(VARIANT)
+        text = bare(value).rstrip(VARIANT)
         if operator:
             said[minus + operator.lower()].append(value)
         elif text:
@@ -127,11 +128,11 @@ def _without_signs(terms: list[Term]) -> list[Term]:
 
 
 def _people(names: list[str]) -> tuple[str, ...]:
-    return tuple(name.lstrip("@").lower() for name in names)
+    return tuple(bare(name.lstrip("@")) for name in names)
 
 
 def _rooms(names: list[str]) -> tuple[str, ...]:
-    return tuple(name.lstrip("#").lower() for name in names)
+    return tuple(bare(name.lstrip("#")) for name in names)
 
 
 def _start(operator: str, text: str, now: datetime, days: int = 0) -> datetime:
