@@ -5,7 +5,6 @@ import math
 from chat.sqlstates import DISK_FULL, READ_ONLY
 
 LONGEST_IN_SECONDS = 180  # longer times are given in minutes
-PROMISED = 60
 
 
 class CannotRun(Exception):
@@ -56,16 +55,12 @@ class NotACommand(InvalidInput):
 
 
 class TooManyRequests(InvalidInput):
-    """A rate limit refused something; it is allowed again in `seconds`. The form keeps its input until then."""
+    """A rate limit or slow mode refused something, because of `why`; it is allowed again in `seconds`."""
 
     status = 429
 
     def __init__(self, why: str, seconds: float, field: str = "form") -> None:
-        self.seconds = max(1, math.ceil(seconds))
-        # A page that sends again automatically says so; its longest wait is in static/js/composer.js.
-        self.promise = (
-            f"{why} This one is sent automatically in {_duration(self.seconds)}." if self.seconds <= PROMISED else None
-        )
+        self.why, self.seconds = why, max(1, math.ceil(seconds))
         super().__init__(**{field: f"{why} Try again in {_duration(self.seconds)}."})
 
 

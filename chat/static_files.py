@@ -18,9 +18,9 @@ STATIC = Path(__file__).resolve().parents[1] / "static"
 STYLE_SHEETS = (
     "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "badge",
     "room", "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help", "highlighting",
-    "composer", "banner", "typing", "completions", "picker", "button", "field", "panel", "choice", "invite", "tabs",
-    "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list", "about", "empty-state",
-    "utilities",
+    "composer", "outbox", "banner", "typing", "completions", "picker", "button", "field", "panel", "choice", "invite",
+    "tabs", "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list", "about",
+    "empty-state", "utilities",
 )
 # fmt: on
 # Files that every page needs are one response: each request costs more than its bytes.

@@ -10,7 +10,7 @@ from chat.accounts.person import Visitor
 from chat.accounts.status import set_status, status_in
 from chat.change import BeginChange
 from chat.database.engine import reading
-from chat.errors import Forbidden, InvalidInput, NotACommand
+from chat.errors import Forbidden, InvalidInput, NotACommand, TooManyRequests
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
 from chat.messages.post import refusal_of
@@ -101,6 +101,8 @@ async def obey(
         return await _change_room(begin, database, visitor, room_id, order)
     except Forbidden as forbidden:
         raise InvalidInput(body=str(forbidden)) from None
+    except TooManyRequests:
+        raise
     except InvalidInput as invalid:
         raise InvalidInput(body=next(iter(invalid.errors.values()))) from None
 

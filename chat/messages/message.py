@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
+from uuid import UUID
 
 from markupsafe import Markup
 from sqlalchemy import Row, Select, Text, cast, func, literal_column, select
@@ -52,6 +53,7 @@ class Message:
     id: MessageId
     room_id: RoomId
     author: Person
+    client_id: UUID
     body: Markup
     continues: bool
     starts_day: bool
@@ -107,6 +109,7 @@ def message_from(row: Row[Any]) -> Message:
         id=row.id,
         room_id=row.room_id,
         author=Person(row.author_id, row.author_name),
+        client_id=row.client_id,
         body=Markup(row.body_html),  # noqa: S704  sanitised when rendered
         continues=row.continues,
         starts_day=row.starts_day,

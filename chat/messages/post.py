@@ -1,6 +1,5 @@
 """Posting: validate, authorise, one statement, commit. Messages posted at the same moment share the last two."""
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,7 +16,7 @@ from chat.batches import Batches
 from chat.change import BeginChange
 from chat.crash import crash_point
 from chat.database.engine import time_limit
-from chat.errors import InvalidInput, NotFound
+from chat.errors import InvalidInput, NotFound, TooManyRequests
 from chat.ids import Revision, RoomId, UserId
 from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
 from chat.live.source import RoomChanges
@@ -163,20 +162,12 @@ async def refusal_of(connection: AsyncConnection, author: Visitor, room_id: Room
     return None
 
 
-async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) -> InvalidInput | None:
+async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) -> TooManyRequests | None:
     mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == author.id)
     passed = select(func.extract("epoch", func.clock_timestamp() - memberships.c.posted_at)).where(mine)
     since = (await connection.execute(passed)).scalar_one_or_none()
-    wait = 0 if since is None else math.ceil(room.slow_seconds - since)
-    if wait <= 0:
-        return None
-    return InvalidInput(body=f"Wait {how_much_more(wait)}: this room is in slow mode.")
-
-
-def how_much_more(seconds: int) -> str:
-    """Return a time to wait in words: in minutes from two minutes up."""
-    count, unit = (seconds, "second") if seconds < 120 else (math.ceil(seconds / 60), "minute")
-    return f"{count} more {unit}{'' if count == 1 else 's'}"
+    wait = 0 if since is None else room.slow_seconds - since
+    return TooManyRequests("This room is in slow mode.", wait, "body") if wait > 0 else None
 
 
 class Posting:

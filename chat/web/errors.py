@@ -48,6 +48,10 @@ def error_page(request: Request, status: int, explanation: str | None = None) ->
     context["request_id"] = asked.request_id if asked is not None and status == 500 else ""
     # A page may be requested again without harm.
     context["tries_again"] = status == 503 and request.method == "GET"
+    if "X-Beside" in request.headers:
+        # A message that waits in the outbox shows the reason itself.
+        context["reason"] = f"{heading}. {context['explanation']}"
+        return page(request, "_reason.html", context, status_code=status)
     return page(request, "_error.html" if is_htmx(request) else "error.html", context, status_code=status)
 
 
@@ -107,7 +111,9 @@ async def on_too_many_requests(request: Request, error: Exception) -> Response:
     assert isinstance(error, TooManyRequests)
     if "X-Unasked" in request.headers:
         return refused(Response(), error, status=204)
-    return refused(error_page(request, error.status, " ".join(error.errors.values())), error)
+    # The outbox counts the seconds down.
+    explanation = error.why if "X-Beside" in request.headers else " ".join(error.errors.values())
+    return refused(error_page(request, error.status, explanation), error)
 
 
 def refused(response: Response, error: InvalidInput, status: int | None = None) -> Response:

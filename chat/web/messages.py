@@ -85,7 +85,7 @@ async def post_message(request: Request) -> Response:
 
 
 def _posted(request: Request, posted: Posted) -> Response:
-    response = page(request, "messages/_posted.html", {"html": posted.html, "client_id": uuid4()})
+    response = page(request, "messages/_posted.html", {"html": posted.html})
     response.background = BackgroundTask(_after_reply)
     return response
 
@@ -97,9 +97,10 @@ async def _after_reply() -> None:
 async def _rejected(request: Request, invalid: InvalidInput, composer: dict[str, object]) -> Response:
     error, may_be_message = invalid.errors["body"], isinstance(invalid, NotACommand)
     if is_htmx(request):
-        promise = invalid.promise if isinstance(invalid, TooManyRequests) else None
-        context = {"error": promise or error, "may_be_message": may_be_message}
-        return refused(page(request, "messages/_rejected.html", context), invalid)
+        # The page counts the seconds down.
+        reason = invalid.why if isinstance(invalid, TooManyRequests) else error
+        context = {"reason": reason, "may_be_message": may_be_message}
+        return refused(page(request, "_reason.html", context), invalid)
     composer |= {"error": error, "may_be_message": may_be_message}
     return refused(await room_page(request, composer=composer), invalid)
 

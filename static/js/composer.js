@@ -1,12 +1,11 @@
-// The composer: Enter sends. The box is emptied only of what the server has accepted; a message without an answer is
-// sent again with its client id, so that it is never posted twice. Messages sent while another is in flight, or while
-// the quote they answer loads, are queued and sent in order. Drafts outlive the page, and are the same in all pages of
-// a room.
-import { scroller } from "./messages.js";
+// Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, one after the
+// other. Each is kept in localStorage until the server has accepted it, and stands in all pages of the room.
+import { messages, scroller } from "./messages.js";
 
+const { me } = document.documentElement.dataset;
 export const composer = () => document.getElementById("composer");
 export const box = () => document.getElementById("body");
-const showError = (text) => (document.getElementById("composer-error").textContent = text);
+const outbox = () => document.getElementById("outbox");
 
 // 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
 const hex = (byte) => byte.toString(16).padStart(2, "0");
@@ -20,201 +19,206 @@ export function insert(text, start, end) {
   box().dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-// A keyboard on the screen has no other key for a new line.
-const TOUCH = matchMedia("(hover: none) and (pointer: coarse)");
-document.addEventListener("keydown", (event) => {
-  const { key, target, shiftKey } = event;
-  if (key === "Enter" && target.matches("#body, .editor textarea")) {
-    if (shiftKey || isComposing(event) || TOUCH.matches) return;
-    event.preventDefault();
-    target.form.requestSubmit();
-  } else if (key === "ArrowUp" && target.id === "body" && !target.value) {
-    const mine = [...document.querySelectorAll(`.message[data-author="${composer().dataset.author}"] .edit`)];
-    if (!mine.length) return;
-    event.preventDefault();
-    mine.at(-1).click();
-  } else if (key === "Escape" && target.closest(".editor")) target.form.querySelector("a").click();
-});
-
-const draftKey = (form) => `draft:${form.dataset.author}:${form.getAttribute("action")}`;
-function keepDraft(form) {
-  const { body, client_id: id } = form.elements;
-  const draft = { body: body.value, id: id.value, submitted: form.dataset.submitted };
-  if (body.value) localStorage.setItem(draftKey(form), JSON.stringify(draft));
-  else localStorage.removeItem(draftKey(form));
+// What is stored for a room: its draft, and the messages that wait. The sidebar tells of both.
+const keyOf = (kind, element) => `${kind}:${me}:${element.dataset.room}:`;
+function keepDraft() {
+  if (box().value) localStorage.setItem(keyOf("draft", composer()), box().value);
+  else localStorage.removeItem(keyOf("draft", composer()));
 }
 
 function restoreDraft() {
-  composer().dataset.known = "yes";
-  const { body, client_id: id } = composer().elements;
-  const draft = JSON.parse(localStorage.getItem(draftKey(composer())));
-  if (!draft) return;
   // Something stands there already: a quote, what the browser has kept, or what was typed before this could run.
-  const there = body.value;
-  if (!there.startsWith(draft.body)) body.value = draft.body.startsWith(there) ? draft.body : `${draft.body}\n${there}`;
-  if (!draft.submitted) return;
-  [id.value, composer().dataset.submitted] = [draft.id, draft.submitted];
-  if (body.value !== draft.submitted) composer().dataset.followed = "yes";
-  // The connection, at which it goes, may be there already.
-  clearTimeout(retry);
-  retry = setTimeout(sendAgain, 1500);
+  const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
+  if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
 }
 
-// Another page of this room has sent what it had, or thrown it away. Here stands the same, or something else to keep.
-window.addEventListener("storage", ({ key, oldValue, newValue }) => {
-  if (!composer() || newValue !== null || key !== draftKey(composer())) return;
-  const { body, client_id: id } = composer().elements;
-  if (body.value === JSON.parse(oldValue).body) {
-    clearTimeout(retry);
-    // That id may be spent.
-    [body.value, id.value] = ["", newId()];
-    settle(composer());
-    showError("");
+function markRooms() {
+  const keys = Object.keys(localStorage);
+  for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
+    const has = (kind) => keys.some((key) => key.startsWith(keyOf(kind, link)));
+    link.dataset.unsent = has("outbox") ? "Not sent" : has("draft") ? "Draft" : "";
   }
-  keepDraft(composer());
-});
+}
 
-// Queued messages; each entry is the text of the box up to its end.
-let inFlight = null, queue = [], isRepeat = false;
-const lastSent = () => queue.at(-1)?.text ?? composer().dataset.submitted ?? "";
+document.addEventListener("input", ({ target }) => target === box() && keepDraft());
+
+// The messages of the outbox, in the order in which they were written; those that are refused wait for their author.
+const items = () => [...document.querySelectorAll("#outbox > li")];
+const queue = () => items().filter(({ dataset }) => dataset.state !== "refused");
+const formOf = (item) => item.querySelector("form");
+const fieldsOf = (item) => Object.fromEntries(new FormData(formOf(item)));
+const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ?? "";
+const inputOf = ([name, value]) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
+const tokenOf = ({ client_id }) => client_id.slice(0, 12);
+
+function show(key, { fields, why }) {
+  const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true);
+  Object.assign(item.dataset, { key, client: tokenOf(fields) });
+  item.querySelector(".body > p").textContent = fields.body;
+  formOf(item).append(...Object.entries(fields).map(inputOf));
+  if (why) say(item, "refused", why);
+  outbox().insertBefore(item, items().find(({ dataset }) => dataset.key > key) ?? null);
+  window.htmx?.process(item);
+  join();
+  return item;
+}
+
+function keep(item) {
+  const kept = { fields: fieldsOf(item), why: item.dataset.state === "refused" && reasonOf(item) };
+  localStorage.setItem(item.dataset.key, JSON.stringify(kept));
+}
+
+function drop(item) {
+  localStorage.removeItem(item.dataset.key);
+  item.remove();
+  return fieldsOf(item);
+}
+
+// As the server will group them.
+function join() {
+  const { author, at } = messages()?.lastElementChild?.dataset ?? {};
+  const isMine = author === me && Date.now() - Date.parse(at) < 300_000;
+  for (const [place, item] of items().entries()) item.classList.toggle("continues", place > 0 || isMine);
+}
+
+const isNew = (element) => element && !element.dataset.known && (element.dataset.known = "yes");
+function restore() {
+  if (isNew(composer())) restoreDraft();
+  if (!isNew(outbox())) return;
+  for (const key of Object.keys(localStorage).filter((each) => each.startsWith(keyOf("outbox", outbox()))).sort()) {
+    const kept = JSON.parse(localStorage.getItem(key)), token = tokenOf(kept.fields);
+    if (messages().querySelector(`[data-author="${me}"][data-client="${token}"]`)) localStorage.removeItem(key);
+    else show(key, kept);
+  }
+  // The connection, at which they go, may be there already.
+  goIn(1.5);
+}
+
 document.addEventListener("submit", (event) => {
-  if (event.target !== composer() || isRepeat) return;
-  const text = box().value, isBlocked = Boolean(inFlight) || quotes.size > 0;
-  if (!text.startsWith(lastSent())) queue = [];
-  const isMore = text.slice(lastSent().length).trim() !== "";
-  if (isMore && (isBlocked || lastSent())) queue.push({ text, withQuote: quotes.size > 0 });
-  if (!isBlocked) return;
+  if (event.target !== composer() || !outbox()) return;
   event.preventDefault();
-  event.stopPropagation();
-}, true);
-
-// Nothing of the text is in flight, or may have been posted, any more.
-function settle(form) {
-  delete form.dataset.submitted;
-  delete form.dataset.followed;
-}
-
-// Text added to a queued message stays in the box; a message that was changed since is not sent.
-function sendNext() {
-  if (!queue.length || inFlight || (queue[0].withQuote && quotes.size)) return;
-  const form = composer(), { text } = queue.shift();
-  if (!text.trim() || !form?.elements.body.value.startsWith(text)) {
-    queue = [];
-    return;
-  }
-  form.dataset.submitted = text;
-  if (form.elements.body.value !== text) form.dataset.followed = "yes";
-  sendAgain();
-}
-
-let retry;
-function sendAgain() {
-  clearTimeout(retry);
-  if (inFlight) return;
-  if (!composer()?.dataset.submitted) {
-    sendNext();
-    return;
-  }
-  isRepeat = true;
-  composer().requestSubmit();
-  isRepeat = false;
-}
-
-function sendAgainLater({ ctx }, reason) {
-  if (ctx?.sourceElement?.id !== "composer" || !(composer()?.dataset.submitted || queue.length)) return;
-  // A rate limit tells how long to wait; the server's message stands beside the box.
-  const seconds = Number(ctx.response?.headers.get("Retry-After")) || 1.5 + 1.5 * Math.random();
-  if (reason) showError(`Not sent yet: ${reason}. It is sent as soon as possible.`);
-  clearTimeout(retry);
-  retry = setTimeout(sendAgain, 1000 * seconds);
-}
-
-// After more than a minute, a message sent automatically would surprise its author.
-const isToWait = ({ status, headers }) => status >= 500 || (status === 429 && headers.get("Retry-After") <= 60);
-
-// Text typed behind a sent message begins a line. Chromium does not count that line when it places the cursor behind
-// several letters at once, as from a paste or another keyboard: the next ones would stand before the last of these.
-let beginsLine = false;
-document.addEventListener("beforeinput", (event) => {
-  const { target, inputType } = event;
-  if (target.id !== "body" || isComposing(event) || !inputType.startsWith("insert")) return;
-  const end = target.value.length, isAtEnd = target.value === lastSent() && target.selectionStart === end;
-  if (!isAtEnd || !(inFlight || queue.length)) return;
-  target.setRangeText("\n", end, end, "end");
-  beginsLine = true;
+  if (!box().value.trim()) return;
+  const [head] = queue(), last = items().at(-1)?.dataset.key.split(/[:-]/)[3] ?? 0, client_id = newId();
+  const key = `${keyOf("outbox", outbox())}${Math.max(Date.now(), Number(last) + 1)}-${client_id}`;
+  const item = show(key, { fields: { ...Object.fromEntries(new FormData(composer())), client_id } });
+  if (quotes.size) item.dataset.held = "yes";
+  if (head?.dataset.state) say(item, "waiting", head.dataset.until ? BEHIND : reasonOf(head));
+  keep(item);
+  insert("", 0, box().value.length);
+  scroller().scrollTo(0, 0);
+  document.getElementById("first-unread")?.remove();
+  go();
 });
 
-document.addEventListener("input", ({ target }) => {
-  if (target.id !== "body") return;
-  if (beginsLine) target.setSelectionRange(target.value.length, target.value.length);
-  beginsLine = false;
-  const form = composer(), { submitted, followed } = form.dataset;
-  // A changed text is another message than the one that was sent. Text added while that is in flight is the next one.
-  if (submitted && target.value.startsWith(submitted) && (inFlight || followed)) form.dataset.followed = "yes";
-  else if (submitted) {
-    settle(form);
-    form.elements.client_id.value = newId();
-    showError("");
-  }
-  keepDraft(form);
-});
+// Only the first is ever in flight: the next must not overtake it when it fails.
+const BEHIND = "Waiting for the message before it.";
+let timer;
+function go() {
+  const [head] = queue(), wait = head?.dataset.until - performance.now();
+  clearTimeout(timer);
+  if (wait > 0) goIn(wait / 1000);
+  else if (head && !head.dataset.held && window.htmx) htmx.trigger(formOf(head), "send");
+}
 
-document.addEventListener("htmx:config:request", ({ target, detail: { ctx } }) => {
-  if (target !== composer()) return;
-  ctx.sent = target.dataset.submitted || ctx.request.body.get("body");
-  ctx.request.body.set("body", ctx.sent);
-  target.dataset.submitted = ctx.sent;
-  inFlight = ctx;
-  keepDraft(target);
-});
+function goIn(seconds) {
+  clearTimeout(timer);
+  timer = setTimeout(go, 1000 * seconds);
+}
+window.addEventListener("online", go);
+document.addEventListener("htmx:ws:after:connection", go);
 
-const less = (text, start) => (text.startsWith(start) ? text.slice(start.length).replace(/^\n+/, "") : text);
-document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
-  // After signing in again, the author finds what was sent as a draft that is not acknowledged.
-  if (ctx.sourceElement.id !== "composer" || isToWait(ctx.response) || ctx.hx?.refresh) return;
-  // The form may be gone before the answer comes, as for who leaves the room, or be another.
-  const form = composer() ?? ctx.sourceElement, isSame = form.dataset.submitted === ctx.sent;
-  // What leads elsewhere puts no new client id into the form.
-  const isSpent = form !== ctx.sourceElement || ctx.hx?.redirect;
-  const isAccepted = ctx.response.status === 200 || Boolean(ctx.hx?.redirect);
-  if (isSpent) form.elements.client_id.value = newId();
-  settle(form);
-  if (!isAccepted) {
-    queue = [];
-    keepDraft(form);
+function say(item, state, why, until) {
+  Object.assign(item.dataset, { state, until: until || "" });
+  if (why !== reasonOf(item)) item.querySelector(".why").textContent = why;
+  countDown(item);
+}
+
+function countDown(item) {
+  const { state, until } = item.dataset, seconds = Math.ceil((until - performance.now()) / 1000);
+  const [count, unit] = seconds > 180 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
+  const what = state === "refused" ? "You can send it" : "It is sent";
+  const when = seconds > 0 ? `in ${count} ${unit}${count > 1 ? "s" : ""}` : "now";
+  item.querySelector(".when").textContent = until && `${what} ${when}.`;
+}
+setInterval(() => items().forEach(countDown), 1000);
+
+// An accepted message is gone by now, unless its answer leads elsewhere. Returns the seconds until the next is due.
+function settle(item, { response, hx }) {
+  const { status, headers } = response ?? {}, seconds = Number(headers?.get("Retry-After"));
+  const until = seconds && performance.now() + 1000 * seconds;
+  const why = response ? reasonOf(item) || "The server has a problem." : "Waiting for the connection.";
+  // After more than a minute, a message sent automatically would surprise its author.
+  const isRefused = status >= 400 && status < 500 && !(status === 429 && seconds <= 60);
+  if (hx?.redirect) drop(item);
+  else if (isRefused) {
+    say(item, "refused", why, until);
+    keep(item);
   } else {
-    if (isSame) form.elements.body.value = less(form.elements.body.value, ctx.sent);
-    if (isSame) for (const each of queue) each.text = less(each.text, ctx.sent);
-    scroller()?.scrollTo(0, 0);
-    document.getElementById("first-unread")?.remove();
-    if (isSpent) keepDraft(form);
+    for (const each of queue()) say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
+    return seconds || 1.5 + 1.5 * Math.random();
   }
-  document.dispatchEvent(new CustomEvent("chat:answered", { detail: { isAccepted } }));
-});
+  return 0;
+}
 
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (ctx !== inFlight) return;
-  inFlight = null;
-  // htmx takes no other request of this form before it has heard this.
-  if (ctx.response?.status === 200) setTimeout(sendNext);
+  const { sourceElement } = ctx, item = sourceElement.closest?.("#outbox > li");
+  // After a sign-out the page is loaded again.
+  if (sourceElement.matches?.(".outgoing") && !ctx.hx?.refresh) goIn(item ? settle(item, ctx) : 0);
 });
 
-document.addEventListener("htmx:after:swap", ({ target }) => {
-  // A room that is restored, or opened to members again, has a new composer.
-  if (composer() && !composer().dataset.known) restoreDraft();
-  // Only now has the form its next client id.
-  if (composer() && target === composer()) keepDraft(target);
+// The answer and the frame of the socket come in any order; the first of them takes the place of what was sent.
+document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
+  for (const { fragment } of tasks)
+    for (const { dataset } of fragment?.querySelectorAll(`.message[data-author="${me}"]`) ?? [])
+      items().filter((item) => item.dataset.client === dataset.client).forEach(drop);
+}, true);
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "sidebar") markRooms();
+  restore();
+  join();
 });
 
-document.addEventListener("htmx:error", ({ detail }) => sendAgainLater(detail, "the server cannot be reached"));
-document.addEventListener("htmx:response:error", ({ detail }) => {
-  const { response } = detail.ctx;
-  if (isToWait(response)) sendAgainLater(detail, response.status >= 500 && "the server has a problem");
+const acts = {
+  discard: drop,
+  retry(item) {
+    say(item, "", "");
+    keep(item);
+  },
+  // What looks like a command.
+  say(item) {
+    formOf(item).append(inputOf(["as", "message"]));
+    acts.retry(item);
+  },
+  edit(item) {
+    const { body, ...others } = drop(item);
+    for (const name in others) if (composer().elements[name]) composer().elements[name].value = others[name];
+    insert(box().value ? `${body}\n` : body, 0, 0);
+  },
+};
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("#outbox button"), item = button?.closest("li");
+  if (!item) return;
+  if (formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
+  acts[button.value](item);
+  if (button.value === "edit" || button.matches(":focus-visible")) box()?.focus();
+  go();
 });
-window.addEventListener("online", sendAgain);
-document.addEventListener("htmx:ws:after:connection", sendAgain);
 
-// Text typed while a quote loads goes after it; messages sent before the quote was asked for stand in front of it.
+// Other pages: the one in which a message was written sends it, and this one if that is gone.
+window.addEventListener("storage", ({ key, oldValue, newValue }) => {
+  markRooms();
+  if (outbox() && key?.startsWith(keyOf("outbox", outbox()))) {
+    items().find(({ dataset }) => dataset.key === key)?.remove();
+    if (newValue) show(key, JSON.parse(newValue));
+    goIn(3);
+  } else if (composer() && newValue === null && key === keyOf("draft", composer())) {
+    // The other page has sent this text, or thrown it away. Here stands the same, or something else to keep.
+    if (box().value === oldValue) box().value = "";
+    keepDraft();
+  }
+});
+
+// What was sent while a quote loads waits for it.
 const quotes = new Set();
 document.addEventListener("htmx:before:request", ({ target }) => {
   if (!box() || !target.matches?.(".message-actions [href$='/reply']")) return;
@@ -222,25 +226,23 @@ document.addEventListener("htmx:before:request", ({ target }) => {
   box().focus();
 });
 document.addEventListener("quote", ({ detail: { text } }) => {
-  if (!box()) return;
-  const { submitted = "" } = composer().dataset, { value } = box();
-  const before = queue.findLast((each) => !each.withQuote)?.text ?? submitted;
-  let start = value.startsWith(before) ? before.length : 0;
-  if (start && value[start] === "\n") start += 1;
-  const quote = start && value[start - 1] !== "\n" ? `\n${text}` : text;
-  if (start && submitted) composer().dataset.followed = "yes";
-  for (const each of queue) if (each.withQuote) each.text = each.text.slice(0, start) + quote + each.text.slice(start);
-  insert(quote, start, start);
-  box().selectionStart = box().selectionEnd = box().value.length;
+  const held = items().find(({ dataset }) => dataset.held);
+  if (held) {
+    const { key } = held.dataset, fields = drop(held);
+    keep(show(key, { fields: { ...fields, body: text + fields.body } }));
+  } else if (box()) {
+    insert(text, 0, 0);
+    box().selectionStart = box().selectionEnd = box().value.length;
+  }
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   if (!quotes.delete(ctx.sourceElement)) return;
-  if (ctx.response?.status !== 200 && queue.some((each) => each.withQuote)) {
-    queue = queue.filter((each) => !each.withQuote);
-    showError("Not sent: the message you answer to could not be quoted.");
+  for (const item of items().filter(({ dataset }) => dataset.held)) {
+    delete item.dataset.held;
+    if (ctx.response?.status !== 200) say(item, "refused", "The message you answer to could not be quoted.");
   }
-  if (!quotes.size) for (const each of queue) each.withQuote = false;
-  sendNext();
+  go();
 });
 
-if (composer()) restoreDraft();
+restore();
+markRooms();

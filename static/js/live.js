@@ -42,6 +42,12 @@ document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } 
   document.querySelector("#notice > .unreached")?.remove();
 });
 
+// A notice of what went wrong goes when it goes right, or when its reader has done something else.
+document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, request } } }) => {
+  const outdated = request.headers["X-Unasked"] ? ".unreached" : ":is(.unreached, .mistaken)";
+  if (response.status < 400) document.querySelector(`#notice > ${outdated}`)?.remove();
+});
+
 // The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
 function doubtSilence() {
   if (!live?.socket || Date.now() - heardAt < 35_000) return;
@@ -63,7 +69,7 @@ window.addEventListener("pageshow", (event) => event.persisted && location.reloa
 
 // Actions on a message are not repeated automatically, as sending is.
 document.addEventListener("htmx:error", ({ target }) => {
-  if (!target.closest?.(".message")) return;
+  if (!target.closest?.("#messages")) return;
   const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
   notice.textContent = "The server cannot be reached. Try that again in a moment.";
   document.getElementById("notice").replaceChildren(notice);

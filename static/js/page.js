@@ -54,6 +54,22 @@ function giveBack({ at, message, wasEditing, isKeyboard }) {
   else if (isKeyboard) (place ?? (at.closest(".further") ? scroller() : writing())).focus();
 }
 
+// Enter sends. A keyboard on the screen has no other key for a new line.
+const TOUCH = matchMedia("(hover: none) and (pointer: coarse)");
+const mine = `#messages [data-author="${document.documentElement.dataset.me}"] .edit, #outbox [data-state] .edit`;
+document.addEventListener("keydown", (event) => {
+  const { key, target, shiftKey } = event;
+  if (key === "Enter" && target.matches("#body, .editor textarea")) {
+    if (shiftKey || isComposing(event) || TOUCH.matches) return;
+    event.preventDefault();
+    target.form.requestSubmit();
+  } else if (key === "ArrowUp" && target.id === "body" && !target.value) {
+    const last = [...document.querySelectorAll(mine)].at(-1);
+    if (last) event.preventDefault();
+    last?.click();
+  } else if (key === "Escape" && target.closest(".editor")) target.form.querySelector("a").click();
+});
+
 // From message to message.
 document.addEventListener("keydown", (event) => {
   const { key, target } = event, message = target.closest(".message");

@@ -73,7 +73,7 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
 // Typing is told every three seconds while it goes on, and forgotten six after it was last heard of. A trigger of htmx
 // would need a filter, which the CSP forbids, to leave out commands, and would send the draft along.
 const SAY = 3000, FORGET = 6000;
-const me = () => document.getElementById("composer")?.dataset.author;
+const { me } = document.documentElement.dataset;
 let typedAt = 0;
 document.addEventListener("input", ({ target: { id, value } }) => {
   if (id !== "body" || !value.trim() || value.startsWith("/") || Date.now() - typedAt < SAY) return;
@@ -94,15 +94,15 @@ function showTypists() {
 setInterval(() => typists.size && showTypists(), 1000);
 
 onElement("typing", ({ person, name }) => {
-  if (person !== me()) typists.set(person, { name, until: Date.now() + FORGET });
+  if (person !== me) typists.set(person, { name, until: Date.now() + FORGET });
   showTypists();
 });
 // A message ends its author's typing.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
-  if (!["live", "composer"].includes(ctx.sourceElement?.id)) return;
+  if (!ctx.sourceElement?.matches?.("#live, .outgoing")) return;
   for (const { fragment } of tasks) for (const { dataset } of fragment?.querySelectorAll(".message") ?? []) {
     typists.delete(dataset.author);
-    if (dataset.author === me()) typedAt = 0;
+    if (dataset.author === me) typedAt = 0;
   }
   showTypists();
 });

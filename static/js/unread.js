@@ -138,7 +138,7 @@ function readElsewhere(room, position) {
 
 // A line above the first message of others that is new since the page was last looked at.
 function markNew() {
-  const me = document.getElementById("composer")?.dataset.author, { read } = messages().dataset;
+  const { me } = document.documentElement.dataset, { read } = messages().dataset;
   let first = null, item = messages().lastElementChild;
   for (; item && Number(item.dataset.position) > Number(read); item = item.previousElementSibling)
     if (item.dataset.author !== me) first = item;
@@ -191,9 +191,10 @@ for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListe
   if (isUnread(detail.ctx)) isHeld = false;
 });
 // Its author has read what is above a sent message.
-document.addEventListener("chat:answered", ({ detail: { isAccepted } }) => {
+document.addEventListener("submit", ({ target }) => {
+  if (target.id !== "composer" || !target.elements.body.value.trim()) return;
   isHeld = false;
-  if (isAccepted && messages()) noneIsNew();
+  noneIsNew();
 });
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#jump")) return;

@@ -13,11 +13,14 @@ from playwright.sync_api import Page, expect
 
 from tests.support.browsers import (
     DESKTOP,
+    LOST_SERVER,
     PHONE,
     TABLET,
     ColorScheme,
     Windows,
     accessibility_violations,
+    send,
+    unsent,
     wait_until_live,
 )
 from tests.support.people import Person, first_run, sign_up
@@ -156,7 +159,7 @@ def test_pages_before_signing_in_are_accessible_and_fit(server: ChatServer, wind
 def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], windows: Windows) -> None:
     alice = school[0]
     windows.open_as(school[1], "/rooms/1")
-    page = windows.open_as(alice, reduced_motion="reduce", expected=("404", "422"))
+    page = windows.open_as(alice, reduced_motion="reduce", expected=("404", "422", *LOST_SERVER))
     problems = []
     for name, path in PAGES.items():
         page.goto(f"{alice.server.url}{path}")
@@ -171,9 +174,13 @@ def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], win
         hers.goto(f"{alice.server.url}{path}")
         problems += check(hers, name)
     page.goto(f"{alice.server.url}/rooms/1")
-    page.click(".send")
-    expect(page.locator("#composer-error")).to_contain_text("Write something first")
-    problems += check(page, "composer-error")
+    send(page, "x" * 10_001)
+    expect(unsent(page)).to_contain_text("10,001 characters")
+    page.route("**/rooms/1/messages", lambda route: route.abort())
+    for text in ("Is the projector there?", "And the screen?\nThe large one."):
+        send(page, text)
+    expect(unsent(page)).to_contain_text(["10,001", "Waiting for the connection.", "Waiting for the connection."])
+    problems += check(page, "outbox")
     page.evaluate("document.documentElement.dataset.connection = 'lost'")
     expect(page.locator("#connection")).to_have_css("opacity", "1")
     problems += check(page, "reconnecting")

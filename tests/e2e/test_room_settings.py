@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.support.browsers import Windows, send
+from tests.support.browsers import Windows, send, unsent, wait_until_live
+from tests.support.databases import query
 from tests.support.people import Person
 
 
@@ -39,14 +40,37 @@ def test_changed_settings_show_on_open_pages(alice: Person, bob: Person, windows
     expect(his.locator("#body")).to_have_value("")
 
 
-def test_slow_mode_says_how_long_to_wait_and_keeps_the_draft(alice: Person, bob: Person, windows: Windows) -> None:
+def test_slow_mode_counts_down_and_sends_the_message_when_it_may(alice: Person, bob: Person, windows: Windows) -> None:
     alice.submit("/rooms/1/settings", {"slow_seconds": "60"})
-    his = windows.open_as(bob, "/rooms/1", expected=("422",))
+    his = windows.open_as(bob, "/rooms/1", expected=("429",))
+    for text in ("one", "two", "three"):
+        send(his, text)
+    second, third = unsent(his).nth(0), unsent(his).nth(1)
+    expect(unsent(his)).to_have_count(2)
+    expect(second).to_contain_text(re.compile(r"This room is in slow mode\. It is sent in (60|5\d) seconds\."))
+    expect(third).to_contain_text("Waiting for the message before it.")
+    expect(second).to_contain_text(re.compile(r"It is sent in (5[0-7]|[1-4]\d) seconds\."))
+    earlier = "UPDATE memberships SET posted_at = posted_at - interval '60 seconds'"
+    query(alice.server.database_url, earlier)
+    second.get_by_text("Retry").click()
+    expect(his.locator("#messages .body")).to_have_text(["one", "two"])
+    expect(unsent(his)).to_contain_text("This room is in slow mode.")
+
+
+def test_a_message_for_a_slow_room_is_not_sent_by_itself_an_hour_later(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    alice.submit("/rooms/1/settings", {"slow_seconds": "3600"})
+    his = windows.open_as(bob, "/rooms/1", expected=("429",))
     for text in ("one", "two"):
         send(his, text)
-    expect(his.locator("#composer-error")).to_contain_text("this room is in slow mode")
-    expect(his.locator(".message")).to_have_count(1)
-    expect(his.locator("#body")).to_have_value("two")
+    expect(unsent(his)).to_have_count(1)
+    expect(unsent(his)).to_contain_text("This room is in slow mode. You can send it in 60 minutes.")
+    his.reload()
+    expect(unsent(his)).to_contain_text("This room is in slow mode.")
+    wait_until_live(his)
+    his.wait_for_timeout(2000)
+    expect(unsent(his).locator(".body")).to_have_text("two")
 
 
 def test_a_manager_changes_a_room_without_javascript(alice: Person, windows: Windows) -> None:

@@ -1,6 +1,7 @@
 """Quoting the first lines of a message."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from markupsafe import Markup
@@ -22,9 +23,9 @@ from chat.messages.quote import quoted
     ],
 )
 def test_a_quote_has_the_lines_of_code_but_not_older_quotes(body: str, lines: list[str]) -> None:
-    author, one = Person(UserId(2), "Bob"), Revision(1)
+    bob, one, now = Person(UserId(2), "Bob"), Revision(1), datetime.now(UTC)
     message = Message(
-        MessageId(5), RoomId(1), author, Markup(), False, False, Position(1), one, one, datetime.now(UTC), False, False
+        MessageId(5), RoomId(1), bob, uuid4(), Markup(), False, False, Position(1), one, one, now, False, False
     )
     head = "> @Bob [wrote](/rooms/1/messages/5#m-5):\n"
     assert quoted(message, body) == head + "".join(f"> {line}\n" for line in lines) + "\n"

@@ -9,7 +9,7 @@ import pytest
 from asyncpg import CheckViolationError
 from httpx import Response
 
-from chat.messages.post import how_much_more
+from chat.errors import TooManyRequests
 from tests.support.databases import execute, query, run
 from tests.support.people import Person
 
@@ -45,8 +45,9 @@ def set_back_last_posts(person: Person, seconds: int) -> None:
 
 
 def seconds_to_wait(refused: Response) -> int:
-    assert refused.status_code == 422
-    return int(re.findall(r"Wait (\d+) more seconds?: this room is in slow mode", refused.text)[0])
+    assert refused.status_code == 429
+    assert "This room is in slow mode." in refused.text
+    return int(refused.headers["Retry-After"])
 
 
 def test_only_managers_change_a_rooms_settings(alice: Person, bob: Person, carol: Person, kitchen: int) -> None:
@@ -119,14 +120,15 @@ def test_slow_mode_says_how_long_to_wait_and_keeps_the_text(
     assert change(bob, kitchen, slow_seconds="60") == 303
     first = str(uuid4())
     assert carol.post(kitchen, "one", first).status_code == 200
-    assert carol.post(kitchen, "two").status_code == 422
+    assert carol.post(kitchen, "two").status_code == 429
     assert carol.post(kitchen, "one", first).status_code == 200, "a repeat is answered with the first message"
-    assert carol.post(kitchen, "/invite Alice Adams").status_code == 422
+    assert seconds_to_wait(carol.post(kitchen, "/invite Alice Adams")) > 30
     assert alice.post(kitchen, "still outside").status_code == 404
     for _ in range(3):
         assert bob.post(kitchen, "a manager").status_code == 200
     with_form = carol.submit(f"/rooms/{kitchen}/messages", {"body": "not lost"})
-    assert with_form.status_code == 422
+    assert with_form.status_code == 429
+    assert re.search(r"This room is in slow mode. Try again in \d+ seconds.", with_form.text)
     assert ">not lost</textarea>" in with_form.text
     assert "one message in 1 minute" in with_form.text
     set_back_last_posts(alice, 30)
@@ -136,7 +138,8 @@ def test_slow_mode_says_how_long_to_wait_and_keeps_the_text(
     assert seconds_to_wait(carol.post(kitchen, "three")) > 30
     assert carol.reads(kitchen) == ["one", "a manager", "a manager", "a manager", "two"]
     assert change(bob, kitchen, slow_seconds="3600") == 303
-    assert "Wait 60 more minutes:" in carol.post(kitchen, "three").text
+    hour = carol.submit(f"/rooms/{kitchen}/messages", {"body": "three"})
+    assert "This room is in slow mode. Try again in 60 minutes." in hour.text
     assert change(bob, kitchen, slow_seconds="0") == 303
     assert [carol.post(kitchen, "free").status_code for _ in range(2)] == [200, 200]
 
@@ -167,17 +170,17 @@ def test_leaving_and_rejoining_does_not_reset_slow_mode(
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(1, "1 more second"), (119, "119 more seconds"), (120, "2 more minutes"), (3541, "60 more minutes")],
+    [(0.2, "1 second"), (180, "180 seconds"), (181, "4 minutes"), (3541, "60 minutes")],
 )
-def test_a_wait_is_shown_in_words(seconds: int, words: str) -> None:
-    assert how_much_more(seconds) == words
+def test_a_wait_is_shown_in_words(seconds: float, words: str) -> None:
+    assert TooManyRequests("Slow.", seconds, "body").errors == {"body": f"Slow. Try again in {words}."}
 
 
 def test_slow_mode_accepts_a_single_post_of_many_simultaneous_posts(bob: Person, carol: Person, kitchen: int) -> None:
     assert change(bob, kitchen, slow_seconds="60") == 303
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: carol.post(kitchen, f"{number}").status_code, range(16)))
-    assert sorted(answers) == [200] + [422] * 15
+    assert sorted(answers) == [200] + [429] * 15
     assert len(carol.reads(kitchen)) == 1
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Error,
+    Locator,
     Page,
     StorageState,
     ViewportSize,
@@ -196,6 +197,11 @@ def send(page: Page, text: str) -> None:
     page.wait_for_load_state()
     page.fill("#body", text)
     page.keyboard.press("Enter")
+
+
+def unsent(page: Page) -> Locator:
+    """The messages that wait in the outbox of a page."""
+    return page.locator("#outbox > li")
 
 
 def hide(page: Page, hidden: bool = True) -> None:
