@@ -108,6 +108,7 @@ ROUTES: list[BaseRoute] = [
     Route("/people/{user_id:id}", people.show_person),
     Route("/", home.show_home),
     Route("/sidebar", home.show_sidebar),
+    Route("/read", reading.mark_all_rooms_read, methods=POST),
     Route("/switch", quick_switcher.show_quick_switcher),
     Route("/rooms", rooms.browse_rooms),
     Route("/rooms", rooms.create_room, methods=POST),

@@ -16,7 +16,7 @@ STATIC = Path(__file__).resolve().parents[1] / "static"
 # In the order of the cascade: within a layer, a later sheet wins.
 # fmt: off
 STYLE_SHEETS = (
-    "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "badge",
+    "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "popup", "badge",
     "room", "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help", "highlighting",
     "composer", "outbox", "banner", "typing", "completions", "picker", "button", "field", "panel", "choice", "invite",
     "tabs", "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list", "about",

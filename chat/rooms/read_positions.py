@@ -33,6 +33,18 @@ async def mark_read(change: Change, user_id: UserId, room_id: RoomId, position: 
         change.tell(ReadPositionMoved(user_id, room_id, position))
 
 
+async def mark_all_read(change: Change, user_id: UserId) -> None:
+    """Move a person's read positions in all their rooms to the newest message."""
+    moved = await change.connection.execute(
+        update(memberships)
+        .where(memberships.c.user_id == user_id, rooms.c.id == memberships.c.room_id)
+        .where(memberships.c.read_position < rooms.c.message_count)
+        .values(read_position=rooms.c.message_count)
+        .returning(memberships.c.room_id, memberships.c.read_position)
+    )
+    change.tell(*(ReadPositionMoved(user_id, row.room_id, row.read_position) for row in moved))
+
+
 async def mark_unread_from(change: Change, user_id: UserId, message_id: MessageId) -> Position:
     """Count a message and all after it as unread, and return the new read position; raises `NotFound`."""
     statement = (

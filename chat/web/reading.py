@@ -3,10 +3,11 @@
 from starlette.responses import RedirectResponse, Response
 
 from chat.ids import Position
-from chat.rooms.read_positions import mark_read, mark_unread_from
+from chat.rooms.read_positions import mark_all_read, mark_read, mark_unread_from
 from chat.state import Request
 from chat.throttling.rules import CHANGE
 from chat.web.forms import read_form, whole_number
+from chat.web.home import show_sidebar
 from chat.web.middleware.session import visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx
@@ -22,6 +23,14 @@ async def mark_room_read(request: Request) -> Response:
     if "from" in form:
         return RedirectResponse(f"/rooms/{room_id}", status_code=303)
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+async def mark_all_rooms_read(request: Request) -> Response:
+    me = visitor(request)
+    await throttle(request, CHANGE)
+    async with request.state.chat.change() as change:
+        await mark_all_read(change, me.id)
+    return await show_sidebar(request) if is_htmx(request) else RedirectResponse("/", status_code=303)
 
 
 async def mark_message_unread(request: Request) -> Response:

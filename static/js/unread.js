@@ -7,10 +7,9 @@ const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]
 const titleOfPage = document.title.replace(/^\(\d+\) /, "");
 const mentionsOf = ({ dataset: { mentions, read } }) => mentions.split(" ").filter((each) => Number(each) > read);
 
-function showBadge(badge, label, isMention) {
-  badge.hidden = !label;
-  badge.classList.toggle("mentioned", isMention);
-  badge.querySelector(".number").textContent = label;
+function showBadge(badge, number) {
+  badge.hidden = !number;
+  badge.querySelector(".number").textContent = number < 100 ? number : "99+";
 }
 
 function showCounts() {
@@ -18,13 +17,14 @@ function showCounts() {
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
     const isQuiet = ["nothing", "hidden"].includes(link.dataset.level), mine = mentionsOf(link).length;
     const unread = isQuiet ? 0 : Math.max(0, link.dataset.count - link.dataset.read);
-    const mentioned = isQuiet ? 0 : mine, number = unread < 100 ? unread || mentioned : "99+";
-    showBadge(link.querySelector(".badge"), number && (mentioned ? `@${number}` : number), mentioned > 0);
+    const [count, mention] = link.querySelectorAll(".badge");
+    showBadge(count, unread);
+    showBadge(mention, isQuiet ? 0 : mine);
     link.classList.toggle("unread", unread > 0);
     total += unread;
     mentions += mine;
   }
-  showBadge(document.querySelector("#mentions .badge"), mentions, true);
+  showBadge(document.querySelector("#mentions .badge"), mentions);
   const title = document.getElementById("room-header")?.dataset.title ?? titleOfPage;
   document.title = (total ? `(${total}) ` : "") + title;
 }

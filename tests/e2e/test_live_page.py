@@ -167,6 +167,7 @@ def test_everything_but_live_updates_works_without_javascript(alice: Person, win
     page.fill("#name", "Garden")
     page.click("text=Open the room")
     expect(page.locator("h1")).to_contain_text("Garden")
+    page.click(".me button")
     page.click("nav >> button:has-text('Sign out')")
     expect(page).to_have_url(f"{alice.server.url}/sign-in")
 
@@ -179,7 +180,9 @@ def test_only_signing_out_this_session_closes_this_page(alice: Person, windows: 
     other_browser.submit("/sign-out")
     alice.post(1, "still here")
     expect(first.locator("#messages")).to_contain_text("still here")
+    second.click(".me button")
     second.click("nav >> button:has-text('Sign out')")
+    second.click("#confirm button[value=yes]")
     expect(first.locator("#notice")).to_contain_text("You are signed out")
 
 

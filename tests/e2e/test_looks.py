@@ -240,7 +240,10 @@ def test_a_member_reaches_and_does_everything_with_the_keyboard(school: list[Per
     reached = ""
     for _ in range(60):
         page.keyboard.press("Tab")
-        reached += page.evaluate("document.activeElement.innerText")
+        name = page.evaluate("document.activeElement.innerText")
+        if "your menu" in name:
+            page.keyboard.press("Enter")
+        reached += name
     for name in ("Lobby", "Find rooms", "New room", "People", "Alice Adams", "Administration", "Sign out"):
         assert name in reached
     page.goto(f"{school[0].server.url}/rooms/1")

@@ -35,6 +35,7 @@ ROUTES = {
     "GET /me.css": "s...",
     "GET /": "s...",
     "GET /sidebar": "s...",
+    "POST /read": "s...",
     "GET /switch": "s...",
     "GET /rooms": "s...",
     "POST /rooms": "s...",
