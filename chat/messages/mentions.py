@@ -1,6 +1,6 @@
 """Mentions by `@name` and `@room`, and the list of a reader's mentions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,19 +23,32 @@ from chat.rooms.room import direct_name, may_manage, others_in, visible_room
 PAGE = 30
 
 
-async def write(database: AsyncEngine, workshop: Workshop, author: Visitor, room_id: RoomId, body: str) -> Written:
-    """Render a text as it is stored and shown, and find the people it mentions besides its author."""
+async def write(
+    database: AsyncEngine,
+    workshop: Workshop,
+    author: Visitor,
+    room_id: RoomId,
+    body: str,
+    *,
+    known: Sequence[Person] = (),
+) -> Written:
+    """Render a text as it is stored and shown, and find the people it mentions besides its author.
+
+    It can mention the members of the room, and those who are `known`.
+    """
     if "@" not in body:
         return await workshop.written(body, author.id)
     async with reading(database) as connection:
-        mentionable = await _mentionable_in(connection, author, room_id, body)
+        mentionable = await _mentionable_in(connection, author, room_id, body, known)
         everybody = await member_ids(connection, room_id) if mentionable.everybody else []
     written = await workshop.written(body, author.id, mentionable)
     meant = written.mentioned.union(everybody if written.mentions_room else ())
     return replace(written, mentioned=meant - {author.id})
 
 
-async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str) -> Mentionable:
+async def _mentionable_in(
+    connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str, known: Sequence[Person]
+) -> Mentionable:
     said = bare(f"{unescaped(body)}\n{body}")
     named = func.strpos(literal(said), "@" + users.c.bare_name) > 0
     statement = (
@@ -44,9 +57,10 @@ async def _mentionable_in(connection: AsyncConnection, author: Visitor, room_id:
         .where(memberships.c.room_id == room_id, named)
         .order_by(users.c.id)
     )
-    people = tuple(Person(row.id, row.name) for row in await connection.execute(statement))
+    people = {row.id: Person(row.id, row.name) for row in await connection.execute(statement)}
+    people |= {person.id: person for person in known}
     calls = f"@{EVERYBODY}" in said and await may_mention_room(connection, author, room_id)
-    return Mentionable(people, calls)
+    return Mentionable(tuple(people.values()), calls)
 
 
 async def may_mention_room(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from chat.accounts.person import Person
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.memory import KILOBYTE, size_of
+from chat.messages.present_names import MENTIONED, markup_with
 from chat.models import messages, users
 
 MOST_NAMES = 20
@@ -85,7 +86,8 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 
 def select_messages() -> Select[Any]:
     """Return a `select` of messages with their authors; callers filter and order it and read rows by `message_from`."""
-    return select(messages, REACTING, users.c.name.label("author_name")).join(users, users.c.id == messages.c.author_id)
+    author = users.c.name.label("author_name")
+    return select(messages, REACTING, MENTIONED, author).join(users, users.c.id == messages.c.author_id)
 
 
 def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
@@ -110,7 +112,7 @@ def message_from(row: Row[Any]) -> Message:
         room_id=row.room_id,
         author=Person(row.author_id, row.author_name),
         client_id=row.client_id,
-        body=Markup(row.body_html),  # noqa: S704  sanitised when rendered
+        body=Markup(markup_with(row.mentioned or {}, row.body_html)),  # noqa: S704  sanitised when rendered
         continues=row.continues,
         starts_day=row.starts_day,
         position=row.position,

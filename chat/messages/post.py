@@ -109,7 +109,7 @@ _POST = (
         FROM posted JOIN asked USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, NULL AS reacting, (SELECT epoch FROM installation) AS epoch
+    SELECT posted.*, author_name, NULL AS reacting, NULL AS mentioned, (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
 """)  # noqa: S608  of constants

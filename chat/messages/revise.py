@@ -18,6 +18,7 @@ from chat.messages.body import checked_body, shown
 from chat.messages.markdown import Written
 from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
+from chat.messages.present_names import people_in, text_with
 from chat.messages.rendering import as_change
 from chat.messages.workshop import Workshop
 from chat.models import installation, memberships, messages
@@ -68,7 +69,9 @@ async def prepare_edit(
         await require_unarchived(connection, message.room_id)
     if body == before:
         return Edit(message, body, None)
-    return Edit(message, body, shown(await write(database, workshop, author, message.room_id, body)))
+    # Mentions stay, also of people who have left the room since.
+    known = people_in(message.body)
+    return Edit(message, body, shown(await write(database, workshop, author, message.room_id, body, known=known)))
 
 
 async def edit_message(change: Change, edit: Edit) -> Message:
@@ -124,7 +127,7 @@ async def message_as_shown(connection: AsyncConnection, visitor: Visitor, messag
     row = (await connection.execute(statement)).one_or_none()
     if row is None:
         raise NotFound
-    return message_from(row), row.body
+    return message_from(row), text_with(row.mentioned or {}, row.body, row.body_html)
 
 
 async def readable_message(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:

@@ -3,6 +3,7 @@ import { onElement, setParameter } from "./live.js";
 
 onElement("name", ({ person, name, initials, hue }) => {
   for (const author of document.querySelectorAll(`a.author[href="/people/${person}"]`)) author.textContent = name;
+  for (const each of document.querySelectorAll(`a.mention[href="/people/${person}"]`)) each.textContent = `@${name}`;
   for (const { firstChild } of document.querySelectorAll(`a.list-name[href="/people/${person}"]`))
     firstChild.textContent = name + (firstChild.textContent.endsWith(" (you)") ? " (you)" : "");
   const faces = `${facesOf(person)}, .message[data-author="${person}"] > .byline > .avatar`;
