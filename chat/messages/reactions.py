@@ -6,13 +6,21 @@ from chat.accounts.person import Visitor
 from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import MessageId, UserId
-from chat.messages.emoji import is_emoji
+from chat.messages.emoji import Emoji, is_emoji, often_used
 from chat.messages.message import Message, StoredReaction
 from chat.messages.revise import readable_message, revise
 from chat.models import messages
 from chat.rooms.room import next_revision
 
 MOST_KINDS = 20
+QUICK = ("👍", "❤️", "🎉", "😄", "🙏", "👀")
+
+
+def quick_reactions() -> list[Emoji]:
+    """Return the reactions that a message offers without a search, the most used first."""
+    return sorted(
+        (each for each in often_used() if each.character in QUICK), key=lambda each: QUICK.index(each.character)
+    )
 
 
 async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:

@@ -11,11 +11,11 @@ from chat.errors import InvalidInput, NotACommand, TooManyRequests
 from chat.ids import Position
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
-from chat.messages.emoji import often_used
 from chat.messages.history import message_at, page_after, page_before
 from chat.messages.message import Message
 from chat.messages.post import Posted
 from chat.messages.quote import quoted
+from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import may_delete, message_as_shown, own_message, prepare_edit, readable_message
 from chat.messages.summary import summary_of
@@ -32,7 +32,6 @@ from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
 from chat.web.triggers import with_trigger
 
-QUICK = 6  # reactions offered in the message menu
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
 
@@ -133,11 +132,13 @@ async def show_message_actions(request: Request) -> Response:
     """Show the actions that the visitor may take on a message."""
     me = visitor(request)
     async with reading(request.state.chat.database) as connection:
-        message, _ = await readable_message(connection, me, message_id_in(request))
+        message, body = await readable_message(connection, me, message_id_in(request))
         room = await room_of_member(connection, me, message.room_id)
     context = {
         "message": message,
-        "quick": () if room.is_archived else often_used()[:QUICK],
+        "body": body,
+        "is_menu": is_htmx(request),
+        "quick": () if room.is_archived else quick_reactions(),
         "may_post": may_post(me, room),
         "may_edit": message.author.id == me.id and not room.is_archived,
         "may_delete": may_delete(me, message) and not room.is_archived,

@@ -24,7 +24,7 @@ async def show_reactions(request: Request) -> Response:
         message, _ = await readable_message(connection, visitor(request), message_id_in(request))
     context = {"message": message, "emoji": often_used(), "query": ""}
     if is_htmx(request):
-        return page(request, "messages/_picker.html", context)
+        return page(request, "messages/_react.html", context)
     return await shell_page(request, "messages/react.html", context)
 
 

@@ -10,6 +10,7 @@ from chat.accounts.person import Visitor
 from chat.database.engine import reading
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
+from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.rooms.online_members import online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
@@ -20,6 +21,8 @@ from chat.web.forms import whole_number
 from chat.web.middleware.session import installation, visitor
 from chat.web.pages import page, page_with_sidebar
 from chat.web.path import message_id_in, room_id_in
+
+IN_BAR = 3  # reactions in the bar of a message; its menu offers more
 
 
 async def show_room(request: Request) -> Response:
@@ -63,6 +66,7 @@ async def room_page(
         "page": found,
         "html": html,
         "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
+        "quick": quick_reactions()[:IN_BAR],
         "epoch": installation(request).epoch,
         "revision": revision,
         "online_html": online_markup(online.joined_by(me)),

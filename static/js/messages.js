@@ -1,4 +1,4 @@
-// The list of messages: times in the reader's own zone, a menu each, and never an older version for a newer.
+// The list of messages: times in the reader's own zone, actions, one tab stop, and never an older version for a newer.
 import { onElement } from "./live.js";
 
 export const messages = () => document.getElementById("messages");
@@ -53,20 +53,87 @@ onElement("times", (chosen) => {
   showTimes(true);
 });
 
-// A menu is a row of its message, which a popover would lift out of the list: it closes as popovers do.
-const menus = () => document.querySelectorAll(".message .message-actions");
-document.addEventListener("click", ({ target }) => {
-  // A question of the menu is asked in a dialog.
-  if (target.closest("dialog")) return;
-  for (const menu of menus()) if (!menu.contains(target)) menu.remove();
+// One bar of actions for all messages, at the row under the mouse or the keyboard. Its ⋯ opens a menu beside it.
+export const bar = () => document.getElementById("bar");
+const menu = () => document.getElementById("menu");
+export const here = () => document.querySelector(".message[data-here]");
+export const shown = (found) => [...found].filter((each) => each.checkVisibility());
+const isFree = () => bar() && !document.querySelector("#menu:popover-open, dialog[open]");
+
+export function pointAt(message) {
+  if (here() !== message) here()?.removeAttribute("data-here");
+  const isHidden = message?.matches(".deleted, :has(.editor)") ?? true;
+  if (isHidden && bar().contains(document.activeElement)) message?.focus();
+  bar().hidden = isHidden;
+  if (!message || here() === message) return;
+  message.dataset.here = "";
+  for (const each of bar().querySelectorAll("*")) for (const { name, value } of each.attributes)
+    if (/\d/.test(value)) each.setAttribute(name, value.replace(/(messages\/|#m-)\d+/, `$1${message.id.slice(2)}`));
+}
+
+const hovered = () => document.querySelector("#messages > :hover") ?? (bar().matches(":hover") ? here() : null);
+function focused() {
+  const at = document.activeElement;
+  return bar().contains(at) ? here() : at.matches(":focus-visible") ? at.closest("#messages > li") : null;
+}
+document.addEventListener("pointerover", () => isFree() && pointAt(hovered() ?? focused()), { passive: true });
+document.addEventListener("focusin", () => isFree() && pointAt(focused() ?? hovered()));
+
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (!ctx.target || ctx.target !== menu()) return;
+  ctx.target.showPopover({ source: ctx.sourceElement });
+  shown(ctx.target.querySelectorAll("input, .action"))[0]?.focus();
 });
-document.addEventListener("keydown", ({ key, target }) => {
-  if (key !== "Escape" || target.closest("dialog")) return;
-  for (const menu of menus()) {
-    if (menu.contains(document.activeElement)) menu.parentElement.querySelector(".more").focus();
-    menu.remove();
-  }
+document.addEventListener("click", (event) => {
+  const { target } = event, more = target.closest("#messages .more");
+  if (target.closest("#menu :is(a, button):not([hx-target='#menu'], [data-copy])")) menu().hidePopover();
+  if (!more || !bar()) return;
+  event.preventDefault();
+  openMenu(more.parentElement);
 });
+export function openMenu(message) {
+  pointAt(message);
+  bar().querySelector(".more").click();
+}
+
+// Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
+document.addEventListener("click", async (event) => {
+  const source = event.target.closest("[data-copy]");
+  if (!source) return;
+  event.preventDefault();
+  const text = source.dataset.copy || source.href;
+  const put = (copying) => copying.preventDefault(copying.clipboardData.setData("text/plain", text));
+  document.addEventListener("copy", put, { once: true });
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else document.execCommand("copy");
+  document.removeEventListener("copy", put);
+  source.lastChild.data = " Copied";
+  setTimeout(() => menu().hidePopover(), 700);
+});
+
+// A finger that rests on a message opens its menu as a sheet. Links, code and the editor keep what the browser does.
+let resting, start, isHeld;
+const touched = ({ target, pointerType }) =>
+  pointerType === "touch" && !target.closest("a, button, pre, .editor") && bar() && target.closest("#messages > li");
+document.addEventListener("pointerdown", (event) => {
+  const message = touched(event);
+  isHeld = false;
+  if (!message) return;
+  start = event;
+  resting = setTimeout(() => {
+    isHeld = true;
+    openMenu(message);
+    // Lifted outside the sheet, the finger would close it.
+    menu().setPointerCapture(event.pointerId);
+  }, 500);
+});
+for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEventListener(type, (event) => {
+  const isStill = type === "pointermove" && Math.hypot(event.x - start?.x, event.y - start?.y) < 10;
+  if (!isStill) clearTimeout(resting);
+});
+// Lifted on the sheet, it would press what has come under it.
+document.addEventListener("touchend", (event) => isHeld && event.preventDefault(), { passive: false });
+document.addEventListener("contextmenu", (event) => touched(event) && event.preventDefault());
 
 // Older pages are shown, not read out.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
@@ -100,21 +167,13 @@ function keepUnseen(fresh) {
 // An answer to this page may be overtaken by what somebody else did after it; their order is in the revisions.
 function versionFor(shown, fresh, source) {
   const version = newer(fresh, waiting.get(fresh.id));
-  const editor = shown.querySelector(".editor"), menu = shown.querySelector(".message-actions");
-  const isLeaving = editor?.contains(source), isAnswered = menu?.contains(source);
+  const editor = shown.querySelector(".editor"), isLeaving = editor?.contains(source);
   if (editor && !isLeaving) {
     waiting.set(fresh.id, version);
     return null;
   }
   waiting.delete(fresh.id);
-  if (isAnswered) menu.remove();
-  if (!isLeaving && newer(shown, version) === shown) return null;
-  if (menu && !isAnswered && !version.matches(".deleted")) {
-    // htmx would focus the autofocus element again when the menu is inserted.
-    menu.querySelector("[autofocus]")?.removeAttribute("autofocus");
-    version.append(menu);
-  }
-  return version;
+  return !isLeaving && newer(shown, version) === shown ? null : version;
 }
 
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
@@ -138,16 +197,31 @@ document.addEventListener("input", ({ target }) => {
 });
 function keepEditors() {
   const open = editors();
-  for (const menu of document.querySelectorAll(".message:has(.editor) > .message-actions")) menu.remove();
   for (const box of open) if (!opened.includes(box)) box.value = sessionStorage.getItem(box.id) ?? box.value;
   for (const { id } of opened) if (!open.some((box) => box.id === id)) sessionStorage.removeItem(id);
   opened = open;
 }
 
+// One tab stop for the whole list: the row that has the keyboard, else the last. The arrows lead to all the others.
+export const CONTROLS = ":is(a, button, pre):not(.editor *)";
+function rove() {
+  const at = document.activeElement, list = messages();
+  const stop = (bar()?.contains(at) ? here() : at.closest("#messages > li")) ?? list?.lastElementChild;
+  const stops = list?.querySelectorAll(`:is(.message, ${CONTROLS}):not([tabindex="-1"])`) ?? [];
+  for (const each of stops) each.tabIndex = -1;
+  if (stop) stop.tabIndex = 0;
+}
+document.addEventListener("focusin", ({ target }) => target.closest("#messages > li") && rove());
+
+function tidy() {
+  showTimes();
+  rove();
+}
 document.addEventListener("htmx:after:swap", () => {
   keepEditors();
   trim();
-  showTimes();
+  tidy();
+  if (isFree()) pointAt(here());
 });
-showTimes();
+tidy();
 if (messages()?.dataset.focus) location.replace(`#${messages().dataset.focus}`);

@@ -1,6 +1,6 @@
 // Every page: questions before what cannot be undone, where the keyboard is after an action, keys that lead elsewhere.
 import { box, isComposing } from "./composer.js";
-import { scroller } from "./messages.js";
+import { bar, CONTROLS, here, openMenu, scroller, shown } from "./messages.js";
 
 // A button that has a question, or whose form has, is pressed again when the dialog was answered with yes.
 let confirmed = null;
@@ -13,6 +13,8 @@ document.addEventListener("click", (event) => {
 }, true);
 
 function ask(button, { confirm: question, word }) {
+  // A menu gives the keyboard back to what opened it.
+  document.querySelector(":popover-open")?.hidePopover();
   const dialog = document.getElementById("confirm");
   dialog.querySelector("p").textContent = question;
   dialog.querySelector("[value=yes]").textContent = word;
@@ -30,9 +32,7 @@ function ask(button, { confirm: question, word }) {
 }
 
 const writing = () => box() ?? scroller() ?? document.getElementById("main");
-const placeIn = (message, emoji) =>
-  message?.querySelector(`.reaction[value="${CSS.escape(emoji)}"]`) ??
-  message?.querySelector(".more") ?? message?.querySelector(".permalink");
+const placeIn = (message, emoji) => message?.querySelector(`.reaction[value="${CSS.escape(emoji)}"]`) ?? message;
 
 // A swap may remove what had the keyboard; a mouse needs no place to be.
 let had = null;
@@ -40,23 +40,31 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   const at = document.activeElement;
   if (at === document.body) return;
   const wasEditing = Boolean(at.closest(".editor") ?? ctx.sourceElement?.closest?.(".editor"));
-  had = { at, message: at.closest(".message")?.id, wasEditing, isKeyboard: at.matches(":focus-visible") };
+  const message = at.closest(".message")?.id, isKeyboard = at.matches(":focus-visible");
+  had = { at, value: at.value, message, wasEditing, isKeyboard };
 }, true);
 document.addEventListener("htmx:after:swap", () => {
-  if (had && document.activeElement === document.body) giveBack(had);
+  // A morph may have made another reaction of it.
+  const isOther = had?.at.matches(".reaction") && had.at.value !== had.value;
+  if (had && (isOther || document.activeElement === document.body)) giveBack(had, isOther);
   had = null;
 });
 
-function giveBack({ at, message, wasEditing, isKeyboard }) {
-  const place = placeIn(document.getElementById(message), at.value);
-  if (at.isConnected) at.focus({ preventScroll: true });
+function giveBack({ at, value, message, wasEditing, isKeyboard }, isOther) {
+  const place = placeIn(document.getElementById(message), value);
+  if (at.isConnected && !isOther) at.focus({ preventScroll: true });
   else if (wasEditing) writing().focus();
   else if (isKeyboard) (place ?? (at.closest(".further") ? scroller() : writing())).focus();
 }
 
 // Enter sends. A keyboard on the screen has no other key for a new line.
 const TOUCH = matchMedia("(hover: none) and (pointer: coarse)");
-const mine = `#messages [data-author="${document.documentElement.dataset.me}"] .edit, #outbox [data-state] .edit`;
+const { me } = document.documentElement.dataset;
+const mine = `#messages [data-author="${me}"]:not(.deleted), #outbox [data-state] .edit`;
+function edit(last) {
+  if (last.matches("button")) last.click();
+  else htmx.ajax("GET", `/messages/${last.id.slice(2)}/edit`, { source: last, target: `#${last.id} > .body` });
+}
 document.addEventListener("keydown", (event) => {
   const { key, target, shiftKey } = event;
   if (key === "Enter" && target.matches("#body, .editor textarea")) {
@@ -66,25 +74,42 @@ document.addEventListener("keydown", (event) => {
   } else if (key === "ArrowUp" && target.id === "body" && !target.value) {
     const last = [...document.querySelectorAll(mine)].at(-1);
     if (last) event.preventDefault();
-    last?.click();
+    if (last) edit(last);
   } else if (key === "Escape" && target.closest(".editor")) target.form.querySelector("a").click();
 });
 
-// From message to message.
+// The arrows lead from message to message, within one to its links and actions, and through its menu.
+const STEPS = { ArrowUp: -1, ArrowDown: 1, ArrowLeft: -1, ArrowRight: 1 };
+function next(key, target, message) {
+  const isMenu = message.id === "menu";
+  if (key === "ArrowUp" && !isMenu) return message.previousElementSibling;
+  if (key === "ArrowDown" && !isMenu) return message.nextElementSibling ?? writing();
+  const parts = [...message.querySelectorAll(CONTROLS), ...(isMenu ? [] : bar().querySelectorAll(CONTROLS))];
+  const all = shown([...(isMenu ? [] : [message]), ...parts]);
+  return all[all.indexOf(target) + STEPS[key]];
+}
 document.addEventListener("keydown", (event) => {
-  const { key, target } = event, message = target.closest(".message");
-  if (!["ArrowUp", "ArrowDown"].includes(key) || !message || target.closest(".editor, .message-actions")) return;
+  const { key, target, ctrlKey, altKey, metaKey } = event;
+  const message = bar()?.contains(target) ? here() : target.closest("#messages > li, #menu");
+  if (!message || target.closest(".editor, input") || ctrlKey || altKey || metaKey) return;
+  if (key === "Enter" && target === message && !message.matches(".deleted")) openMenu(message);
+  // The arrows also scroll long lines of code.
+  else if (STEPS[key] && !(target.matches("pre") && /Left|Right/.test(key))) next(key, target, message)?.focus();
+  else return;
   event.preventDefault();
-  let next = message;
-  do next = key === "ArrowUp" ? next.previousElementSibling : next.nextElementSibling;
-  while (next && !next.querySelector(".more"));
-  if (next) placeIn(next).focus();
-  else if (key === "ArrowDown") writing().focus();
+});
+
+// From the box the list of messages is scrolled, unless the box itself can be.
+document.addEventListener("keydown", (event) => {
+  const by = { PageUp: -0.9, PageDown: 0.9 }[event.key], { target } = event;
+  if (!by || target.id !== "body" || target.scrollHeight > target.clientHeight) return;
+  event.preventDefault();
+  scroller().scrollBy(0, by * scroller().clientHeight);
 });
 
 // The list of emoji may still be that of an earlier word: Enter goes there, and does not choose.
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !event.target.matches("#picker input, .quick-reactions input")) return;
+  if (event.key !== "Enter" || !event.target.matches("#picker input, #menu input")) return;
   event.preventDefault();
   event.target.parentElement.querySelector(".emoji-list button")?.focus();
 });

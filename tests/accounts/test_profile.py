@@ -131,7 +131,7 @@ def test_a_members_style_sheet_is_private_and_has_its_digest_in_its_url(alice: P
         sheet = person.get(address)
         assert sheet.headers["content-type"] == "text/css; charset=utf-8"
         assert sheet.headers["cache-control"] == "private, max-age=86400"
-        assert f'.message[data-author="{person.id}"] > .tools > .edit {{' in sheet.text
+        assert f'.reaction[data-by~="{person.id}"] {{' in sheet.text
     assert alice.get("/me.css").text != bob.get("/me.css").text
 
 

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.support.browsers import PHONE, Windows, accessibility_violations, wait_until
+from tests.support.browsers import PHONE, Windows, accessibility_violations, choose, open_menu, wait_until
 from tests.support.people import Person, sign_up
 
 
@@ -11,17 +11,15 @@ def test_edits_and_deletions_show_on_open_pages_at_once(alice: Person, windows: 
     alice.post(1, "Helo everybody")
     bob.post(1, "Hi")
     hers, his = windows.open_as(alice, "/rooms/1"), windows.open_as(bob, "/rooms/1")
-    expect(his.locator("#m-1 .edit")).to_be_hidden()
-    hers.hover("#m-1")
-    hers.click("#m-1 .edit")
+    expect(open_menu(his, 1).get_by_text("Edit", exact=True)).to_have_count(0)
+    choose(hers, 1, "Edit")
     expect(hers.locator("#m-1 textarea")).to_be_focused()
     assert accessibility_violations(hers) == []
     hers.fill("#m-1 textarea", "Hello everybody")
     hers.click("text=Save")
     expect(his.locator("#m-1 .body")).to_have_text("Hello everybody (edited)")
     expect(hers.locator("#m-1 .body")).to_have_text("Hello everybody (edited)")
-    hers.hover("#m-1")
-    hers.click("#m-1 .edit")
+    choose(hers, 1, "Edit")
     hers.click(".editor >> text=Delete")
     expect(hers.locator("#confirm")).to_contain_text("Delete this message for everybody?")
     expect(hers.locator("#confirm >> text=Cancel")).to_be_focused()
@@ -37,8 +35,7 @@ def test_edits_and_deletions_show_on_open_pages_at_once(alice: Person, windows: 
 def test_a_refused_edit_keeps_the_text_and_cancel_the_message(alice: Person, windows: Windows) -> None:
     alice.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", viewport=PHONE, expected=("422",))
-    page.hover("#m-1")
-    page.click("#m-1 .edit")
+    choose(page, 1, "Edit")
     page.fill("#m-1 textarea", "x" * 10_001)
     page.click("text=Save")
     expect(page.locator("#m-1 .field-error")).to_contain_text("10,001 characters")
@@ -51,12 +48,13 @@ def test_messages_can_be_edited_and_deleted_without_javascript(alice: Person, wi
     alice.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", java_script_enabled=False)
     page.hover("#m-1")
-    page.click("#m-1 .edit")
+    page.click("#m-1 .more")
+    page.click("main >> text=Edit")
     page.fill("textarea", "hello again")
     page.click("text=Save")
     expect(page.locator("#m-1 .body")).to_have_text("hello again (edited)")
     page.hover("#m-1")
-    page.click("#m-1 .edit")
+    page.click("#m-1 .more")
     page.click("text=Delete")
     expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
 

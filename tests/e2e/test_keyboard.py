@@ -11,10 +11,11 @@ from tests.support.people import PASSWORD, Person
 # Arrow keys choose among radio buttons of a name; `<dialog>`s are closed.
 REACHABLE = """() => {
     const isShown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled;
+    const isStop = (each) => each.tabIndex >= 0 || each.closest("#messages");
     const found = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")];
     const first = (each) => each.type !== "radio" || (each.form.querySelector(`[name="${each.name}"]:checked`) ??
         each.form.querySelector(`[name="${each.name}"]`)) === each;
-    window.unreached = new Set(found.filter((each) => isShown(each) && first(each) && each.tabIndex >= 0));
+    window.unreached = new Set(found.filter((each) => isShown(each) && first(each) && isStop(each)));
     return window.unreached.size;
 }"""
 PAGES = """
@@ -26,11 +27,11 @@ LEFT = "() => [...unreached].map((each) => each.outerHTML.slice(0, 200))"
 
 
 def menu(page: Page, message_id: int) -> Locator:
-    """Open a message's menu."""
-    page.locator(f"#m-{message_id} .more").focus()
+    """Open a message's menu with the keyboard."""
+    page.locator(f"#m-{message_id}").focus()
     page.keyboard.press("Enter")
-    opened = page.locator(f"#m-{message_id} .message-actions")
-    expect(opened.locator("[autofocus]")).to_be_focused()
+    opened = page.locator("#menu")
+    expect(opened.locator(".action:visible").first).to_be_focused()
     return opened
 
 
@@ -61,6 +62,12 @@ def test_tab_reaches_every_visible_control(
         for _ in range(page.evaluate(REACHABLE) + 8):
             page.keyboard.press("Tab")
             page.evaluate(REACHED)
+        # Within the list of messages, the arrows lead on.
+        for row in page.locator("#messages .message").all():
+            row.focus()
+            for _ in range(row.locator("a, button").count() + 1):
+                page.evaluate(REACHED)
+                page.keyboard.press("ArrowRight")
         assert page.evaluate(LEFT) == [], path
 
 
@@ -69,63 +76,102 @@ def test_every_action_on_a_message_leaves_the_focus_there(alice: Person, bob: Pe
         alice.post(1, f"hers {number}")
         bob.post(1, f"his {number}")
     page = windows.open_as(alice, "/rooms/1")
-    more = page.locator("#m-2 .more")
-    opened = menu(page, 2)
+    more, opened, reaction = page.locator("#bar .more"), page.locator("#menu"), page.locator("#m-2 .reaction")
+    menu(page, 2)
     page.keyboard.press("Escape")
-    expect(more).to_be_focused()
-    expect(opened).to_have_count(0)
-    opened = menu(page, 2)
+    expect(page.locator("#m-2")).to_be_focused()
+    expect(opened).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(page.locator("#bar button").first).to_be_focused()
     page.keyboard.press("Enter")
-    reaction = page.locator("#m-2 .reaction")
-    expect(reaction).to_be_focused()
+    expect(reaction).to_have_count(1)
+    expect(page.locator("#bar button").first).to_be_focused()
+    reaction.focus()
     bob.submit("/messages/2/reactions", {"emoji": "🎉"})
     expect(reaction).to_have_count(2)
     expect(reaction.first).to_be_focused()
     page.keyboard.press("Enter")
     expect(reaction).to_have_count(1)
-    expect(more).to_be_focused()
-    press(page, menu(page, 2).get_by_title("Another emoji"))
+    expect(page.locator("#m-2")).to_be_focused()
+    press(page, page.locator("#bar .react"))
     expect(opened.locator("input")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(more).to_be_focused()
+    expect(page.locator("#bar .react")).to_be_focused()
     for words in ("Pin", "Unpin", "Mark unread from here"):
         press(page, menu(page, 2).get_by_text(words, exact=True))
-        expect(opened).to_have_count(0)
-        expect(more).to_be_focused()
-    press(page, menu(page, 2).locator("text=Reply"))
+        expect(opened).to_be_hidden()
+        expect(page.locator("#m-2 .pinned")).to_have_count(int(words == "Pin"))
+        expect(page.locator("#m-2")).to_be_focused()
+    press(page, page.locator("#bar .reply"))
     expect(page.locator("#body")).to_be_focused()
     expect(page.locator("#body")).to_have_value(re.compile(r"^> "))
-    press(page, menu(page, 3).locator("text=Edit"))
+    press(page, menu(page, 3).get_by_text("Edit", exact=True))
     expect(page.locator("#m-3 textarea")).to_be_focused()
-    expect(page.locator("#m-3 .message-actions")).to_have_count(0)
     page.keyboard.type("not ")
     page.keyboard.press("Enter")
     expect(page.locator("#m-3 .body")).to_have_text("not hers 1 (edited)")
     expect(page.locator("#body")).to_be_focused()
-    press(page, menu(page, 3).locator("text=Delete"))
+    page.locator("#m-3").focus()
+    press(page, more)
+    expect(opened.get_by_text("Copy text")).to_be_focused()
+    for _ in range(9):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
     expect(page.locator("#confirm >> text=Cancel")).to_be_focused()
     press(page, page.locator("#confirm button[value=yes]"))
     expect(page.locator("#m-3 .body")).to_have_text("This message was deleted.")
-    expect(page.locator("#m-3 .permalink")).to_be_focused()
+    expect(page.locator("#m-3")).to_be_focused()
 
 
-def test_arrow_keys_move_between_messages_and_back_to_the_box(alice: Person, bob: Person, windows: Windows) -> None:
-    for number in range(4):
-        bob.post(1, f"his {number}")
-    alice.delete(2)
+def test_the_list_of_messages_is_one_tab_stop_with_arrows_inside(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(50):
+        bob.post(1, f"number {number}, see https://example.org/{number}")
+    alice.delete(49)
     page = windows.open_as(alice, "/rooms/1")
-    expect(page.locator("#body")).to_be_focused()
+    box = page.locator("#body")
+    expect(box).to_be_focused()
+    assert page.locator("#messages [tabindex='0']").count() == 1
     for _ in range(2):
         page.keyboard.press("Shift+Tab")
-    for message_id in (4, 3, 1):
-        expect(page.locator(f"#m-{message_id} .more")).to_be_focused()
+    for message_id in (50, 49, 48):
+        expect(page.locator(f"#m-{message_id}")).to_be_focused()
         page.keyboard.press("ArrowUp")
-    expect(page.locator("#m-1 .more")).to_be_focused()
-    for message_id in (3, 4):
+    expect(page.locator("#bar")).to_be_in_viewport()
+    for place in (".author", ".permalink", ".body a"):
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#m-47").locator(place)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#bar button").first).to_be_focused()
+    bob.edit(47, "number 46, edited")
+    expect(page.locator("#m-47 .body")).to_contain_text("edited")
+    expect(page.locator("#bar button").first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#m-46")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.closest('#messages')") is None
+    page.keyboard.press("Tab")
+    expect(page.locator("#m-46")).to_be_focused()
+    for _ in range(5):
         page.keyboard.press("ArrowDown")
-        expect(page.locator(f"#m-{message_id} .more")).to_be_focused()
-    page.keyboard.press("ArrowDown")
+    expect(box).to_be_focused()
+    bob.post(1, "one more")
+    expect(page.locator("#m-51")).to_have_attribute("tabindex", "0")
+    assert page.locator("#messages [tabindex='0']").count() == 1
+
+
+def test_page_up_in_the_box_scrolls_the_messages(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(50):
+        bob.post(1, f"line {number}")
+    page = windows.open_as(alice, "/rooms/1")
+    page.focus("#body")
+    page.keyboard.press("PageUp")
+    expect(page.locator("#m-50")).not_to_be_in_viewport()
     expect(page.locator("#body")).to_be_focused()
+    page.keyboard.press("PageDown")
+    expect(page.locator("#m-50")).to_be_in_viewport()
+    page.fill("#body", "long\n" * 80)
+    page.keyboard.press("PageUp")
+    expect(page.locator("#m-50")).to_be_in_viewport()
 
 
 def test_jumping_to_the_latest_focuses_the_box(alice: Person, bob: Person, windows: Windows) -> None:

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import PHONE, Windows
+from tests.support.browsers import PHONE, Windows, open_menu
 from tests.support.people import Person
 
 CLEAR = "rgba(0, 0, 0, 0)"
@@ -48,3 +48,49 @@ def test_only_rows_that_mention_the_reader_are_tinted(
     assert [tint(his, number) != CLEAR for number in range(1, 7)] == [False, True, False, False, True, False]
     assert [tint(hers, number) != CLEAR for number in range(1, 7)] == [False] * 6
     expect(hers.locator("#m-1 .body")).to_have_css("background-color", CLEAR)
+
+
+def test_the_bar_and_menu_of_a_message_push_nothing_away(alice: Person, bob: Person, windows: Windows) -> None:
+    for text in ("one", "two **bold**", "three"):
+        bob.post(1, text)
+    page = windows.open_as(alice, "/rooms/1")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    before = page.locator("#m-3").bounding_box()
+    page.hover("#m-2")
+    bar, row = page.locator("#bar").bounding_box(), page.locator("#m-2").bounding_box()
+    assert bar
+    assert row
+    assert abs(bar["y"] - row["y"]) < 30
+    assert row["x"] + row["width"] - bar["x"] - bar["width"] < 40, "it stands at the right"
+    open_menu(page, 2)
+    assert page.locator("#m-3").bounding_box() == before
+    for words, copied in (("Copy text", "two **bold**"), ("Copy link", f"{alice.server.url}/rooms/1/messages/2#m-2")):
+        open_menu(page, 2).get_by_text(words, exact=True).click()
+        expect(page.locator("#menu")).to_contain_text("Copied")
+        expect(page.locator("#menu")).to_be_hidden()
+        assert page.evaluate("navigator.clipboard.readText()") == copied
+    bob.delete(2)
+    expect(page.locator("#m-2 .body")).to_have_text("This message was deleted.")
+    page.hover("#m-2")
+    expect(page.locator("#bar")).to_be_hidden()
+
+
+def test_a_finger_that_rests_on_a_message_opens_its_actions(alice: Person, bob: Person, windows: Windows) -> None:
+    bob.post(1, "shall we?")
+    page = windows.open_as(alice, "/rooms/1", viewport=PHONE, has_touch=True, is_mobile=True)
+    body, menu = page.locator("#m-1 .body"), page.locator("#menu")
+    place = body.bounding_box()
+    assert place
+    finger = page.context.new_cdp_session(page)
+    points = [{"x": place["x"] + 10, "y": place["y"] + 10}]
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points})
+    expect(menu).to_be_visible()
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    for words in ("Reply", "Copy text", "Copy link", "Pin", "Mark unread from here", "Delete"):
+        expect(menu.get_by_text(words, exact=True)).to_be_in_viewport()
+    sheet = menu.bounding_box()
+    assert sheet
+    assert round(sheet["y"] + sheet["height"]) == PHONE["height"], "it comes from below"
+    menu.locator("[value='🎉']").tap()
+    expect(page.locator("#m-1 .reaction")).to_contain_text("🎉 1")
+    expect(menu).to_be_hidden()

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import LOST_SERVER, Windows, choose, hide, wait_until, wait_until_live
+from tests.support.browsers import LOST_SERVER, Windows, choose, hide, open_menu, wait_until, wait_until_live
 from tests.support.databases import query
 from tests.support.people import Person
 
@@ -112,13 +112,10 @@ def test_a_reader_marks_a_message_unread(alice: Person, bob: Person, windows: Wi
         bob.post(1, f"message {number}")
     page = windows.open_as(alice, "/rooms/1")
     wait_until(lambda: read_position(alice) == 5, page)
-    message = page.locator(".message", has_text="message 3")
-    message.hover()
-    message.locator(".more").click()
-    page.click("text=Mark unread from here")
+    choose(page, 4, "Mark unread from here")
     expect(page).to_have_title(re.compile(r"^\(2\) Lobby"))
     expect(page.locator(".first-new")).to_contain_text("message 3")
-    expect(page.locator(".message-actions")).to_have_count(0)
+    expect(page.locator("#menu")).to_be_hidden()
     page.goto(f"{alice.server.url}/people")
     expect(page).to_have_title(re.compile(r"^\(2\) People"))
 
@@ -160,10 +157,7 @@ def test_only_administrators_delete_other_members_messages(alice: Person, bob: P
     alice.post(1, "ham")
     assert bob.delete(2).status_code == 403
     page = windows.open_as(alice, "/rooms/1")
-    message = page.locator(".message", has_text="spam")
-    message.hover()
-    message.locator(".more").click()
-    page.click(".message-actions >> text=Delete")
+    choose(page, 1, "Delete")
     page.click("#confirm button[value=yes]")
     expect(page.locator(".message.deleted")).to_have_count(1)
     expect(page.locator(".message.deleted .author")).to_have_text("Bob Brown")
@@ -176,9 +170,7 @@ def test_a_message_marked_unread_stays_unread_as_others_arrive(alice: Person, bo
     page = windows.open_as(alice, "/rooms/1")
     row = page.locator("#sidebar a[data-room='1']")
     expect(row).to_have_attribute("data-read", "3")
-    page.locator("#m-2").hover()
-    page.click("#m-2 .more")
-    expect(page.locator("#m-2 .message-actions")).to_be_visible()
+    open_menu(page, 2)
     bob.post(1, "message 3")
     wait_until(lambda: read_position(alice) == 4, page)
     page.click("text=Mark unread from here")

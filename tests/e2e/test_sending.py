@@ -378,7 +378,7 @@ def test_a_double_click_quotes_once_and_enter_sends_no_bare_quote(alice: Person,
     page = windows.open_as(alice, "/rooms/1")
     quotes = hold_back(page, "**/messages/1/reply")
     choose(page, 1, "text=Reply")
-    page.locator("#m-1 [href$='/reply']").dispatch_event("click")
+    page.locator("#bar .reply").dispatch_event("click")
     page.keyboard.press("Enter")
     release(page, quotes)
     expect(page.locator("#body")).to_have_value(re.compile(r"shall we\?\n\n$"))

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import Windows, wait_until
+from tests.support.browsers import Windows, choose, open_menu, wait_until
 from tests.support.people import Person
 
 HOLD = """
@@ -52,8 +52,7 @@ def test_reactions_wait_until_an_author_finishes_editing(alice: Person, bob: Per
     alice.post(1, "helo")
     alice.post(1, "another")
     page = windows.open_as(alice, "/rooms/1")
-    page.hover("#m-1")
-    page.click("#m-1 .edit")
+    choose(page, 1, "Edit")
     expect(page.locator("#m-1 textarea")).to_be_focused()
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
@@ -79,12 +78,10 @@ def test_reactions_wait_until_an_author_finishes_editing(alice: Person, bob: Per
 def test_an_editor_keeps_its_text_over_a_reload_and_a_deletion(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "first")
     page = windows.open_as(bob, "/rooms/1", expected=("404",))
-    page.hover("#m-1")
-    page.click("#m-1 .edit")
+    choose(page, 1, "Edit")
     page.fill("#m-1 textarea", "much better")
     page.reload()
-    page.hover("#m-1")
-    page.click("#m-1 .edit")
+    choose(page, 1, "Edit")
     expect(page.locator("#m-1 textarea")).to_have_value("much better")
     alice.delete(1)
     alice.post(1, "sorry")
@@ -100,8 +97,7 @@ def test_a_cancelled_edit_is_forgotten(alice: Person, windows: Windows) -> None:
     alice.post(1, "first")
     page = windows.open_as(alice, "/rooms/1")
     for typed in ("second", None):
-        page.hover("#m-1")
-        page.click("#m-1 .edit")
+        choose(page, 1, "Edit")
         if typed:
             page.fill("#m-1 textarea", typed)
             page.keyboard.press("Escape")
@@ -112,14 +108,12 @@ def test_a_cancelled_edit_is_forgotten(alice: Person, windows: Windows) -> None:
 def test_a_menu_stays_open_while_other_members_react(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "cake?")
     page = windows.open_as(alice, "/rooms/1")
-    page.hover("#m-1")
-    page.click("#m-1 .more")
-    expect(page.locator("#m-1 .message-actions")).to_be_visible()
+    menu = open_menu(page, 1)
     bob.submit("/messages/1/reactions", {"emoji": "🎉"})
     expect(page.locator("#m-1 .reaction")).to_have_count(1)
-    page.click("#m-1 .message-actions >> text=Pin")
+    menu.get_by_text("Pin").click()
     expect(page.locator("#m-1 .pinned")).to_be_visible()
-    expect(page.locator("#m-1 .message-actions")).to_have_count(0)
+    expect(menu).to_be_hidden()
 
 
 def test_a_late_list_of_rooms_loses_neither_news_nor_input(alice: Person, bob: Person, windows: Windows) -> None:

@@ -73,6 +73,7 @@ def find_browser() -> str | None:
 
 
 ColorScheme = Literal["dark", "light"]
+IN_BAR = {"Add a reaction", "Reply"}
 
 
 class Options(TypedDict, total=False):
@@ -185,11 +186,23 @@ def accessibility_violations(page: Page, *, only_colours: bool = False) -> list[
     ]
 
 
-def choose(page: Page, message_id: int, words: str) -> None:
-    """Choose an action of a message."""
+def open_menu(page: Page, message_id: int) -> Locator:
+    """Open the menu of a message with the mouse and return it."""
     page.hover(f"#m-{message_id}")
-    page.click(f"#m-{message_id} .more")
-    page.click(f"#m-{message_id} .message-actions >> {words}")
+    page.click("#bar .more")
+    menu = page.locator("#menu")
+    expect(menu).to_be_visible()
+    return menu
+
+
+def choose(page: Page, message_id: int, words: str) -> None:
+    """Choose an action of a message: in the bar at its row, or in its menu."""
+    words = words.removeprefix("text=")
+    if words in IN_BAR:
+        page.hover(f"#m-{message_id}")
+        page.locator("#bar").get_by_title(words, exact=True).click()
+    else:
+        open_menu(page, message_id).get_by_text(words, exact=True).click()
 
 
 def send(page: Page, text: str) -> None:
