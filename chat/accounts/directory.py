@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.accounts.look_alikes import check_look_alikes
 from chat.accounts.person import Person
 from chat.accounts.sign_up import valid_name
 from chat.accounts.status import status_column
@@ -51,7 +52,8 @@ async def time_zone_of(connection: AsyncConnection, user_id: UserId) -> str | No
 
 
 async def rename_person(change: Change, user_id: UserId, name: str) -> None:
-    """Change a person's name; raises `InvalidInput`."""
+    """Change a person's name; raises `InvalidInput`, also when it looks like another person's."""
+    await check_look_alikes(change.connection, valid_name(name), of=user_id)
     await change.connection.execute(update(users).where(users.c.id == user_id).values(name=valid_name(name)))
     await change.connection.execute(update(installation).values(people_revision=installation.c.people_revision + 1))
     person, directs = await person_by_id(change.connection, user_id), await _directs_of(change.connection, user_id)

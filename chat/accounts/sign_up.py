@@ -8,6 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from chat.accounts.hashing import Asker
+from chat.accounts.look_alikes import check_look_alikes
 from chat.accounts.passwords import ANYBODY, check_password, hash_password
 from chat.change import Change
 from chat.errors import InvalidInput
@@ -58,7 +59,7 @@ async def registration(name: str, email: str, password: str, chat_name: str, ask
 
 
 async def create_person(change: Change, new: Registration, role: Role) -> UserId:
-    """Create an account; raises `InvalidInput` when the e-mail address is taken, whatever its case."""
+    """Create an account; raises `InvalidInput` when the e-mail address or the name is taken, whatever their case."""
     statement = (
         insert(users)
         .values(name=new.name, email=new.email, password_hash=new.password_hash, role=role)
@@ -68,6 +69,7 @@ async def create_person(change: Change, new: Registration, role: Role) -> UserId
         user_id = UserId((await change.connection.execute(statement)).scalar_one())
     except IntegrityError:
         raise email_taken() from None
+    await check_look_alikes(change.connection, new.name, of=user_id)
     change.tell(PagesChanged(("/people",)))
     return user_id
 
