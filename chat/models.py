@@ -162,6 +162,7 @@ memberships = Table(
     Column("role", Text, nullable=False),
     Column("read_position", BigInteger, nullable=False, server_default="0"),
     Column("level", Text, nullable=False, server_default="mentions"),
+    Column("favourite", Boolean, nullable=False, server_default=text("false")),
     Column("posted_at", DateTime(timezone=True)),  # set only in rooms with slow mode
     _now(),
     CheckConstraint("role IN ('owner', 'member')", name="role"),

@@ -15,7 +15,8 @@ from chat.database.engine import contains, is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.folding import bare, folded
 from chat.ids import RoomId, UserId
-from chat.live.events import MembersChanged, SidebarsChanged
+from chat.live import elements
+from chat.live.events import MembersChanged, PagesChanged, PreferencesChanged, SidebarsChanged
 from chat.models import memberships, rooms, users
 from chat.rooms.notification_levels import first_level
 from chat.rooms.room import Room, require_manager
@@ -126,7 +127,8 @@ async def choose_level(change: Change, visitor: Visitor, room: Room, level: str)
     if level not in ("everything", "nothing", *(() if room.kind == "direct" else ("mentions", "hidden"))):
         raise InvalidInput(level="Choose what to be notified of.")
     await change.connection.execute(update(memberships).where(_seat(room.id, visitor.id)).values(level=level))
-    change.tell(SidebarsChanged((visitor.id,)))
+    change.tell(SidebarsChanged((visitor.id,)), PreferencesChanged(visitor.id, elements.NEWS))
+    change.tell(PagesChanged((f"/rooms/{room.id}/settings",), (visitor.id,)))
 
 
 async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Member]:

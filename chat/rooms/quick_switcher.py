@@ -31,7 +31,7 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
     """
     query = bare(single_line(query))
     sidebar = await sidebar_of(connection, visitor)
-    mine = sorted((*sidebar.rooms, *sidebar.directs), key=lambda room: not room.unread)
+    mine = sorted(sidebar.links, key=lambda room: not room.unread)
     found = [
         Destination(f"/rooms/{room.id}", room.name, room.kind, f"{room.unread} new" if room.unread else "")
         for room in mine

@@ -37,12 +37,15 @@ class Room:
     is_archived: bool
     pinned_count: int
     level: Level
+    is_favourite: bool
     people: tuple[Person, ...]
 
     @property
     def is_member(self) -> bool:
         return self.role is not None
 
+
+_SEAT = (memberships.c.role, memberships.c.read_position, memberships.c.level, memberships.c.favourite)
 
 # The condition that a member may manage the room, as in `may_manage`; for SELECTs written as text.
 MANAGES = "(role = 'owner' OR is_administrator) AND kind <> 'direct'"
@@ -52,9 +55,7 @@ async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: R
     """Return a room that is open or that the visitor is in; raises `NotFound` otherwise."""
     mine = and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == visitor.id)
     statement = (
-        select(
-            rooms, memberships.c.role, memberships.c.read_position, memberships.c.level, member_count(), _pinned_count()
-        )
+        select(rooms, *_SEAT, member_count(), _pinned_count())
         .outerjoin(memberships, mine)
         .where(rooms.c.id == room_id, or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
     )
@@ -83,6 +84,7 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
         is_archived=row.archived_at is not None,
         pinned_count=row.pinned_count,
         level=row.level or "mentions",
+        is_favourite=bool(row.favourite),
         people=people,
     )
 

@@ -1,7 +1,7 @@
 """The sidebar: the visitor's rooms and direct conversations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Row, bindparam, text
@@ -14,11 +14,11 @@ from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, vi
 MOST_LISTED = 50
 MOST_MENTIONS = 100  # the newest unread ones in a room; the page holds the position of each
 
-# Rooms with unread messages first, then by latest message, up to a limit, and always the room that is shown. The
-# people of direct rooms are read too, because the rooms are named for them.
+# Rooms with unread messages first, then by latest message, up to a limit, and always favourites and the room that is
+# shown. The people of direct rooms are read too, because the rooms are named for them.
 _MINE = text("""
     WITH mine AS (
-        SELECT rooms.*, memberships.role, memberships.read_position, memberships.level,
+        SELECT rooms.*, memberships.role, memberships.read_position, memberships.level, memberships.favourite,
             row_number() OVER (PARTITION BY kind = 'direct' ORDER BY newest_at DESC NULLS LAST, rooms.id) AS place,
             row_number() OVER (PARTITION BY kind = 'direct'
                 ORDER BY message_count > read_position AND level <> 'nothing' DESC, newest_at DESC NULLS LAST, rooms.id
@@ -28,8 +28,9 @@ _MINE = text("""
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
           AND (level <> 'hidden' AND archived_at IS NULL OR rooms.id = :shown)
     )
-    SELECT mine.id, kind, name, revision, message_count, role, read_position, level, place, others.ids, others.names,
-        posting, slow_seconds, archived_at, topic, CASE WHEN mine.id = :shown THEN description END AS description,
+    SELECT mine.id, kind, name, revision, message_count, role, read_position, level, favourite, place, others.ids,
+        others.names, posting, slow_seconds, archived_at, topic,
+        CASE WHEN mine.id = :shown THEN description END AS description,
         CASE WHEN message_count > read_position
             THEN (SELECT array_agg(position) FROM (SELECT position FROM mentions WHERE mentions.user_id = :user_id
                 AND mentions.room_id = mine.id AND mentions.position > read_position
@@ -44,7 +45,7 @@ _MINE = text("""
         FROM memberships AS other JOIN users ON users.id = other.user_id
         WHERE mine.kind = 'direct' AND other.room_id = mine.id AND other.user_id <> :user_id
     ) AS others ON true
-    WHERE rank <= :most OR mine.id = :shown
+    WHERE rank <= :most OR favourite OR mine.id = :shown
     ORDER BY lower(name), place
 """).bindparams(bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))
 
@@ -60,6 +61,7 @@ class RoomLink:
     read_position: Position
     level: Level
     mentions: tuple[Position, ...] = ()
+    is_favourite: bool = False
     initials: str = ""
     hue: int = 0
     person_id: UserId | None = None  # the other person in a conversation of two
@@ -76,20 +78,26 @@ class RoomLink:
 
 @dataclass(frozen=True, slots=True)
 class Sidebar:
-    """The rooms with the latest messages, as the visitor sorts them, and direct conversations by latest message."""
+    """Favourites, other rooms as the visitor sorts them, and other direct conversations by latest message."""
 
+    favourites: tuple[RoomLink, ...]
     rooms: tuple[RoomLink, ...]
     directs: tuple[RoomLink, ...]
 
     @property
+    def links(self) -> tuple[RoomLink, ...]:
+        """All rooms and conversations."""
+        return (*self.favourites, *self.rooms, *self.directs)
+
+    @property
     def unread(self) -> int:
         """The number of unread messages in all rooms."""
-        return sum(room.unread for room in (*self.rooms, *self.directs))
+        return sum(room.unread for room in self.links)
 
     @property
     def unread_mentions(self) -> int:
         """The number of unread mentions of the visitor in all rooms."""
-        return sum(len(room.mentions) for room in (*self.rooms, *self.directs))
+        return sum(len(room.mentions) for room in self.links)
 
 
 async def sidebar_of(connection: AsyncConnection, visitor: Visitor) -> Sidebar:
@@ -114,28 +122,40 @@ async def _my_rooms(connection: AsyncConnection, visitor: Visitor, shown: RoomId
 def _sidebar(rows: Sequence[Row[Any]], visitor: Visitor) -> Sidebar:
     if visitor.rooms_by == "activity":
         rows = sorted(rows, key=lambda row: row.place)
-    named = [
-        RoomLink(row.id, row.name, row.kind, row.message_count, row.read_position, row.level, tuple(row.mentions or ()))
-        for row in rows
-        if row.kind != "direct"
-    ]
-    directs = [_direct_link(row, visitor) for row in rows if row.kind == "direct"]
+    links = [_direct_link(row, visitor) if row.kind == "direct" else _room_link(row) for row in rows]
     if visitor.unread_first:
-        named.sort(key=lambda room: not room.unread)
-        directs.sort(key=lambda room: not room.unread)
-    return Sidebar(tuple(named), tuple(directs))
+        links.sort(key=lambda link: not link.unread)
+    others = [link for link in links if not link.is_favourite]
+    return Sidebar(
+        favourites=tuple(link for link in links if link.is_favourite),
+        rooms=tuple(link for link in others if link.kind != "direct"),
+        directs=tuple(link for link in others if link.kind == "direct"),
+    )
+
+
+def _room_link(row: Row[Any]) -> RoomLink:
+    return RoomLink(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        message_count=row.message_count,
+        read_position=row.read_position,
+        level=row.level,
+        mentions=tuple(row.mentions or ()),
+        is_favourite=row.favourite,
+    )
 
 
 def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     people = _people(row)
     face = people[0] if len(people) == 1 else visitor
-    initials = str(len(people)) if len(people) > 1 else face.initials
-    hue = row.id % HUES if len(people) > 1 else face.hue
-    name = direct_name(visitor, people)
-    unread = tuple(row.mentions or ())
-    person_id = face.id if len(people) < 2 else None
-    return RoomLink(
-        row.id, name, "direct", row.message_count, row.read_position, row.level, unread, initials, hue, person_id
+    is_group = len(people) > 1
+    return replace(
+        _room_link(row),
+        name=direct_name(visitor, people),
+        initials=str(len(people)) if is_group else face.initials,
+        hue=row.id % HUES if is_group else face.hue,
+        person_id=None if is_group else face.id,
     )
 
 

@@ -12,7 +12,7 @@ from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
-from chat.rooms.online_members import online_markup
+from chat.rooms.online_members import Online, online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.settings import SLOW
 from chat.rooms.sidebar import room_and_sidebar
@@ -69,7 +69,7 @@ async def room_page(
         "quick": quick_reactions()[:IN_BAR],
         "epoch": installation(request).epoch,
         "revision": revision,
-        "online_html": online_markup(online.joined_by(me)),
+        **_online(online.joined_by(me)),
         "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
         "is_live": found.newer is None,
         "left_off": room.read_position if after is None else after,
@@ -81,17 +81,23 @@ async def room_page(
 
 async def show_room_head(request: Request) -> Response:
     """Return everything around a room's messages for an open page; the composer only if posting rights changed."""
-    me, room_id = visitor(request), room_id_in(request)
-    async with reading(request.state.chat.database) as connection:
+    me, room_id, state = visitor(request), room_id_in(request), request.state.chat
+    async with reading(state.database) as connection:
         room = await room_of_member(connection, me, room_id)
+        online = await state.online_members.of(connection, room.id, state.live.presence.online())
     context = {
         "room": room,
+        **_online(online),
         "people": room.people,
         "composer": {"client_id": uuid4(), "body": "", "error": ""},
         "writing": _writing(me, room),
         "shown": request.query_params.get("writing", ""),
     }
     return page(request, "rooms/_head.html", context)
+
+
+def _online(online: Online) -> dict[str, object]:
+    return {"online": online, "online_html": online_markup(online)}
 
 
 def position_in(request: Request, name: str) -> Position | None:

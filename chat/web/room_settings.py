@@ -9,6 +9,7 @@ from chat.accounts.person import Visitor
 from chat.change import Change
 from chat.errors import InvalidInput
 from chat.rooms import settings
+from chat.rooms.favourites import mark_favourite
 from chat.rooms.members import choose_level
 from chat.rooms.room import Room, may_manage, require_manager
 from chat.rooms.settings import SLOW, change_settings, prepare_deletion
@@ -18,7 +19,7 @@ from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.middleware.session import visitor
 from chat.web.middleware.throttling import throttle
-from chat.web.pages import shell_page
+from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import room_in
 
 
@@ -79,6 +80,21 @@ async def choose_notification_level(request: Request) -> Response:
             await choose_level(change, me, room, form.get("level", ""))
     except InvalidInput as invalid:
         return refused(await _settings_page(request, room, {}, invalid.errors), invalid)
+    return await _own_choice(request, "rooms/_bell.html", room)
+
+
+async def choose_favourite(request: Request) -> Response:
+    me, form, room = visitor(request), await read_form(request), await room_in(request)
+    await throttle(request, CHANGE_ROOM)
+    async with request.state.chat.change() as change:
+        await mark_favourite(change, me, room, is_favourite=form.get("favourite") == "yes")
+    return await _own_choice(request, "rooms/_star.html", room)
+
+
+async def _own_choice(request: Request, control: str, room: Room) -> Response:
+    """Answer with the control in the room's header that shows the visitor's choice, or with the room."""
+    if is_htmx(request):
+        return page(request, control, {"room": await room_in(request)})
     return _to_room(room)
 
 

@@ -36,6 +36,7 @@ async def show_search(request: Request) -> Response:
         refusal = invalid
     context = {
         "query": query,
+        "within": "" if query else single_line(request.query_params.get("within", "")),
         "order": order,
         "page": number,
         "before": before,
@@ -64,7 +65,11 @@ async def _recent(request: Request) -> list[str]:
 async def remember_search(request: Request) -> Response:
     """Remember a search, and redirect to its results. The results page is a GET, so it changes nothing itself."""
     me, form = visitor(request), await read_form(request)
-    query, order = single_line(form.get("q", "")), form.get("order", "")
+    within, order = single_line(form.get("within", "")), form.get("order", "")
+    query = single_line(form.get("q", ""))
+    if within and not query:
+        return RedirectResponse(f"/search?{urlencode({'within': within})}", status_code=303)
+    query = f"{within} {query}".strip()
     with suppress(InvalidInput):  # the results page explains it
         question = parse_search(query, datetime.now(UTC))
         async with request.state.chat.change() as change:
