@@ -1,4 +1,4 @@
-// The list of messages: times in the reader's own zone, actions, one tab stop, and never an older version for a newer.
+// The list of messages: times in the reader's own zone, actions, and never an older version for a newer.
 import { onElement } from "./live.js";
 
 export const messages = () => document.getElementById("messages");
@@ -22,7 +22,20 @@ const formats = () => ({
 });
 let format = formats();
 
+// The days that have a name, until midnight.
+let days = {};
+function nameDays() {
+  let before = Date.now();
+  const today = format.day.format(before);
+  while (format.day.format(before) === today) before -= 3_600_000;
+  days = { [today]: "Today", [format.day.format(before)]: "Yesterday" };
+}
+
 function showTimes(isAnew) {
+  if (days[format.day.format(Date.now())] !== "Today") {
+    nameDays();
+    isAnew = true;
+  }
   for (const time of document.querySelectorAll(isAnew ? "time[data-moment]" : 'time[data-moment=""]')) {
     time.textContent = format.dayAndClock.format(new Date(time.dateTime));
     time.dataset.moment = "shown";
@@ -41,7 +54,8 @@ function showMoment(message, time) {
   const moment = new Date(message.dataset.at);
   time.textContent = format.clock.format(moment);
   time.title = format.full.format(moment);
-  message.dataset.day = format.day.format(moment);
+  const day = format.day.format(moment);
+  message.dataset.day = days[day] ?? day;
 }
 
 onElement("times", (chosen) => {
@@ -55,7 +69,7 @@ onElement("times", (chosen) => {
 
 // One bar of actions for all messages, at the row under the mouse or the keyboard. Its ⋯ opens a menu beside it.
 export const bar = () => document.getElementById("bar");
-const menu = () => document.getElementById("menu");
+export const menu = () => document.getElementById("menu");
 export const here = () => document.querySelector(".message[data-here]");
 export const shown = (found) => [...found].filter((each) => each.checkVisibility());
 const isFree = () => bar() && !document.querySelector("#menu:popover-open, dialog[open]");
@@ -96,21 +110,6 @@ export function openMenu(message) {
   bar().querySelector(".more").click();
 }
 
-// Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
-document.addEventListener("click", async (event) => {
-  const source = event.target.closest("[data-copy]");
-  if (!source) return;
-  event.preventDefault();
-  const text = source.dataset.copy || source.href;
-  const put = (copying) => copying.preventDefault(copying.clipboardData.setData("text/plain", text));
-  document.addEventListener("copy", put, { once: true });
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else document.execCommand("copy");
-  document.removeEventListener("copy", put);
-  source.lastChild.data = " Copied";
-  setTimeout(() => menu().hidePopover(), 700);
-});
-
 // A finger that rests on a message opens its menu as a sheet. Links, code and the editor keep what the browser does.
 let resting, start, isHeld;
 const touched = ({ target, pointerType }) =>
@@ -134,6 +133,17 @@ for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEv
 // Lifted on the sheet, it would press what has come under it.
 document.addEventListener("touchend", (event) => isHeld && event.preventDefault(), { passive: false });
 document.addEventListener("contextmenu", (event) => touched(event) && event.preventDefault());
+
+// The day of the uppermost message stays in sight, unless its own separator is.
+function showDay() {
+  const label = document.getElementById("day"), { top } = scroller()?.getBoundingClientRect() ?? {};
+  const row = [...(messages()?.children ?? [])].find((each) => each.getBoundingClientRect().bottom > top + 40);
+  if (!label) return;
+  label.hidden = !row || (row.matches(".starts-day") && row.getBoundingClientRect().top > top - 16);
+  label.dataset.day = row?.dataset.day ?? "";
+}
+document.addEventListener("scroll", ({ target }) => target === scroller() && showDay(), true);
+setInterval(() => showTimes(), 60_000);
 
 // Older pages are shown, not read out.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
@@ -202,20 +212,9 @@ function keepEditors() {
   opened = open;
 }
 
-// One tab stop for the whole list: the row that has the keyboard, else the last. The arrows lead to all the others.
-export const CONTROLS = ":is(a, button, pre):not(.editor *)";
-function rove() {
-  const at = document.activeElement, list = messages();
-  const stop = (bar()?.contains(at) ? here() : at.closest("#messages > li")) ?? list?.lastElementChild;
-  const stops = list?.querySelectorAll(`:is(.message, ${CONTROLS}):not([tabindex="-1"])`) ?? [];
-  for (const each of stops) each.tabIndex = -1;
-  if (stop) stop.tabIndex = 0;
-}
-document.addEventListener("focusin", ({ target }) => target.closest("#messages > li") && rove());
-
 function tidy() {
   showTimes();
-  rove();
+  showDay();
 }
 document.addEventListener("htmx:after:swap", () => {
   keepEditors();

@@ -1,6 +1,6 @@
 // Every page: questions before what cannot be undone, where the keyboard is after an action, keys that lead elsewhere.
 import { box, isComposing } from "./composer.js";
-import { bar, CONTROLS, here, openMenu, scroller, shown } from "./messages.js";
+import { bar, here, menu, openMenu, scroller, shown } from "./messages.js";
 
 // A button that has a question, or whose form has, is pressed again when the dialog was answered with yes.
 let confirmed = null;
@@ -78,6 +78,19 @@ document.addEventListener("keydown", (event) => {
   } else if (key === "Escape" && target.closest(".editor")) target.form.querySelector("a").click();
 });
 
+// One tab stop for the whole list: the row that has the keyboard, else the last. The arrows lead to all the others.
+const CONTROLS = ":is(a, button, pre):not(.editor *)";
+function rove() {
+  const at = document.activeElement, list = document.getElementById("messages");
+  const stop = (bar()?.contains(at) ? here() : at.closest("#messages > li")) ?? list?.lastElementChild;
+  const stops = list?.querySelectorAll(`:is(.message, ${CONTROLS}):not([tabindex="-1"])`) ?? [];
+  for (const each of stops) each.tabIndex = -1;
+  if (stop) stop.tabIndex = 0;
+}
+document.addEventListener("htmx:after:swap", rove);
+rove();
+document.addEventListener("focusin", ({ target }) => target.closest("#messages > li") && rove());
+
 // The arrows lead from message to message, within one to its links and actions, and through its menu.
 const STEPS = { ArrowUp: -1, ArrowDown: 1, ArrowLeft: -1, ArrowRight: 1 };
 function next(key, target, message) {
@@ -105,6 +118,21 @@ document.addEventListener("keydown", (event) => {
   if (!by || target.id !== "body" || target.scrollHeight > target.clientHeight) return;
   event.preventDefault();
   scroller().scrollBy(0, by * scroller().clientHeight);
+});
+
+// Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
+document.addEventListener("click", async (event) => {
+  const source = event.target.closest("[data-copy]");
+  if (!source) return;
+  event.preventDefault();
+  const text = source.dataset.copy || source.href;
+  const put = (copying) => copying.preventDefault(copying.clipboardData.setData("text/plain", text));
+  document.addEventListener("copy", put, { once: true });
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else document.execCommand("copy");
+  document.removeEventListener("copy", put);
+  source.lastChild.data = " Copied";
+  setTimeout(() => menu().hidePopover(), 700);
 });
 
 // The list of emoji may still be that of an earlier word: Enter goes there, and does not choose.
