@@ -195,6 +195,7 @@ messages = Table(
     UniqueConstraint("author_id", "client_id"),
     UniqueConstraint("room_id", "position"),
     UniqueConstraint("room_id", "revision"),
+    Index("messages_deleted_idx", "room_id", "position", postgresql_where=text("deleted_at IS NOT NULL")),
     Index("messages_pinned_idx", "room_id", "pinned_at", postgresql_where=text("pinned_at IS NOT NULL")),
 )
 

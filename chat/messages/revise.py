@@ -22,6 +22,7 @@ from chat.messages.present_names import people_in, text_with
 from chat.messages.rendering import as_change
 from chat.messages.workshop import Workshop
 from chat.models import installation, memberships, messages
+from chat.rooms.members import MOST_TOLD
 from chat.rooms.room import next_revision, require_unarchived
 
 _EPOCH = select(installation.c.epoch).scalar_subquery().label("epoch")
@@ -102,11 +103,20 @@ async def delete_message(change: Change, visitor: Visitor, message_id: MessageId
     }
     deleted = await revise(change, message, revision, deleted_at=func.clock_timestamp(), **gone)
     await _mention_only(change, deleted, frozenset())
+    if waiting := await _unread_by(change.connection, deleted):
+        change.tell(SidebarsChanged(waiting))
     if message.is_pinned:
         change.tell(RoomChanged(message.room_id))
     if message.author.id != visitor.id:
         audit.record("message_deleted", message_id=message.id, room_id=message.room_id, author_id=message.author.id)
     return deleted
+
+
+async def _unread_by(connection: AsyncConnection, message: Message) -> tuple[UserId, ...]:
+    """Return the members who have not read a message, of 500 at most."""
+    unread = (memberships.c.room_id == message.room_id) & (memberships.c.read_position < message.position)
+    found = await connection.execute(select(memberships.c.user_id).where(unread).limit(MOST_TOLD))
+    return tuple(found.scalars())
 
 
 async def _mention_only(change: Change, message: Message, user_ids: frozenset[UserId]) -> None:

@@ -35,6 +35,10 @@ _MINE = text("""
             THEN (SELECT array_agg(position) FROM (SELECT position FROM mentions WHERE mentions.user_id = :user_id
                 AND mentions.room_id = mine.id AND mentions.position > read_position
                 ORDER BY position DESC LIMIT :most_mentions) AS newest) END AS mentions,
+        CASE WHEN message_count > read_position
+            THEN (SELECT array_agg(position) FROM (SELECT position FROM messages WHERE messages.room_id = mine.id
+                AND deleted_at IS NOT NULL AND messages.position > read_position
+                ORDER BY position DESC LIMIT :most_mentions) AS newest) END AS deleted,
         CASE WHEN mine.id = :shown
             THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count,
         CASE WHEN mine.id = :shown THEN (SELECT count(*) FROM messages
@@ -65,10 +69,17 @@ class RoomLink:
     initials: str = ""
     hue: int = 0
     person_id: UserId | None = None  # the other person in a conversation of two
+    deleted: tuple[Position, ...] = ()
 
     @property
     def unread(self) -> int:
-        return 0 if self.level in QUIET else max(0, self.message_count - self.read_position)
+        new = self.message_count - self.read_position - len(self.deleted)
+        return 0 if self.level in QUIET else max(0, new)
+
+    @property
+    def wanted(self) -> int:
+        """The number of new messages that the person wants to be told of."""
+        return len(self.mentions) if self.level == "mentions" else self.unread
 
     @property
     def shown_mentions(self) -> int:
@@ -90,9 +101,9 @@ class Sidebar:
         return (*self.favourites, *self.rooms, *self.directs)
 
     @property
-    def unread(self) -> int:
-        """The number of unread messages in all rooms."""
-        return sum(room.unread for room in self.links)
+    def wanted(self) -> int:
+        """The number of new messages in all rooms that the visitor wants to be told of."""
+        return sum(room.wanted for room in self.links)
 
     @property
     def unread_mentions(self) -> int:
@@ -142,6 +153,7 @@ def _room_link(row: Row[Any]) -> RoomLink:
         read_position=row.read_position,
         level=row.level,
         mentions=tuple(row.mentions or ()),
+        deleted=tuple(row.deleted or ()),
         is_favourite=row.favourite,
     )
 

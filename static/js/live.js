@@ -34,10 +34,12 @@ onElement("cursor", ({ cursor }) => {
 const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
 onElement("news", loadHead);
 
+// The computer's clock may be set back, and the other stands still while the computer sleeps.
+const now = () => [performance.now(), Date.now()];
 let live, heardAt;
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
   if (live) loadHead();
-  [live, heardAt] = [connection, Date.now()];
+  [live, heardAt] = [connection, now()];
   root.dataset.connection = "open";
   document.querySelector("#notice > .unreached")?.remove();
 });
@@ -50,13 +52,13 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, re
 
 // The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
 function doubtSilence() {
-  if (!live?.socket || Date.now() - heardAt < 35_000) return;
-  heardAt = Date.now();
+  if (!live?.socket || now().every((each, clock) => each - heardAt[clock] < 35_000)) return;
+  heardAt = now();
   live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
 }
 setInterval(doubtSilence, 5000);
 document.addEventListener("visibilitychange", doubtSilence);
-document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Date.now()));
+document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = now()));
 onElement("alive", () => {});
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {

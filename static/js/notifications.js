@@ -16,10 +16,29 @@ async function notify(room) {
   const { position } = soon.get(room), link = linkOf(room);
   soon.delete(room);
   if (!document.hidden || !link || position <= Number(link.dataset.read)) return;
+  if (!(await isFirst(room, position))) return;
   if (wants("sounding")) ring();
   if (!wants("shown") || window.Notification?.permission !== "granted") return;
   const words = await wordsOf(link, position);
-  if (words) show(link, words);
+  if (words && position > Number(link.dataset.read)) show(link, words, position);
+}
+
+// One of a browser's pages tells, whichever is first; a browser lets hidden pages wait for different times.
+async function isFirst(room, position) {
+  const key = `notified:${document.documentElement.dataset.me}:${room}`;
+  const claim = () => {
+    const isNew = position > Number(localStorage.getItem(key));
+    if (isNew) localStorage.setItem(key, position);
+    return isNew;
+  };
+  // Over plain http there are no locks.
+  if (!navigator.locks) return claim();
+  return new Promise((resolve) =>
+    navigator.locks.request(`${key}:${position}`, { ifAvailable: true }, (lock) => {
+      resolve(Boolean(lock) && claim());
+      // Until the other pages see what was claimed.
+      return new Promise((release) => setTimeout(release, PATIENCE));
+    }));
 }
 
 // Nothing, of a message that is gone again.
@@ -33,11 +52,17 @@ async function wordsOf(link, position) {
   return "New messages";
 }
 
-function show(link, words) {
+const showing = new Map();
+document.addEventListener("chat:read", ({ detail: { room, position } }) => {
+  if (showing.get(room)?.position <= position) showing.get(room).shown.close();
+});
+
+function show(link, words, position) {
   const options = { body: words, tag: link.getAttribute("href") };
   try {
     // One for each room, whatever number of pages is open.
     const shown = new Notification(link.querySelector(".one-line").textContent, options);
+    showing.set(link.dataset.room, { shown, position });
     shown.addEventListener("click", () => {
       window.focus();
       location.assign(link.href);

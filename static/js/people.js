@@ -58,10 +58,10 @@ if (before) showRoster(JSON.parse(before));
 
 // Somebody is active who has used a page of theirs within five minutes; that is told once a minute.
 const IDLE = 300_000, TELL = 60_000;
-let usedAt = document.hidden ? 0 : Date.now(), toldAt = usedAt;
+let usedAt = document.hidden ? -Infinity : performance.now(), toldAt = usedAt;
 function use() {
   if (document.hidden) return;
-  usedAt = Date.now();
+  usedAt = performance.now();
   if (usedAt - toldAt < TELL || !document.getElementById("live")) return;
   toldAt = usedAt;
   navigator.sendBeacon("/active");
@@ -69,16 +69,16 @@ function use() {
 for (const type of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove", "visibilitychange"])
   document.addEventListener(type, use, { capture: true, passive: true });
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) =>
-  setParameter(connection, "active", Date.now() - usedAt < IDLE && "1"));
+  setParameter(connection, "active", performance.now() - usedAt < IDLE && "1"));
 
 // Typing is told every three seconds while it goes on, and forgotten six after it was last heard of. A trigger of htmx
 // would need a filter, which the CSP forbids, to leave out commands, and would send the draft along.
 const SAY = 3000, FORGET = 6000;
 const { me } = document.documentElement.dataset;
-let typedAt = 0;
+let typedAt = -Infinity;
 document.addEventListener("input", ({ target: { id, value } }) => {
-  if (id !== "body" || !value.trim() || value.startsWith("/") || Date.now() - typedAt < SAY) return;
-  typedAt = Date.now();
+  if (id !== "body" || !value.trim() || value.startsWith("/") || performance.now() - typedAt < SAY) return;
+  typedAt = performance.now();
   navigator.sendBeacon(document.getElementById("typing").dataset.url);
 });
 
@@ -86,7 +86,7 @@ const typists = new Map();
 function showTypists() {
   const place = document.querySelector("#typing > span");
   if (!place) return;
-  for (const [id, { until }] of typists) if (until < Date.now()) typists.delete(id);
+  for (const [id, { until }] of typists) if (until < performance.now()) typists.delete(id);
   const names = [...typists.values()].map(({ name }) => name);
   const subject = names.length > 2 ? `${names.length} people` : names.join(" and ");
   const text = names.length ? `${subject} ${names.length > 1 ? "are" : "is"} typing…` : "";
@@ -95,7 +95,7 @@ function showTypists() {
 setInterval(() => typists.size && showTypists(), 1000);
 
 onElement("typing", ({ person, name }) => {
-  if (person !== me) typists.set(person, { name, until: Date.now() + FORGET });
+  if (person !== me) typists.set(person, { name, until: performance.now() + FORGET });
   showTypists();
 });
 // A message ends its author's typing.
@@ -103,7 +103,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   if (!ctx.sourceElement?.matches?.("#live, .outgoing")) return;
   for (const { fragment } of tasks) for (const { dataset } of fragment?.querySelectorAll(".message") ?? []) {
     typists.delete(dataset.author);
-    if (dataset.author === me) typedAt = 0;
+    if (dataset.author === me) typedAt = -Infinity;
   }
   showTypists();
 });

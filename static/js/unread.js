@@ -5,7 +5,9 @@ import { messages, scroller } from "./messages.js";
 
 const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
 const titleOfPage = document.title.replace(/^\(\d+\) /, "");
-const mentionsOf = ({ dataset: { mentions, read } }) => mentions.split(" ").filter((each) => Number(each) > read);
+const above = (read, positions) => positions.split(" ").filter((each) => Number(each) > read);
+const mentionsOf = ({ dataset: { mentions, read } }) => above(read, mentions);
+const unreadIn = ({ dataset: { count, read, deleted } }) => Math.max(0, count - read - above(read, deleted).length);
 
 function showBadge(badge, number) {
   badge.hidden = !number;
@@ -16,12 +18,12 @@ function showCounts() {
   let total = 0, mentions = 0;
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
     const isQuiet = ["nothing", "hidden"].includes(link.dataset.level), mine = mentionsOf(link).length;
-    const unread = isQuiet ? 0 : Math.max(0, link.dataset.count - link.dataset.read);
+    const unread = isQuiet ? 0 : unreadIn(link);
     const [count, mention] = link.querySelectorAll(".badge");
     showBadge(count, unread);
     showBadge(mention, isQuiet ? 0 : mine);
     link.classList.toggle("unread", unread > 0);
-    total += unread;
+    total += link.dataset.level === "mentions" ? mine : unread;
     mentions += mine;
   }
   showBadge(document.querySelector("#mentions .badge"), mentions);
@@ -91,6 +93,7 @@ onElement("activity", ({ room, count }) => learn("activity", room, Number(count)
 onElement("mention", ({ room, position }) => learn("mention", room, Number(position)));
 onElement("read", ({ room, position }) => {
   learn("read", room, Number(position));
+  document.dispatchEvent(new CustomEvent("chat:read", { detail: { room, position: Number(position) } }));
   readElsewhere(room, Number(position));
 });
 onElement("sidebar", loadSidebar);
@@ -108,7 +111,7 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
 const PAUSE = 1000;
-let isHeld = false, saidAt = 0, sayingSoon;
+let isHeld = false, saidAt = -Infinity, sayingSoon;
 // In a scroller whose column is reversed, 0 is the end.
 const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
 
@@ -120,9 +123,9 @@ function sayRead() {
   showCounts();
   // A busy room is not said to be read at each message.
   sayingSoon ??= setTimeout(() => {
-    [sayingSoon, saidAt] = [undefined, Date.now()];
+    [sayingSoon, saidAt] = [undefined, performance.now()];
     htmx.trigger(form, "read");
-  }, saidAt + PAUSE - Date.now());
+  }, saidAt + PAUSE - performance.now());
 }
 window.addEventListener("pagehide", () => {
   if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
@@ -158,7 +161,8 @@ function keepUp() {
 function offerJump() {
   const jump = document.getElementById("jump");
   if (!jump) return;
-  const unread = newest() - Number(readForm().dataset.read);
+  const { read } = readForm().dataset, deleted = [...messages().querySelectorAll(".deleted")];
+  const unread = newest() - read - deleted.filter(({ dataset }) => dataset.position > Number(read)).length;
   jump.hidden = scroller().scrollTop > -200;
   jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
 }

@@ -19,9 +19,15 @@ def read_position(person: Person) -> int:
     return int(query(person.server.database_url, statement, person.id)[0][0])
 
 
+def wants_everything(person: Person, room_id: int) -> None:
+    """Let a person be told of all messages in a room, not only of mentions."""
+    assert person.submit(f"/rooms/{room_id}/level", {"level": "everything"}).status_code == 303
+
+
 def test_other_rooms_count_new_messages_as_they_arrive(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
+    wants_everything(alice, garden)
     page = windows.open_as(alice, "/rooms/1")
     assert badge(page, "Garden") == ""
     for number in range(3):
@@ -40,6 +46,7 @@ def test_other_rooms_count_new_messages_as_they_arrive(alice: Person, bob: Perso
 def test_reading_a_room_marks_it_read_on_every_tab(alice: Person, bob: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     bob.join(garden)
+    wants_everything(alice, garden)
     one, other = (windows.open_as(alice, "/rooms/1") for _ in range(2))
     bob.post(garden, "news")
     for page in (one, other):
@@ -50,7 +57,27 @@ def test_reading_a_room_marks_it_read_on_every_tab(alice: Person, bob: Person, w
     assert badge(other, "Garden") == ""
 
 
+def test_a_deleted_message_is_not_counted_as_new(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    wants_everything(alice, garden)
+    page = windows.open_as(alice, "/rooms/1")
+    for body in ("oops", "sorry"):
+        bob.post(garden, body)
+    expect(page).to_have_title(re.compile(r"^\(2\) "))
+    for message, title in ((1, r"^\(1\) Lobby"), (2, "^Lobby")):
+        bob.delete(message)
+        expect(page).to_have_title(re.compile(title))
+        assert re.search(f"<title>{title[1:]}", alice.get("/people").text.replace("People", "Lobby"))
+    assert badge(page, "Garden") == ""
+    bob.post(garden, "now")
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    page.click("nav >> text=Garden")
+    expect(page).to_have_title(re.compile("^Garden"))
+
+
 def test_only_messages_seen_on_the_screen_count_as_read(alice: Person, bob: Person, windows: Windows) -> None:
+    wants_everything(alice, 1)
     page = windows.open_as(alice, "/rooms/1")
     hide(page, True)
     for number in range(60):
@@ -108,6 +135,7 @@ def test_messages_arriving_before_the_readers_eyes_are_not_new(alice: Person, bo
 
 
 def test_a_reader_marks_a_message_unread(alice: Person, bob: Person, windows: Windows) -> None:
+    wants_everything(alice, 1)
     for number in range(5):
         bob.post(1, f"message {number}")
     page = windows.open_as(alice, "/rooms/1")
@@ -140,6 +168,7 @@ def test_the_sidebar_sorts_rooms_in_the_chosen_order(alice: Person, bob: Person,
 
 
 def test_without_javascript_a_button_marks_an_opened_room_as_read(alice: Person, bob: Person, windows: Windows) -> None:
+    wants_everything(alice, 1)
     bob.post(1, "hello")
     page = windows.open_as(alice, "/people", java_script_enabled=False)
     expect(page).to_have_title(re.compile(r"^\(1\) "))
