@@ -12,6 +12,7 @@ from sqlalchemy import (
     Float,
     Select,
     String,
+    and_,
     cast,
     extract,
     false,
@@ -185,10 +186,18 @@ async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Q
 
 
 def _condition(term: Term) -> ColumnElement[bool]:
+    if term.has_sign:
+        # Signs are in no index. Letters before it would be another word: `c#` in `abc#`.
+        has_words = and_(*(searchable.c.text.contains(word, autoescape=True) for word in term.text.split()))
+        return _wanted(has_words & searchable.c.text.regexp_match(term.pattern), term)
     said = or_(
         false() if term.is_sign else searchable.c.words.op("@@")(_as_query(term, by_prefix=not term.is_phrase)),
         *(searchable.c.text.contains(text, autoescape=True) for text in _texts(term)),
     )
+    return _wanted(said, term)
+
+
+def _wanted(said: ColumnElement[bool], term: Term) -> ColumnElement[bool]:
     return not_(func.coalesce(said, False)) if term.is_unwanted else said
 
 

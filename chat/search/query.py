@@ -32,6 +32,11 @@ class Term:
         return not any(map(str.isalnum, self.text))
 
     @property
+    def has_sign(self) -> bool:
+        """Tell whether it begins or ends with a sign that is a part of it: `C++`, `C#`, `.NET`, `100%`."""
+        return not self.is_sign and not (self.text[0].isalnum() and self.text[-1].isalnum())
+
+    @property
     def is_substring(self) -> bool:
         """Tell whether it is also found within words."""
         return self.is_sign or len(self.text) >= SHORTEST_SUBSTRING
@@ -40,7 +45,8 @@ class Term:
     def pattern(self) -> str:
         """A regular expression that finds it in folded text."""
         escaped = r"\s+".join(map(re.escape, self.text.split()))
-        return escaped if self.is_substring or is_syllabic(self.text) else rf"(?<!\w){escaped}"
+        begins_anywhere = (self.is_substring and not self.has_sign) or is_syllabic(self.text)
+        return escaped if begins_anywhere or not self.text[0].isalnum() else rf"(?<!\w){escaped}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ def _terms_and_operators(typed: str) -> tuple[list[Term], dict[str, list[str]]]:
     said: dict[str, list[str]] = {minus + operator: [] for operator in _OPERATORS for minus in ("", "-")}
     for minus, operator, raw in _PART.findall(typed):
         value = raw.strip('"').strip()
-        text = bare(value).rstrip(VARIANT)
+        text = _without_punctuation(bare(value).rstrip(VARIANT))
         if operator:
             said[minus + operator.lower()].append(value)
         elif text:
@@ -117,6 +123,11 @@ def _names_links(kinds: list[str]) -> bool:
         if kind.lower() not in ("link", "links"):
             raise InvalidInput(q=f"“has:{kind}” is unknown. Use has:link.")
     return bool(kinds)
+
+
+def _without_punctuation(text: str) -> str:
+    """Drop what belongs to the sentence, unless there is nothing else: `(really?)`, but not `.net` or `c++`."""
+    return text.lstrip("([{¿¡“‘«'").rstrip(".,;:!?)]}…”’»'") or text
 
 
 def _without_signs(terms: list[Term]) -> list[Term]:

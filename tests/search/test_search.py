@@ -47,6 +47,21 @@ def test_words_and_parts_are_found_in_any_case_and_without_accents(alice: Person
     assert finds(alice, "100% _ \\ ' \" <b>") == []
 
 
+def test_a_sign_of_a_word_counts(alice: Person) -> None:
+    said = "C++ and C# by hand|a cat, c and abc#|.NET or dotnet|my net|100% sure|100 sheep|$5, 5$"
+    for body in said.split("|"):
+        alice.post(1, body)
+    assert finds(alice, "C++") == ["[C++] and C# by hand"]
+    assert finds(alice, "c#") == ["C++ and [C#] by hand"]
+    assert finds(alice, ".net") == ["[.NET] or dotnet"]
+    assert finds(alice, "100%") == ["[100%] sure"]
+    assert finds(alice, "$5") == ["[$5], 5$"]
+    assert finds(alice, "and -c++") == ["a cat, c [and] abc#"]
+    assert finds(alice, "(sheep?)") == ["100 [sheep]"]
+    assert finds(alice, "sure!") == ["100% [sure]"]
+    assert finds(alice, '"by hand" c++') == ["[C++] and C# [by hand]"]
+
+
 @pytest.mark.parametrize(
     ("body", "question", "found"),
     [
