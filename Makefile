@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage lint audit secrets format lock torture mutants outages attacks bench screenshots clean
+.PHONY: help run test coverage lint audit secrets format lock torture outbox mutants outages attacks bench screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -55,6 +55,9 @@ BROKER ?= redis
 torture: $(VENV)/dev.stamp ## Break everything for SEEDS times SECONDS seconds and look for lost or doubled messages
 	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS) --readers $(READERS) --writers $(WRITERS) \
 		--broker $(BROKER)
+
+outbox: $(VENV)/dev.stamp ## Type into two pages while servers, Redis and PostgreSQL are killed in turn, for SEEDS seeds
+	@OUTBOX_SEEDS=$(SEEDS) $(PY) -m pytest -q -n 0 tests/e2e/test_broken_servers.py -k twenty
 
 mutants: $(VENV)/dev.stamp ## Break the chat itself and show that the torture test notices
 	@$(PY) -m tests.torture.mutants

@@ -1,6 +1,6 @@
 // Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, one after the
 // other. Each is kept in localStorage until the server has accepted it, and stands in all pages of the room.
-import { messages, scroller } from "./messages.js";
+import { messages } from "./messages.js";
 
 const { me } = document.documentElement.dataset;
 export const composer = () => document.getElementById("composer");
@@ -21,26 +21,28 @@ export function insert(text, start, end) {
 
 // What is stored for a room: its draft, and the messages that wait. The sidebar tells of both.
 const keyOf = (kind, element) => `${kind}:${me}:${element.dataset.room}:`;
+function store(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // The browser's storage is full: this is kept in the page alone.
+  }
+}
+
 function keepDraft() {
-  if (box().value) localStorage.setItem(keyOf("draft", composer()), box().value);
+  if (box().value) store(keyOf("draft", composer()), box().value);
   else localStorage.removeItem(keyOf("draft", composer()));
 }
 
-function restoreDraft() {
-  // Something stands there already: a quote, what the browser has kept, or what was typed before this could run.
-  const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
-  if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
-}
+document.addEventListener("input", ({ target }) => target === box() && keepDraft());
 
-function markRooms() {
+export function markRooms() {
   const keys = Object.keys(localStorage);
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
     const has = (kind) => keys.some((key) => key.startsWith(keyOf(kind, link)));
     link.dataset.unsent = has("outbox") ? "Not sent" : has("draft") ? "Draft" : "";
   }
 }
-
-document.addEventListener("input", ({ target }) => target === box() && keepDraft());
 
 // The messages of the outbox, in the order in which they were written; those that are refused wait for their author.
 const items = () => [...document.querySelectorAll("#outbox > li")];
@@ -64,8 +66,8 @@ function show(key, { fields, why }) {
 }
 
 function keep(item) {
-  const kept = { fields: fieldsOf(item), why: item.dataset.state === "refused" && reasonOf(item) };
-  localStorage.setItem(item.dataset.key, JSON.stringify(kept));
+  const why = item.dataset.state === "refused" && reasonOf(item);
+  store(item.dataset.key, JSON.stringify({ fields: fieldsOf(item), why }));
 }
 
 function drop(item) {
@@ -83,7 +85,11 @@ function join() {
 
 const isNew = (element) => element && !element.dataset.known && (element.dataset.known = "yes");
 function restore() {
-  if (isNew(composer())) restoreDraft();
+  if (isNew(composer())) {
+    // Something stands there already: a quote, what the browser has kept, or what was typed before this could run.
+    const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
+    if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
+  }
   if (!isNew(outbox())) return;
   for (const key of Object.keys(localStorage).filter((each) => each.startsWith(keyOf("outbox", outbox()))).sort()) {
     const kept = JSON.parse(localStorage.getItem(key)), token = tokenOf(kept.fields);
@@ -105,8 +111,6 @@ document.addEventListener("submit", (event) => {
   if (head?.dataset.state) say(item, "waiting", head.dataset.until ? BEHIND : reasonOf(head));
   keep(item);
   insert("", 0, box().value.length);
-  scroller().scrollTo(0, 0);
-  document.getElementById("first-unread")?.remove();
   go();
 });
 
@@ -115,7 +119,6 @@ const BEHIND = "Waiting for the message before it.";
 let timer;
 function go() {
   const [head] = queue(), wait = head?.dataset.until - performance.now();
-  clearTimeout(timer);
   if (wait > 0) goIn(wait / 1000);
   else if (head && !head.dataset.held && window.htmx) htmx.trigger(formOf(head), "send");
 }
@@ -131,29 +134,30 @@ function say(item, state, why, until) {
   Object.assign(item.dataset, { state, until: until || "" });
   if (why !== reasonOf(item)) item.querySelector(".why").textContent = why;
   countDown(item);
+  return item;
 }
 
 function countDown(item) {
   const { state, until } = item.dataset, seconds = Math.ceil((until - performance.now()) / 1000);
   const [count, unit] = seconds > 180 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
   const what = state === "refused" ? "You can send it" : "It is sent";
-  const when = seconds > 0 ? `in ${count} ${unit}${count > 1 ? "s" : ""}` : "now";
-  item.querySelector(".when").textContent = until && `${what} ${when}.`;
+  const when = seconds > 0 ? `${what} in ${count} ${unit}${count > 1 ? "s" : ""}.` : `${what} now.`;
+  item.querySelector(".when").textContent = until && when;
 }
 setInterval(() => items().forEach(countDown), 1000);
 
+// After more than a minute, a message sent automatically would surprise its author.
+export const isRefusal = ({ status, headers }) =>
+  status >= 400 && status < 500 && !(status === 429 && headers.get("Retry-After") <= 60);
+
 // An accepted message is gone by now, unless its answer leads elsewhere. Returns the seconds until the next is due.
 function settle(item, { response, hx }) {
-  const { status, headers } = response ?? {}, seconds = Number(headers?.get("Retry-After"));
+  const seconds = Number(response?.headers.get("Retry-After"));
   const until = seconds && performance.now() + 1000 * seconds;
   const why = response ? reasonOf(item) || "The server has a problem." : "Waiting for the connection.";
-  // After more than a minute, a message sent automatically would surprise its author.
-  const isRefused = status >= 400 && status < 500 && !(status === 429 && seconds <= 60);
   if (hx?.redirect) drop(item);
-  else if (isRefused) {
-    say(item, "refused", why, until);
-    keep(item);
-  } else {
+  else if (response && isRefusal(response)) keep(say(item, "refused", why, until));
+  else {
     for (const each of queue()) say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
     return seconds || 1.5 + 1.5 * Math.random();
   }
@@ -180,10 +184,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
 
 const acts = {
   discard: drop,
-  retry(item) {
-    say(item, "", "");
-    keep(item);
-  },
+  retry: (item) => keep(say(item, "", "")),
   // What looks like a command.
   say(item) {
     formOf(item).append(inputOf(["as", "message"]));
@@ -198,7 +199,7 @@ const acts = {
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("#outbox button"), item = button?.closest("li");
   if (!item) return;
-  if (formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
+  if (button.value !== "retry" && formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
   acts[button.value](item);
   if (button.value === "edit" || button.matches(":focus-visible")) box()?.focus();
   go();

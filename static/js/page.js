@@ -152,6 +152,14 @@ document.addEventListener("close", ({ target }) => {
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 
+// An error goes when what it is about is changed.
+document.addEventListener("input", ({ target }) => {
+  const about = target.getAttribute("aria-describedby")?.split(" ") ?? [];
+  for (const error of target.form?.querySelectorAll(".field-error, .form-error") ?? [])
+    error.hidden ||= error.matches(".form-error") || about.includes(error.id);
+  target.removeAttribute("aria-invalid");
+});
+
 // The arrows choose in the list of options that a box controls, and screen readers read the chosen one out.
 document.addEventListener("keydown", (event) => {
   const { key, target, shiftKey } = event, by = { ArrowDown: 1, ArrowUp: -1 }[key];
@@ -226,6 +234,8 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   openDialog("switcher");
 });
+
+if (Object.keys(localStorage).some((key) => key.startsWith("outbox:"))) import("./elsewhere.js").catch(() => {});
 
 // Help with writing is loaded when somebody begins to write. While the server is away there is none.
 for (const type of ["input", "click"]) document.addEventListener(type, ({ target }) => {

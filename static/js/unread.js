@@ -199,6 +199,8 @@ document.addEventListener("submit", ({ target }) => {
   if (target.id !== "composer" || !target.elements.body.value.trim()) return;
   isHeld = false;
   noneIsNew();
+  scroller().scrollTo(0, 0);
+  document.getElementById("first-unread")?.remove();
 });
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#jump")) return;

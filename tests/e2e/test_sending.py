@@ -19,18 +19,6 @@ def hold_back(page: Page, url: str | re.Pattern[str], fails: bool = False) -> li
     return held
 
 
-def hold_answers(page: Page) -> list[Callable[[], None]]:
-    """Let the server have a page's messages, and hold its answers; calling an item lets its answer through."""
-    held: list[Callable[[], None]] = []
-
-    def hold(route: Route) -> None:
-        answer = route.fetch()
-        held.append(lambda: route.fulfill(response=answer))
-
-    page.route(POSTS, hold)
-    return held
-
-
 def release(page: Page, held: list[Callable[[], None]]) -> None:
     wait_until(lambda: bool(held), page)
     held.pop()()
@@ -72,14 +60,17 @@ def sightings(page: Page) -> list[tuple[int, int]]:
 def test_a_sent_message_stands_in_the_list_at_once_and_once(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
-    answers = hold_answers(page)
+    routes: list[Route] = []
+    page.route(POSTS, lambda route: routes.append(route))  # noqa: PLW0108  Playwright marks what it is given
     page.evaluate(WATCH, "first")
     send(page, "first")
     expect(page.locator("#body")).to_have_value("")
     expect(unsent(page).locator(".sending")).to_be_visible()
+    wait_until(lambda: bool(routes), page)
+    answer = routes[0].fetch()
     expect(page.locator("#messages .body").last).to_have_text("first")
     expect(unsent(page)).to_have_count(0)
-    release(page, answers)
+    routes[0].fulfill(response=answer)
     assert len(sightings(page)) == 1, "the frame of the socket came before the answer"
     page.unroute(POSTS)
     page.evaluate(WATCH, "second")
@@ -223,6 +214,21 @@ def test_a_refused_message_says_why_and_lets_others_pass(alice: Person, windows:
     expect(page.locator("#notice")).to_be_empty()
 
 
+FILL = """() => {
+    for (let size = 2 ** 22; size >= 1; size /= 2)
+        try { for (let number = 0; ; number += 1) localStorage.setItem(`fill ${size} ${number}`, "x".repeat(size)); }
+        catch { /* full for pieces of this size */ }
+}"""
+
+
+def test_a_message_is_sent_though_the_browsers_storage_is_full(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.evaluate(FILL)
+    send(page, "no room for this")
+    expect(page.locator("#messages .body")).to_have_text(["no room for this"])
+    expect(page.locator("#body")).to_have_value("")
+
+
 def test_a_double_click_posts_once_and_an_empty_box_nothing(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "only once")
@@ -301,6 +307,26 @@ def test_messages_are_shown_in_all_pages_and_sent_once(alice: Person, windows: W
     send(one, "last")
     expect(other.locator("#messages .body").last).to_have_text("last")
     assert alice.reads(1) == [*texts, "last"]
+
+
+def test_messages_are_sent_after_their_author_went_to_another_room(alice: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    page = windows.open_as(alice, "/rooms/1", expected=(*LOST_SERVER, "422"))
+    break_off(page)
+    for text in ("first", "y" * 10_001, "second"):
+        send(page, text)
+    expect(unsent(page)).to_have_count(3)
+    page.goto(f"{alice.server.url}/rooms/{garden}")
+    link = page.locator("#sidebar a[data-room='1']")
+    expect(link).to_have_attribute("data-unsent", "Not sent")
+    page.unroute(POSTS)
+    wait_until(lambda: "second" in alice.reads(1), page)
+    expect(link).to_have_attribute("data-unsent", "Not sent")
+    page.goto(f"{alice.server.url}/rooms/1")
+    expect(page.locator("#messages .body")).to_have_text(["first", "second"])
+    expect(unsent(page)).to_contain_text("10,001 characters")
+    page.goto(f"{alice.server.url}/rooms/{garden}")
+    expect(page.locator("#messages .body")).to_have_count(0)
 
 
 def test_a_message_waits_while_its_room_is_archived(alice: Person, bob: Person, windows: Windows) -> None:

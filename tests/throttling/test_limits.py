@@ -168,7 +168,7 @@ def test_sign_ups_from_an_address_are_limited_but_a_class_can_sign_up(alice: Per
 
 def test_posting_very_fast_is_refused_and_keeps_the_text(alice: Person) -> None:
     refused = be_too_fast(alice)
-    assert "You are sending messages very fast. This one is sent automatically in" in refused.text
+    assert "You are sending messages very fast." in refused.text
     page = alice.submit("/rooms/1/messages", {"body": "typed <b>text</b>", "client_id": str(uuid4())})
     assert page.status_code == 429
     assert 1 <= int(page.headers["Retry-After"]) <= 10
