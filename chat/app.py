@@ -107,6 +107,7 @@ ROUTES: list[BaseRoute] = [
     Route("/people", people.list_people),
     Route("/people/{user_id:id}", people.show_person),
     Route("/", home.show_home),
+    Route("/list", home.show_list),
     Route("/sidebar", home.show_sidebar),
     Route("/read", reading.mark_all_rooms_read, methods=POST),
     Route("/switch", quick_switcher.show_quick_switcher),

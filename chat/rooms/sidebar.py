@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, text
+from sqlalchemy import BigInteger, Row, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor
 from chat.ids import Position, RoomId, UserId
+from chat.models import memberships, rooms
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
 
 MOST_LISTED = 50
@@ -114,6 +115,21 @@ class Sidebar:
 async def sidebar_of(connection: AsyncConnection, visitor: Visitor) -> Sidebar:
     """Return the visitor's sidebar. An empty direct room shows only for the person who opened it."""
     return _sidebar(await _my_rooms(connection, visitor, None), visitor)
+
+
+async def room_to_open(connection: AsyncConnection, user_id: UserId, last: RoomId | None) -> RoomId | None:
+    """Return `last` if the person still lists that room, else their room with the latest message, if any."""
+    is_last = rooms.c.id == (last or 0)
+    statement = (
+        select(rooms.c.id)
+        .join(memberships, memberships.c.room_id == rooms.c.id)
+        .where(memberships.c.user_id == user_id, memberships.c.level != "hidden", rooms.c.archived_at.is_(None))
+        .where(or_(rooms.c.kind != "direct", rooms.c.message_count > 0, is_last))
+        .order_by(is_last.desc(), rooms.c.newest_at.desc().nulls_last(), rooms.c.id)
+        .limit(1)
+    )
+    found: RoomId | None = (await connection.execute(statement)).scalar_one_or_none()
+    return found
 
 
 async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> tuple[Room, Sidebar]:

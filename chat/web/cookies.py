@@ -1,10 +1,13 @@
-"""Cookies: the tokens, and the browser's time zone."""
+"""Cookies: the tokens, the browser's time zone, and the room it showed last."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 
 from chat.accounts.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, Tokens
+from chat.ids import RoomId
 from chat.state import HTTPConnection
+
+LAST_ROOM_SECONDS = 365 * 24 * 60 * 60
 
 
 def _name(connection: HTTPConnection, use: str) -> str:
@@ -56,6 +59,18 @@ def take_tokens(connection: HTTPConnection, headers: MutableHeaders) -> None:
     """Delete both token cookies."""
     for use in ("access", "refresh"):
         _set(connection, headers, use, "", 0)
+
+
+def last_room(connection: HTTPConnection) -> RoomId | None:
+    """Return the room that this browser showed last; anybody may have been signed in."""
+    room_id = cookie(connection, _name(connection, "room")) or ""
+    return RoomId(int(room_id)) if room_id.isascii() and room_id.isdigit() and len(room_id) <= 18 else None
+
+
+def keep_last_room(connection: HTTPConnection, headers: MutableHeaders, room_id: RoomId) -> None:
+    """Let `last_room` return this room."""
+    if last_room(connection) != room_id:
+        _set(connection, headers, "room", str(room_id), LAST_ROOM_SECONDS)
 
 
 def browser_token(connection: HTTPConnection) -> str | None:

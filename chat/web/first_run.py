@@ -1,6 +1,7 @@
 """The first run: making the installation, its administrator and its first room."""
 
 import logging
+from datetime import UTC, datetime
 
 from starlette.responses import Response
 
@@ -12,6 +13,7 @@ from chat.database.engine import reading
 from chat.errors import InvalidInput, NotFound
 from chat.rooms.create import create_room
 from chat.rooms.create import valid_name as valid_room_name
+from chat.rooms.invites import USUAL_DAYS, USUAL_USES, make_invite
 from chat.state import Request
 from chat.throttling.rules import FIRST_RUN
 from chat.web.errors import refused
@@ -56,7 +58,8 @@ async def set_up_chat(request: Request) -> Response:
         async with request.state.chat.change() as change:
             await create_installation(change, valid_name(form["installation_name"]))
             user_id = await create_person(change, new, "administrator")
-            await create_room(change, user_id, form["room_name"], "open")
+            room_id = await create_room(change, user_id, form["room_name"], "open")
+            await make_invite(change, user_id, room_id, days=USUAL_DAYS, uses=USUAL_USES, now=datetime.now(UTC))
             tokens = await begin_session(request, change, user_id)
     except InvalidInput as invalid:
         return refused(_form(request, FIELDS | form, invalid.errors), invalid)

@@ -1,12 +1,13 @@
-"""The first page, and the sidebar beside every page."""
+"""The first page, the list of the visitor's rooms, and the sidebar beside every page."""
 
 from urllib.parse import urlsplit
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from chat.database.engine import reading
-from chat.rooms.sidebar import sidebar_of
+from chat.rooms.sidebar import room_to_open, sidebar_of
 from chat.state import Request
+from chat.web.cookies import last_room
 from chat.web.middleware.session import visitor
 from chat.web.pages import shell_page, sidebar_markup
 
@@ -14,6 +15,15 @@ LONGEST_PATH = 100  # of the chat's own pages; it is cached with the sidebar
 
 
 async def show_home(request: Request) -> Response:
+    """Redirect to the room that the visitor was in last; show the list to a visitor without rooms."""
+    me = visitor(request)
+    async with reading(request.state.chat.database) as connection:
+        room_id = await room_to_open(connection, me.id, last_room(request))
+    return RedirectResponse(f"/rooms/{room_id}", status_code=303) if room_id else await show_list(request)
+
+
+async def show_list(request: Request) -> Response:
+    """Show ways to begin; a phone shows the visitor's rooms and conversations instead."""
     return await shell_page(request, "rooms/home.html", {})
 
 

@@ -63,7 +63,7 @@ async def show_qr_code(request: Request) -> Response:
     if invite is None or not invite.works:
         raise NotFound
     headers = {"Cache-Control": "no-store"}
-    return Response(qr_code(_url(request, invite)), media_type="image/svg+xml", headers=headers)
+    return Response(qr_code(invite_url(request, invite)), media_type="image/svg+xml", headers=headers)
 
 
 async def show_invitation(request: Request) -> Response:
@@ -118,7 +118,7 @@ async def _invite_page(
     context = {
         "room": room,
         "invite": invite,
-        "url": _url(request, invite) if invite else "",
+        "url": invite_url(request, invite) if invite else "",
         "lifetimes": LIFETIMES,
         "uses": USES,
         "values": {"days": USUAL_DAYS, "uses": USUAL_USES} | values,
@@ -128,5 +128,6 @@ async def _invite_page(
     return await shell_page(request, "rooms/invite.html", context)
 
 
-def _url(request: Request, invite: Invite) -> str:
+def invite_url(request: Request, invite: Invite) -> str:
+    """Return the address of an invite link."""
     return f"{own_origin(request, request.state.chat.settings.public_url)}{invite.path}"

@@ -20,6 +20,8 @@ async def mark_room_read(request: Request) -> Response:
     me, room_id, form = visitor(request), room_id_in(request), await read_form(request)
     async with request.state.chat.change() as change:
         await mark_read(change, me.id, room_id, Position(whole_number(form.get("position")) or 0))
+    if "from" in form and is_htmx(request):
+        return Response(headers={"Cache-Control": "no-store"})
     if "from" in form:
         return RedirectResponse(f"/rooms/{room_id}", status_code=303)
     return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -30,7 +32,7 @@ async def mark_all_rooms_read(request: Request) -> Response:
     await throttle(request, CHANGE)
     async with request.state.chat.change() as change:
         await mark_all_read(change, me.id)
-    return await show_sidebar(request) if is_htmx(request) else RedirectResponse("/", status_code=303)
+    return await show_sidebar(request) if is_htmx(request) else RedirectResponse("/list", status_code=303)
 
 
 async def mark_message_unread(request: Request) -> Response:
@@ -40,4 +42,4 @@ async def mark_message_unread(request: Request) -> Response:
         position = await mark_unread_from(change, me.id, message_id_in(request))
     if is_htmx(request):
         return with_trigger("unread", position=position)
-    return RedirectResponse("/", status_code=303)
+    return RedirectResponse("/list", status_code=303)

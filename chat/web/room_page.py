@@ -1,5 +1,6 @@
 """A room's page: part of its history, the members online, and the composer."""
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from markupsafe import Markup
@@ -12,12 +13,15 @@ from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
+from chat.rooms.invites import Invite, invite_of
 from chat.rooms.online_members import Online, online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.settings import SLOW
 from chat.rooms.sidebar import room_and_sidebar
 from chat.state import Request
+from chat.web.cookies import keep_last_room
 from chat.web.forms import whole_number
+from chat.web.invites import invite_url
 from chat.web.middleware.session import installation, visitor
 from chat.web.pages import page, page_with_sidebar
 from chat.web.path import message_id_in, room_id_in
@@ -53,13 +57,14 @@ async def room_page(
     harm.
     """
     me, room_id = visitor(request), room_id or room_id_in(request)
-    state, after = request.state.chat, position_in(request, "after")
+    state = request.state.chat
     async with reading(state.database) as connection:
         room, sidebar = await room_and_sidebar(connection, me, room_id)
         if not room.is_member:
             return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
         found, revision, html = await _shown_messages(request, connection, room, around)
         online = await state.online_members.of(connection, room.id, state.live.presence.online())
+        invite = await _first_invite(connection, me, room)
     context = {
         "room": room,
         "people": room.people,
@@ -70,13 +75,14 @@ async def room_page(
         "epoch": installation(request).epoch,
         "revision": revision,
         **_online(online.joined_by(me)),
-        "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
-        "is_live": found.newer is None,
-        "left_off": room.read_position if after is None else after,
-        "unread_above": _unread_above(room, found) if found.newer is None and around is None else 0,
+        **_place(room, found, around, position_in(request, "after")),
         "writing": _writing(me, room),
+        "invite": invite,
+        "invite_url": invite_url(request, invite) if invite else "",
     }
-    return page_with_sidebar(request, "rooms/room.html", context, sidebar)
+    response = page_with_sidebar(request, "rooms/room.html", context, sidebar)
+    keep_last_room(request, response.headers, room.id)
+    return response
 
 
 async def show_room_head(request: Request) -> Response:
@@ -105,6 +111,24 @@ def position_in(request: Request, name: str) -> Position | None:
     text = request.query_params.get(name)
     number = 0 if text == "0" else whole_number(text)
     return None if number is None else Position(number)
+
+
+def _place(room: Room, found: HistoryPage, around: MessageId | None, after: Position | None) -> dict[str, object]:
+    """Return where in the room's history the page is, and where its reader left off."""
+    return {
+        "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
+        "is_live": found.newer is None,
+        "left_off": room.read_position if after is None else after,
+        "unread_above": _unread_above(room, found) if found.newer is None and around is None else 0,
+    }
+
+
+async def _first_invite(connection: AsyncConnection, visitor: Visitor, room: Room) -> Invite | None:
+    """Return the invite link of an empty room whose manager is alone in it, if the link works."""
+    if room.message_count or room.member_count > 1 or not may_manage(visitor, room):
+        return None
+    invite = await invite_of(connection, room.id, datetime.now(UTC))
+    return invite if invite and invite.works else None
 
 
 def _unread_above(room: Room, shown: HistoryPage) -> int:

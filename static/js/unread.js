@@ -167,8 +167,20 @@ function offerJump() {
   jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
 }
 
+// A page opens at the line when that is on it; else its pointer leads there, and goes when the line is in view.
+function showLine() {
+  const line = document.querySelector(".first-new"), pointer = document.getElementById("first-unread");
+  if (messages().dataset.opens) line?.scrollIntoView({ block: "start" });
+  delete messages().dataset.opens;
+  if (!line) return;
+  const isLine = Number(line.dataset.position) <= Number(pointer?.dataset.read) + 1;
+  if (isLine && line.getBoundingClientRect().bottom > scroller().getBoundingClientRect().top) pointer.remove();
+}
+
 function look() {
   if (!messages()) return;
+  if (!hasLooked) markNew();
+  showLine();
   keepUp();
   sayRead();
   markNew();

@@ -152,7 +152,7 @@ def test_a_visit_logs_the_set_up_link_of_a_database_created_later(
     alice = first_run(server)
     other = start_server(database_url, SETUP_CODE="")
     assert "first-run" not in other.log
-    assert alice.client.get("/").status_code == 200
+    assert alice.client.get("/list").status_code == 200
     query(database_url, "TRUNCATE installation, users CASCADE")
     for _ in range(5):
         assert browser(other).get("/first-run").status_code == 403

@@ -140,7 +140,7 @@ def test_hostile_text_runs_no_script_anywhere(server: ChatServer, windows: Windo
     expect(page.locator("#messages .message")).to_have_count(3)
     assert shown(page)[0] == HOSTILE
     expect(page.locator("#composer")).to_be_visible()
-    for path in ("/", "/rooms", "/people", "/profile", f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"):
+    for path in ("/list", "/rooms", "/people", "/profile", f"/rooms/{room_id}/members", f"/rooms/{room_id}/settings"):
         page.goto(f"{server.url}{path}")
     expect(page.locator("main")).to_contain_text("<img src=x")
 

@@ -71,7 +71,7 @@ def school(alice: Person, bob: Person, carol: Person) -> list[Person]:
 
 PAGES = {
     "room": "/rooms/1",
-    "home": "/",
+    "home": "/list",
     "stretched": "/rooms/2",
     "browse": "/rooms",
     "browse-none": "/rooms?q=zzz",
@@ -224,7 +224,7 @@ def test_a_long_url_in_the_composer_or_an_editor_keeps_the_layout(school: list[P
 
 
 def test_a_phone_shows_the_list_first_and_the_room_alone(school: list[Person], windows: Windows) -> None:
-    page = windows.open_as(school[0], "/", viewport=PHONE)
+    page = windows.open_as(school[0], "/list", viewport=PHONE)
     expect(page.locator("#sidebar")).to_be_visible()
     page.click("nav >> text=Lobby")
     expect(page.locator("#sidebar")).to_be_hidden()
@@ -233,7 +233,7 @@ def test_a_phone_shows_the_list_first_and_the_room_alone(school: list[Person], w
 
 
 def test_a_member_reaches_and_does_everything_with_the_keyboard(school: list[Person], windows: Windows) -> None:
-    page = windows.open_as(school[0], "/")
+    page = windows.open_as(school[0], "/list")
     page.keyboard.press("Tab")
     expect(page.locator(".skip-link")).to_be_focused()
     expect(page.locator(".skip-link")).to_be_in_viewport()

@@ -50,13 +50,13 @@ def test_signing_out_is_in_the_menu_on_the_own_name_and_asks_first(
     alice: Person, bob: Person, windows: Windows
 ) -> None:
     page = windows.open_as(alice, "/people", viewport=PHONE)
-    page.goto(alice.server.url)
+    page.goto(f"{alice.server.url}/list")
     expect(page.locator("text=Sign out")).to_be_hidden()
     page.click("text=Alice Adams")
     expect(page.locator("#my-menu >> text=Administration")).to_be_visible()
     page.click("text=Sign out")
     page.click("#confirm >> text=Cancel")
-    expect(page).to_have_url(f"{alice.server.url}/")
+    expect(page).to_have_url(f"{alice.server.url}/list")
     page.click("text=Alice Adams")
     page.click("#my-menu >> text=Sign out")
     page.click("#confirm button[value=yes]")

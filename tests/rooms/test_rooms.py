@@ -42,11 +42,11 @@ def test_history_before_joining_counts_as_read(alice: Person, bob: Person) -> No
     room_id = alice.create_room("Garden club")
     alice.post(room_id, "hello")
     bob.join(room_id)
-    assert "<title>Willow Street School</title>" in bob.get("/").text
+    assert "<title>Willow Street School</title>" in bob.get("/list").text
     alice.post(room_id, "news")
-    assert "<title>(1) Willow Street School</title>" in bob.get("/").text
+    assert "<title>(1) Willow Street School</title>" in bob.get("/list").text
     bob.submit(f"/rooms/{room_id}/read", {"position": 2})
-    assert "<title>Willow Street School</title>" in bob.get("/").text
+    assert "<title>Willow Street School</title>" in bob.get("/list").text
 
 
 def test_a_button_marks_a_room_as_read_without_javascript(alice: Person, bob: Person) -> None:
@@ -162,9 +162,9 @@ def test_direct_rooms_cannot_be_joined_left_renamed_or_extended(alice: Person, b
 def test_a_direct_room_appears_to_the_other_with_its_first_message(alice: Person, bob: Person) -> None:
     pair = alice.open_direct(bob)
     assert f"/rooms/{pair}" in alice.get("/").text
-    assert f"/rooms/{pair}" not in bob.get("/").text
+    assert f"/rooms/{pair}" not in bob.get("/list").text
     alice.post(pair, "hello")
-    assert f"/rooms/{pair}" in bob.get("/").text
+    assert f"/rooms/{pair}" in bob.get("/list").text
 
 
 def test_direct_rooms_without_members_or_with_strangers_are_refused(alice: Person, bob: Person) -> None:

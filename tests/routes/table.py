@@ -34,6 +34,7 @@ ROUTES = {
     "POST /profile/sessions/{session_id}/end": "s-.-",
     "GET /me.css": "s...",
     "GET /": "s...",
+    "GET /list": "s...",
     "GET /sidebar": "s...",
     "POST /read": "s...",
     "GET /switch": "s...",

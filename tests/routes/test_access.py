@@ -132,7 +132,7 @@ def test_no_other_site_can_make_a_member_write(here: World, path: str) -> None:
 
 def test_every_kind_of_answer_carries_the_security_headers(here: World) -> None:
     with here.client("alice") as client:
-        page = client.get("/").text
+        page = client.get("/list").text
         style = re.findall(r'href="(/static/[^"]+[.]css)"', page)[0]
         asked = [
             client.get(style),

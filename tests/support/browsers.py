@@ -128,7 +128,7 @@ class Windows:
     def open_as(
         self,
         person: Person,
-        path: str = "/",
+        path: str = "/list",
         url: str = "",
         is_behind: bool = False,
         expected: Sequence[str] = (),
