@@ -152,7 +152,7 @@ ROUTES: list[BaseRoute] = [
     Route("/messages/{message_id:id}/edit", messages.show_message_editor),
     Route("/messages/{message_id:id}/edit", messages.edit_message, methods=POST),
     Route("/messages/{message_id:id}/delete", messages.delete_message, methods=POST),
-    Route("/messages/{message_id:id}/reply", messages.quote_message),
+    Route("/messages/{message_id:id}/reply", messages.reply_to_message),
     Route("/messages/{message_id:id}/pin", pins.change_pin, methods=POST),
     Route("/messages/{message_id:id}/reactions", reactions.show_reactions),
     Route("/messages/{message_id:id}/reactions", reactions.change_reaction, methods=POST),

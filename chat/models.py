@@ -189,6 +189,7 @@ messages = Table(
     Column("deleted_at", DateTime(timezone=True)),
     Column("pinned_at", DateTime(timezone=True)),
     Column("pinned_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("reply_to_id", BigInteger, ForeignKey("messages.id", ondelete="SET NULL")),
     CheckConstraint("deleted_at IS NULL OR body = ''", name="deleted_body"),
     CheckConstraint("deleted_at IS NULL OR pinned_at IS NULL", name="deleted_pin"),
     CheckConstraint("char_length(body) <= 10000", name="body_length"),
@@ -196,6 +197,7 @@ messages = Table(
     UniqueConstraint("room_id", "position"),
     UniqueConstraint("room_id", "revision"),
     Index("messages_deleted_idx", "room_id", "position", postgresql_where=text("deleted_at IS NOT NULL")),
+    Index("messages_reply_to_id_idx", "reply_to_id", postgresql_where=text("reply_to_id IS NOT NULL")),
     Index("messages_pinned_idx", "room_id", "pinned_at", postgresql_where=text("pinned_at IS NOT NULL")),
 )
 

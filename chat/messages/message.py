@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from chat.accounts.person import Person
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.memory import KILOBYTE, size_of
+from chat.messages.original import ORIGINAL, Original, original_from
 from chat.messages.present_names import MENTIONED, markup_with
 from chat.models import messages, users
 
@@ -66,6 +67,7 @@ class Message:
     is_deleted: bool
     is_pinned: bool = False
     reactions: tuple[Reaction, ...] = ()
+    original: Original | None = None
 
     @property
     def size(self) -> int:
@@ -87,7 +89,7 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 def select_messages() -> Select[Any]:
     """Return a `select` of messages with their authors; callers filter and order it and read rows by `message_from`."""
     author = users.c.name.label("author_name")
-    return select(messages, REACTING, MENTIONED, author).join(users, users.c.id == messages.c.author_id)
+    return select(messages, REACTING, MENTIONED, ORIGINAL, author).join(users, users.c.id == messages.c.author_id)
 
 
 def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
@@ -123,6 +125,7 @@ def message_from(row: Row[Any]) -> Message:
         is_deleted=row.deleted_at is not None,
         is_pinned=row.pinned_at is not None,
         reactions=tuple(_reaction(each, row.reacting) for each in row.reactions),
+        original=original_from(row.original),
     )
 
 

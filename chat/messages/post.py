@@ -1,7 +1,7 @@
 """Posting: validate, authorise, one statement, commit. Messages posted at the same moment share the last two."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from chat.accounts.person import Visitor
 from chat.batches import Batches
 from chat.change import BeginChange
 from chat.crash import crash_point
-from chat.database.engine import time_limit
+from chat.database.engine import is_one_of, reading, time_limit
 from chat.errors import InvalidInput, NotFound, TooManyRequests
-from chat.ids import Revision, RoomId, UserId
+from chat.ids import MessageId, Revision, RoomId, UserId
 from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
 from chat.live.source import RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
@@ -25,6 +25,7 @@ from chat.messages.body import checked_body, shown
 from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
+from chat.messages.original import author_of
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.workshop import Workshop
 from chat.models import memberships, messages
@@ -47,9 +48,11 @@ _POST = (
     text(f"""
     WITH asked AS (
         SELECT * FROM unnest(
-            :author_ids, :author_names, :administrators, :room_ids, :client_ids, :bodies, :bodies_html, :mentions)
+            :author_ids, :author_names, :administrators, :room_ids, :client_ids, :bodies, :bodies_html, :mentions,
+            :originals)
             WITH ORDINALITY AS asked (
-                author_id, author_name, is_administrator, room_id, client_id, body, body_html, mentions, place)
+                author_id, author_name, is_administrator, room_id, client_id, body, body_html, mentions, original_id,
+                place)
     ), allowed AS (
         SELECT asked.*, CASE WHEN manages THEN 0 ELSE slow_seconds END AS slow_seconds,
             row_number() OVER (PARTITION BY room_id, author_id ORDER BY place) = 1 AS is_first
@@ -95,11 +98,12 @@ _POST = (
             newest_at, newest_continues, newest_starts_day
     ), posted AS (
         INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
-            posted_revision, revision, created_at)
+            posted_revision, revision, created_at, reply_to_id)
         SELECT room_id, author_id, client_id, body, body_html,
             CASE WHEN step = 1 THEN newest_continues ELSE author_id = author_before END,
             step = 1 AND newest_starts_day,
-            position + step, revision + step, revision + step, newest_at
+            position + step, revision + step, revision + step, newest_at,
+            (SELECT id FROM messages AS original WHERE original.id = original_id AND original.room_id = room.id)
         FROM accepted JOIN room ON room.id = room_id
         ORDER BY room_id, step
         RETURNING *
@@ -109,7 +113,8 @@ _POST = (
         FROM posted JOIN asked USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, NULL AS reacting, NULL AS mentioned, (SELECT epoch FROM installation) AS epoch
+    SELECT posted.*, author_name, NULL AS reacting, NULL AS mentioned, NULL AS original,
+        (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
 """)  # noqa: S608  of constants
@@ -122,6 +127,7 @@ _POST = (
         bindparam("bodies", type_=ARRAY(Text)),
         bindparam("bodies_html", type_=ARRAY(Text)),
         bindparam("mentions", type_=ARRAY(Text)),
+        bindparam("originals", type_=ARRAY(BigInteger)),
     )
     .columns(reactions=JSONB)
 )
@@ -136,6 +142,7 @@ class Post:
     body: str
     written: Written
     client_id: UUID
+    reply_to: MessageId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,9 @@ class Posting:
         )
         self._under_way = Budget(MOST_BYTES_UNDER_WAY)
 
-    async def post(self, author: Visitor, room_id: RoomId, body: str, client_id: UUID) -> Posted:
+    async def post(
+        self, author: Visitor, room_id: RoomId, body: str, client_id: UUID, reply_to: MessageId | None = None
+    ) -> Posted:
         """Post a message, and return it once committed and published. A repeated request returns the first message.
 
         Raises `InvalidInput` for the body, or when the author may not post there at all or not yet, and `NotFound` when
@@ -194,7 +203,17 @@ class Posting:
         body = checked_body(body)
         async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
             written = shown(await write(self._database, self._workshop, author, room_id, body))
-            return await self._batches.ask(Post(author, room_id, body, written, client_id))
+            if reply_to is not None:
+                written = await self._told(author, room_id, reply_to, written)
+            return await self._batches.ask(Post(author, room_id, body, written, client_id, reply_to))
+
+    async def _told(self, author: Visitor, room_id: RoomId, reply_to: MessageId, written: Written) -> Written:
+        """Let an answer mention the author of its original."""
+        async with reading(self._database) as connection:
+            answered = await author_of(connection, room_id, reply_to)
+        if answered is None or answered == author.id:
+            return written
+        return replace(written, mentioned=written.mentioned | {answered})
 
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:
@@ -221,10 +240,13 @@ class Posting:
             "bodies_html": [str(post.written.html) for post in posts],
             # As comma-separated text, because asyncpg has no arrays of arrays of different lengths.
             "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
+            "originals": [post.reply_to for post in posts],
         }
         async with time_limit(COMMIT_SECONDS), self._begin() as change:
             rows = (await change.connection.execute(_POST, values)).all()
             posted = [message_from(row) for row in rows]
+            if any(post.reply_to for post in posts):
+                posted = await _with_originals(change.connection, posted)
             first_of_room = [message.room_id for message in posted if message.position == 1]
             members = {room_id: await member_ids(change.connection, room_id) for room_id in first_of_room}
             mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
@@ -251,6 +273,15 @@ class Posting:
             return NotFound()
         message = message_from(row)
         return Posted(message, markup_of(message), is_new=False)
+
+
+async def _with_originals(connection: AsyncConnection, posted: Sequence[Message]) -> list[Message]:
+    """Read answers once more, now that their rooms are locked: an original may have changed while they waited."""
+    answers = select_messages().where(
+        is_one_of(messages.c.id, [message.id for message in posted]), messages.c.reply_to_id.is_not(None)
+    )
+    read = {row.id: message_from(row) for row in await connection.execute(answers)}
+    return [read.get(message.id, message) for message in posted]
 
 
 def _events(

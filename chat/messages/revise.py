@@ -1,7 +1,7 @@
 """Revising messages: every change to a posted message."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -72,7 +72,10 @@ async def prepare_edit(
         return Edit(message, body, None)
     # Mentions stay, also of people who have left the room since.
     known = people_in(message.body)
-    return Edit(message, body, shown(await write(database, workshop, author, message.room_id, body, known=known)))
+    written = shown(await write(database, workshop, author, message.room_id, body, known=known))
+    if message.original and message.original.author.id != author.id:
+        written = replace(written, mentioned=written.mentioned | {message.original.author.id})
+    return Edit(message, body, written)
 
 
 async def edit_message(change: Change, edit: Edit) -> Message:

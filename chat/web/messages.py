@@ -1,5 +1,6 @@
 """Messages: a room's history, posting, editing and deleting."""
 
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from starlette.background import BackgroundTask
@@ -8,13 +9,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from chat.crash import crash_point
 from chat.database.engine import reading
 from chat.errors import InvalidInput, NotACommand, TooManyRequests
-from chat.ids import Position
+from chat.ids import MessageId, Position
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
 from chat.messages.history import message_at, page_after, page_before
 from chat.messages.message import Message
 from chat.messages.post import Posted
-from chat.messages.quote import quoted
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import may_delete, message_as_shown, own_message, prepare_edit, readable_message
@@ -24,13 +24,12 @@ from chat.rooms.room import may_post, room_of_member
 from chat.state import Request
 from chat.throttling.rules import CHANGE, CHANGE_ROOM, INVITE, POST, PROFILE, TYPING
 from chat.web.errors import refused
-from chat.web.forms import read_form
+from chat.web.forms import read_form, whole_number
 from chat.web.middleware.session import installation, visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
-from chat.web.triggers import with_trigger
 
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
@@ -59,7 +58,7 @@ async def list_messages(request: Request) -> Response:
 async def post_message(request: Request) -> Response:
     me, form, chat = visitor(request), await read_form(request), request.state.chat
     room_id, client_id = room_id_in(request), _client_id(form.get("client_id"))
-    body = form.get("body", "")
+    body, reply_to = form.get("body", ""), _reply_to(form)
     try:
         await throttle(request, POST, "body")
         order = None if "as" in form else order_in(body)  # the button beside a command that was refused
@@ -70,9 +69,10 @@ async def post_message(request: Request) -> Response:
             if isinstance(done, GoTo):
                 return _go_to(request, done.path)
             body = done.text
-        posted = await chat.posting.post(me, room_id, body, client_id)
+        posted = await chat.posting.post(me, room_id, body, client_id, reply_to)
     except InvalidInput as invalid:
-        return await _rejected(request, invalid, {"client_id": client_id, "body": form.get("body", "")})
+        composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": reply_to}
+        return await _rejected(request, invalid, composer)
     if posted.is_new:
         await chat.throttling.forget(TYPING, {"room": f"{room_id}/{me.id}"})
     if is_htmx(request) and form.get("from") != "past":
@@ -148,13 +148,11 @@ async def show_message_actions(request: Request) -> Response:
     return await shell_page(request, "messages/actions.html", context)
 
 
-async def quote_message(request: Request) -> Response:
-    """Put a message into the composer as a quote, with a link back to it."""
+async def reply_to_message(request: Request) -> Response:
+    """Show the room with a composer that answers a message."""
     async with reading(request.state.chat.database) as connection:
-        message, body = await readable_message(connection, visitor(request), message_id_in(request))
-    if is_htmx(request):
-        return with_trigger("quote", text=quoted(message, body))
-    composer = {"client_id": uuid4(), "body": quoted(message, body), "error": ""}
+        message, _ = await readable_message(connection, visitor(request), message_id_in(request))
+    composer = {"client_id": uuid4(), "body": "", "error": "", "reply_to": message.id}
     return await room_page(request, room_id=message.room_id, composer=composer)
 
 
@@ -199,6 +197,11 @@ async def _editor(request: Request, message: Message, body: str, error: str = ""
     if is_htmx(request):
         return page(request, "messages/_editor.html", context)
     return await shell_page(request, "messages/edit.html", context)
+
+
+def _reply_to(form: Mapping[str, str]) -> MessageId | None:
+    number = whole_number(form.get("reply_to"))
+    return None if number is None else MessageId(number)
 
 
 def _client_id(text: str | None) -> UUID:

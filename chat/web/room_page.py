@@ -11,8 +11,10 @@ from chat.accounts.person import Visitor
 from chat.database.engine import reading
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
+from chat.messages.message import Message
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
+from chat.messages.revise import message_as_shown
 from chat.rooms.invites import Invite, invite_of
 from chat.rooms.online_members import Online, online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
@@ -65,12 +67,14 @@ async def room_page(
         found, revision, html = await _shown_messages(request, connection, room, around)
         online = await state.online_members.of(connection, room.id, state.live.presence.online())
         invite = await _first_invite(connection, me, room)
+        composer = composer or {"client_id": uuid4(), "body": "", "error": ""}
+        answered = await _answered(connection, me, room.id, composer.get("reply_to"))
     context = {
         "room": room,
         "people": room.people,
         "page": found,
         "html": html,
-        "composer": composer or {"client_id": uuid4(), "body": "", "error": ""},
+        "composer": composer | {"answered": answered},
         "quick": quick_reactions()[:IN_BAR],
         "epoch": installation(request).epoch,
         "revision": revision,
@@ -83,6 +87,14 @@ async def room_page(
     response = page_with_sidebar(request, "rooms/room.html", context, sidebar)
     keep_last_room(request, response.headers, room.id)
     return response
+
+
+async def _answered(connection: AsyncConnection, me: Visitor, room_id: RoomId, reply_to: object) -> Message | None:
+    """Return the message that the composer answers."""
+    if not isinstance(reply_to, int):
+        return None
+    message, _ = await message_as_shown(connection, me, MessageId(reply_to))
+    return message if message.room_id == room_id else None
 
 
 async def show_room_head(request: Request) -> Response:

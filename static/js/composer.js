@@ -1,6 +1,6 @@
 // Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, one after the
 // other. Each is kept in localStorage until the server has accepted it, and stands in all pages of the room.
-import { messages } from "./messages.js";
+import { here, messages, quote } from "./messages.js";
 
 const { me } = document.documentElement.dataset;
 export const composer = () => document.getElementById("composer");
@@ -57,6 +57,9 @@ function show(key, { fields, why }) {
   const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true);
   Object.assign(item.dataset, { key, client: tokenOf(fields) });
   item.querySelector(".body > p").textContent = fields.body;
+  const quoted = item.querySelector(".quoted"), original = originalOf(fields);
+  quoted.hidden = !original;
+  if (original) quote(quoted, original);
   formOf(item).append(...Object.entries(fields).map(inputOf));
   if (why) say(item, "refused", why);
   outbox().insertBefore(item, items().find(({ dataset }) => dataset.key > key) ?? null);
@@ -86,7 +89,7 @@ function join() {
 const isNew = (element) => element && !element.dataset.known && (element.dataset.known = "yes");
 function restore() {
   if (isNew(composer())) {
-    // Something stands there already: a quote, what the browser has kept, or what was typed before this could run.
+    // Something stands there already: what the browser has kept, or what was typed before this could run.
     const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
     if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
   }
@@ -107,10 +110,10 @@ document.addEventListener("submit", (event) => {
   const [head] = queue(), last = items().at(-1)?.dataset.key.split(/[:-]/)[3] ?? 0, client_id = newId();
   const key = `${keyOf("outbox", outbox())}${Math.max(Date.now(), Number(last) + 1)}-${client_id}`;
   const item = show(key, { fields: { ...Object.fromEntries(new FormData(composer())), client_id } });
-  if (quotes.size) item.dataset.held = "yes";
   if (head?.dataset.state) say(item, "waiting", head.dataset.until ? BEHIND : reasonOf(head));
   keep(item);
   insert("", 0, box().value.length);
+  replyTo("");
   go();
 });
 
@@ -120,7 +123,7 @@ let timer;
 function go() {
   const [head] = queue(), wait = head?.dataset.until - performance.now();
   if (wait > 0) goIn(wait / 1000);
-  else if (head && !head.dataset.held && window.htmx) htmx.trigger(formOf(head), "send");
+  else if (head && window.htmx) htmx.trigger(formOf(head), "send");
 }
 
 function goIn(seconds) {
@@ -193,6 +196,7 @@ const acts = {
   edit(item) {
     const { body, ...others } = drop(item);
     for (const name in others) if (composer().elements[name]) composer().elements[name].value = others[name];
+    replyTo(others.reply_to ?? "");
     insert(box().value ? `${body}\n` : body, 0, 0);
   },
 };
@@ -219,31 +223,24 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   }
 });
 
-// What was sent while a quote loads waits for it.
-const quotes = new Set();
-document.addEventListener("htmx:before:request", ({ target }) => {
-  if (!box() || !target.matches?.(".message-actions [href$='/reply']")) return;
-  quotes.add(target);
+// A reply names its message in a field of the form, and above the box.
+const originalOf = ({ reply_to }) => document.getElementById(`m-${reply_to}`);
+function replyTo(id) {
+  const place = document.getElementById("replying");
+  if (!place) return;
+  composer().elements.reply_to.value = id;
+  const author = originalOf({ reply_to: id })?.querySelector(".author");
+  place.querySelector("b").textContent = author?.textContent ?? "a message";
+  place.hidden = !id;
+}
+document.addEventListener("click", (event) => {
+  const { target } = event, isReply = target.closest(":is(#bar, #menu) .reply");
+  if (!box() || !(isReply ?? target.closest("#replying > a"))) return;
+  event.preventDefault();
+  replyTo(isReply ? here().id.slice(2) : "");
   box().focus();
 });
-document.addEventListener("quote", ({ detail: { text } }) => {
-  const held = items().find(({ dataset }) => dataset.held);
-  if (held) {
-    const { key } = held.dataset, fields = drop(held);
-    keep(show(key, { fields: { ...fields, body: text + fields.body } }));
-  } else if (box()) {
-    insert(text, 0, 0);
-    box().selectionStart = box().selectionEnd = box().value.length;
-  }
-});
-document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (!quotes.delete(ctx.sourceElement)) return;
-  for (const item of items().filter(({ dataset }) => dataset.held)) {
-    delete item.dataset.held;
-    if (ctx.response?.status !== 200) say(item, "refused", "The message you answer to could not be quoted.");
-  }
-  go();
-});
+document.addEventListener("keydown", ({ key, target }) => key === "Escape" && target === box() && replyTo(""));
 
 restore();
 markRooms();

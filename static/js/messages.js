@@ -186,12 +186,30 @@ function versionFor(shown, fresh, source) {
   return !isLeaving && newer(shown, version) === shown ? null : version;
 }
 
+// An answer shows the beginning of its original as that is now.
+export function quote(place, original) {
+  const body = original.querySelector(".body").cloneNode(true);
+  for (const each of body.querySelectorAll("blockquote, small")) each.remove();
+  place.firstElementChild.textContent = original.querySelector(".author").textContent;
+  place.lastChild.data = ` ${body.textContent.replace(/\s+/g, " ").trim().slice(0, 140)}`;
+  place.dataset.revision = original.dataset.revision;
+}
+
+function requote(place, original) {
+  if (Number(original?.dataset.revision) > Number(place.dataset.revision)) quote(place, original);
+}
+
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   for (const task of [...tasks]) {
     for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
       const shown = document.getElementById(fresh.id);
       if (!shown && !task.target) keepUnseen(fresh);
       const version = shown ? versionFor(shown, fresh, ctx.sourceElement) : newer(fresh, unseen.get(fresh.id));
+      for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) requote(place, fresh);
+      for (const place of version?.querySelectorAll("a.quoted") ?? []) {
+        const id = place.getAttribute("href").split("#")[1];
+        for (const each of [unseen.get(id), waiting.get(id)]) requote(place, each);
+      }
       if (version) fresh.replaceWith(version);
       else fresh.remove();
       if (!task.fragment.childElementCount) tasks.splice(tasks.indexOf(task), 1);

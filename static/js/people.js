@@ -2,7 +2,8 @@
 import { onElement, setParameter } from "./live.js";
 
 onElement("name", ({ person, name, initials, hue }) => {
-  for (const author of document.querySelectorAll(`a.author[href="/people/${person}"]`)) author.textContent = name;
+  const authors = `a.author[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
+  for (const author of document.querySelectorAll(authors)) author.textContent = name;
   for (const each of document.querySelectorAll(`a.mention[href="/people/${person}"]`)) each.textContent = `@${name}`;
   for (const { firstChild } of document.querySelectorAll(`a.list-name[href="/people/${person}"]`))
     firstChild.textContent = name + (firstChild.textContent.endsWith(" (you)") ? " (you)" : "");

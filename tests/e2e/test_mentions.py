@@ -303,7 +303,7 @@ def test_a_reply_notifies_an_author_with_symbols_in_their_name(alice: Person, bo
     expect(page.locator("#body")).to_be_focused()
     page.keyboard.type("yes")
     page.keyboard.press("Enter")
-    expect(page.locator("#m-2 blockquote .mention")).to_have_text("@Anne-Marie O'Neil_Jr.")
+    expect(page.locator("#m-2 .quoted b")).to_have_text("Anne-Marie O'Neil_Jr.")
     assert meant(alice) == [(2, anne.id)]
 
 

@@ -1,11 +1,11 @@
-"""Sending: the outbox on slow connections and in several pages, drafts, and replies whose quote still loads."""
+"""Sending: the outbox on slow connections and in several pages, and drafts."""
 
 import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.browsers import LOST_SERVER, Windows, choose, send, unsent, wait_until, wait_until_live
+from tests.support.browsers import LOST_SERVER, Windows, send, unsent, wait_until, wait_until_live
 from tests.support.databases import query
 from tests.support.people import PASSWORD, Person, sign_up
 
@@ -344,49 +344,6 @@ def test_a_message_waits_while_its_room_is_archived(alice: Person, bob: Person, 
     expect(page.locator("#messages .body")).to_have_text(["first"])
 
 
-def test_text_typed_while_a_quote_loads_is_sent_with_it(alice: Person, windows: Windows) -> None:
-    alice.post(1, "shall we?")
-    page = windows.open_as(alice, "/rooms/1")
-    quotes = hold_back(page, "**/messages/1/reply")
-    box, search = page.locator("#body"), page.locator(".sidebar-search input")
-    choose(page, 1, "text=Reply")
-    page.keyboard.type("Indeed")
-    search.focus()
-    release(page, quotes)
-    expect(box).to_have_value(re.compile(r"^> @Alice Adams .*shall we\?\n\nIndeed$", re.DOTALL))
-    expect(search).to_be_focused()
-    box.fill("")
-    choose(page, 1, "text=Reply")
-    page.keyboard.press("Enter")
-    page.keyboard.type("Yes")
-    page.keyboard.press("Enter")
-    page.keyboard.type("and")
-    release(page, quotes)
-    expect(page.locator("#m-2 blockquote")).to_contain_text("shall we?")
-    expect(page.locator("#m-2 .body")).to_contain_text("Yes")
-    expect(page.locator("#m-2 .body")).not_to_contain_text("and")
-    expect(box).to_have_value("and")
-
-
-def test_a_reply_waits_for_its_quote_and_messages_before_it_do_not(alice: Person, windows: Windows) -> None:
-    alice.post(1, "shall we?")
-    page = windows.open_as(alice, "/rooms/1")
-    posts, quotes = hold_back(page, POSTS), hold_back(page, "**/messages/1/reply")
-    send(page, "hi")
-    choose(page, 1, "text=Reply")
-    page.keyboard.type("Yes")
-    page.keyboard.press("Enter")
-    release(page, posts)
-    expect(unsent(page).locator(".body")).to_have_text(["Yes"])
-    page.wait_for_timeout(300)
-    assert posts == []
-    release(page, quotes)
-    release(page, posts)
-    expect(page.locator("#m-2 .body")).to_have_text("hi")
-    expect(page.locator("#m-3 blockquote")).to_contain_text("shall we?")
-    expect(page.locator("#body")).to_have_value("")
-
-
 def test_a_failed_message_is_retried_after_its_form_was_replaced(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/rooms/1", expected=LOST_SERVER)
     posts = hold_back(page, POSTS, fails=True)
@@ -399,46 +356,13 @@ def test_a_failed_message_is_retried_after_its_form_was_replaced(alice: Person, 
     expect(page.locator("#messages .body")).to_have_text(["first"])
 
 
-def test_a_double_click_quotes_once_and_enter_sends_no_bare_quote(alice: Person, windows: Windows) -> None:
-    alice.post(1, "shall we?")
-    page = windows.open_as(alice, "/rooms/1")
-    quotes = hold_back(page, "**/messages/1/reply")
-    choose(page, 1, "text=Reply")
-    page.locator("#bar .reply").dispatch_event("click")
-    page.keyboard.press("Enter")
-    release(page, quotes)
-    expect(page.locator("#body")).to_have_value(re.compile(r"shall we\?\n\n$"))
-    page.wait_for_timeout(300)
-    assert page.locator("#body").input_value().count("shall we?") == 1
-    assert quotes == []
-    assert alice.reads(1) == ["shall we?"], "Enter had nothing to send yet"
-
-
-def test_a_reply_whose_quote_fails_says_so_and_keeps_its_text(alice: Person, windows: Windows) -> None:
-    alice.post(1, "shall we?")
-    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
-    quotes = hold_back(page, "**/messages/1/reply", fails=True)
-    choose(page, 1, "text=Reply")
-    send(page, "Yes")
-    release(page, quotes)
-    expect(unsent(page)).to_contain_text("The message you answer to could not be quoted.")
-    page.evaluate("dispatchEvent(new Event('online'))")
-    page.wait_for_timeout(500)
-    expect(unsent(page).locator(".body")).to_have_text("Yes")
-    unsent(page).get_by_text("Retry").click()
-    expect(page.locator("#m-2 .body")).to_have_text("Yes")
-
-
-def test_a_draft_and_text_already_in_the_box_are_both_kept(alice: Person, windows: Windows) -> None:
+def test_an_unfinished_reply_keeps_the_draft(alice: Person, windows: Windows) -> None:
     alice.post(1, "shall we?")
     page = windows.open_as(alice, "/rooms/1")
     page.fill("#body", "half a thought")
-    for _ in range(2):
-        page.goto(f"{alice.server.url}/messages/1/reply")
-        expect(page.locator("#body")).to_have_value(
-            re.compile(r"^half a thought\n> @Alice Adams .*we\?\n\n$", re.DOTALL)
-        )
-        page.fill("#body", "half a thought")
+    page.goto(f"{alice.server.url}/messages/1/reply")
+    expect(page.locator("#replying")).to_contain_text("Replying to Alice Adams")
+    expect(page.locator("#body")).to_have_value("half a thought")
 
 
 def test_the_sidebar_shows_where_a_draft_is(alice: Person, windows: Windows) -> None:

@@ -1,4 +1,4 @@
-"""Help for authors: completion, emoji, replies with quotes, the Up arrow, commands."""
+"""Help for authors: completion, emoji, the Up arrow, commands."""
 
 import re
 from collections.abc import Callable
@@ -46,25 +46,6 @@ def test_the_up_arrow_edits_the_authors_last_message(alice: Person, bob: Person,
     page.keyboard.type("more")
     page.keyboard.press("ArrowUp")
     expect(page.locator(".editor")).to_have_count(0)
-
-
-def test_a_reply_quotes_and_links_to_its_message(alice: Person, bob: Person, windows: Windows) -> None:
-    bob.post(1, "> older\n\nshall we *meet*\nat noon?")
-    page = windows.open_as(alice, "/rooms/1")
-    page.fill("#body", "kept")
-    choose(page, 1, "text=Reply")
-    quote = "> @Bob Brown [wrote](/rooms/1/messages/1#m-1):\n> shall we *meet*\n> at noon?\n\nkept"
-    expect(page.locator("#body")).to_have_value(quote)
-    expect(page.locator("#body")).to_be_focused()
-    page.keyboard.type(" yes")
-    page.keyboard.press("Enter")
-    answer = page.locator("#messages .message").nth(1)
-    expect(answer.locator("blockquote")).to_contain_text("shall we meet")
-    expect(answer.locator(".body > p")).to_contain_text("kept yes")
-    answer.locator("text=wrote").click()
-    expect(page).to_have_url(f"{alice.server.url}/rooms/1/messages/1#m-1")
-    plain = windows.open_as(alice, "/messages/1/reply", java_script_enabled=False)
-    expect(plain.locator("#body")).to_have_value(quote.removesuffix("kept").rstrip("\n") + "\n\n")
 
 
 def test_an_author_completes_a_word_with_the_keyboard(alice: Person, bob: Person, windows: Windows) -> None:

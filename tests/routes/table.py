@@ -117,7 +117,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "POST /rooms/{room_id}/delete": {"name": "{name}"},
     "POST /rooms/{room_id}/favourite": {"favourite": "yes"},
     "POST /rooms/{room_id}/level": {"level": "nothing"},
-    "POST /rooms/{room_id}/messages": {"body": "hello", "client_id": "{uuid}"},
+    "POST /rooms/{room_id}/messages": {"body": "hello", "client_id": "{uuid}", "reply_to": "{message_id}"},
     "POST /search": {"q": "hello"},
     "POST /rooms/{room_id}/read": {"position": "1"},
     "POST /direct": {"person": "{user_id}"},
