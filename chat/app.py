@@ -106,6 +106,7 @@ ROUTES: list[BaseRoute] = [
     Route("/active", presence.mark_active, methods=POST),
     Route("/people", people.list_people),
     Route("/people/{user_id:id}", people.show_person),
+    Route("/people/{user_id:id}/card", people.show_card),
     Route("/", home.show_home),
     Route("/list", home.show_list),
     Route("/sidebar", home.show_sidebar),

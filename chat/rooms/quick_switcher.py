@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat.accounts.directory import find_people
 from chat.accounts.person import Visitor
 from chat.folding import bare
+from chat.ids import UserId
 from chat.rooms.browse import find_rooms
 from chat.rooms.sidebar import sidebar_of
 from chat.text import single_line
@@ -22,6 +23,7 @@ class Destination:
     name: str
     icon: str
     note: str = ""
+    person_id: UserId | None = None  # of a person to begin with: a link must not open a conversation, as a form may
 
 
 async def destinations(connection: AsyncConnection, visitor: Visitor, query: str) -> list[Destination]:
@@ -40,9 +42,11 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
     if query:
         listed = {destination.path for destination in found}
         found += [each for each in await _rooms_named(connection, visitor, query) if each.path not in listed]
+        known = {room.person_id for room in mine}
         found += [
-            Destination(f"/people/{person.id}", person.name, "chat", "Profile")
+            Destination(f"/people/{person.id}", person.name, "chat", "New conversation", person.id)
             for person in await find_people(connection, query)
+            if person.id not in known
         ]
         found.sort(key=lambda destination: not bare(destination.name).startswith(query))
     return found[:MOST]

@@ -96,6 +96,11 @@ class Sidebar:
     rooms: tuple[RoomLink, ...]
     directs: tuple[RoomLink, ...]
 
+    def elsewhere(self, room_id: RoomId) -> tuple[int, int]:
+        """Return the numbers of new messages that the visitor wants to be told of, and of mentions, in other rooms."""
+        others = [room for room in self.links if room.id != room_id]
+        return sum(room.wanted for room in others), sum(room.shown_mentions for room in others)
+
     @property
     def links(self) -> tuple[RoomLink, ...]:
         """All rooms and conversations."""

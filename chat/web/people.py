@@ -11,7 +11,7 @@ from chat.throttling.rules import FIND
 from chat.times import in_zone
 from chat.web.middleware.session import visitor
 from chat.web.middleware.throttling import throttle
-from chat.web.pages import shell_page
+from chat.web.pages import page, shell_page
 from chat.web.path import user_id_in
 
 
@@ -25,9 +25,18 @@ async def list_people(request: Request) -> Response:
 
 
 async def show_person(request: Request) -> Response:
+    return await shell_page(request, "rooms/person.html", await _person(request))
+
+
+async def show_card(request: Request) -> Response:
+    """Show a person's card, which opens over a room."""
+    known = {"presence_of": request.state.chat.live.presence.state_of}
+    return page(request, "rooms/_card.html", known | await _person(request))
+
+
+async def _person(request: Request) -> dict[str, object]:
     visitor(request)
     async with reading(request.state.chat.database) as connection:
         person = await person_by_id(connection, user_id_in(request))
         zone = await time_zone_of(connection, person.id)
-    there = in_zone(datetime.now(UTC), zone) if zone else None
-    return await shell_page(request, "rooms/person.html", {"person": person, "there": there})
+    return {"person": person, "there": in_zone(datetime.now(UTC), zone) if zone else None}

@@ -15,7 +15,7 @@ function showBadge(badge, number) {
 }
 
 function showCounts() {
-  let total = 0, mentions = 0;
+  let total = 0, mentions = 0, elsewhere = 0, calls = 0;
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
     const isQuiet = ["nothing", "hidden"].includes(link.dataset.level), mine = mentionsOf(link).length;
     const unread = isQuiet ? 0 : unreadIn(link);
@@ -23,9 +23,14 @@ function showCounts() {
     showBadge(count, unread);
     showBadge(mention, isQuiet ? 0 : mine);
     link.classList.toggle("unread", unread > 0);
-    total += link.dataset.level === "mentions" ? mine : unread;
+    const wanted = link.dataset.level === "mentions" ? mine : unread;
+    total += wanted;
     mentions += mine;
+    if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + (isQuiet ? 0 : mine)];
   }
+  const back = document.querySelector(".back > .badge");
+  if (back) showBadge(back, calls || elsewhere);
+  back?.classList.toggle("mentioned", calls > 0);
   showBadge(document.querySelector("#mentions .badge"), mentions);
   const title = document.getElementById("room-header")?.dataset.title ?? titleOfPage;
   document.title = (total ? `(${total}) ` : "") + title;

@@ -34,8 +34,10 @@ def test_a_member_switches_to_a_room_or_person_by_name(alice: Person, windows: W
     page.keyboard.press("Control+k")
     page.keyboard.type("bob")
     page.keyboard.press("Enter")
-    page.wait_for_url(f"{alice.server.url}/people/{bob.id}")
+    page.wait_for_url(re.compile(r"/rooms/\d+$"))
+    expect(page.locator("h1")).to_contain_text("Bob Brown")
     direct = alice.open_direct(bob)
+    assert page.url == f"{alice.server.url}/rooms/{direct}"
     alice.post(direct, "hi")
     page.keyboard.press("Meta+k")
     page.keyboard.type("brown")
@@ -76,6 +78,10 @@ def test_the_switcher_lists_unread_rooms_first(alice: Person, windows: Windows) 
     plain.keyboard.press("Enter")
     plain.click("main >> text=Zoo")
     expect(plain.locator("h1")).to_contain_text("Zoo")
+    plain.goto(f"{alice.server.url}/switch?q=bob")
+    plain.click("main >> text=Bob Brown")
+    expect(plain.locator("h1")).to_contain_text("Bob Brown")
+    assert alice.get("/switch?q=bob").text.count(">Bob Brown<") == 2, "once in the list and once in the sidebar"
 
 
 def test_a_question_mark_shows_the_shortcuts_except_while_typing(alice: Person, windows: Windows) -> None:
