@@ -1,11 +1,14 @@
 """Accepted and refused passwords."""
 
+import subprocess
+import sys
+
 import pytest
 
 from chat.accounts.passwords import check_password, is_made_of
 from tests.support.linear import cpu_time
 from tests.support.people import PASSWORD, Person, browser
-from tests.support.server import SETUP_CODE, ChatServer
+from tests.support.server import ROOT, SETUP_CODE, ChatServer
 
 OBVIOUS = ("Renée O’Hara", "r.ohara@garden-club.example", "Willow Street School", "simplechat")
 REFUSED = [
@@ -81,3 +84,10 @@ def test_every_form_that_sets_a_password_refuses_obvious_passwords(server: ChatS
         refused = alice.submit("/profile/password", {"current_password": PASSWORD, "password": password})
         assert refused.status_code == 422
         assert 'id="password-help" class="field-error">Attackers try' in refused.text
+
+
+def test_the_first_hashes_of_a_process_may_run_at_the_same_time() -> None:
+    """passlib loads its backend with the first hash, and two threads that both do so disturb each other."""
+    loaded = "import sys, chat.accounts.passwords; print('argon2.low_level' in sys.modules)"
+    asked = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert asked.stdout == "True\n"
