@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage lint audit secrets format lock torture outbox mutants outages attacks bench screenshots clean
+.PHONY: help run test lint audit secrets format lock torture outbox mutants outages attacks bench screenshots clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -18,14 +18,12 @@ help: ## Show this list
 run: $(VENV)/run.stamp ## Start the chat on http://localhost:8000
 	@$(PY) -m chat serve
 
-test: lint ## Check style and types, run every test
-	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST)
-
-coverage: lint ## Run every test, show which lines and branches of the chat none has run
-	@$(PY) -m coverage erase
-	@$(PY) -m coverage run -m pytest -n 3 --dist loadfile $(PYTEST)
-	@$(PY) -m coverage combine --quiet
-	@$(PY) -m coverage report
+test: lint ## Check style and types, run every test, show what of the chat none has run (PYTEST="-k rooms": some tests)
+	@if [ -n "$(PYTEST)" ]; then exec $(PY) -m pytest -n 3 --dist loadfile $(PYTEST); fi; \
+	$(PY) -m coverage erase && \
+	$(PY) -m coverage run -m pytest -n 3 --dist loadfile && \
+	$(PY) -m coverage combine --quiet && \
+	$(PY) -m coverage report
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	@$(PY) -m ruff check .

@@ -20,8 +20,10 @@ from tests.support.server import SECRET_KEY, ChatServer, ForkedServer
 # By fixture, in the order in which they sign up: their ids, and those of their sessions, are 1, 2 and 3.
 PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Clark"}
 
-# The refresh tokens of the people in each settled database, by its URL and their name.
-_tokens: dict[str, dict[str, str]] = {}
+Cookies = dict[str, str]
+
+# The cookies of the people in each settled database, by its URL and their name.
+_cookies: dict[str, dict[str, Cookies]] = {}
 
 
 @contextmanager
@@ -31,24 +33,24 @@ def settled_database(fixtures: Collection[str]) -> Iterator[str]:
     Carol is among them only if Bob is.
     """
     count = next((index for index, fixture in enumerate(PEOPLE) if fixture not in fixtures), len(PEOPLE))
-    tokens = dict(list(_settle().items())[:count]) if count else {}
+    cookies = dict(list(_settle().items())[:count]) if count else {}
     with fresh_database(_template(count)) as url:
-        _tokens[url] = tokens
+        _cookies[url] = cookies
         yield url
-        del _tokens[url]
+        del _cookies[url]
 
 
 def settled_person(server: ChatServer, name: str) -> Person | None:
     """Return a member signed in on a browser; None if they have not joined the chat yet."""
-    tokens = _tokens.get(server.database_url, {})
-    if name not in tokens:
+    cookies = _cookies.get(server.database_url, {}).get(name)
+    if cookies is None:
         return None
     person = Person(name, email_of(name), browser(server), server)
     # The template may be older than an access token gets.
     session_id = SessionId(list(PEOPLE.values()).index(name) + 1)
     access = Signer(SECRET_KEY).access_token(session_id, datetime.now(UTC))
-    for kind, token in (("access", access), ("refresh", tokens[name])):
-        person.client.cookies.set(f"simplechat-{kind}", token, "127.0.0.1")
+    for cookie, value in (cookies | {"simplechat-access": access}).items():
+        person.client.cookies.set(cookie, value, "127.0.0.1")
     return person
 
 
@@ -56,28 +58,28 @@ def _template(count: int) -> str:
     return f"settled_{count}" if count else TEMPLATE
 
 
-def _settle() -> dict[str, str]:
-    """Make the templates, unless a worker has, and return the refresh tokens."""
+def _settle() -> dict[str, Cookies]:
+    """Make the templates, unless a worker has, and return everybody's cookies."""
     kept = Path(os.environ[FOLDER]) / "settled.json"
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             kept.write_text(json.dumps(_make_templates()))
-    tokens: dict[str, str] = json.loads(kept.read_text())
-    return tokens
+    cookies: dict[str, Cookies] = json.loads(kept.read_text())
+    return cookies
 
 
-def _make_templates() -> dict[str, str]:
-    tokens = {}
+def _make_templates() -> dict[str, Cookies]:
+    cookies = {}
     for count, name in enumerate(PEOPLE.values(), 1):
         run(create_database(_template(count), _template(count - 1)))
         server = ForkedServer(url_of(_template(count)))
         try:
             server.start()
             person = first_run(server, name) if count == 1 else sign_up(server, name)
-            tokens[name] = person.client.cookies["simplechat-refresh"]
+            cookies[name] = dict(person.client.cookies)
             # A template may have no connections.
             server.stop()
         finally:
             server.remove()
-    return tokens
+    return cookies

@@ -14,6 +14,9 @@ from tests.support.people import PASSWORD, Person, be_too_fast, browser, first_r
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 
+# Their limits are of requests in seconds.
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 StartServer = Callable[..., ChatServer]
 
 
