@@ -139,3 +139,30 @@ def test_the_profile_works_without_scripts_and_shows_errors_in_place(alice: Pers
     page.click("text=Change name")
     expect(page.locator("#about .saved")).to_be_in_viewport()
     expect(page.locator(".who")).to_contain_text("Alice Abbot")
+
+
+def test_every_time_on_every_page_is_in_the_readers_zone(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    alice.submit("/admin/invite", {"days": "7", "uses": "1"})
+    alice.submit(f"/rooms/{garden}/invite", {"days": "7", "uses": "1"})
+    alice.submit("/status", {"text": "away", "until": "60"})
+    bob.post(1, "hello @Alice Adams")
+    alice.submit("/messages/1/pin", {"pinned": "yes"})
+    page = windows.open_as(alice, "/rooms/1", timezone_id="Asia/Tokyo", locale="en-GB")
+    for path, shows_a_day in (
+        ("/admin", True),
+        ("/admin/invites", True),
+        (f"/rooms/{garden}/invite", True),
+        ("/status", False),
+        ("/profile", True),
+        ("/mentions", True),
+        ("/rooms/1/pinned", True),
+        ("/rooms/1", False),
+        (f"/people/{bob.id}", False),
+    ):
+        page.goto(f"{alice.server.url}{path}")
+        times = page.locator("main time")
+        if shows_a_day:
+            expect(times.first).not_to_contain_text("UTC")
+            assert re.fullmatch(r"\w+,? \d+ \w+ \d{4} at \d\d:\d\d", times.first.inner_text()), path
+        assert "UTC" not in "".join(times.all_inner_texts()), path
