@@ -120,21 +120,6 @@ document.addEventListener("keydown", (event) => {
   scroller().scrollBy(0, by * scroller().clientHeight);
 });
 
-// Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
-document.addEventListener("click", async (event) => {
-  const source = event.target.closest("[data-copy]");
-  if (!source) return;
-  event.preventDefault();
-  const text = source.dataset.copy || source.href;
-  const put = (copying) => copying.preventDefault(copying.clipboardData.setData("text/plain", text));
-  document.addEventListener("copy", put, { once: true });
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else document.execCommand("copy");
-  document.removeEventListener("copy", put);
-  source.lastChild.data = " Copied";
-  setTimeout(() => menu().hidePopover(), 700);
-});
-
 // The list of emoji may still be that of an earlier word: Enter goes there, and does not choose.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !event.target.matches("#picker input, #menu input")) return;
@@ -241,3 +226,7 @@ if (Object.keys(localStorage).some((key) => key.startsWith("outbox:"))) import("
 for (const type of ["input", "click"]) document.addEventListener(type, ({ target }) => {
   if (target.closest("#composer")) import("./completion.js").catch(() => {});
 });
+
+// Nothing is copied before somebody moves.
+for (const type of ["pointermove", "pointerdown", "keydown"])
+  document.addEventListener(type, () => import("./copying.js").catch(() => {}), { once: true, capture: true });

@@ -22,7 +22,7 @@ def test_a_manager_makes_a_link_and_a_newcomer_follows_it(
         assert hers.locator(".qr").evaluate("async image => (await image.decode(), image.naturalWidth)") > 100
         hers.context.grant_permissions(["clipboard-read", "clipboard-write"])
         hers.click("text=Copy")
-        expect(hers.locator("[data-copies]")).to_have_text("Copied")
+        expect(hers.locator("[data-copy]")).to_have_text("Copied")
         assert hers.evaluate("navigator.clipboard.readText()") == link
     watching = windows.open_as(alice, f"/rooms/{board}")
     his = windows.open_as(bob, link.removeprefix(alice.server.url), java_script_enabled=with_javascript)
