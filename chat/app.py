@@ -124,6 +124,7 @@ ROUTES: list[BaseRoute] = [
     Route("/rooms/{room_id:id}/members/{user_id:id}/owner/end", members.end_ownership, methods=POST),
     Route("/rooms/{room_id:id}/settings", room_settings.show_room_settings),
     Route("/rooms/{room_id:id}/settings", room_settings.change_room_settings, methods=POST),
+    Route("/rooms/{room_id:id}/name", room_settings.name_conversation, methods=POST),
     Route("/rooms/{room_id:id}/favourite", room_settings.choose_favourite, methods=POST),
     Route("/rooms/{room_id:id}/level", room_settings.choose_notification_level, methods=POST),
     Route("/rooms/{room_id:id}/archive", room_settings.archive_room, methods=POST),

@@ -127,7 +127,7 @@ rooms = Table(
     _now(),
     CheckConstraint("kind IN ('open', 'closed', 'direct')", name="kind"),
     CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
-    CheckConstraint("(kind = 'direct') = (name IS NULL)", name="name"),
+    CheckConstraint("kind = 'direct' OR name IS NOT NULL", name="name"),
     CheckConstraint("posting IN ('everybody', 'managers')", name="posting"),
     CheckConstraint("slow_seconds >= 0", name="slow_seconds"),
     CheckConstraint(

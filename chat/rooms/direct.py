@@ -3,15 +3,18 @@
 import hashlib
 from collections.abc import Iterable
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from chat.change import Change
 from chat.database.engine import is_one_of
-from chat.errors import InvalidInput
+from chat.errors import Forbidden, InvalidInput
 from chat.ids import RoomId, UserId
-from chat.live.events import SidebarsChanged
+from chat.live.events import RoomChanged, SidebarsChanged
 from chat.models import memberships, rooms, users
+from chat.rooms.create import valid_name
+from chat.rooms.members import member_ids
+from chat.rooms.room import Room
 
 LARGEST_GROUP = 20
 
@@ -39,6 +42,15 @@ async def direct_room(change: Change, user_id: UserId, others: Iterable[UserId])
     await connection.execute(insert(memberships).from_select(["room_id", "user_id", "role", "level"], seats))
     change.tell(SidebarsChanged(tuple(people)))
     return RoomId(room_id)
+
+
+async def name_group(change: Change, room: Room, name: str) -> None:
+    """Name a group conversation, or remove its name; raises `Forbidden` or `InvalidInput`."""
+    if not room.is_group:
+        raise Forbidden("Only a group conversation can be named here.")
+    chosen = valid_name(name) if name.strip() else None
+    await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(name=chosen))
+    change.tell(RoomChanged(room.id, members=tuple(await member_ids(change.connection, room.id))))
 
 
 def direct_key(people: Iterable[UserId]) -> bytes:

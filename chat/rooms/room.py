@@ -20,11 +20,15 @@ QUIET: frozenset[Level] = frozenset({"nothing", "hidden"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """A room, with the visitor's membership if they are a member. A direct room is named for the others in it."""
+    """A room, with the visitor's membership if they are a member.
+
+    A direct room without a name of its own shows the names of the others in it.
+    """
 
     id: RoomId
     kind: Kind
     name: str
+    has_name: bool
     revision: Revision
     message_count: int
     member_count: int
@@ -43,6 +47,11 @@ class Room:
     @property
     def is_member(self) -> bool:
         return self.role is not None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a conversation of more than two people."""
+        return self.kind == "direct" and len(self.people) > 1
 
 
 _SEAT = (memberships.c.role, memberships.c.read_position, memberships.c.level, memberships.c.favourite)
@@ -72,6 +81,7 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
         id=row.id,
         kind=row.kind,
         name=row.name or direct_name(visitor, people),
+        has_name=row.name is not None,
         revision=row.revision,
         message_count=row.message_count,
         member_count=row.member_count,

@@ -51,7 +51,7 @@ _MINE = text("""
         WHERE mine.kind = 'direct' AND other.room_id = mine.id AND other.user_id <> :user_id
     ) AS others ON true
     WHERE rank <= :most OR favourite OR mine.id = :shown
-    ORDER BY lower(name), place
+    ORDER BY CASE WHEN kind <> 'direct' THEN lower(name) END, place
 """).bindparams(bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))
 
 
@@ -185,7 +185,7 @@ def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     is_group = len(people) > 1
     return replace(
         _room_link(row),
-        name=direct_name(visitor, people),
+        name=row.name or direct_name(visitor, people),
         initials=str(len(people)) if is_group else face.initials,
         hue=row.id % HUES if is_group else face.hue,
         person_id=None if is_group else face.id,

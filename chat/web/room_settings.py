@@ -9,6 +9,7 @@ from chat.accounts.person import Visitor
 from chat.change import Change
 from chat.errors import InvalidInput
 from chat.rooms import settings
+from chat.rooms.direct import name_group
 from chat.rooms.favourites import mark_favourite
 from chat.rooms.members import choose_level
 from chat.rooms.room import Room, may_manage, require_manager
@@ -83,6 +84,17 @@ async def choose_notification_level(request: Request) -> Response:
     return await _own_choice(request, "rooms/_bell.html", room)
 
 
+async def name_conversation(request: Request) -> Response:
+    form, room = await read_form(request), await room_in(request)
+    try:
+        await throttle(request, CHANGE_ROOM, "name")
+        async with request.state.chat.change() as change:
+            await name_group(change, room, form.get("name", ""))
+    except InvalidInput as invalid:
+        return refused(await _settings_page(request, room, form, invalid.errors), invalid)
+    return _to_room(room)
+
+
 async def choose_favourite(request: Request) -> Response:
     me, form, room = visitor(request), await read_form(request), await room_in(request)
     await throttle(request, CHANGE_ROOM)
@@ -113,6 +125,7 @@ def _to_room(room: Room) -> Response:
 
 async def _settings_page(request: Request, room: Room, values: dict[str, str], errors: dict[str, str]) -> Response:
     kept = {name: str(getattr(room, name)) for name in ("name", "topic", "description", "kind", "posting")}
+    kept["name"] = room.name if room.has_name else ""
     context = {
         "room": room,
         "values": kept | {"slow_seconds": str(room.slow_seconds)} | values,

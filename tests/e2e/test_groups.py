@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.browsers import Windows
-from tests.support.people import Person
+from tests.support.people import Person, sign_up
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False])
@@ -22,3 +22,33 @@ def test_chosen_people_stay_chosen_during_a_search(
     page.check("text=Carol Clark")
     page.click("text=Start the conversation")
     expect(page.locator("h1")).to_contain_text("Bob Brown, Carol Clark")
+
+
+def test_members_name_their_group_and_begin_a_larger_one(
+    alice: Person, bob: Person, carol: Person, windows: Windows
+) -> None:
+    dora, group = sign_up(alice.server, "Dora Dean"), alice.open_direct(bob, carol)
+    alice.post(group, "just the three of us")
+    hers = windows.open_as(carol, f"/rooms/{group}")
+    page = windows.open_as(alice, f"/rooms/{group}/settings")
+    expect(page.locator("#name")).to_have_value("")
+    page.fill("#name", "Cake committee")
+    page.click("section:has-text('Everybody in the group') >> text=Save")
+    for each in (page, hers):
+        expect(each.locator("h1")).to_contain_text("Cake committee")
+        expect(each.locator(f"nav a[data-room='{group}'] .one-line")).to_have_text("Cake committee")
+    assert "Cake committee" in bob.get("/switch?q=cake").text
+    bob.submit(f"/rooms/{group}/name", {"name": " "})
+    expect(hers.locator("h1")).to_contain_text("Alice Adams, Bob Brown")
+    assert bob.submit(f"/rooms/{group}/name", {"name": "x" * 81}).status_code == 422
+    pair = alice.open_direct(bob)
+    assert alice.submit(f"/rooms/{pair}/name", {"name": "Us"}).status_code == 403
+    page.goto(f"{alice.server.url}/rooms/{group}/settings")
+    page.click("text=Add people")
+    for name in ("Bob Brown", "Carol Clark"):
+        expect(page.locator(f"label:has-text('{name}') input")).to_be_checked()
+    page.check("text=Dora Dean")
+    page.click("text=Start the conversation")
+    expect(page.locator("h1")).to_contain_text("Bob Brown, Carol Clark, Dora Dean")
+    assert alice.open_direct(bob, carol, dora) not in (group, pair)
+    assert "just the three of us" not in page.locator("main").inner_text()
