@@ -169,6 +169,15 @@ memberships = Table(
     CheckConstraint("level IN ('everything', 'mentions', 'nothing', 'hidden')", name="level"),
 )
 
+# People who left a group conversation. Together with its members they are the people its `direct_key` names.
+departures = Table(
+    "departures",
+    metadata,
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _now(),
+)
+
 messages = Table(
     "messages",
     metadata,

@@ -265,7 +265,9 @@ _CHECKS = {
     """
     SELECT EXISTS (
         SELECT FROM rooms WHERE kind = 'direct' AND direct_key <> sha256(convert_to(
-            (SELECT string_agg(user_id::text, ',' ORDER BY user_id) FROM memberships WHERE room_id = rooms.id), 'UTF8'
+            (SELECT string_agg(user_id::text, ',' ORDER BY user_id) FROM (
+                SELECT room_id, user_id FROM memberships UNION SELECT room_id, user_id FROM departures
+            ) AS people WHERE room_id = rooms.id), 'UTF8'
         ))
     )
     """: "the key of a direct conversation does not match its members",

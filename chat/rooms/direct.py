@@ -13,7 +13,7 @@ from chat.ids import RoomId, UserId
 from chat.live.events import RoomChanged, SidebarsChanged
 from chat.models import memberships, rooms, users
 from chat.rooms.create import valid_name
-from chat.rooms.members import member_ids
+from chat.rooms.members import member_ids, rejoin
 from chat.rooms.room import Room
 
 LARGEST_GROUP = 20
@@ -22,7 +22,7 @@ LARGEST_GROUP = 20
 async def direct_room(change: Change, user_id: UserId, others: Iterable[UserId]) -> RoomId:
     """Return the direct room of these people, creating it if needed; raises `InvalidInput`.
 
-    The room is the same whether A writes to B or B to A.
+    The room is the same whether A writes to B or B to A. People who left it come back.
     """
     people = sorted({user_id, *others})
     if len(people) > LARGEST_GROUP:
@@ -36,7 +36,9 @@ async def direct_room(change: Change, user_id: UserId, others: Iterable[UserId])
     room_id = (await connection.execute(made)).scalar_one_or_none()
     if room_id is None:
         existing = select(rooms.c.id).where(rooms.c.direct_key == key)
-        return RoomId((await connection.execute(existing)).scalar_one())
+        room_id = RoomId((await connection.execute(existing)).scalar_one())
+        await rejoin(change, room_id, people)
+        return room_id
     role = case((users.c.id == user_id, "owner"), else_="member")
     seats = select(literal(room_id), users.c.id, role, users.c.direct_level).where(is_one_of(users.c.id, people))
     await connection.execute(insert(memberships).from_select(["room_id", "user_id", "role", "level"], seats))

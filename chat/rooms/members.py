@@ -16,8 +16,8 @@ from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.folding import bare, folded
 from chat.ids import RoomId, UserId
 from chat.live import elements
-from chat.live.events import MembersChanged, PagesChanged, PreferencesChanged, SidebarsChanged
-from chat.models import memberships, rooms, users
+from chat.live.events import MembersChanged, PagesChanged, PreferencesChanged, RoomChanged, SidebarsChanged
+from chat.models import departures, memberships, rooms, users
 from chat.rooms.notification_levels import first_level
 from chat.rooms.room import Room, require_manager
 from chat.templating import fragment
@@ -60,8 +60,19 @@ async def join_first_room(change: Change, user_id: UserId) -> RoomId | None:
 async def leave_room(change: Change, user_id: UserId, room: Room) -> None:
     """Leave a room. When its last owner leaves, its longest-standing member becomes the owner."""
     if room.kind == "direct":
-        raise Forbidden("You cannot leave a direct conversation.")
+        await _depart(change, user_id, room)
     await _remove(change, room.id, user_id)
+
+
+async def rejoin(change: Change, room_id: RoomId, people: Collection[UserId]) -> None:
+    """Bring those of these people who left a group conversation back into it. Earlier messages count as read."""
+    seats = (departures.c.room_id == room_id) & is_one_of(departures.c.user_id, people)
+    back = await change.connection.execute(delete(departures).where(seats).returning(departures.c.user_id))
+    for user_id in back.scalars().all():
+        await _add(change, room_id, user_id)
+        level = select(users.c.direct_level).where(users.c.id == user_id).scalar_subquery()
+        await change.connection.execute(update(memberships).where(_seat(room_id, user_id)).values(level=level))
+        change.tell(RoomChanged(room_id, members=tuple(await member_ids(change.connection, room_id))))
 
 
 async def add_member(change: Change, visitor: Visitor, room: Room, user_id: UserId) -> None:
@@ -208,6 +219,14 @@ async def is_in_room(connection: AsyncConnection, user_id: UserId, room_id: Room
     """Tell whether a person is a member of a room."""
     taken = select(memberships.c.role).where(_seat(room_id, user_id))
     return (await connection.execute(taken)).one_or_none() is not None
+
+
+async def _depart(change: Change, user_id: UserId, room: Room) -> None:
+    if not room.is_group:
+        raise Forbidden("You cannot leave a conversation of two. You can mute it.")
+    departure = insert(departures).values(room_id=room.id, user_id=user_id)
+    await change.connection.execute(departure.on_conflict_do_nothing())
+    change.tell(RoomChanged(room.id, members=tuple(person.id for person in room.people)))
 
 
 async def _add(change: Change, room_id: RoomId, user_id: UserId) -> None:

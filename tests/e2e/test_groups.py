@@ -52,3 +52,29 @@ def test_members_name_their_group_and_begin_a_larger_one(
     expect(page.locator("h1")).to_contain_text("Bob Brown, Carol Clark, Dora Dean")
     assert alice.open_direct(bob, carol, dora) not in (group, pair)
     assert "just the three of us" not in page.locator("main").inner_text()
+
+
+def test_a_member_leaves_a_group_and_comes_back_with_the_same_people(
+    alice: Person, bob: Person, carol: Person, windows: Windows
+) -> None:
+    group, pair = alice.open_direct(bob, carol), alice.open_direct(bob)
+    alice.post(group, "hello, you two")
+    hers = windows.open_as(carol, f"/rooms/{group}")
+    page, other = (windows.open_as(bob, path) for path in (f"/rooms/{group}/settings", f"/rooms/{group}"))
+    page.click("text=Leave the group")
+    page.click("#confirm button[value=yes]")
+    expect(page).not_to_have_url(re.compile("settings"))
+    expect(page.locator(f"nav a[data-room='{group}']")).to_have_count(0)
+    expect(other.locator("#notice")).to_contain_text("You are no longer in this room")
+    expect(hers.locator("h1")).to_have_text(re.compile("Alice Adams$"))
+    expect(hers.locator(f"nav a[data-room='{group}'] .one-line")).to_have_text("Alice Adams")
+    assert bob.get(f"/rooms/{group}").status_code == 404
+    assert bob.post(group, "still here?").status_code == 404
+    assert carol.submit(f"/rooms/{group}/leave").status_code == 403, "two are left"
+    assert alice.submit(f"/rooms/{pair}/leave").status_code == 403
+    assert carol.open_direct(alice) != group, "a group of two is no conversation of two"
+    assert carol.open_direct(alice, bob) == group
+    expect(hers.locator("h1")).to_contain_text("Alice Adams, Bob Brown")
+    assert bob.reads(group) == ["hello, you two"]
+    for _ in range(2):
+        assert bob.submit(f"/rooms/{group}/leave").status_code in (303, 404)
