@@ -86,7 +86,9 @@ function join() {
   for (const [place, item] of items().entries()) item.classList.toggle("continues", place > 0 || isMine);
 }
 
-const isNew = (element) => element && !element.dataset.known && (element.dataset.known = "yes");
+// Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
+const known = new WeakSet();
+const isNew = (element) => element && !known.has(element) && known.add(element);
 function restore() {
   if (isNew(composer())) {
     // Something stands there already: what the browser has kept, or what was typed before this could run.

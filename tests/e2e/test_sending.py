@@ -404,7 +404,14 @@ def test_waiting_messages_are_restored_with_a_swapped_page(alice: Person, window
     break_off(page)
     send(page, "late")
     expect(unsent(page)).to_contain_text("Waiting for the connection.")
+    unsent(page).evaluate("item => item.title = 'of the old page'")
+    # Another swap ends while this one is still settling.
+    page.evaluate(
+        "document.addEventListener('htmx:before:settle', () => document.dispatchEvent("
+        "new CustomEvent('htmx:after:swap', { detail: { ctx: {} } })))"
+    )
     page.evaluate("htmx.ajax('GET', '/rooms/1', {target: '.room', select: '.room', swap: 'outerHTML'})")
-    expect(unsent(page)).not_to_have_attribute("data-state", "waiting")
+    expect(page.locator("#outbox > [title='of the old page']")).to_have_count(0)
+    expect(unsent(page)).to_have_count(1)
     page.unroute(POSTS)
     expect(page.locator("#messages .body")).to_have_text(["late"])
