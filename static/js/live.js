@@ -71,7 +71,7 @@ window.addEventListener("pageshow", (event) => event.persisted && location.reloa
 
 // Actions on a message are not repeated automatically, as sending is.
 document.addEventListener("htmx:error", ({ target }) => {
-  if (!target.closest?.("#messages")) return;
+  if (!target.closest?.("#messages, #bar, #menu")) return;
   const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
   notice.textContent = "The server cannot be reached. Try that again in a moment.";
   document.getElementById("notice").replaceChildren(notice);

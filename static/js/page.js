@@ -112,6 +112,15 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// An original that is on this page needs no other page.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.quoted"), original = link && document.querySelector(link.hash);
+  if (!original || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  location.replace(link.hash);
+  if (link.matches(":focus-visible")) original.focus({ preventScroll: true });
+});
+
 // From the box the list of messages is scrolled, unless the box itself can be.
 document.addEventListener("keydown", (event) => {
   const by = { PageUp: -0.9, PageDown: 0.9 }[event.key], { target } = event;

@@ -37,7 +37,8 @@ def test_a_reply_names_its_author_and_leads_to_the_original(alice: Person, bob: 
     expect(hers.locator("#m-3 .body")).to_have_text("no answer")
     expect(hers.locator("#m-3 .quoted")).to_have_count(0)
     hers.click("#m-2 .quoted")
-    expect(hers).to_have_url(f"{alice.server.url}/rooms/1/messages/1#m-1")
+    expect(hers).to_have_url(f"{alice.server.url}/rooms/1#m-1")
+    expect(hers.locator("#m-1:target")).to_be_in_viewport()
 
 
 def test_answers_show_edits_and_deletions_of_their_original(alice: Person, bob: Person, windows: Windows) -> None:
@@ -62,7 +63,9 @@ def test_answers_show_edits_and_deletions_of_their_original(alice: Person, bob: 
     far.context.set_offline(False)
     expect(far.locator("#m-64 .quoted")).to_contain_text("second, mended", timeout=20_000)
     expect(quoted).to_contain_text("This message was deleted.")
-    far.reload()
+    far.click("#m-63 .quoted")
+    expect(far).to_have_url(f"{alice.server.url}/rooms/1/messages/1#m-1")
+    far.goto(f"{alice.server.url}/rooms/1")
     expect(quoted).to_have_text("Robert This message was deleted.")
     expect(far.locator("#m-64 .quoted")).to_have_text("Robert second, mended")
 
