@@ -229,7 +229,11 @@ document.addEventListener("click", (event) => {
   openDialog("switcher");
 });
 
-if (Object.keys(localStorage).some((key) => key.startsWith("outbox:"))) import("./elsewhere.js").catch(() => {});
+// What waits for another room goes from here, as soon as there is a connection.
+document.addEventListener("htmx:ws:after:connection", () => {
+  if (!Object.keys(localStorage).some((key) => key.startsWith("outbox:"))) return;
+  import("./elsewhere.js").then(({ sendAll }) => sendAll(), () => {});
+});
 
 // Help with writing is loaded when somebody begins to write. While the server is away there is none.
 for (const type of ["input", "click"]) document.addEventListener(type, ({ target }) => {
