@@ -62,3 +62,20 @@ def test_signing_out_is_in_the_menu_on_the_own_name_and_asks_first(
     page.click("#confirm button[value=yes]")
     expect(page).to_have_url(f"{alice.server.url}/sign-in")
     assert "Administration" not in bob.get("/people").text
+
+
+def test_drafts_leave_only_the_rooms_with_something_unsent(alice: Person, windows: Windows) -> None:
+    for name in ("Board", "Garden"):
+        alice.create_room(name)
+    page = windows.open_as(alice, "/rooms/1")
+    drafts = page.locator("text=Drafts")
+    expect(drafts).to_be_hidden()
+    page.fill("#body", "half a thought")
+    page.click("nav >> text=Board")
+    drafts.click()
+    expect(page.locator("nav a[data-room]:visible .one-line")).to_have_text(["Lobby"])
+    page.click("nav >> text=Lobby")
+    page.fill("#body", "")
+    page.click("nav >> text=Garden")
+    expect(drafts).to_be_hidden()
+    expect(page.locator("nav a[data-room]:visible")).to_have_count(3)
