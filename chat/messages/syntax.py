@@ -105,13 +105,20 @@ def _list(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bo
 
 def _table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
     """A table has as many cells in each row as in its head: markdown-it would drop further cells."""
-    if start_line + 2 > end_line or not _RULE.fullmatch(_line(state, start_line + 1)):
+    if start_line + 2 > end_line or "|" not in _line(state, start_line):
         return False
     columns = _cells(state, start_line)
+    if not _RULE.fullmatch(_line(state, start_line + 1)) or _cells(state, start_line + 1) != columns:
+        return False
+    # The wide row that was found from a head above; without this each line of a long text would look for it.
+    wide: dict[int, int] = state.env.setdefault("wide rows", {})
+    if start_line < wide.get(columns, 0):
+        return False
     for number in range(start_line + 2, end_line):
         if state.isEmpty(number):
             break
         if _cells(state, number) > columns:
+            wide[columns] = number
             return False
     return table(state, start_line, end_line, silent)
 
