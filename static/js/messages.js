@@ -139,7 +139,7 @@ function showDay() {
   const label = document.getElementById("day"), { top } = scroller()?.getBoundingClientRect() ?? {};
   const row = [...(messages()?.children ?? [])].find((each) => each.getBoundingClientRect().bottom > top + 40);
   if (!label) return;
-  label.hidden = !row || (row.matches(".starts-day") && row.getBoundingClientRect().top > top - 16);
+  label.hidden = !row || (row.matches(".starts-day") && row.getBoundingClientRect().top > top - 36);
   label.dataset.day = row?.dataset.day ?? "";
 }
 document.addEventListener("scroll", ({ target }) => target === scroller() && showDay(), true);

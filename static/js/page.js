@@ -79,12 +79,15 @@ document.addEventListener("keydown", (event) => {
 });
 
 // One tab stop for the whole list: the row that has the keyboard, else the last. The arrows lead to all the others.
+// Code that is cut keeps a stop, for its own scrolling.
 const CONTROLS = ":is(a, button, pre):not(.editor *)";
 function rove() {
   const at = document.activeElement, list = document.getElementById("messages");
   const stop = (bar()?.contains(at) ? here() : at.closest("#messages > li")) ?? list?.lastElementChild;
-  const stops = list?.querySelectorAll(`:is(.message, ${CONTROLS}):not([tabindex="-1"])`) ?? [];
+  const stops = list?.querySelectorAll(`:is(.message, ${CONTROLS}):not(pre, [tabindex="-1"])`) ?? [];
   for (const each of stops) each.tabIndex = -1;
+  for (const code of list?.querySelectorAll("pre:not([tabindex])") ?? [])
+    if (code.scrollWidth > code.clientWidth) code.tabIndex = 0;
   if (stop) stop.tabIndex = 0;
 }
 document.addEventListener("htmx:after:swap", rove);

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import PHONE, Windows, open_menu
+from tests.support.browsers import PHONE, Windows, accessibility_violations, open_menu
 from tests.support.people import Person
 
 CLEAR = "rgba(0, 0, 0, 0)"
@@ -77,7 +77,10 @@ def test_the_bar_and_menu_of_a_message_push_nothing_away(alice: Person, bob: Per
 
 def test_a_finger_that_rests_on_a_message_opens_its_actions(alice: Person, bob: Person, windows: Windows) -> None:
     bob.post(1, "shall we?")
+    bob.post(1, f"```\n{'long ' * 40}\n```")
     page = windows.open_as(alice, "/rooms/1", viewport=PHONE, has_touch=True, is_mobile=True)
+    expect(page.locator("#m-2 pre")).to_have_attribute("tabindex", "0")
+    assert accessibility_violations(page) == []
     body, menu = page.locator("#m-1 .body"), page.locator("#menu")
     place = body.bounding_box()
     assert place
