@@ -11,7 +11,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browsers import ARGUMENTS, LOST_SERVER, Windows, find_browser, unsent, wait_until
+from tests.support.browsers import ARGUMENTS, LOST_SERVER, Windows, find_browser, unsent, wait_until, wait_until_live
 from tests.support.people import Person, sign_up
 from tests.torture.proxy import Proxy
 
@@ -136,3 +136,17 @@ def test_a_silently_dead_connection_is_noticed(alice: Person, network: ProxyThre
     expect(page.locator("#messages .body")).to_have_text(["heard"])
     expect(page.locator("#messages .body")).to_have_text(["heard", "not heard"], timeout=50_000)
     expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_a_silent_connection_is_replaced_though_the_clock_was_set_back(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    wait_until_live(page)
+    with page.expect_websocket(timeout=20_000):
+        page.evaluate("""() => {
+            const [date, steady] = [Date.now, performance.now.bind(performance)];
+            Date.now = () => date() - 3_600_000;
+            performance.now = () => steady() + 36_000;
+        }""")
+    wait_until_live(page)
+    alice.post(1, "still here")
+    expect(page.locator("#messages")).to_contain_text("still here")
