@@ -31,7 +31,7 @@ def test_alice_sets_the_chat_up_and_talks_with_bob(server: ChatServer, windows: 
     bob.fill("#email", "bob@example.org")
     bob.fill("#password", PASSWORD)
     bob.click("button:has-text('Sign up')")
-    bob.click("nav >> text=Lobby")
+    expect(bob.locator("h1")).to_contain_text("Lobby")
     expect(alice.locator("#member-count")).to_contain_text("2")
 
     send(alice, "Welcome, Bob!")
