@@ -2,10 +2,7 @@
 import { messages } from "./messages.js";
 
 // Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
-document.addEventListener("click", async (event) => {
-  const source = event.target.closest("[data-copy]");
-  if (!source) return;
-  event.preventDefault();
+export async function copyFrom(source) {
   const text = source.dataset.copy || source.href;
   const put = (copying) => copying.preventDefault(copying.clipboardData.setData("text/plain", text));
   document.addEventListener("copy", put, { once: true });
@@ -14,7 +11,7 @@ document.addEventListener("click", async (event) => {
   document.removeEventListener("copy", put);
   source.lastChild.data = " Copied";
   setTimeout(() => source.closest("#menu")?.hidePopover(), 700);
-});
+}
 
 document.addEventListener("focusin", ({ target }) => target.matches(".copyable") && target.select());
 

@@ -204,10 +204,7 @@ function openDialog(id) {
   htmx.trigger(input ?? dialog, "opened");
 }
 
-function toggleSwitcher() {
-  if (switcher().open) switcher().close();
-  else openDialog("switcher");
-}
+const toggleSwitcher = () => (switcher().open ? switcher().close() : openDialog("switcher"));
 
 // The box in the sidebar, or the page of its own where the sidebar is not shown.
 function search() {
@@ -243,6 +240,11 @@ for (const type of ["input", "click"]) document.addEventListener(type, ({ target
   if (target.closest("#composer")) import("./completion.js").catch(() => {});
 });
 
-// Nothing is copied before somebody moves.
-for (const type of ["pointermove", "pointerdown", "keydown"])
-  document.addEventListener(type, () => import("./copying.js").catch(() => {}), { once: true, capture: true });
+// Nothing is copied before somebody moves; a first tap comes before the module does.
+const copying = () => import("./copying.js").catch(() => ({}));
+for (const type of ["pointermove", "pointerdown", "keydown"]) addEventListener(type, copying, { once: true });
+document.addEventListener("click", async (event) => {
+  const source = event.target.closest("[data-copy]");
+  if (source) event.preventDefault();
+  if (source) (await copying()).copyFrom?.(source);
+});
