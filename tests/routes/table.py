@@ -109,7 +109,7 @@ OTHERS = {"WEBSOCKET /live", "WEBSOCKET /rooms/{room_id}/live", "MOUNT /static"}
 # The fields of the chat's own forms, for routes that need some.
 FIELDS: dict[str, dict[str, str]] = {
     "POST /admin/sign-up": {"open": "yes"},
-    "POST /profile/name": {"name": "Another Name"},
+    "POST /profile/name": {"name": "{new}"},
     "POST /profile/rooms": {"rooms_by": "activity"},
     "POST /profile/theme": {"theme": "dark"},
     "POST /profile/levels": {"room_level": "nothing", "direct_level": "nothing"},
