@@ -44,10 +44,11 @@ document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } 
   document.querySelector("#notice > .unreached")?.remove();
 });
 
-// A notice of what went wrong goes when it goes right, or when its reader has done something else.
+// A notice of what went wrong goes when its reader does something that goes right. What the page asks by itself says
+// nothing about that.
 document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, request } } }) => {
-  const outdated = request.headers["X-Unasked"] ? ".unreached" : ":is(.unreached, .mistaken)";
-  if (response.status < 400) document.querySelector(`#notice > ${outdated}`)?.remove();
+  if (response.status >= 400 || request.headers["X-Unasked"]) return;
+  document.querySelector("#notice > :is(.unreached, .mistaken)")?.remove();
 });
 
 // The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.

@@ -142,7 +142,7 @@ def test_the_chosen_theme_is_on_every_page_even_error_pages(alice: Person) -> No
     assert alice.submit("/profile/theme", {"theme": "dark"}).headers["location"] == "/profile?saved=theme"
     for path in ("/", "/rooms/1", "/profile", "/nothing", "/rooms/999"):
         page = alice.get(path).text
-        assert '<html lang="en" data-theme="dark">' in page, path
+        assert re.search(r'<html lang="en"[^>]* data-theme="dark">', page), path
         assert 'name="color-scheme" content="dark"' in page, path
     refused = alice.submit("/profile/theme", {"theme": "pink"})
     assert refused.status_code == 422
@@ -166,11 +166,11 @@ def test_pages_show_times_in_the_chosen_zone_and_by_the_chosen_clock(alice: Pers
     profile = alice.get("/profile").text
     assert "Saturday, 4 July 2026, 2:06 am</time>" in profile
     assert '<option value="Europe/Berlin" selected>Berlin</option>' in profile
-    assert '<html lang="en" data-time-zone="Europe/Berlin" data-hour-cycle="h12">' in profile
+    assert '<html lang="en" data-me="1" data-time-zone="Europe/Berlin" data-hour-cycle="h12">' in profile
     assert alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "24"}).status_code == 303
     assert "Thursday, 5 March 2026, 07:06</time>" in alice.get("/mentions").text
     assert alice.submit("/profile/times", {"time_zone": "", "hours": ""}).status_code == 303
-    assert '<html lang="en">' in alice.get("/profile").text
+    assert '<html lang="en" data-me="1">' in alice.get("/profile").text
 
 
 def test_an_unknown_zone_or_clock_is_refused_and_the_other_choice_kept(alice: Person) -> None:

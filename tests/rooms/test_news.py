@@ -41,7 +41,7 @@ ACTS = {
     "a new name shows in the list of who is online": (
         lambda alice, _bob: alice.submit("/profile/name", {"name": "Alicia"}),
         "bob in the room",
-        '<span class="one-line phone-unseen">Alicia</span>',
+        '<span class="one-line">Alicia</span>',
     ),
     "a theme shows on one's other pages": (
         lambda alice, _bob: alice.submit("/profile/theme", {"theme": "dark"}),

@@ -197,7 +197,6 @@ def test_a_direct_room_never_becomes_another_kind_of_room(alice: Person, bob: Pe
         "UPDATE rooms SET kind = 'closed', direct_key = NULL, name = 'Ours' WHERE id = $1",
         "UPDATE rooms SET kind = 'open', direct_key = NULL, name = 'Ours' WHERE id = $1",
         "UPDATE rooms SET direct_key = sha256('other people') WHERE id = $1",
-        "UPDATE rooms SET name = 'Ours' WHERE id = $1",
         "UPDATE rooms SET posting = 'managers' WHERE id = $1",
         "UPDATE rooms SET slow_seconds = 10 WHERE id = $1",
         "UPDATE rooms SET archived_at = now() WHERE id = $1",

@@ -42,6 +42,7 @@ def test_history_before_joining_counts_as_read(alice: Person, bob: Person) -> No
     room_id = alice.create_room("Garden club")
     alice.post(room_id, "hello")
     bob.join(room_id)
+    bob.submit(f"/rooms/{room_id}/level", {"level": "everything"})
     assert "<title>Willow Street School</title>" in bob.get("/list").text
     alice.post(room_id, "news")
     assert "<title>(1) Willow Street School</title>" in bob.get("/list").text
