@@ -81,6 +81,8 @@ export function pointAt(message) {
   bar().hidden = isHidden;
   if (!message || here() === message) return;
   message.dataset.here = "";
+  // Older browsers, such as Firefox 140, put nothing at an anchor.
+  if (!CSS.supports("anchor-name: --here")) bar().style.top = `${message.offsetTop - 18}px`;
   for (const each of bar().querySelectorAll("*")) for (const { name, value } of each.attributes)
     if (/\d/.test(value)) each.setAttribute(name, value.replace(/(messages\/|#m-)\d+/, `$1${message.id.slice(2)}`));
 }

@@ -97,3 +97,22 @@ def test_a_finger_that_rests_on_a_message_opens_its_actions(alice: Person, bob: 
     menu.locator("[value='🎉']").tap()
     expect(page.locator("#m-1 .reaction")).to_contain_text("🎉 1")
     expect(menu).to_be_hidden()
+
+
+def test_the_bar_stands_at_its_row_without_anchors_too(alice: Person, bob: Person, windows: Windows) -> None:
+    for number in range(60):
+        bob.post(1, f"line {number}")
+    alice.submit("/rooms/1/read", {"position": 60})
+    page = windows.open(storage_state=windows.open_as(alice).context.storage_state())
+    page.add_init_script("CSS.supports = () => false")
+    page.goto(f"{alice.server.url}/rooms/1")
+    page.evaluate(
+        "document.adoptedStyleSheets.push(new CSSStyleSheet());"
+        "document.adoptedStyleSheets.at(-1).insertRule('.message { anchor-name: none !important; }')"
+    )
+    for message_id in (58, 52):
+        page.hover(f"#m-{message_id}")
+        row, bar = (page.locator(place).bounding_box() for place in (f"#m-{message_id}", "#bar"))
+        assert row
+        assert bar
+        assert abs(bar["y"] + bar["height"] / 2 - row["y"]) < 10
