@@ -1,4 +1,4 @@
-"""The sidebar: numbers beside rooms, the menu on one's own name, and reading everything at once."""
+"""The sidebar: numbers beside rooms, the menu on the member's own name, and marking all as read."""
 
 import re
 

@@ -25,8 +25,8 @@ from tests.torture.writers import Writer
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 KINDS = ("nginx", "haproxy")
-READERS = 150
-BACK_WITHIN_SECONDS = 10  # on a machine that has other tests to run
+READERS = 60
+BACK_WITHIN_SECONDS = 5
 # The balancers of one test cut what is silent for so long, not for a minute as others do.
 SILENCE = 20
 # Ten minutes: IDLE_SECONDS=600.
@@ -90,7 +90,7 @@ async def test_a_rolling_restart_under_load_loses_no_message_and_no_reader(
         away = [reader.longest_away for reader in readers if reader.connections > 1]
         assert away, "some reader was disconnected"
         assert statistics.median(away) < BACK_WITHIN_SECONDS
-        assert max(away) < 3 * BACK_WITHIN_SECONDS, "only chance and pauses make a reader wait longer"
+        assert max(away) < 4 * BACK_WITHIN_SECONDS, "only chance and pauses make a reader wait longer"
     for writer in writers:
         assert set(writer.texts) <= set(stored), "every acknowledged message is stored"
     bodies = [body for body in stored.values() if body]
