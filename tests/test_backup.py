@@ -26,7 +26,7 @@ from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_in, sign_up
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.server import MEASURED, ROOT, SECRET_KEY, ChatServer
+from tests.support.server import MEASURED, ROOT, SECRET_KEY, ChatServer, run_chat
 
 
 def chat(*arguments: object, database_url: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +34,9 @@ def chat(*arguments: object, database_url: str = "", **environment: str) -> subp
     variables = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **MEASURED, **environment}
     if database_url:
         variables |= {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY}
+    if "PYTHONPATH" not in environment:
+        return run_chat(*arguments, environment=variables)
+    # Another version of the chat.
     command = [sys.executable, "-m", "chat", *map(str, arguments)]
     return subprocess.run(command, env=variables, cwd="/tmp", capture_output=True, text=True, timeout=120, check=False)
 

@@ -19,23 +19,28 @@ from tests.support.databases import admin_url, execute, query, run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, browser, first_run
 from tests.support.postgres_server import PostgresServer
-from tests.support.server import ROOT, ChatServer, until_ready
+from tests.support.server import ROOT, ChatServer, run_chat, until_ready
 
 
-def chat_command(
-    *arguments: str, database_url: str, stdin: bytes = b"", **environment: str
-) -> subprocess.CompletedProcess[bytes]:
+def chat_command(*arguments: str, database_url: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the chat with only DATABASE_URL set."""
-    clean = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), "DATABASE_URL": database_url}
-    return subprocess.run(
+    clean = {"PATH": os.environ["PATH"], "HOME": "/tmp", "DATABASE_URL": database_url}
+    return run_chat(*arguments, environment=clean | environment)
+
+
+def through_pipes(*arguments: str, database_url: str, given: bytes = b"") -> bytes:
+    """Run a command that reads and writes pipes; returns its output."""
+    done = subprocess.run(
         [sys.executable, "-m", "chat", *arguments],
-        env=clean | environment,
+        env={"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), "DATABASE_URL": database_url},
         cwd="/tmp",
-        input=stdin,
+        input=given,
         capture_output=True,
         timeout=120,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def until_not_ready(server: ChatServer, reason: str) -> None:
@@ -116,7 +121,7 @@ def test_a_database_created_after_the_start_is_used_once_it_has_its_tables(
         run(execute(admin_url(), f"CREATE DATABASE {name}"))
         until_not_ready(server, f"the tables are at revision none, this version needs {NEWEST}")
         migrated = chat_command("migrate", database_url=url)
-        assert migrated.stdout.decode() == f"The tables are at revision {NEWEST} (were at none).\n"
+        assert migrated.stdout == f"The tables are at revision {NEWEST} (were at none).\n"
         until_ready(server.url)
         assert first_run(server).post(1, "hello").status_code == 200
         server.stop()
@@ -149,7 +154,7 @@ def test_a_wrong_password_ends_the_start_with_a_single_clear_line(postgres_serve
     url = postgres_server.url.replace("postgres@", "chat:wrong@")
     for command in ("serve", "migrate"):
         done = chat_command(command, database_url=url, SECRET_KEY="x" * 32)
-        (line,) = [line for line in done.stderr.decode().splitlines() if "WARNING" not in line]
+        (line,) = [line for line in done.stderr.splitlines() if "WARNING" not in line]
         assert done.returncode == 1
         assert "password" in line
         assert "Traceback" not in line
@@ -165,7 +170,7 @@ def test_migrating_without_the_right_to_create_an_extension_says_so(database_url
         run(execute(url, f"GRANT ALL ON SCHEMA public TO {role}"))
         run(execute(url, f"REVOKE CREATE ON DATABASE {name} FROM PUBLIC, {role}"))
         done = chat_command("migrate", database_url=url.replace("postgres@/", f"{role}@/"))
-        (line,) = done.stderr.decode().splitlines()
+        (line,) = done.stderr.splitlines()
         assert done.returncode == 1
         assert "CREATE EXTENSION pg_trgm" in line
         assert "permission denied" in line
@@ -179,12 +184,10 @@ def test_migrating_without_the_right_to_create_an_extension_says_so(database_url
 def test_a_backup_passes_through_standard_streams_without_a_key(alice: Person) -> None:
     url = alice.server.database_url
     alice.post(1, "to be kept")
-    made = chat_command("backup", "-", database_url=url)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith(b"PK")
+    made = through_pipes("backup", "-", database_url=url)
+    assert made.startswith(b"PK")
     alice.post(1, "lost again")
-    brought = chat_command("restore", "--replace", "-", database_url=url, stdin=made.stdout)
-    assert brought.returncode == 0, brought.stderr
+    through_pipes("restore", "--replace", "-", database_url=url, given=made)
     assert alice.reads(1) == ["to be kept"]
 
 

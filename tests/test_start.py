@@ -27,7 +27,7 @@ from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import Person, browser, first_run, sign_in
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.server import MEASURED, ROOT, SECRET_KEY, SETUP_CODE, ChatServer, until_ready
+from tests.support.server import MEASURED, ROOT, SECRET_KEY, SETUP_CODE, ChatServer, run_chat, until_ready
 
 DATABASE, REDIS = "postgres://localhost/chat", "redis://localhost:6379/0"
 CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **MEASURED}
@@ -35,15 +35,7 @@ CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **
 
 def settings_error(**environment: str) -> str:
     """Return the error that `python -m chat` prints for wrong settings."""
-    done = subprocess.run(
-        [sys.executable, "-m", "chat", "serve"],
-        env=CLEAN | environment,
-        cwd="/tmp",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_chat("serve", environment=CLEAN | environment, within=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     lines = done.stderr.strip().splitlines()

@@ -1,7 +1,7 @@
-"""Servers forked from a process that has loaded the chat.
+"""Servers and commands forked from a process that has loaded the chat.
 
-Loading it takes a second of CPU time, more than most tests do. A forked server is a process of its own all the same,
-with its own environment, log, group and end.
+Loading it takes a second of CPU time, more than most tests do. What is forked is a process of its own all the same,
+with its own environment, folder, streams, group and end.
 """
 
 import atexit
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -28,7 +29,7 @@ LOADED_LATE = ("anyio._backends._asyncio", "encodings.idna", "uvicorn.lifespan.o
 
 
 class ForkedProcess:
-    """A server forked by `Forge`; used like a `subprocess.Popen`."""
+    """A process forked by `Forge`; used like a `subprocess.Popen`."""
 
     def __init__(self, forge: "Forge", pid: int) -> None:
         self._forge = forge
@@ -46,7 +47,7 @@ class ForkedProcess:
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired("chat serve", timeout or 0)
+                raise subprocess.TimeoutExpired("chat", timeout or 0)
             time.sleep(0.01)
         return code
 
@@ -65,9 +66,9 @@ class ForkedProcess:
 
 
 class Forge:
-    """The process that servers are forked from; it is started when the first is asked for.
+    """The process that others are forked from; it is started when the first is asked for.
 
-    What its servers run is measured if `measures` and the tests are run with coverage.
+    What these run is measured if `measures` and the tests are run with coverage.
     """
 
     def __init__(self, *, measures: bool) -> None:
@@ -75,15 +76,18 @@ class Forge:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, environment: dict[str, str], log: Path) -> ForkedProcess:
-        """Fork a server that appends its output to a log."""
-        pid = self.ask({"environment": environment, "log": str(log)})
+    def start(
+        self, arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[Path], folder: Path = ROOT
+    ) -> ForkedProcess:
+        """Fork a process that runs the chat with these arguments in a folder; its output is appended to the streams."""
+        run = {"arguments": arguments, "environment": environment, "streams": streams, "folder": folder}
+        pid = self.ask(run)
         assert pid is not None
         return ForkedProcess(self, pid)
 
     @property
     def is_measured(self) -> bool:
-        """Whether what its servers run is measured."""
+        """Whether what its processes run is measured."""
         return self._measures and COVERAGE in os.environ
 
     def ask(self, question: dict[str, object]) -> int | None:
@@ -101,7 +105,7 @@ class Forge:
                 atexit.register(self._end, self._process)
             assert self._process.stdin is not None
             assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.write(json.dumps(question, default=str).encode() + b"\n")
             self._process.stdin.flush()
             answer: int | None = json.loads(self._process.stdout.readline())
             return answer
@@ -114,7 +118,7 @@ class Forge:
 
 
 def main() -> None:
-    """Fork a server for each request on standard input; returns in the servers, and when there are no more requests."""
+    """Fork a process for each request on standard input; returns in these, and when there are no more requests."""
     from chat.__main__ import main as chat
 
     for module in LOADED_LATE:
@@ -130,21 +134,21 @@ def main() -> None:
         elif answer := os.fork():
             os.setpgid(answer, answer)
         else:
-            _become_a_server(question["environment"], question["log"])
-            chat(["serve"])
+            _become_another(question["environment"], question["streams"], question["folder"])
+            chat(question["arguments"])
             return
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         sys.stdout.buffer.flush()
 
 
-def _become_a_server(environment: dict[str, str], log: str) -> None:
+def _become_another(environment: dict[str, str], streams: list[str], folder: str) -> None:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND)
-    for source, target in ((nothing, 0), (output, 1), (output, 2)):
-        os.dup2(source, target)
-    os.close(nothing)
-    os.close(output)
+    os.chdir(folder)
+    for number, stream in enumerate(streams):
+        source = os.open(stream, os.O_WRONLY | os.O_APPEND if number else os.O_RDONLY)
+        os.dup2(source, number)
+        os.close(source)
     os.environ.clear()
     os.environ.update(environment)
     if "coverage" in sys.modules:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +19,7 @@ from tests.support.forked import COVERAGE, Forge, ForkedProcess
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+NOTHING = Path(os.devnull)
 SETUP_CODE = "a code that only the tests use"
 # Loading the certificates for each client takes 40 ms of CPU time.
 TLS = ssl.create_default_context()
@@ -170,10 +172,28 @@ class ForkedServer(ChatServer):
         # uvicorn's worker processes load the program that started them.
         if self.command != SERVE or self._environment.get("WEB_CONCURRENCY", "1") != "1":
             return super()._start()
-        return _forges[self.is_measured].start(self._environment, self._log)
+        return _forges[self.is_measured].start(["serve"], self._environment, [NOTHING, self._log, self._log])
 
     def remove(self) -> None:
         """End it if it runs, after it has saved its coverage, and remove its log."""
         if isinstance(self.process, ForkedProcess):
             self.process.end_measured()
         super().remove()
+
+
+def run_chat(
+    *arguments: object, environment: Mapping[str, str], within: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `python -m chat` to its end, as an administrator at a terminal does, in a process that need not load it."""
+    with tempfile.TemporaryDirectory(prefix="simplechat-command-") as folder:
+        output, errors = (Path(folder) / name for name in ("output", "errors"))
+        for stream in (output, errors):
+            stream.touch()
+        words = [str(argument) for argument in arguments]
+        process = _forges[True].start(words, environment, [NOTHING, output, errors], Path("/tmp"))
+        try:
+            code = process.wait(within)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            raise
+        return subprocess.CompletedProcess(words, code, output.read_text(), errors.read_text())
