@@ -120,9 +120,12 @@ class Forge:
 def main() -> None:
     """Fork a process for each request on standard input; returns in these, and when there are no more requests."""
     from chat.__main__ import main as chat
+    from chat.templating import environment
 
     for module in LOADED_LATE:
         import_module(module)
+    for template in environment.list_templates():
+        environment.get_template(template)
     # A server collects garbage when it starts: without all that is loaded here, it does so at once.
     gc.collect()
     gc.freeze()
