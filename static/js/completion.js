@@ -1,9 +1,8 @@
-// Help with writing, loaded when somebody begins to: what the word before the caret can become, and emoji to pick from.
-import { box, insert, isComposing } from "./composer.js";
+// Help with writing: what the word before the caret can become, and emoji to pick from.
+import { box, insert } from "./composer.js";
+import { mark, markedOf, onKey } from "./page.js";
 
 const list = () => document.getElementById("completions");
-const first = () => list().querySelector("[role=option]");
-const chosen = () => list().querySelector("[aria-selected=true]");
 
 function put(text, start, end) {
   insert(text, start, end);
@@ -23,63 +22,47 @@ let asked, refused;
 function offer() {
   const word = wordBefore();
   clearTimeout(asked);
-  if (!list() || !word || word === refused) return close();
+  if (!word || word === refused) return close();
   // Until the answer comes, the list is that of an earlier word: nothing in it is for a key to take.
-  chosen()?.setAttribute("aria-selected", "false");
-  point();
+  mark(box());
   asked = setTimeout(load, 80, word);
 }
 
 async function load(word) {
-  if (!list()) return;
-  const url = `${list().dataset.url}?word=${encodeURIComponent(word)}`;
-  await htmx.ajax("GET", url, { source: list(), target: list(), swap: "innerHTML" });
+  const url = `${list()?.dataset.url}?word=${encodeURIComponent(word)}`;
+  if (list()) await htmx.ajax("GET", url, { source: list(), target: list(), swap: "innerHTML" });
   if (!list()) return;
   list().dataset.word = word;
-  const isLate = wordBefore() !== word || word === refused || document.activeElement !== box();
-  list().hidden = isLate || !first() || first().dataset.text === word;
-  point();
+  mark(box());
+  if (wordBefore() !== word || word === refused || document.activeElement !== box()) return;
+  list().hidden = [undefined, word].includes(list().firstElementChild?.dataset.text);
 }
 
 function close() {
   clearTimeout(asked);
   if (!list()) return;
   list().hidden = true;
-  point();
-}
-
-// Screen readers read out the chosen option.
-function point() {
-  if (!list().hidden && chosen()) box().setAttribute("aria-activedescendant", chosen().id);
-  else box().removeAttribute("aria-activedescendant");
+  mark(box());
 }
 
 function take(option) {
   const end = box().selectionStart;
   refused = option.dataset.text;
   put(`${refused} `, end - wordBefore().length, end);
-  close();
 }
 
-function refuse() {
+// Enter sends what is typed, unless an option was moved to.
+const OFFERED = "#completions:not([hidden]) + #body";
+onKey("Enter Tab", OFFERED, ({ key }) => {
+  const option = markedOf(box()) ?? (key === "Tab" && list().firstElementChild);
+  if (option && list().dataset.word === wordBefore()) return take(option);
+  close();
+  return false;
+});
+onKey("Escape", OFFERED, () => {
   refused = wordBefore();
   close();
-}
-
-// Before anything else hears of the key: Enter sends what is typed, unless an option was moved to.
-document.addEventListener("keydown", (event) => {
-  const { key, target, shiftKey } = event;
-  if (target !== box() || list()?.hidden !== false || isComposing(event) || shiftKey) return;
-  const isOfTheWord = list().dataset.word === wordBefore();
-  if (!isOfTheWord && key.startsWith("Arrow")) event.stopPropagation();
-  const option = isOfTheWord && (chosen() ?? (key === "Tab" && first()));
-  if (key === "Enter" && !option) return close();
-  if (key !== "Escape" && !(option && ["Enter", "Tab"].includes(key))) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  if (key === "Escape") refuse();
-  else take(option);
-}, true);
+});
 
 document.addEventListener("input", ({ target }) => target === box() && offer());
 document.addEventListener("focusout", ({ target }) => target === box() && setTimeout(close, 150));

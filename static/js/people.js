@@ -14,18 +14,6 @@ onElement("name", ({ person, name, initials, hue }) => {
   }
 });
 
-// A name in a room opens a card over it; without the server, its own page says what is wrong.
-document.addEventListener("click", async (event) => {
-  const link = event.target.closest(".room :is(.author, .mention), .online li > a");
-  if (!link?.matches("[href^='/people/']") || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  const card = document.getElementById("card"), path = link.getAttribute("href");
-  card.replaceChildren();
-  await htmx.ajax("GET", `${path}/card`, { target: card, swap: "innerHTML" });
-  if (card.childElementCount) card.showPopover({ source: link });
-  else location.assign(path);
-});
-
 // The server tells everybody the same; a style sheet of this page puts it wherever a face or a name stands.
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);
