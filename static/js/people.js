@@ -1,13 +1,16 @@
 // People: their names, who is online, who is typing; and that this page is being used.
 import { onElement, setParameter } from "./live.js";
 
+const { me } = document.documentElement.dataset;
+const facesOf = (id) => `.avatar[data-person="${id}"]`;
+
 onElement("name", ({ person, name, initials, hue }) => {
-  const authors = `a.author[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
-  for (const author of document.querySelectorAll(authors)) author.textContent = name;
-  for (const each of document.querySelectorAll(`a.mention[href="/people/${person}"]`)) each.textContent = `@${name}`;
-  for (const { firstChild } of document.querySelectorAll(`a.list-name[href="/people/${person}"]`))
-    firstChild.textContent = name + (firstChild.textContent.endsWith(" (you)") ? " (you)" : "");
-  const faces = `${facesOf(person)}, .message[data-author="${person}"] > .byline > .avatar`;
+  const names = `:is(.author, .mention, .list-name)[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
+  const faces = `${facesOf(person)}, [data-author="${person}"] > .byline > .avatar`;
+  for (const each of document.querySelectorAll(names)) {
+    const text = each.firstChild, after = text.data.endsWith(" (you)") ? " (you)" : "";
+    text.data = (each.matches(".mention") ? "@" : "") + name + after;
+  }
   for (const face of document.querySelectorAll(faces)) {
     face.textContent = initials;
     face.className = face.className.replace(/hue-\d+/, `hue-${hue}`);
@@ -18,40 +21,29 @@ onElement("name", ({ person, name, initials, hue }) => {
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);
 
+const idsIn = (text) => text.split(" ");
 const EVERY_FACE = '.avatar[data-person]:where(:not([data-person="group"], .online .avatar))';
-const idsIn = (text) => text.split(" ").filter(Boolean);
-const facesOf = (id) => `.avatar[data-person="${id}"]`;
 const namesOf = (id) => `:is(.author[href="/people/${id}"], .online [href="/people/${id}"] > .one-line,
   .sidebar [data-with="${id}"] > .one-line)`;
 
 // A disc for people online, a ring for idle ones, a thin one for everybody else.
-const dot = (faces, style) => (faces.length ? `:is(${faces})::after { content: ""; ${style} }` : "");
-const outlined = (width, colour) => `background: var(--paper); box-shadow: inset 0 0 0 ${width} var(${colour})`;
-
 function showRoster({ online, idle, statuses }) {
-  const words = idsIn(statuses), rules = [
-    dot(EVERY_FACE, outlined("1px", "--ink-soft")),
-    dot(idsIn(online).map(facesOf), "background: var(--good); box-shadow: none"),
-    dot(idsIn(idle).map(facesOf), outlined("2px", "--idle")),
-  ];
-  // Ids and emoji take turns.
-  for (let at = 0; at < words.length; at += 2)
-    rules.push(`${namesOf(words[at])}::after { content: "\\a0${words[at + 1]}"; }`);
-  sheet.replaceSync(rules.join("\n"));
-}
-
-// The same in words, where people are listed.
-function showWords({ online, idle }) {
-  for (const word of document.querySelectorAll("[data-presence]")) {
-    const isIn = (ids) => idsIn(ids).includes(word.dataset.presence);
-    word.textContent = isIn(online) ? "Online" : isIn(idle) ? "Idle" : "Offline";
-  }
+  const ring = (width, colour) => `background: var(--paper); box-shadow: inset 0 0 0 ${width} var(${colour})`;
+  sheet.replaceSync(`
+    ${EVERY_FACE}::after { content: ""; ${ring("1px", "--ink-soft")} }
+    :is(${idsIn(online).map(facesOf)})::after { content: ""; background: var(--good); box-shadow: none }
+    :is(${idsIn(idle).map(facesOf)})::after { content: ""; ${ring("2px", "--idle")} }
+    ${statuses.replace(/(\S+) (\S+)/g, (_, id, emoji) => `${namesOf(id)}::after { content: "\\a0${emoji}" }`)}`);
 }
 
 onElement("roster", (roster) => {
   showRoster(roster);
-  showWords(roster);
   sessionStorage.setItem("presence", JSON.stringify(roster));
+  // The same in words, where people are listed.
+  for (const word of document.querySelectorAll("[data-presence]")) {
+    const isIn = (ids) => idsIn(ids).includes(word.dataset.presence);
+    word.textContent = isIn(roster.online) ? "Online" : isIn(roster.idle) ? "Idle" : "Offline";
+  }
 });
 // As it was on the page before, until the server says how it is.
 const before = sessionStorage.getItem("presence");
@@ -75,36 +67,31 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
 // Typing is told every three seconds while it goes on, and forgotten six after it was last heard of. A trigger of htmx
 // would need a filter, which the CSP forbids, to leave out commands, and would send the draft along.
 const SAY = 3000, FORGET = 6000;
-const { me } = document.documentElement.dataset;
-let typedAt = -Infinity;
+const typists = new Map();
+const isTyping = (typist) => typist?.until > performance.now();
 document.addEventListener("input", ({ target: { id, value } }) => {
-  if (id !== "body" || !value.trim() || value.startsWith("/") || performance.now() - typedAt < SAY) return;
-  typedAt = performance.now();
+  if (id !== "body" || !value.trim() || value.startsWith("/") || isTyping(typists.get(me))) return;
+  typists.set(me, { until: performance.now() + SAY });
   navigator.sendBeacon(document.getElementById("typing").dataset.url);
 });
 
-const typists = new Map();
 function showTypists() {
   const place = document.querySelector("#typing > span");
-  if (!place) return;
-  for (const [id, { until }] of typists) if (until < performance.now()) typists.delete(id);
-  const names = [...typists.values()].map(({ name }) => name);
+  const names = [...typists.values()].filter(isTyping).flatMap(({ name }) => name ?? []);
   const subject = names.length > 2 ? `${names.length} people` : names.join(" and ");
-  const text = names.length ? `${subject} ${names.length > 1 ? "are" : "is"} typing…` : "";
-  if (place.textContent !== text) place.textContent = text;
+  if (place) place.textContent = names.length ? `${subject} ${names.length > 1 ? "are" : "is"} typing…` : "";
 }
-setInterval(() => typists.size && showTypists(), 1000);
 
 onElement("typing", ({ person, name }) => {
-  if (person !== me) typists.set(person, { name, until: performance.now() + FORGET });
+  if (person === me) return;
+  typists.set(person, { name, until: performance.now() + FORGET });
   showTypists();
+  setTimeout(showTypists, FORGET);
 });
 // A message ends its author's typing.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   if (!ctx.sourceElement?.matches?.("#live, .outgoing")) return;
-  for (const { fragment } of tasks) for (const { dataset } of fragment?.querySelectorAll(".message") ?? []) {
-    typists.delete(dataset.author);
-    if (dataset.author === me) typedAt = -Infinity;
-  }
+  for (const { fragment } of tasks)
+    for (const { dataset } of fragment?.querySelectorAll(".message") ?? []) typists.delete(dataset.author);
   showTypists();
 });
