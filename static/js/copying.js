@@ -2,13 +2,12 @@
 import { messages } from "./messages.js";
 
 // Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
+let wanted = null;
 export async function copyFrom(source) {
-  const text = source.dataset.copy || source.href;
-  const put = (copying) => copying.preventDefault(copying.clipboardData.setData("text/plain", text));
-  document.addEventListener("copy", put, { once: true });
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  wanted = source.dataset.copy || source.href;
+  if (navigator.clipboard) await navigator.clipboard.writeText(wanted);
   else document.execCommand("copy");
-  document.removeEventListener("copy", put);
+  wanted = null;
   source.lastChild.data = " Copied";
   setTimeout(() => source.closest("#menu")?.hidePopover(), 700);
 }
@@ -16,15 +15,18 @@ export async function copyFrom(source) {
 document.addEventListener("focusin", ({ target }) => target.matches(".copyable") && target.select());
 
 // Of several messages their authors, times and texts are copied, a paragraph each, and nothing of what stands around.
-const wordsOf = (message) =>
-  [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "").join(" ");
+function wordsOf(message) {
+  const buttons = message.querySelectorAll("pre > button");
+  for (const each of buttons) each.hidden = true;
+  const words = [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "");
+  for (const each of buttons) each.hidden = false;
+  return words.join(" ");
+}
 document.addEventListener("copy", (event) => {
   const chosen = [...(messages()?.children ?? [])].filter((each) => getSelection().containsNode(each, true));
-  if (chosen.length < 2 || event.defaultPrevented || event.target.matches("textarea, input")) return;
-  const buttons = messages().querySelectorAll("pre > button");
-  for (const each of buttons) each.hidden = true;
-  event.clipboardData.setData("text/plain", chosen.map(wordsOf).join("\n\n"));
-  for (const each of buttons) each.hidden = false;
+  const isSeveral = chosen.length > 1 && !event.target.matches("textarea, input");
+  if (!wanted && !isSeveral) return;
+  event.clipboardData.setData("text/plain", wanted ?? chosen.map(wordsOf).join("\n\n"));
   event.preventDefault();
 });
 
