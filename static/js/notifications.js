@@ -1,7 +1,7 @@
 // Notifications and sounds while a page is open but not in front of its reader, where this browser was asked for them.
 
 const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
-const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
+const pause = (time) => new Promise((resume) => setTimeout(resume, time));
 
 // Not at once: an own message, or one read on another page, is read by then. A busy room notifies once in that time, of
 // a mention if there is one.
@@ -13,43 +13,25 @@ export function notifySoon(room, news) {
 }
 
 async function notify(room) {
-  const { position } = soon.get(room), link = linkOf(room);
+  const { position } = soon.get(room), link = document.querySelector(`#sidebar a[data-room="${room}"]`);
+  const isRead = () => position <= Number(link.dataset.read);
   soon.delete(room);
-  if (!document.hidden || !link || position <= Number(link.dataset.read)) return;
-  if (!(await isFirst(room, position))) return;
+  if (!document.hidden || !link || isRead() || !(await isFirst(room, position))) return;
   if (wants("sounding")) ring();
   if (!wants("shown") || window.Notification?.permission !== "granted") return;
-  const words = await wordsOf(link, position);
-  if (words && position > Number(link.dataset.read)) show(link, words, position);
+  const answer = await fetch(`${link.href}/said/${position}`, { headers: { "X-Unasked": "yes" } }).catch(() => null);
+  // Nothing, of a message that is gone again. While the server is away, it is known that there is something new.
+  const words = answer?.ok ? await answer.text() : "New messages";
+  if (words && !isRead()) show(link, words, position);
 }
 
-// One of a browser's pages tells, whichever is first; a browser lets hidden pages wait for different times.
+// One of a browser's pages tells: the last to claim it, once all can see each other's claims.
 async function isFirst(room, position) {
-  const key = `notified:${document.documentElement.dataset.me}:${room}`;
-  const claim = () => {
-    const isNew = position > Number(localStorage.getItem(key));
-    if (isNew) localStorage.setItem(key, position);
-    return isNew;
-  };
-  // Over plain http there are no locks.
-  if (!navigator.locks) return claim();
-  return new Promise((resolve) =>
-    navigator.locks.request(`${key}:${position}`, { ifAvailable: true }, (lock) => {
-      resolve(Boolean(lock) && claim());
-      // Until the other pages see what was claimed.
-      return new Promise((release) => setTimeout(release, PATIENCE));
-    }));
-}
-
-// Nothing, of a message that is gone again.
-async function wordsOf(link, position) {
-  try {
-    const answer = await fetch(`${link.href}/said/${position}`, { headers: { "X-Unasked": "yes" } });
-    if (answer.ok) return await answer.text();
-  } catch {
-    // The server is away; that something is new is known.
-  }
-  return "New messages";
+  const key = `notified:${document.documentElement.dataset.me}:${room}`, claim = `${position} ${Math.random()}`;
+  if (position <= parseInt(localStorage.getItem(key), 10)) return false;
+  localStorage.setItem(key, claim);
+  await pause(300);
+  return localStorage.getItem(key) === claim;
 }
 
 const showing = new Map();
@@ -75,8 +57,7 @@ function show(link, words, position) {
 let context;
 function ring() {
   context ??= new AudioContext();
-  const [tone, volume] = [context.createOscillator(), context.createGain()];
-  tone.frequency.value = 660;
+  const [tone, volume] = [new OscillatorNode(context, { frequency: 660 }), new GainNode(context)];
   volume.gain.setValueAtTime(0.15, context.currentTime);
   volume.gain.exponentialRampToValueAtTime(0.001, context.currentTime + 0.4);
   tone.connect(volume).connect(context.destination);
@@ -87,13 +68,12 @@ function ring() {
 // The switches in the profile.
 const panel = document.getElementById("notifications");
 panel?.addEventListener("change", async ({ target }) => {
-  const kind = target.dataset.notifications;
-  if (kind === "shown" && target.checked) target.checked = await asks();
+  const kind = target.dataset.notifications, isShown = kind === "shown";
+  if (isShown && target.checked) target.checked = (await window.Notification?.requestPermission()) === "granted";
   localStorage.setItem(`notifications:${kind}`, target.checked ? "yes" : "no");
-  const isRefused = kind === "shown" && window.Notification?.permission === "denied";
+  const isRefused = isShown && window.Notification?.permission === "denied";
   document.getElementById("notifications-refused").hidden = !isRefused;
   if (kind === "sounding" && target.checked) ring();
 });
-const asks = async () => (await window.Notification?.requestPermission()) === "granted";
 if (panel) panel.hidden = false;
 for (const box of panel?.querySelectorAll("[data-notifications]") ?? []) box.checked = wants(box.dataset.notifications);
