@@ -20,10 +20,9 @@ run: $(VENV)/run.stamp ## Start the chat on http://localhost:8000
 
 test: lint ## Check style and types, run every test, show what of the chat none has run (PYTEST="-k rooms": some tests)
 	@if [ -n "$(PYTEST)" ]; then exec $(PY) -m pytest -n 3 --dist loadfile $(PYTEST); fi; \
-	$(PY) -m coverage erase && \
-	$(PY) -m coverage run -m pytest -n 3 --dist loadfile && \
-	$(PY) -m coverage combine --quiet && \
-	$(PY) -m coverage report
+	rm -rf .measured && mkdir .measured && \
+	SIMPLECHAT_MEASURED="$(CURDIR)/.measured" $(PY) -m pytest -n 3 --dist loadfile && \
+	$(PY) -m tests.support.measuring .measured
 
 lint: $(VENV)/dev.stamp ## Check style and types
 	@$(PY) -m ruff check .
@@ -79,7 +78,7 @@ screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ a
 	@for name in sign-in first-run room direct search settings profile; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
 
 clean: ## Remove the virtual environment and caches, not the data under var/
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .measured .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/run.stamp: requirements.txt | $(PY)

@@ -77,7 +77,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers whose coverage is not measured, so that their speed may be."""
+    """Servers without probes, so that their speed may be measured."""
     monkeypatch.setattr(ForkedServer, "is_measured", False)
 
 

@@ -26,12 +26,12 @@ from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_in, sign_up
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.server import MEASURED, ROOT, SECRET_KEY, ChatServer, run_chat
+from tests.support.server import ROOT, SECRET_KEY, ChatServer, run_chat
 
 
 def chat(*arguments: object, database_url: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m chat` as an administrator at a terminal does."""
-    variables = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **MEASURED, **environment}
+    variables = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **environment}
     if database_url:
         variables |= {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY}
     if "PYTHONPATH" not in environment:

@@ -27,10 +27,10 @@ from tests.support.databases import admin_url, execute, query, run
 from tests.support.people import Person, browser, first_run, sign_in
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
-from tests.support.server import MEASURED, ROOT, SECRET_KEY, SETUP_CODE, ChatServer, run_chat, until_ready
+from tests.support.server import ROOT, SECRET_KEY, SETUP_CODE, ChatServer, run_chat, until_ready
 
 DATABASE, REDIS = "postgres://localhost/chat", "redis://localhost:6379/0"
-CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT), **MEASURED}
+CLEAN = {"PATH": os.environ["PATH"], "HOME": "/tmp", "PYTHONPATH": str(ROOT)}
 
 
 def settings_error(**environment: str) -> str:

@@ -19,11 +19,11 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
+from tests.support import measuring
+
 ROOT = Path(__file__).resolve().parents[2]
 # Asks a forked server to save which lines it ran, and then to die: with SIGKILL alone they would be lost.
 END_MEASURED = signal.SIGUSR1
-# Where coverage.py tells other processes what to measure.
-COVERAGE = "COVERAGE_PROCESS_CONFIG"
 # What a server imports only when it starts.
 LOADED_LATE = ("anyio._backends._asyncio", "encodings.idna", "uvicorn.lifespan.on", "uvicorn.loops.uvloop")
 
@@ -58,7 +58,7 @@ class ForkedProcess:
                 os.kill(self.pid, number)
 
     def end_measured(self) -> None:
-        """Let it save its coverage and die, if that is measured."""
+        """Let it save what it ran and die, if it is measured."""
         if self._forge.is_measured:
             self.send_signal(END_MEASURED)
             with suppress(subprocess.TimeoutExpired):
@@ -68,7 +68,7 @@ class ForkedProcess:
 class Forge:
     """The process that others are forked from; it is started when the first is asked for.
 
-    What these run is measured if `measures` and the tests are run with coverage.
+    What these run is measured if `measures` and the tests measure what runs.
     """
 
     def __init__(self, *, measures: bool) -> None:
@@ -88,19 +88,20 @@ class Forge:
     @property
     def is_measured(self) -> bool:
         """Whether what its processes run is measured."""
-        return self._measures and COVERAGE in os.environ
+        return self._measures and measuring.FOLDER in os.environ
 
     def ask(self, question: dict[str, object]) -> int | None:
         """Send a request and return its answer."""
         with self._lock:
             if self._process is None:
+                left_out = set() if self.is_measured else {measuring.FOLDER}
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "tests.support.forked"],
                     cwd=ROOT,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     process_group=0,
-                    env={name: value for name, value in os.environ.items() if self.is_measured or name != COVERAGE},
+                    env={name: value for name, value in os.environ.items() if name not in left_out},
                 )
                 atexit.register(self._end, self._process)
             assert self._process.stdin is not None
@@ -154,15 +155,12 @@ def _become_another(environment: dict[str, str], streams: list[str], folder: str
         os.close(source)
     os.environ.clear()
     os.environ.update(environment)
-    if "coverage" in sys.modules:
+    if measuring.is_measured():
         signal.signal(END_MEASURED, _save_and_die)
 
 
 def _save_and_die(_: int, __: FrameType | None) -> None:
-    from coverage import Coverage
-
-    if measuring := Coverage.current():
-        measuring.save()
+    measuring.save()
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -15,7 +15,8 @@ from typing import ClassVar
 import httpx
 from websockets import Origin
 
-from tests.support.forked import COVERAGE, Forge, ForkedProcess
+from tests.support.forked import Forge, ForkedProcess
+from tests.support.measuring import FOLDER
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +40,7 @@ def until_ready(url: str, patience: float = 90) -> None:
 
 
 ServerProcess = subprocess.Popen[bytes] | ForkedProcess
-MEASURED = {name: value for name, value in os.environ.items() if name == COVERAGE}
-NOT_INHERITED = {"PUBLIC_URL", "WEB_CONCURRENCY", COVERAGE}
+NOT_INHERITED = {"PUBLIC_URL", "WEB_CONCURRENCY", FOLDER}
 
 _forges = {measures: Forge(measures=measures) for measures in (True, False)}
 
@@ -48,7 +48,7 @@ _forges = {measures: Forge(measures=measures) for measures in (True, False)}
 class ChatServer:
     """`python -m chat serve` on a port of its own.
 
-    Its coverage is not measured: that doubles the CPU time of a request, and would be lost when it is killed.
+    What it runs is not measured: that would be lost when it is killed.
     """
 
     def __init__(self, database_url: str, redis_url: str | None = None, **environment: str) -> None:
@@ -161,10 +161,7 @@ class ChatServer:
 
 
 class ForkedServer(ChatServer):
-    """A server that starts ten times faster, and whose coverage is measured if that of the tests is.
-
-    Measuring doubles the CPU time of a request: where that is of interest, or much is asked, tests do without it.
-    """
+    """A server that starts ten times faster, and is measured if the tests measure what runs."""
 
     is_measured: ClassVar[bool] = True
 
@@ -175,7 +172,7 @@ class ForkedServer(ChatServer):
         return _forges[self.is_measured].start(["serve"], self._environment, [NOTHING, self._log, self._log])
 
     def remove(self) -> None:
-        """End it if it runs, after it has saved its coverage, and remove its log."""
+        """End it if it runs, after it has saved what it ran, and remove its log."""
         if isinstance(self.process, ForkedProcess):
             self.process.end_measured()
         super().remove()
