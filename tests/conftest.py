@@ -1,8 +1,10 @@
 """Fixtures for every test: real PostgreSQL, real Redis, the real server, a real browser."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +20,25 @@ from tests.support.server import ChatServer, ForkedServer
 from tests.support.settled import settled_database, settled_person
 
 _cluster = pytest.StashKey[ExitStack]()
+
+# The largest files come first: a long file that came last would leave the other workers idle. These take a minute or
+# more; they count as if they had so many tests, which also keeps them apart, as they are sensitive to load.
+SIZES = {
+    "test_broken_connections.py": 90,
+    "test_attacks.py": 82,
+    "test_limits.py": 75,
+    "test_looks.py": 70,
+    "test_wire.py": 65,
+    "test_parsers.py": 55,
+    "test_behind_load_balancers.py": 50,
+    "test_workshop.py": 45,
+    "test_torture.py": 40,
+    "test_indexing.py": 35,
+    "test_pool.py": 30,
+    "test_broken_servers.py": 28,
+    "test_delivery.py": 25,
+}
+SIZE_OF_A_BROWSER_TEST = 3
 
 # No deadline: a machine that stands still makes examples slow. In continuous integration the examples are always the
 # same; new examples are tried where a developer can mend the faults they show.
@@ -35,6 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _cluster in config.stash:
         config.stash[_cluster].close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    numbers = Counter(item.path for item in items)
+
+    def size(file: Path) -> int:
+        each = SIZE_OF_A_BROWSER_TEST if file.parent.name == "e2e" else 1
+        return SIZES.get(file.name, numbers[file] * each)
+
+    items.sort(key=lambda item: size(item.path), reverse=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
