@@ -72,6 +72,8 @@ users = Table(
     Column("status_text", Text, nullable=False, server_default=""),
     Column("status_until", DateTime(timezone=True)),
     Column("recent_searches", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("recent_emoji", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("skin_tone", Integer, nullable=False, server_default="0"),  # 0: none, the yellow of emoji
     Column("theme", Text, nullable=False, server_default="system"),
     Column("time_zone", Text),  # NULL: the browser's
     Column("hours", Integer),
@@ -82,6 +84,7 @@ users = Table(
     CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
     CheckConstraint("theme IN ('system', 'light', 'dark')", name="theme"),
     CheckConstraint("hours IN (12, 24)", name="hours"),
+    CheckConstraint("skin_tone BETWEEN 0 AND 5", name="skin_tone"),
     CheckConstraint("room_level IN ('everything', 'mentions', 'nothing')", name="room_level"),
     CheckConstraint("direct_level IN ('everything', 'nothing')", name="direct_level"),
     Index("users_email_key", func.folded(text("email")), unique=True),

@@ -41,3 +41,4 @@ class Visitor(Person):
     theme: Theme = "system"
     time_zone: str | None = None
     hours: int | None = None
+    skin_tone: int = 0

@@ -55,7 +55,7 @@ class OpenSession:
 
 
 _VISITOR = f"""sessions.id AS session_id, users.id, users.name, users.email, users.role, users.rooms_by,
-    users.unread_first, users.theme, users.time_zone, users.hours, {STATUS} AS status"""
+    users.unread_first, users.theme, users.time_zone, users.hours, users.skin_tone, {STATUS} AS status"""
 
 # Runs with every request.
 _VISITORS = text(f"""
@@ -251,6 +251,7 @@ def _visitor(row: Row[Any]) -> Visitor:
         theme=row.theme,
         time_zone=row.time_zone,
         hours=row.hours,
+        skin_tone=row.skin_tone,
     )
 
 

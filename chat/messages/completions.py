@@ -29,10 +29,10 @@ class Completion:
 
 async def completions_of(connection: AsyncConnection, visitor: Visitor, room_id: RoomId, word: str) -> list[Completion]:
     """Return the completions of `word`, which includes its first character, in a room; the best first."""
-    kind, query = word[:1], word[1:]
+    kind, query, tone = word[:1], word[1:], visitor.skin_tone
     if kind == ":" and query:
         emoji = find_emoji(query, MOST, at_words=True)
-        return [Completion(found.character, f":{found.name}:", found.character) for found in emoji]
+        return [Completion(each.toned(tone), f":{each.name}:", each.toned(tone)) for each in emoji]
     if kind == "/":
         known = [command for command in COMMANDS if command.name.startswith(query.lower())]
         return [Completion(f"/{command.name}", command.usage, command.meaning) for command in known]

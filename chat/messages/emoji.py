@@ -1,12 +1,17 @@
-"""Emoji by their shortcodes (`:tada:`), and the choice shown in the picker."""
+"""Emoji: their shortcodes (`:tada:`), categories and skin tones."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from chat.text import UNSPACED
 
 VARIANT = "\ufe0f"  # variation selector 16, which shows a character as an emoji; often left out
+
+TONES = ("", "🏻", "🏼", "🏽", "🏾", "🏿")  # a person's skin tone is the place of one of these
+_CATEGORIES = Path(__file__).with_name("emoji.txt")
 
 MOST_LARGE = 100  # characters of a message of only emoji, which may have several each
 
@@ -32,6 +37,18 @@ class Emoji:
 
     character: str
     name: str
+
+    def toned(self, tone: int) -> str:
+        """Return the emoji in a skin tone if it has tones."""
+        return toned(self.character, tone)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category of emoji, in Unicode's order."""
+
+    name: str
+    emoji: list[Emoji]
 
 
 def with_emoji(text: str) -> str:
@@ -82,12 +99,22 @@ def shortcodes(character: str) -> list[str]:
     return [f":{found.name.lower()}:" for found in _all() if found.character.rstrip(VARIANT) == bare]
 
 
-def often_used() -> list[Emoji]:
-    """Return the emoji that the picker shows before a search."""
-    names: dict[str, str] = {}
-    for found in _all():
-        names.setdefault(found.character, found.name)
-    return [Emoji(character, names[character]) for character in OFTEN]
+def named(characters: Iterable[str]) -> list[Emoji]:
+    """Return emoji with their names; those without one are left out."""
+    return [Emoji(each, _names()[each]) for each in characters if each in _names()]
+
+
+@cache
+def categories() -> list[Category]:
+    """Return all categories. The newest emoji are in none: many devices have no picture for them."""
+    lines = [line for line in _CATEGORIES.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    parts = re.split(r"^\[(.+)\]$", "\n".join(lines), flags=re.MULTILINE)[1:]
+    return [Category(name, named(text.split())) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def toned(character: str, tone: int) -> str:
+    """Return an emoji in a skin tone, 0 for none; as it is if it has no such form."""
+    return _by_tone().get((_bare(character), tone), character)
 
 
 def is_emoji(text: str) -> bool:
@@ -104,8 +131,31 @@ def _all() -> tuple[Emoji, ...]:
     emoji.config.load_language("en")
     return tuple(
         Emoji(character, name.strip(":"))
-        for character, known in emoji.EMOJI_DATA.items()
-        if known["status"] == emoji.STATUS["fully_qualified"]
-        for name in (*known.get("alias", ()), known["en"])
+        for character in _characters()
+        for name in (*emoji.EMOJI_DATA[character].get("alias", ()), emoji.EMOJI_DATA[character]["en"])
         if name.isascii() and "skin_tone" not in name
     )
+
+
+def _characters() -> list[str]:
+    import emoji  # noqa: PLC0415
+
+    known = emoji.EMOJI_DATA.items()
+    return [character for character, about in known if about["status"] == emoji.STATUS["fully_qualified"]]
+
+
+@cache
+def _names() -> dict[str, str]:
+    # An emoji's first name is the best known.
+    return {found.character: found.name for found in reversed(_all())}
+
+
+@cache
+def _by_tone() -> dict[tuple[str, int], str]:
+    """Return the emoji whose people all have the same skin tone, by their bare characters and the tone."""
+    tones = {character: set(character) & set(TONES) for character in _characters()}
+    return {(_bare(each), TONES.index("".join(found))): each for each, found in tones.items() if len(found) < 2}
+
+
+def _bare(character: str) -> str:
+    return re.sub(f"[{VARIANT}{''.join(TONES)}]", "", character)

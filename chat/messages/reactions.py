@@ -6,8 +6,9 @@ from chat.accounts.person import Visitor
 from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import MessageId, UserId
-from chat.messages.emoji import Emoji, is_emoji, often_used
+from chat.messages.emoji import Emoji, is_emoji, named
 from chat.messages.message import Message, StoredReaction
+from chat.messages.recent_emoji import remember_emoji
 from chat.messages.revise import readable_message, revise
 from chat.models import messages
 from chat.rooms.room import next_revision
@@ -18,9 +19,7 @@ QUICK = ("👍", "❤️", "🎉", "😄", "🙏", "👀")
 
 def quick_reactions() -> list[Emoji]:
     """Return the reactions that a message offers without a search, the most used first."""
-    return sorted(
-        (each for each in often_used() if each.character in QUICK), key=lambda each: QUICK.index(each.character)
-    )
+    return named(QUICK)
 
 
 async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: str) -> Message:
@@ -35,8 +34,11 @@ async def react(change: Change, visitor: Visitor, message_id: MessageId, emoji: 
     # Under the room's lock, as for every change: members who react at the same moment read each other's reactions.
     revision = await next_revision(change.connection, message.room_id)
     found = select(messages.c.reactions).where(messages.c.id == message_id)
-    reactions = (await change.connection.execute(found)).scalar_one()
-    return await revise(change, message, revision, reactions=toggled(reactions, emoji, visitor.id))
+    before = (await change.connection.execute(found)).scalar_one()
+    after = toggled(before, emoji, visitor.id)
+    if any(each["emoji"] == emoji and visitor.id in each["by"] for each in after):
+        await remember_emoji(change.connection, visitor.id, emoji)
+    return await revise(change, message, revision, reactions=after)
 
 
 def toggled(reactions: list[StoredReaction], emoji: str, user_id: UserId) -> list[StoredReaction]:

@@ -1,13 +1,13 @@
-"""Reactions to messages, and the emoji to choose from."""
+"""Reactions to messages."""
 
 from starlette.responses import Response
 
 from chat.database.engine import reading
-from chat.messages.emoji import find_emoji, often_used
 from chat.messages.reactions import react
 from chat.messages.revise import readable_message
 from chat.state import Request
 from chat.throttling.rules import CHANGE
+from chat.web.emoji import found, picker
 from chat.web.forms import read_form
 from chat.web.messages import revised
 from chat.web.middleware.session import visitor
@@ -15,14 +15,12 @@ from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in
 
-MOST_EMOJI = 64
-
 
 async def show_reactions(request: Request) -> Response:
     """Show the emoji to react to a message with."""
     async with reading(request.state.chat.database) as connection:
         message, _ = await readable_message(connection, visitor(request), message_id_in(request))
-    context = {"message": message, "emoji": often_used(), "query": ""}
+    context = {"message": message, **await picker(request), **found(request), "by_arrows": is_htmx(request)}
     if is_htmx(request):
         return page(request, "messages/_react.html", context)
     return await shell_page(request, "messages/react.html", context)
@@ -34,12 +32,3 @@ async def change_reaction(request: Request) -> Response:
     async with request.state.chat.change() as change:
         message = await react(change, me, message_id_in(request), form.get("emoji", ""))
     return revised(request, message)
-
-
-async def find_reactions(request: Request) -> Response:
-    """List the emoji whose name matches, or the often used ones."""
-    visitor(request)
-    query = request.query_params.get("q", "").strip()
-    found = find_emoji(query, MOST_EMOJI) if query else often_used()
-    template = "messages/_emoji.html" if "q" in request.query_params else "messages/_picker.html"
-    return page(request, template, {"emoji": found, "query": query})

@@ -1,5 +1,6 @@
 // Help with writing: what the word before the caret can become, and emoji to pick from.
 import { box, insert } from "./composer.js";
+import { shown } from "./messages.js";
 import { mark, markedOf, onKey } from "./page.js";
 
 const list = () => document.getElementById("completions");
@@ -68,11 +69,34 @@ document.addEventListener("input", ({ target }) => target === box() && offer());
 document.addEventListener("focusout", ({ target }) => target === box() && setTimeout(close, 150));
 document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());
 document.addEventListener("click", ({ target }) => {
-  const option = target.closest("#completions > li"), emoji = target.closest("#picker button");
+  const option = target.closest("#completions > li"), emoji = target.closest("#picker .emoji-list button");
   if (option) take(option);
   if (!emoji) return;
   document.getElementById("picker").hidePopover();
   put(emoji.value, box().selectionStart, box().selectionEnd);
 });
+
+// The first emoji for what is typed now: the list may still be that of an earlier word.
+onKey("Enter", ".picking > input", async ({ target }) => {
+  const url = `/emoji?q=${encodeURIComponent(target.value)}`, found = target.form.querySelector(".found");
+  await htmx.ajax("GET", url, { source: found, target: found, swap: "innerHTML" });
+  if (target.checkVisibility()) found.querySelector("button")?.click();
+});
+const emojiOf = (picking) => shown(picking.querySelectorAll(".emoji-list button"));
+onKey("ArrowDown", ".picking > input", ({ target }) => emojiOf(target.form)[0]?.focus());
+onKey("ArrowUp ArrowDown ArrowLeft ArrowRight", ".emoji-list button", ({ key, target }) => {
+  const all = emojiOf(target.form), columns = Math.round(target.parentElement.clientWidth / target.offsetWidth);
+  const step = (/Up|Left/.test(key) ? -1 : 1) * (/Up|Down/.test(key) ? columns : 1);
+  (all[all.indexOf(target) + step] ?? target.form.elements.q).focus();
+});
+// Before the menu hears of the click, and closes.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".categories > a"), place = link?.closest("form").querySelector(link.hash);
+  if (!place) return;
+  event.preventDefault();
+  event.stopPropagation();
+  place.scrollIntoView();
+  place.querySelector("button").focus({ preventScroll: true });
+}, true);
 
 if (box()) offer();

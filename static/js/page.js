@@ -85,10 +85,6 @@ onKey("ArrowUp", "#body:placeholder-shown", () => {
   return htmx.ajax("GET", `/messages/${last.id.slice(2)}/edit`, { source: last, target: `#${last.id} > .body` });
 });
 
-// The list of emoji may still be that of an earlier word: Enter goes there, and does not choose.
-onKey("Enter", "#picker input, #menu input", ({ target }) =>
-  target.parentElement.querySelector(".emoji-list button")?.focus());
-
 // From the box the list of messages is scrolled, unless the box itself can be.
 onKey("PageUp PageDown", "#body", ({ key, target }) => {
   if (target.scrollHeight > target.clientHeight) return false;

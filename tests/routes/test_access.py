@@ -18,9 +18,9 @@ from tests.support.server import SECRET_KEY
 ANSWERS = {"s": (303,), ".": (200, 204, 303), "-": (404,), "x": (403,), "?": (422,)}
 # A refused request must change nothing.
 REFUSED = "s-x?"
-# A person's own style sheet does not change while they are signed in.
+# A person's own style sheet does not change while they are signed in, and the emoji do not change at all.
 SIGNED_IN = [route for route, expected in ROUTES.items() if expected.startswith("s")]
-KEPT_BY_BROWSERS = {"GET /me.css"}
+KEPT_BY_BROWSERS = {"GET /me.css", "GET /emoji/all"}
 HEADERS = {
     "content-security-policy": r"default-src 'none';.*frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
