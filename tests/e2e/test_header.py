@@ -77,3 +77,21 @@ def test_search_in_a_room_waits_for_a_question(alice: Person, windows: Windows) 
     page.keyboard.press("Enter")
     expect(page.locator(".mentions li")).to_contain_text(["Garden club"])
     expect(page.locator("#q")).to_have_value('in:"Garden club" tomatoes')
+
+
+def test_a_phone_searches_and_stars_a_room_from_its_menu(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden club for all who like tomatoes")
+    alice.post(garden, "tomatoes")
+    alice.submit("/messages/1/pin", {"pinned": "yes"})
+    page = windows.open_as(alice, f"/rooms/{garden}", viewport={"width": 320, "height": 640}, has_touch=True)
+    menu, favourite = page.locator("#members"), "SELECT favourite FROM memberships WHERE room_id = $1 AND user_id = $2"
+    page.tap("[popovertarget=members]")
+    menu.get_by_role("button", name="Add to favourites").tap()
+    expect(menu.get_by_role("button", name="Remove from favourites")).to_be_visible()
+    assert query(alice.server.database_url, favourite, garden, alice.id)[0][0]
+    menu.get_by_role("link", name="Search here").tap()
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type("tomatoes")
+    page.keyboard.press("Enter")
+    expect(page.locator("#q")).to_have_value('in:"Garden club for all who like tomatoes" tomatoes')
+    expect(page.locator(".mentions li")).to_have_count(1)
