@@ -1,5 +1,7 @@
 """Reacting to a message with an emoji: the first click adds the member's reaction, the second removes it."""
 
+from functools import cache
+
 from sqlalchemy import select
 
 from chat.accounts.person import Visitor
@@ -17,6 +19,7 @@ MOST_KINDS = 20
 QUICK = ("👍", "❤️", "🎉", "😄", "🙏", "👀")
 
 
+@cache
 def quick_reactions() -> list[Emoji]:
     """Return the reactions that a message offers without a search, the most used first."""
     return named(QUICK)
