@@ -66,7 +66,7 @@ class Chat:
     def handshakes(self, server: ChatServer, count: int, room_id: int = 1) -> list[str]:
         """Handshakes with which so many members' pages connect to a room."""
         page = self.administrator.get(f"/rooms/{room_id}").text
-        after, epoch = re.findall(r'data-revision="(\d+)"', page)[0], re.findall(r"epoch=([0-9a-f-]+)", page)[0]
+        after, epoch = re.findall(r'data-revision="(\d+)"', page)[0], re.findall(r'data-epoch="([0-9a-f-]+)"', page)[0]
         path = f"/rooms/{room_id}/live?after={after}&epoch={epoch}"
         return [handshake(server.port, path, cookie) for cookie in self.cookies(count)]
 

@@ -115,7 +115,7 @@ def test_public_url_alone_makes_the_chat_work_behind_a_router(
     fields = {"name": "Bob", "email": "bob@example.org", "password": FIRST_RUN["password"], "invite": ""}
     assert bob.post("/sign-up", data=fields).status_code == 303
     sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in bob.cookies.items())}
-    epoch = re.findall(r"epoch=([0-9a-f-]+)", bob.get("/rooms/1").text)[0]
+    epoch = re.findall(r'data-epoch="([0-9a-f-]+)"', bob.get("/rooms/1").text)[0]
     with platform.router.connect(HOST, f"/rooms/1/live?after=0&epoch={epoch}", sent, Origin(PUBLIC_URL)) as page:
         assert alice.post("/rooms/1/messages", data={"body": "hello Bob"}).status_code in (200, 303)
         while "hello Bob" not in str(page.recv(timeout=30)):

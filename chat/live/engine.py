@@ -64,6 +64,7 @@ class Live:
         """Keep pages up to date until cancelled."""
         async with anyio.create_task_group() as parts, supervised(failures) as kept:
             await parts.start(self.hub.run, failures)
+            await parts.start(self.socket.run, failures)
             parts.start_soon(self.presence.run, failures)
             parts.start_soon(self._unread_counts.run, failures)
             kept.keep(self._bus.listen, "events")

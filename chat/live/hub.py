@@ -100,14 +100,8 @@ class Hub:
         May raise `SourceUnavailable`; then the reader is not registered.
         """
         self._readers_of.setdefault(reader.user_id, {})[reader] = None
-        if reader.room_id is None:
-            return
-        room = self._rooms.setdefault(reader.room_id, LiveRoom(reader.room_id))
-        room.visitors += 1
         try:
-            async with room.lock:
-                if room.subscription is None:
-                    await self._open(room)
+            await self.enter_room(reader, reader.room_id)
         except BaseException:
             self.leave(reader)
             raise
@@ -118,12 +112,31 @@ class Hub:
         mine.pop(reader, None)
         if not mine:
             del self._readers_of[reader.user_id]
+        self.leave_room(reader)
+
+    async def enter_room(self, reader: Reader, room_id: RoomId | None) -> None:
+        """Let a registered reader into a room, or into none. Changes reach it only after `replay`.
+
+        May raise `SourceUnavailable`; the reader is in the room all the same, until it leaves it.
+        """
+        reader.room_id = room_id
+        if room_id is None:
+            return
+        room = self._rooms.setdefault(room_id, LiveRoom(room_id))
+        room.visitors += 1
+        async with room.lock:
+            if room.subscription is None:
+                await self._open(room)
+
+    def leave_room(self, reader: Reader) -> None:
+        """Take a reader out of its room, if it is in one: it gets no more of the room's changes."""
         if reader.room_id is None:
             return
         room = self._rooms[reader.room_id]
         room.readers.discard(reader)
         room.visitors -= 1
         room.empty_since = anyio.current_time()
+        reader.room_id = None
 
     async def replay(self, reader: Reader, after: Revision, epoch: str) -> None:
         """Send all changes after a revision, then let the reader go live, without a gap or an overlap.
@@ -132,14 +145,14 @@ class Hub:
         May raise `SourceUnavailable`.
         """
         assert reader.room_id is not None
-        if epoch != self._epoch or not await self._bring_up_to_date(reader, after):
+        room = self._rooms[reader.room_id]
+        is_current = epoch == self._epoch and await self._bring_up_to_date(room, reader, after)
+        if not is_current and reader.room_id == room.id:
             reader.send(self._reload)
 
-    async def _bring_up_to_date(self, reader: Reader, after: Revision) -> bool:
-        assert reader.room_id is not None
-        room = self._rooms[reader.room_id]
+    async def _bring_up_to_date(self, room: LiveRoom, reader: Reader, after: Revision) -> bool:
         reader.cursor = after
-        while not room.admit(reader):
+        while reader.room_id == room.id and not room.admit(reader):
             start = min(reader.cursor, room.cursor)
             replay, is_new = await self._catching_up.fetch(self._tasks, room.id, start)
             if replay.changes is None:
@@ -150,7 +163,7 @@ class Hub:
                 continue  # a query that started before this reader's page was made
             # The room moves first, or a reader ahead of it would wait for the next hint.
             self._advance(room, replay.changes)
-            if replay.changes.revision > reader.cursor:
+            if replay.changes.revision > reader.cursor and reader.room_id == room.id:
                 reader.send(replay.frame_from(reader.cursor))
                 reader.cursor = replay.changes.revision
         return True

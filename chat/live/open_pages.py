@@ -129,6 +129,15 @@ class OpenPages:
             reader.send(self._sidebar_changed)
             reader.send(NEWS)
 
+    async def has_seat(self, reader: Reader, room_id: RoomId) -> bool:
+        """Tell whether a reader may follow a room; close its page if not. May raise `SourceUnavailable`."""
+        expelled = await self._source.expelled({(reader.session_id, room_id)})
+        if (reader.session_id, None) in expelled:
+            self._end_session(reader)
+        elif expelled:
+            reader.dismiss(NOT_FOUND, self._fragments.gone)
+        return not expelled
+
     async def check_seats(self) -> None:
         """Ask the database every few seconds which pages have lost access, and close them, until cancelled."""
         while True:

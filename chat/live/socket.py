@@ -1,23 +1,28 @@
-"""The websocket of a page: server to client only."""
+"""The websocket of a page: server to client, but for the page's switches to another room."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
 import anyio
+from anyio.abc import TaskStatus
 from starlette.websockets import WebSocket
 
 from chat.audit import request_context
 from chat.ids import Revision
 from chat.live.backlog import FrameQueue
-from chat.live.frames import HEARTBEAT, payload_of
+from chat.live.frames import HEARTBEAT, encode_frame, payload_of
 from chat.live.hub import Hub
 from chat.live.open_pages import OpenPages
 from chat.live.presence import Presence
 from chat.live.reader import Reader
 from chat.live.roster import Roster
+from chat.live.source import SourceUnavailable
+from chat.live.switching import Switch, switch_in
 from chat.live.unread_counts import UnreadCounts
 from chat.live.wire import AnyState, wire_of
+from chat.supervision import Failures, Supervisor, supervised
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +33,10 @@ TOO_MANY_PAGES = 4429
 
 
 class LiveSocket:
-    """Serves one page's socket: join the hub, accept, replay, go live, wait for the end."""
+    """Serves the sockets of pages: join the hub, accept, replay, go live, follow the page to other rooms.
+
+    `run` must be running for as long as it is used.
+    """
 
     def __init__(
         self,
@@ -48,9 +56,18 @@ class LiveSocket:
         self._open_pages = open_pages
         self._most_pages = most_pages
         self._too_many_pages = too_many_pages
+        # Readers that are going live, each with the switch that came meanwhile.
+        self._going_live: dict[Reader, Switch | None] = {}
+        self._tasks: Supervisor
+
+    async def run(self, failures: Failures | None = None, *, task_status: TaskStatus[None]) -> None:
+        """Follow pages to other rooms until cancelled."""
+        async with supervised(failures) as self._tasks:
+            task_status.started()
+            await anyio.sleep_forever()
 
     async def serve(self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str) -> None:
-        """Serve `reader` until either side closes. Frames from the page are ignored.
+        """Serve `reader` until either side closes.
 
         Under our own server this returns once the reader is live, and only the connection remains: a task waiting for
         its end, with its frames and queues, would take half the memory of an idle reader. May raise
@@ -66,7 +83,7 @@ class LiveSocket:
             if protocol is None:
                 await self._follow_through_queue(websocket, reader, after, epoch)
             else:
-                protocol.follow(reader)
+                protocol.follow(reader, on_text=partial(self._hear, reader))
                 await self._go_live(reader, after, epoch)
                 context = request_context.get()
                 protocol.stay(on_gone=partial(self._leave, reader, context.request_id if context else ""))
@@ -83,18 +100,59 @@ class LiveSocket:
 
     def _leave(self, reader: Reader, request_id: str = "") -> None:
         """Remove a reader, and log it under the id of the request that opened it."""
+        known = {"user_id": reader.user_id, "room_id": reader.room_id, "request_id": request_id}
         self._hub.leave(reader)
         self._presence.depart(reader.user_id)
-        known = {"user_id": reader.user_id, "room_id": reader.room_id, "request_id": request_id}
         fields = {name: value for name, value in known.items() if value}
         logger.info("A page's websocket has closed", extra={"fields": fields})
 
     async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
+        self._going_live[reader] = None
+        try:
+            await self._greet(reader, after, epoch)
+            await self._follow_switches(reader)
+        finally:
+            del self._going_live[reader]
+
+    async def _greet(self, reader: Reader, after: Revision, epoch: str) -> None:
         if reader.room_id is not None:
             await self._hub.replay(reader, after, epoch)
         self._roster.greet(reader)
         self._unread_counts.arrive(reader.user_id)
         self._open_pages.repeat(reader)
+
+    def _hear(self, reader: Reader, text: bytes) -> None:
+        """Take a reader out of the room that its page has left, at once, and into the one that it shows, soon."""
+        switch = switch_in(text)
+        if switch is None or reader.farewell is not None:
+            return
+        self._hub.leave_room(reader)
+        reader.send(encode_frame(switch.answer))
+        is_followed = reader in self._going_live
+        self._going_live[reader] = switch
+        if not is_followed:
+            self._tasks.once(partial(self._follow_page, reader), "switch of a page")
+
+    async def _follow_page(self, reader: Reader) -> None:
+        try:
+            await self._follow_switches(reader)
+        except SourceUnavailable:
+            reader.dismiss(TRY_AGAIN_LATER, "")
+        finally:
+            del self._going_live[reader]
+
+    async def _follow_switches(self, reader: Reader) -> None:
+        while switch := self._going_live[reader]:
+            self._going_live[reader] = None
+            await self._switch(reader, switch)
+
+    async def _switch(self, reader: Reader, switch: Switch) -> None:
+        """Let a reader follow another room, if it may. May raise `SourceUnavailable`."""
+        may_follow = switch.room_id is None or await self._open_pages.has_seat(reader, switch.room_id)
+        is_last = self._going_live[reader] is None and reader in self._hub.readers_of(reader.user_id)
+        if may_follow and is_last:
+            await self._hub.enter_room(reader, switch.room_id)
+            await self._greet(reader, switch.after, switch.epoch)
 
     async def _follow_through_queue(
         self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str
@@ -105,7 +163,7 @@ class LiveSocket:
         await self._go_live(reader, after, epoch)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_send_frames, websocket, queue)
-            tasks.start_soon(_wait_for_disconnect, websocket, tasks.cancel_scope)
+            tasks.start_soon(_receive, websocket, partial(self._hear, reader), tasks.cancel_scope)
             await closing.wait()
             if reader.farewell is not None:
                 await websocket.send_text(reader.farewell[1])
@@ -121,7 +179,8 @@ async def _send_frames(websocket: WebSocket[AnyState], queue: FrameQueue) -> NoR
         await websocket.send_text(payload_of(frame))
 
 
-async def _wait_for_disconnect(websocket: WebSocket[AnyState], tasks: anyio.CancelScope) -> None:
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
+async def _receive(websocket: WebSocket[AnyState], hear: Callable[[bytes], None], tasks: anyio.CancelScope) -> None:
+    """Hand over the page's frames until it disconnects, then end the other tasks."""
+    while (event := await websocket.receive())["type"] != "websocket.disconnect":
+        hear((event.get("text") or "").encode())
     tasks.cancel()

@@ -24,9 +24,9 @@ AnyState = TypeVar("AnyState", bound=State)
 STALLED_SECONDS = 5.0
 # A closed socket has this long to take its last bytes.
 FLUSH_SECONDS = 2.0
-# The bytes a page may send from one ping to the next; it need only answer the ping, in some ten bytes. asyncio hands
-# over 256 kB in one go, and 43,000 empty frames in these would block the process for half a second.
-MOST_RECEIVED_BYTES = 1024
+# The bytes a page may send from one ping to the next: its answer takes ten, and a switch to another room about eighty.
+# asyncio hands over 256 kB in one go, and 43,000 empty frames in these would block the process for half a second.
+MOST_RECEIVED_BYTES = 4096
 
 BACKLOG = Backlog()  # of this process
 
@@ -38,6 +38,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     reader: Reader | None = None
     unsent_since: float | None = None
     on_gone: Callable[[], None] | None = None
+    on_text: Callable[[bytes], None] = discard
     received = 0
 
     def data_received(self, data: bytes) -> None:
@@ -103,8 +104,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.on_gone()
 
     def send_receive_event_to_app(self) -> None:
-        """Ignore frames from a page; no task receives them."""
-        self.frames = []
+        """Hand over a frame from a page; no task receives it."""
+        data, self.frames = b"".join(self.frames), []
+        if not self.close_sent:
+            self.on_text(data)
 
     def handle_close(self, event: Frame) -> None:
         self._send_by(discard)
@@ -144,9 +147,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """Abort a closing connection later; `transport.close()` waits for ever for a reader that takes nothing."""
         self.loop.call_later(seconds, self.transport.abort)
 
-    def follow(self, reader: Reader) -> None:
-        """Write the frames of `reader` to this connection from now on."""
+    def follow(self, reader: Reader, on_text: Callable[[bytes], None]) -> None:
+        """Write the frames of `reader` to this connection from now on; `on_text` gets the frames of its page."""
         self.reader = reader
+        self.on_text = on_text
         self.transport.set_write_buffer_limits(BEHIND_BYTES)
         self._send_by(discard if self.transport.is_closing() else self.transport.write)
         reader.attach(leave=self.shutdown, dismiss=self.dismiss)

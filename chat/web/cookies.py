@@ -63,14 +63,14 @@ def take_tokens(connection: HTTPConnection, headers: MutableHeaders) -> None:
 
 def last_room(connection: HTTPConnection) -> RoomId | None:
     """Return the room that this browser showed last; anybody may have been signed in."""
-    room_id = cookie(connection, _name(connection, "room")) or ""
+    room_id = cookie(connection, "room") or ""
     return RoomId(int(room_id)) if room_id.isascii() and room_id.isdigit() and len(room_id) <= 18 else None
 
 
-def keep_last_room(connection: HTTPConnection, headers: MutableHeaders, room_id: RoomId) -> None:
-    """Let `last_room` return this room."""
+def keep_last_room(connection: HTTPConnection, response: Response, room_id: RoomId) -> None:
+    """Let `last_room` return this room. static/js/switching.js sets the same cookie."""
     if last_room(connection) != room_id:
-        _set(connection, headers, "room", str(room_id), LAST_ROOM_SECONDS)
+        response.set_cookie("room", str(room_id), max_age=LAST_ROOM_SECONDS, samesite="lax")
 
 
 def browser_token(connection: HTTPConnection) -> str | None:

@@ -30,6 +30,7 @@ def page(
         "visitor": request.state.visitor,
         "installation_name": request.state.installation_name,
         "path": request.url.path,
+        "layout": "part.html" if wants_part(request) else "shell.html",
     }
     html = environment.get_template(template).render(everywhere | dict(context or {}))
     return HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", **(headers or {})})
@@ -38,6 +39,11 @@ def page(
 def is_htmx(request: Request) -> bool:
     """Tell whether htmx sent the request, and so wants a partial."""
     return request.headers.get("HX-Request") == "true"
+
+
+def wants_part(request: Request) -> bool:
+    """Tell whether another page puts the answer in the place of its own main part, as its reader switches rooms."""
+    return request.headers.get("X-Part") == "main"
 
 
 async def shell_page(

@@ -19,13 +19,13 @@ from chat.rooms.invites import Invite, invite_of
 from chat.rooms.online_members import Online, online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.settings import SLOW
-from chat.rooms.sidebar import room_and_sidebar
+from chat.rooms.sidebar import Sidebar, room_and_sidebar
 from chat.state import Request
 from chat.web.cookies import keep_last_room
 from chat.web.forms import whole_number
 from chat.web.invites import invite_url
 from chat.web.middleware.session import installation, visitor
-from chat.web.pages import page, page_with_sidebar
+from chat.web.pages import page, page_with_sidebar, wants_part
 from chat.web.path import message_id_in, room_id_in
 
 IN_BAR = 3  # reactions in the bar of a message; its menu offers more
@@ -61,8 +61,8 @@ async def room_page(
     me, room_id = visitor(request), room_id or room_id_in(request)
     state = request.state.chat
     async with reading(state.database) as connection:
-        room, sidebar = await room_and_sidebar(connection, me, room_id)
-        if not room.is_member:
+        room, sidebar = await _room_and_sidebar(request, connection, me, room_id)
+        if sidebar and not room.is_member:
             return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
         found, revision, html = await _shown_messages(request, connection, room, around)
         online = await state.online_members.of(connection, room.id, state.live.presence.online())
@@ -84,9 +84,20 @@ async def room_page(
         "invite": invite,
         "invite_url": invite_url(request, invite) if invite else "",
     }
+    if sidebar is None:
+        return page(request, "rooms/room.html", context)
     response = page_with_sidebar(request, "rooms/room.html", context, sidebar)
-    keep_last_room(request, response.headers, room.id)
+    keep_last_room(request, response, room.id)
     return response
+
+
+async def _room_and_sidebar(
+    request: Request, connection: AsyncConnection, me: Visitor, room_id: RoomId
+) -> tuple[Room, Sidebar | None]:
+    """Return a room, and the sidebar unless the page that asks has one."""
+    if wants_part(request):
+        return await room_of_member(connection, me, room_id), None
+    return await room_and_sidebar(connection, me, room_id)
 
 
 async def _answered(connection: AsyncConnection, me: Visitor, room_id: RoomId, reply_to: object) -> Message | None:

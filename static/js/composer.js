@@ -172,7 +172,7 @@ function settle(item, { response, hx }) {
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   const { sourceElement } = ctx, item = sourceElement.closest?.("#outbox > li");
   // After a sign-out the page is loaded again.
-  if (sourceElement.matches?.(".outgoing") && !ctx.hx?.refresh) goIn(item ? settle(item, ctx) : 0);
+  if (sourceElement.matches?.(".outgoing") && !ctx.hx?.refresh) goIn(item?.isConnected ? settle(item, ctx) : 0);
 });
 
 // The answer and the frame of the socket come in any order; the first of them takes the place of what was sent.

@@ -12,16 +12,18 @@ export function onElement(name, act) {
 
 const root = document.documentElement;
 
-export function setParameter(connection, name, value) {
-  const url = new URL(connection.url);
-  if (value) url.searchParams.set(name, value);
-  else url.searchParams.delete(name);
-  connection.url = url.href;
-}
+// The room whose changes this page shows, and up to which revision; none in a part of the past.
+const place = () => ({
+  ...document.getElementById("room-news")?.dataset,
+  after: document.getElementById("messages")?.dataset.revision ?? "0",
+});
+let live, heardAt, followed;
 
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
-  const shown = document.getElementById("messages")?.dataset.revision;
-  if (shown) setParameter(connection, "after", shown);
+  const { room, epoch, after } = place();
+  const path = room ? `/rooms/${room}/live?after=${after}&epoch=${epoch}` : "/live?";
+  connection.url = new URL(path, connection.url).href;
+  followed = room;
 });
 
 onElement("cursor", ({ cursor }) => {
@@ -30,16 +32,43 @@ onElement("cursor", ({ cursor }) => {
   document.addEventListener("htmx:after:swap", keep, { once: true });
 });
 
+// The socket stays when the page shows another room. Until the server says that it has left the former one, frames may
+// be about that; what else they brought comes with the next sidebar.
+let switches = 0, isBehind = false, hasMissed = false;
+function follow(isAnew) {
+  const { room, epoch, after } = place();
+  if (isAnew) followed = null;
+  // A socket that is being opened tells it when it is open.
+  if (room === followed || live?.socket?.readyState !== WebSocket.OPEN) return;
+  [followed, isBehind, heardAt] = [room, true, now()];
+  live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${epoch ?? "-"}`);
+}
+document.addEventListener("chat:leave", () => (isBehind = true));
+document.addEventListener("htmx:before:swap", (event) => {
+  if (!isBehind || event.detail.ctx.sourceElement?.id !== "live") return;
+  event.preventDefault();
+  hasMissed = true;
+}, true);
+document.addEventListener("htmx:ws:before:message:incoming", (event) => {
+  if (!isBehind) return;
+  event.preventDefault();
+  isBehind = event.detail.message.data !== `switched ${switches}`;
+  if (!isBehind && hasMissed) htmx.trigger("#sidebar-news", "news");
+  hasMissed = isBehind;
+});
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => follow(ctx.target?.id === "main"));
+
 // The room around the messages has changed: its name, who may write in it, what is pinned.
 const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
 onElement("news", loadHead);
 
 // The computer's clock may be set back, and the other stands still while the computer sleeps.
 const now = () => [performance.now(), Date.now()];
-let live, heardAt;
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
   if (live) loadHead();
-  [live, heardAt] = [connection, now()];
+  [live, heardAt, isBehind] = [connection, now(), false];
+  // The page may have switched rooms while it connected.
+  follow();
   root.dataset.connection = "open";
   document.querySelector("#notice > .unreached")?.remove();
 });
@@ -53,7 +82,8 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, re
 
 // The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
 function doubtSilence() {
-  if (!live?.socket || now().every((each, clock) => each - heardAt[clock] < 35_000)) return;
+  const patience = isBehind ? 5000 : 35_000;
+  if (!live?.socket || now().every((each, clock) => each - heardAt[clock] < patience)) return;
   heardAt = now();
   live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
 }
@@ -72,11 +102,13 @@ window.addEventListener("pageshow", (event) => event.persisted && location.reloa
 
 // Actions on a message are not repeated automatically, as sending is.
 document.addEventListener("htmx:error", ({ target }) => {
-  if (!target.closest?.("#messages, #bar, #menu")) return;
+  if (target.closest?.("#messages, #bar, #menu")) tellUnreached();
+});
+export function tellUnreached() {
   const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
   notice.textContent = "The server cannot be reached. Try that again in a moment.";
   document.getElementById("notice").replaceChildren(notice);
-});
+}
 
 // Leaving or deleting a room brings this element before the answer, which must not be broken off.
 let isUnloading = false;

@@ -222,6 +222,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
 // What is typed into an editor outlives the page.
 const editors = () => [...document.querySelectorAll(".message .editor textarea")];
 let opened = [];
+document.addEventListener("chat:leave", () => (opened = []));
 document.addEventListener("input", ({ target }) => {
   if (editors().includes(target)) sessionStorage.setItem(target.id, target.value);
 });

@@ -198,7 +198,7 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
 });
 
 // What waits for another room goes from here, as soon as there is a connection.
-document.addEventListener("htmx:ws:after:connection", () => {
+for (const type of ["htmx:ws:after:connection", "chat:enter"]) document.addEventListener(type, () => {
   if (!Object.keys(localStorage).some((key) => key.startsWith("outbox:"))) return;
   import("./elsewhere.js").then(({ sendAll }) => sendAll(), () => {});
 });
@@ -206,6 +206,7 @@ document.addEventListener("htmx:ws:after:connection", () => {
 // Loaded when somebody moves; a first tap comes before the module does. While the server is away there is no help.
 const completion = () => import("./completion.js").catch(() => {});
 const copying = () => import("./copying.js").catch(() => ({}));
-for (const type of ["pointermove", "pointerdown", "keydown"]) for (const load of [completion, copying])
+const switching = () => import("./switching.js").catch(() => {});
+for (const type of ["pointermove", "pointerdown", "keydown"]) for (const load of [completion, copying, switching])
   window.addEventListener(type, load, { once: true, capture: true });
 onClick("[data-copy]", async (source) => (await copying()).copyFrom?.(source));

@@ -1,5 +1,5 @@
 // People: their names, who is online, who is typing; and that this page is being used.
-import { onElement, setParameter } from "./live.js";
+import { onElement } from "./live.js";
 
 const { me } = document.documentElement.dataset;
 const facesOf = (id) => `.avatar[data-person="${id}"]`;
@@ -61,8 +61,9 @@ function use() {
 }
 for (const type of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove", "visibilitychange"])
   document.addEventListener(type, use, { capture: true, passive: true });
-document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) =>
-  setParameter(connection, "active", performance.now() - usedAt < IDLE && "1"));
+document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
+  if (performance.now() - usedAt < IDLE) connection.url += "&active=1";
+});
 
 // Typing is told every three seconds while it goes on, and forgotten six after it was last heard of. A trigger of htmx
 // would need a filter, which the CSP forbids, to leave out commands, and would send the draft along.
@@ -82,6 +83,7 @@ function showTypists() {
   if (place) place.textContent = names.length ? `${subject} ${names.length > 1 ? "are" : "is"} typing…` : "";
 }
 
+document.addEventListener("chat:leave", () => typists.clear());
 onElement("typing", ({ person, name }) => {
   if (person === me) return;
   typists.set(person, { name, until: performance.now() + FORGET });

@@ -4,7 +4,6 @@ import { onElement } from "./live.js";
 import { messages, scroller } from "./messages.js";
 
 const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
-const titleOfPage = document.title.replace(/^\(\d+\) /, "");
 const above = (read, positions) => positions.split(" ").filter((each) => Number(each) > read);
 const mentionsOf = ({ dataset: { mentions, read } }) => above(read, mentions);
 const unreadIn = ({ dataset: { count, read, deleted } }) => Math.max(0, count - read - above(read, deleted).length);
@@ -32,7 +31,7 @@ function showCounts() {
   if (back) showBadge(back, calls || elsewhere);
   back?.classList.toggle("mentioned", calls > 0);
   showBadge(document.querySelector("#mentions .badge"), mentions);
-  const title = document.getElementById("room-header")?.dataset.title ?? titleOfPage;
+  const { title } = (document.getElementById("room-header") ?? document.getElementById("main")).dataset;
   document.title = (total ? `(${total}) ` : "") + title;
 }
 
@@ -132,9 +131,13 @@ function sayRead() {
     htmx.trigger(form, "read");
   }, saidAt + PAUSE - performance.now());
 }
-window.addEventListener("pagehide", () => {
+function leave() {
   if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
-});
+  sayingSoon = clearTimeout(sayingSoon);
+  isHeld = hasLooked = false;
+}
+window.addEventListener("pagehide", leave);
+document.addEventListener("chat:leave", leave);
 
 // Another page of the same reader has shown more. What it marks unread stays as this page shows it.
 function readElsewhere(room, position) {
@@ -231,6 +234,6 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   look();
   if (document.getElementById("sidebar")) showCounts();
 });
-scroller()?.addEventListener("scroll", look, { passive: true });
+document.addEventListener("scroll", ({ target }) => target === scroller() && look(), true);
 // htmx takes the form over after the modules have run.
 document.addEventListener("htmx:after:init", ({ target }) => target === readForm() && look());

@@ -27,10 +27,10 @@ def test_home_is_the_room_that_its_reader_was_in_last(alice: Person) -> None:
     alice.submit(f"/rooms/{board}/archive")
     assert home(alice) == f"/rooms/{garden}", "an archived room is in no list"
     bob = sign_up(alice.server, "Bob Brown")
-    bob.client.cookies.set("simplechat-room", str(board))
+    bob.client.cookies.set("room", str(board))
     assert home(bob) == "/rooms/1", "another member's room does not open"
     for text in ("0", "x", "９", "9" * 30):
-        bob.client.cookies.set("simplechat-room", text.encode().hex() if not text.isascii() else text)
+        bob.client.cookies.set("room", text.encode().hex() if not text.isascii() else text)
         assert home(bob) == "/rooms/1"
     bob.submit("/rooms/1/leave")
     assert "You have not joined a room yet" in bob.client.get("/").text

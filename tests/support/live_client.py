@@ -57,7 +57,7 @@ class LiveClient:
         page = await asyncio.to_thread(self.person.get, f"/rooms/{self.room_id}")
         page.raise_for_status()
         self.after = int(re.findall(r'data-revision="(\d+)"', page.text)[0])
-        self.epoch = re.findall(r"epoch=([0-9a-f-]+)", page.text)[0]
+        self.epoch = re.findall(r'data-epoch="([0-9a-f-]+)"', page.text)[0]
         self.view.clear()
         self._upsert(page.text)
 

@@ -26,7 +26,7 @@ class Audience:
     async def gather(self, count: int, server: str) -> None:
         """Let so many readers open the room on a server."""
         page = self._person.get(self._room).text
-        after, epoch = re.findall(r'data-revision="(\d+)"', page)[0], re.findall(r"epoch=([0-9a-f-]+)", page)[0]
+        after, epoch = re.findall(r'data-revision="(\d+)"', page)[0], re.findall(r'data-epoch="([0-9a-f-]+)"', page)[0]
         path = f"{self._room}/live?after={after}&epoch={epoch}"
         for _ in range(count):
             self.readers.append(await RawReader.open(server, path, self._cookie, self._arrived))

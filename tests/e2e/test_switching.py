@@ -1,0 +1,211 @@
+"""Switching rooms: only the part around the conversation is loaded; sidebar, socket and history stay right."""
+
+import random
+import re
+import threading
+
+from playwright.sync_api import Page, Request, WebSocket, expect
+
+from tests.support.browsers import LOST_SERVER, PHONE, Windows, wait_until
+from tests.support.people import Person
+from tests.support.server import ChatServer
+
+
+def to_room(page: Page, name: str) -> None:
+    page.click(f"#sidebar .rooms >> text={name}")
+    expect(page.locator("h1")).to_contain_text(name)
+    expect(page).to_have_title(re.compile(rf"{name} ·"))
+
+
+def arrange(alice: Person) -> tuple[int, int]:
+    """Make two rooms of Alice and Bob with a message each."""
+    garden, kitchen = alice.create_room("Garden"), alice.create_room("Kitchen")
+    alice.post(garden, "roses")
+    alice.post(kitchen, "soup")
+    return garden, kitchen
+
+
+def same_page(page: Page) -> None:
+    """Mark a page, so that `is_same` tells whether it is still this one."""
+    page.keyboard.press("Shift")
+    loaded = "performance.getEntriesByType('resource').some(({ name }) => name.includes('switching'))"
+    wait_until(lambda: bool(page.evaluate(loaded)), page)
+    page.evaluate("window.isMarked = true")
+
+
+def is_same(page: Page) -> bool:
+    return bool(page.evaluate("window.isMarked === true"))
+
+
+def test_a_reader_switches_rooms_in_one_page_on_one_socket(alice: Person, bob: Person, windows: Windows) -> None:
+    garden, kitchen = arrange(alice)
+    for room in (garden, kitchen):
+        bob.submit(f"/rooms/{room}/join")
+    page = windows.open(storage_state=windows.open_as(alice).context.storage_state())
+    sockets: list[WebSocket] = []
+    page.on("websocket", lambda socket: sockets.append(socket))  # noqa: PLW0108  Playwright wants a function
+    page.goto(f"{alice.server.url}/rooms/{garden}")
+    same_page(page)
+    list_of = page.locator("#messages .body")
+    to_room(page, "Kitchen")
+    expect(page).to_have_url(f"{alice.server.url}/rooms/{kitchen}")
+    expect(list_of).to_have_text(["soup"])
+    assert page.evaluate("document.activeElement.id") == "body", "the box has the keyboard, as on a loaded page"
+    bob.post(garden, "tulips")
+    bob.post(kitchen, "salad")
+    expect(list_of).to_have_text(["soup", "salad"])
+    expect(page.locator(f"#sidebar a[data-room='{garden}'] .badge").first).to_have_text(re.compile("1"))
+    assert page.locator("#sidebar a[aria-current]").all_inner_texts() == ["Kitchen"]
+    page.fill("#body", "half a thought")
+    page.go_back()
+    expect(list_of).to_have_text(["roses", "tulips"])
+    expect(page.locator("#body")).to_have_value("")
+    expect(page).to_have_title(re.compile("^Garden · "))
+    page.fill("#body", "and lilies")
+    page.keyboard.press("Enter")
+    expect(list_of).to_have_text(["roses", "tulips", "and lilies"])
+    page.go_forward()
+    expect(page.locator("#body")).to_have_value("half a thought")
+    expect(list_of).to_have_text(["soup", "salad"])
+    bob.post(kitchen, "bread")
+    expect(list_of).to_have_text(["soup", "salad", "bread"])
+    assert is_same(page)
+    assert len(sockets) == 1
+    assert "lilies" in bob.get(f"/rooms/{garden}").text
+    page.reload()
+    expect(list_of).to_have_text(["soup", "salad", "bread"])
+    expect(page).to_have_url(f"{alice.server.url}/rooms/{kitchen}")
+
+
+def test_every_message_shows_once_while_a_reader_switches_quickly(alice: Person, bob: Person, windows: Windows) -> None:
+    rooms = arrange(alice)
+    for room in rooms:
+        bob.submit(f"/rooms/{room}/join")
+    page = windows.open_as(alice, f"/rooms/{rooms[0]}")
+    same_page(page)
+    is_done = threading.Event()
+
+    def post() -> None:
+        for number in range(60):
+            bob.post(rooms[number % 2], f"number {number}")
+        is_done.set()
+
+    author = threading.Thread(target=post)
+    author.start()
+    chance = random.Random(13)
+    while not is_done.is_set():
+        page.click(f"#sidebar .rooms a[data-room='{chance.choice(rooms)}']")
+        page.wait_for_timeout(chance.uniform(0, 60))
+    author.join()
+    for place, (name, first) in enumerate((("Garden", "roses"), ("Kitchen", "soup"))):
+        to_room(page, name)
+        wanted = [first] + [f"number {number}" for number in range(place, 60, 2)]
+        expect(page.locator("#messages .body")).to_have_text(wanted[-50:])
+    assert is_same(page)
+
+
+def test_hovering_fetches_a_room_and_only_going_there_makes_it_the_last(alice: Person, windows: Windows) -> None:
+    garden, kitchen = arrange(alice)
+    page = windows.open_as(alice, f"/rooms/{garden}")
+    same_page(page)
+    fetched: list[str] = []
+
+    def note(request: Request) -> None:
+        if "x-part" in request.headers:
+            fetched.append(request.url)
+
+    page.on("request", note)
+    with page.expect_response(f"**/rooms/{kitchen}"):
+        page.hover(f"#sidebar a[data-room='{kitchen}']")
+
+    def last() -> str | None:
+        cookies = page.context.cookies()
+        return next((cookie.get("value") for cookie in cookies if cookie.get("name") == "room"), None)
+
+    assert last() == str(garden)
+    to_room(page, "Kitchen")
+    wait_until(lambda: last() == str(kitchen), page)
+    assert fetched == [f"{alice.server.url}/rooms/{kitchen}"], "what was fetched while hovering is used"
+
+
+def test_what_waits_in_a_left_room_is_sent(alice: Person, windows: Windows) -> None:
+    garden, _ = arrange(alice)
+    page = windows.open_as(alice, f"/rooms/{garden}", expected=LOST_SERVER)
+    same_page(page)
+    page.route(f"**/rooms/{garden}/messages", lambda route: route.abort())
+    page.fill("#body", "sent from elsewhere")
+    page.keyboard.press("Enter")
+    expect(page.locator("#outbox .why")).to_contain_text("Waiting")
+    to_room(page, "Kitchen")
+    page.unroute_all()
+    wait_until(lambda: "sent from elsewhere" in alice.get(f"/rooms/{garden}").text, page)
+    to_room(page, "Garden")
+    expect(page.locator("#messages .body")).to_have_text(["roses", "sent from elsewhere"])
+    expect(page.locator("#outbox > li")).to_have_count(0)
+    assert is_same(page)
+
+
+def test_a_phone_goes_to_its_list_and_back(alice: Person, windows: Windows) -> None:
+    garden, _ = arrange(alice)
+    page = windows.open_as(alice, f"/rooms/{garden}", viewport=PHONE, has_touch=True, is_mobile=True)
+    same_page(page)
+    page.tap(".back")
+    expect(page.locator("#sidebar")).to_be_visible()
+    expect(page).to_have_title("Willow Street School")
+    page.tap("#sidebar .rooms >> text=Kitchen")
+    expect(page.locator("#sidebar")).to_be_hidden()
+    expect(page.locator("#messages .body")).to_have_text(["soup"])
+    assert page.evaluate("document.activeElement.id") == "main", "no keyboard covers the messages"
+    page.go_back()
+    expect(page.locator("#sidebar")).to_be_visible()
+    assert is_same(page)
+
+
+def test_a_link_to_a_message_of_another_room_opens_at_it(alice: Person, windows: Windows) -> None:
+    garden, kitchen = arrange(alice)
+    first = int(re.findall(r'id="m-(\d+)"', alice.post(kitchen, "the very first recipe").text)[-1])
+    for number in range(80):
+        alice.post(kitchen, f"recipe {number}")
+    page = windows.open_as(alice, f"/rooms/{garden}")
+    same_page(page)
+    page.evaluate(f"location.assign('/rooms/{kitchen}/messages/{first}#m-{first}')")
+    message = page.locator(f"#m-{first}")
+    expect(message).to_be_in_viewport()
+    expect(page).to_have_url(re.compile(f"#m-{first}$"))
+    assert is_same(page)
+    page.click("#way-down a")
+    expect(page.locator("#messages .body").last).to_have_text("recipe 79")
+    alice.post(kitchen, "one more")
+    expect(page.locator("#messages .body").last).to_have_text("one more")
+    assert is_same(page)
+
+
+def test_without_a_server_a_reader_stays_where_they_are(alice: Person, server: ChatServer, windows: Windows) -> None:
+    garden, _ = arrange(alice)
+    page = windows.open_as(alice, f"/rooms/{garden}", expected=LOST_SERVER)
+    same_page(page)
+    server.kill()
+    page.click("#sidebar .rooms >> text=Kitchen")
+    expect(page.locator("#notice")).to_contain_text("The server cannot be reached")
+    expect(page).to_have_url(f"{alice.server.url}/rooms/{garden}")
+    expect(page.locator("#messages .body")).to_have_text(["roses"])
+    server.start()
+    to_room(page, "Kitchen")
+    expect(page.locator("#messages .body")).to_have_text(["soup"])
+    assert is_same(page)
+    alice.post(garden, "peas")
+    alice.post(int(page.url.rpartition("/")[2]), "stew")
+    expect(page.locator("#messages .body")).to_have_text(["soup", "stew"])
+
+
+def test_a_room_that_is_not_the_readers_is_a_page_of_its_own(alice: Person, bob: Person, windows: Windows) -> None:
+    garden, kitchen = arrange(alice)
+    bob.submit(f"/rooms/{garden}/join")
+    page = windows.open_as(bob, f"/rooms/{garden}", expected=["404"])
+    same_page(page)
+    page.evaluate(f"location.assign('/rooms/{kitchen}')")
+    expect(page.get_by_role("button", name="Join")).to_be_visible()
+    page.goto(f"{bob.server.url}/rooms/{garden}")
+    same_page(page)
+    page.evaluate("location.assign('/rooms/999')")
+    expect(page.locator("h1")).to_contain_text(re.compile("There is nothing here"))

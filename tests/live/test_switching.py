@@ -1,0 +1,134 @@
+"""A page that switches rooms on its socket."""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from chat.live.switching import switch_in
+from tests.support.people import Person, first_run
+from tests.support.server import ChatServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+
+PLACE = re.compile(r'/rooms/(\d+)/messages/\d+#m-\d+"><time')
+
+
+def follow(person: Person, path: str = "/live") -> connect:
+    cookie = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
+    url = person.server.url.replace("http", "ws", 1) + path
+    return connect(url, origin=person.server.origin, additional_headers={"Cookie": cookie})
+
+
+def state_of(person: Person, room: int) -> tuple[str, str]:
+    """Return a room's revision and epoch, as its page says them."""
+    page = person.get(f"/rooms/{room}").text
+    return re.findall(r'data-revision="(\d+)" data-read', page)[0], re.findall(r'data-epoch="([^"]+)"', page)[0]
+
+
+async def until(socket: ClientConnection, words: str) -> list[str]:
+    """Return the frames up to the first with these words."""
+    frames: list[str] = []
+    async with asyncio.timeout(15):
+        while not frames or words not in frames[-1]:
+            frames.append(str(await socket.recv()))
+    return frames
+
+
+async def switch_back_and_forth(alice: Person) -> None:
+    garden = alice.create_room("Garden")
+    after, epoch = await asyncio.to_thread(state_of, alice, 1)
+
+    async def post(number: int) -> None:
+        await asyncio.to_thread(alice.post, garden if number % 2 else 1, f"number {number}.")
+
+    async with follow(alice, f"/rooms/1/live?after={after}&epoch={epoch}") as socket:
+        for number in range(0, 12, 2):
+            room = garden if number % 4 == 0 else 1
+            after, epoch = await asyncio.to_thread(state_of, alice, room)
+            await asyncio.gather(post(number), post(number + 1))
+            await socket.send(f"switch {number + 1} {room} {after} {epoch}")
+            await until(socket, f"switched {number + 1}")
+            mine = number + 1 if room == garden else number
+            for frame in await until(socket, f"number {mine}."):
+                assert set(PLACE.findall(frame)) <= {str(room)}, "nothing of the room that the page has left"
+
+
+async def test_a_page_gets_the_changes_of_the_room_to_which_it_switched(alice: Person) -> None:
+    await switch_back_and_forth(alice)
+
+
+async def test_a_page_switches_under_another_websocket_protocol(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url)
+    alice = first_run(server)
+    server.stop()
+    server.command = ["-m", "uvicorn", "--factory", "chat.__main__:application", "--port", str(server.port)]
+    server.command += ["--ws", "websockets-sansio"]
+    server.start()
+    await switch_back_and_forth(alice)
+
+
+async def test_only_the_last_of_many_switches_counts(alice: Person) -> None:
+    garden = alice.create_room("Garden")
+    after, epoch = state_of(alice, garden)
+    async with follow(alice) as socket:
+        for number in range(1, 20):
+            await socket.send(f"switch {number} {1 if number % 2 else 0} 0 {epoch}")
+        await socket.send(f"switch 20 {garden} {after} {epoch}")
+        await until(socket, "switched 20")
+        await asyncio.to_thread(alice.post, 1, "in the lobby")
+        await asyncio.to_thread(alice.post, garden, "in the garden")
+        frames = await until(socket, "in the garden")
+        assert not any("in the lobby" in frame for frame in frames)
+
+
+async def test_a_page_cannot_switch_to_a_room_of_others(alice: Person, bob: Person) -> None:
+    secret = alice.create_room("Secret", "closed")
+    alice.post(secret, "nobody else may read this")
+    _, epoch = state_of(bob, 1)
+    for room in (secret, 999, 10**17):
+        async with follow(bob) as socket:
+            await socket.send(f"switch 1 {room} 0 {epoch}")
+            frames = await until(socket, "You are no longer in this room")
+            assert not any("nobody else" in frame for frame in frames)
+            with pytest.raises(ConnectionClosed) as closed:
+                await asyncio.wait_for(socket.recv(), 15)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4404
+
+
+MALFORMED = [
+    b"",
+    b"switch",
+    b"switch 1 1 0",
+    b"switch 1 1 0 epoch more",
+    b"switch 1 -1 0 epoch",
+    b"switch one 1 0 epoch",
+    b"switch 1 1 1e3 epoch",
+    b"switch 1 \xd9\xa1 0 epoch",
+    b"switch 1 " + b"9" * 19 + b" 0 epoch",
+    b"Switch 1 1 0 epoch",
+    b"\xff\xfe 1 1 0 epoch",
+    b"switch  1 0 epoch",
+    b"    ",
+]
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_a_malformed_frame_is_no_switch(text: bytes) -> None:
+    assert switch_in(text) is None
+
+
+async def test_malformed_frames_of_a_page_change_nothing(alice: Person) -> None:
+    after, epoch = state_of(alice, 1)
+    async with follow(alice, f"/rooms/1/live?after={after}&epoch={epoch}") as socket:
+        for text in MALFORMED:
+            await socket.send(text, text=text.isascii())
+        await asyncio.to_thread(alice.post, 1, "still here")
+        frames = await until(socket, "still here")
+        assert not any("switched" in frame for frame in frames)
