@@ -1,6 +1,6 @@
 """Day separators: their names, and the day that stays in sight."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.support.browsers import Windows
 from tests.support.databases import query
@@ -25,9 +25,24 @@ def test_days_have_names_that_change_at_midnight_and_stay_in_sight(
     page.evaluate("document.getElementById('m-20').scrollIntoView({ block: 'start' })")
     expect(label).to_have_attribute("data-day", "Yesterday")
     expect(label).to_be_in_viewport()
+    assert_covers_whole_lines(page)
     page.evaluate("document.getElementById('m-11').scrollIntoView({ block: 'start' })")
-    page.evaluate("scroller.scrollBy(0, -40)")
     expect(label).to_be_hidden()
+    page.evaluate("scroller.scrollBy(0, -40)")
+    expect(label).to_have_attribute("data-day", "Tuesday, 3 March 2026")
+    expect(label).to_be_visible()
     # Midnight in Tokyo is at 15:00.
     page.clock.fast_forward("03:01:00")
     assert page.evaluate(starts) == ["Tuesday 3 March 2026", "Wednesday 4 March 2026", "Yesterday"]
+
+
+def assert_covers_whole_lines(page: Page) -> None:
+    """Beside the name of the day no part of a line is seen, however far the list is scrolled."""
+    box = page.locator("#scroller").bounding_box()
+    assert box
+    seen = set()
+    for _ in range(3):
+        seen.add(page.screenshot(clip={"x": box["x"], "y": box["y"] + 1, "width": box["width"] / 3, "height": 26}))
+        page.evaluate("scroller.scrollBy(0, -7)")
+        expect(page.locator("#day")).to_be_in_viewport()
+    assert len(seen) == 1
