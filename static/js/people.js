@@ -27,27 +27,19 @@ const namesOf = (id) => `:is(.author[href="/people/${id}"], .online [href="/peop
   .sidebar [data-with="${id}"] > .one-line)`;
 
 // A disc for people online, a ring for idle ones, a thin one for everybody else.
-function showRoster({ online, idle, statuses }) {
+onElement("roster", ({ online, idle, statuses }) => {
   const ring = (width, colour) => `background: var(--paper); box-shadow: inset 0 0 0 ${width} var(${colour})`;
   sheet.replaceSync(`
     ${EVERY_FACE}::after { content: ""; ${ring("1px", "--ink-soft")} }
     :is(${idsIn(online).map(facesOf)})::after { content: ""; background: var(--good); box-shadow: none }
     :is(${idsIn(idle).map(facesOf)})::after { content: ""; ${ring("2px", "--idle")} }
     ${statuses.replace(/(\S+) (\S+)/g, (_, id, emoji) => `${namesOf(id)}::after { content: "\\a0${emoji}" }`)}`);
-}
-
-onElement("roster", (roster) => {
-  showRoster(roster);
-  sessionStorage.setItem("presence", JSON.stringify(roster));
   // The same in words, where people are listed.
   for (const word of document.querySelectorAll("[data-presence]")) {
     const isIn = (ids) => idsIn(ids).includes(word.dataset.presence);
-    word.textContent = isIn(roster.online) ? "Online" : isIn(roster.idle) ? "Idle" : "Offline";
+    word.textContent = isIn(online) ? "Online" : isIn(idle) ? "Idle" : "Offline";
   }
 });
-// As it was on the page before, until the server says how it is.
-const before = sessionStorage.getItem("presence");
-if (before) showRoster(JSON.parse(before));
 
 // Somebody is active who has used a page of theirs within five minutes; that is told once a minute.
 const IDLE = 300_000, TELL = 60_000;
