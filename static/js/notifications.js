@@ -1,7 +1,6 @@
 // Notifications and sounds while a page is open but not in front of its reader, where this browser was asked for them.
 
 const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
-const pause = (time) => new Promise((resume) => setTimeout(resume, time));
 
 // Not at once: an own message, or one read on another page, is read by then. A busy room notifies once in that time, of
 // a mention if there is one.
@@ -30,7 +29,7 @@ async function isFirst(room, position) {
   const key = `notified:${document.documentElement.dataset.me}:${room}`, claim = `${position} ${Math.random()}`;
   if (position <= parseInt(localStorage.getItem(key), 10)) return false;
   localStorage.setItem(key, claim);
-  await pause(300);
+  await new Promise((resume) => setTimeout(resume, 300));
   return localStorage.getItem(key) === claim;
 }
 

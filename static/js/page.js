@@ -26,16 +26,16 @@ function onClick(where, act) {
 }
 
 // A button that has a question, or whose form has, is pressed again when the dialog was answered with yes.
-let asked, isSure = false;
+let asked;
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button"), asking = button?.closest("[data-confirm]");
-  if (!asking || isSure) return;
+  const dialog = document.getElementById("confirm");
+  if (!asking || (button === asked && dialog.returnValue === "yes")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   asked = button;
   // A menu gives the keyboard back to what opened it.
   document.querySelector(":popover-open")?.hidePopover();
-  const dialog = document.getElementById("confirm");
   dialog.querySelector("p").textContent = asking.dataset.confirm;
   dialog.querySelector("[value=yes]").textContent = asking.dataset.word;
   dialog.returnValue = "";
@@ -47,10 +47,8 @@ document.addEventListener("close", ({ target: dialog }) => {
   if (at === document.body || dialog.contains(at)) writing().focus();
   // The close event of the question before may come late.
   if (dialog.open || dialog.returnValue !== "yes") return;
-  dialog.returnValue = "";
-  isSure = true;
   asked.click();
-  isSure = false;
+  dialog.returnValue = "";
 }, true);
 
 // A swap may remove what had the keyboard; a mouse needs no place to be.
@@ -118,13 +116,7 @@ document.addEventListener("focusin", ({ target }) => target.closest("#messages >
 rove();
 
 // An original that is on this page needs no other page.
-onClick("a.quoted", (link) => {
-  const original = document.querySelector(link.hash);
-  if (!original) return false;
-  location.replace(link.hash);
-  if (link.matches(":focus-visible")) original.focus({ preventScroll: true });
-  return true;
-});
+onClick("a.quoted", ({ hash }) => Boolean(document.querySelector(hash)) && location.replace(hash));
 
 onClick("#jump:focus-visible", () => writing().focus());
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
@@ -132,9 +124,8 @@ window.addEventListener("load", () => document.querySelector("[aria-invalid=true
 
 // An error goes when what it is about is changed.
 document.addEventListener("input", ({ target }) => {
-  const isAbout = ({ id }) => target.matches(`[aria-describedby~="${id}"]`);
   for (const error of target.form?.querySelectorAll(".field-error, .form-error") ?? [])
-    error.hidden ||= error.matches(".form-error") || isAbout(error);
+    error.hidden ||= error.matches(".form-error") || target.matches(`[aria-describedby~="${error.id}"]`);
   target.removeAttribute("aria-invalid");
 });
 
@@ -183,8 +174,7 @@ onKey("?", NOT_TYPING, () => open("shortcuts"));
 // The box in the sidebar, or the page of its own where the sidebar is not shown.
 onKey("/", NOT_TYPING, () => {
   const [field] = shown(document.querySelectorAll("main input[type=search], .sidebar-search > input"));
-  if (field) field.focus();
-  else location.assign("/search");
+  return field ? field.focus() : location.assign("/search");
 });
 onClick("#switch", () => open("switcher"));
 
