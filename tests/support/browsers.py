@@ -21,8 +21,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.support.people import Person, sign_in
+from tests.support.people import Person
 from tests.support.server import ChatServer
+from tests.support.sessions import open_session
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -143,7 +144,7 @@ class Windows:
             page.add_init_script("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
         url = url or person.server.url
         user_agent: str = page.evaluate("navigator.userAgent")
-        for name, value in sign_in(person.server, person, user_agent).client.cookies.items():
+        for name, value in open_session(person, user_agent).items():
             page.context.add_cookies([{"name": name, "value": value, "url": url, "httpOnly": True, "sameSite": "Lax"}])
         page.goto(f"{url}{path}")
         if options.get("java_script_enabled", True):

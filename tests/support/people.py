@@ -100,11 +100,9 @@ def sign_up(server: ChatServer, name: str, invite: str = "") -> Person:
     return person
 
 
-def sign_in(server: ChatServer, person: Person, user_agent: str = "") -> Person:
+def sign_in(server: ChatServer, person: Person) -> Person:
     """The same person on another browser."""
     again = Person(person.name, person.email, browser(server), server)
-    if user_agent:
-        again.client.headers["User-Agent"] = user_agent
     answer = again.submit("/sign-in", {"email": person.email, "password": PASSWORD})
     assert answer.status_code == 303, answer.text
     return again
