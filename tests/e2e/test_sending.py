@@ -340,6 +340,26 @@ def test_a_message_waits_while_its_room_is_archived(alice: Person, bob: Person, 
     expect(page.locator("#messages .body")).to_have_text(["first"])
 
 
+def test_a_text_that_looks_like_a_command_is_sent_as_a_message(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=(*LOST_SERVER, "422"))
+    send(page, "/leave it to me")
+    send(page, "after it")
+    expect(page.locator("#messages .body")).to_have_text(["after it"])
+    expect(unsent(page).locator(".why")).to_contain_text("No words follow the command /leave.")
+    break_off(page)
+    offered = unsent(page).get_by_role("button", name="Send it as a message")
+    offered.click()
+    expect(unsent(page)).to_contain_text("Waiting for the connection.")
+    expect(offered).to_have_count(0)
+    page.reload()
+    expect(unsent(page).locator(".body")).to_have_text(["/leave it to me"])
+    page.unroute(POSTS)
+    texts = ["after it", "/leave it to me"]
+    expect(page.locator("#messages .body")).to_have_text(texts)
+    expect(unsent(page)).to_have_count(0)
+    assert alice.reads(1) == texts
+
+
 def test_a_failed_message_is_retried_after_its_form_was_replaced(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/rooms/1", expected=LOST_SERVER)
     posts = hold_back(page, POSTS, fails=True)
