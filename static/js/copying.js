@@ -4,7 +4,7 @@ import { messages } from "./messages.js";
 // Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
 let wanted = null;
 export async function copyFrom(source) {
-  wanted = source.dataset.copy || source.href;
+  wanted = source.dataset.copy || source.href || source.nextElementSibling.textContent;
   if (navigator.clipboard) await navigator.clipboard.writeText(wanted);
   else document.execCommand("copy");
   wanted = null;
@@ -16,11 +16,8 @@ document.addEventListener("focusin", ({ target }) => target.matches(".copyable")
 
 // Of several messages their authors, times and texts are copied, a paragraph each, and nothing of what stands around.
 function wordsOf(message) {
-  const buttons = message.querySelectorAll("pre > button");
-  for (const each of buttons) each.hidden = true;
-  const words = [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "");
-  for (const each of buttons) each.hidden = false;
-  return words.join(" ");
+  for (const each of message.querySelectorAll("pre > button")) each.remove();
+  return [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "").join(" ");
 }
 document.addEventListener("copy", (event) => {
   const chosen = [...(messages()?.children ?? [])].filter((each) => getSelection().containsNode(each, true));
@@ -28,14 +25,12 @@ document.addEventListener("copy", (event) => {
   if (!wanted && !isSeveral) return;
   event.clipboardData.setData("text/plain", wanted ?? chosen.map(wordsOf).join("\n\n"));
   event.preventDefault();
+  offerCode();
 });
 
 function offerCode() {
-  for (const code of document.querySelectorAll(".body pre:not(:has(button)) > code")) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Copy" });
-    button.dataset.copy = code.textContent;
-    code.before(button);
-  }
+  for (const code of document.querySelectorAll(".body pre:not(:has(button)) > code"))
+    code.insertAdjacentHTML("beforebegin", '<button type="button" data-copy>Copy</button>');
 }
 document.addEventListener("htmx:after:swap", offerCode);
 offerCode();

@@ -70,8 +70,7 @@ panel?.addEventListener("change", async ({ target }) => {
   const kind = target.dataset.notifications, isShown = kind === "shown";
   if (isShown && target.checked) target.checked = (await window.Notification?.requestPermission()) === "granted";
   localStorage.setItem(`notifications:${kind}`, target.checked ? "yes" : "no");
-  const isRefused = isShown && window.Notification?.permission === "denied";
-  document.getElementById("notifications-refused").hidden = !isRefused;
+  document.getElementById("notifications-refused").hidden = !isShown || window.Notification?.permission !== "denied";
   if (kind === "sounding" && target.checked) ring();
 });
 if (panel) panel.hidden = false;

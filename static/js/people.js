@@ -22,17 +22,16 @@ const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);
 
 const idsIn = (text) => text.split(" ");
-const EVERY_FACE = '.avatar[data-person]:where(:not([data-person="group"], .online .avatar))';
 const namesOf = (id) => `:is(.author[href="/people/${id}"], .online [href="/people/${id}"] > .one-line,
   .sidebar [data-with="${id}"] > .one-line)`;
 
 // A disc for people online, a ring for idle ones, a thin one for everybody else.
 onElement("roster", ({ online, idle, statuses }) => {
-  const ring = (width, colour) => `background: var(--paper); box-shadow: inset 0 0 0 ${width} var(${colour})`;
+  const ring = (width, ink) => `content: ""; background: var(--paper); box-shadow: inset 0 0 0 ${width} var(${ink})`;
   sheet.replaceSync(`
-    ${EVERY_FACE}::after { content: ""; ${ring("1px", "--ink-soft")} }
+    .avatar[data-person]:where(:not([data-person="group"], .online .avatar))::after { ${ring("1px", "--ink-soft")} }
     :is(${idsIn(online).map(facesOf)})::after { content: ""; background: var(--good); box-shadow: none }
-    :is(${idsIn(idle).map(facesOf)})::after { content: ""; ${ring("2px", "--idle")} }
+    :is(${idsIn(idle).map(facesOf)})::after { ${ring("2px", "--idle")} }
     ${statuses.replace(/(\S+) (\S+)/g, (_, id, emoji) => `${namesOf(id)}::after { content: "\\a0${emoji}" }`)}`);
   // The same in words, where people are listed.
   for (const word of document.querySelectorAll("[data-presence]")) {
