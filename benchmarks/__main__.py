@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.report import write
 
-ROWS = ("fanout", "nodes", "growth", "posts", "pages", "connections", "browser", "start", "search")
+ROWS = ("fanout", "nodes", "growth", "posts", "pages", "connections", "browser", "switching", "start", "search")
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def run(repetitions: int) -> list[Line]:
             page = windows.open_as(chat.administrator, "/rooms/1")
             page.wait_for_timeout(2000)
             page.evaluate(WATCH)
-            browser = _browser()
+            browser = running_chromium()
             pin(browser, LOAD_CORE)
             before, began = cpu(browser), time.monotonic()
             run_async(_post(chat))
@@ -58,7 +58,7 @@ def run(repetitions: int) -> list[Line]:
     ]
 
 
-def _browser() -> psutil.Process:
+def running_chromium() -> psutil.Process:
     """The process above all others of the browser."""
     return next(each for each in psutil.Process().children(recursive=True) if "chrom" in each.name())
 

@@ -39,7 +39,7 @@ def run(repetitions: int) -> list[Line]:
     with ExitStack() as stack:
         chat = Chat(people=50, rooms=10)
         stack.callback(chat.close)
-        _fill(chat, 1, 1_000)
+        fill(chat, 1, 1_000)
         cookie = chat.cookies(1)[0]
         page = f"{chat.servers[0].url}/rooms/1"
         html = httpx.get(page, headers={"Cookie": cookie}).text
@@ -57,7 +57,7 @@ def run(repetitions: int) -> list[Line]:
             costs.append((cpu(meter) - before) / count)
             ratios.append(_wrk(wrk, reference, cookie, 8)[0] / rate)
             firsts.append(_wrk(wrk, page, cookie, 2)[1])
-        _fill(chat, 1, 1_000_000)
+        fill(chat, 1, 1_000_000)
         wait_for(
             execute(
                 chat.postgres.url,
@@ -93,7 +93,7 @@ def run(repetitions: int) -> list[Line]:
     ]
 
 
-def _fill(chat: Chat, room: int, count: int) -> None:
+def fill(chat: Chat, room: int, count: int) -> None:
     for statement in FILL.format(room=room, count=count).split(";\n")[:2]:
         wait_for(execute(chat.postgres.url, statement))
 
