@@ -50,8 +50,8 @@ def fresh_database(template: str = TEMPLATE) -> Iterator[str]:
 
 
 async def create_database(name: str, template: str) -> None:
-    """Copy a database that has no connections."""
-    await execute(admin_url(), f"CREATE DATABASE {name} TEMPLATE {template}")
+    """Copy a database that has no connections, file by file: without fsync that is faster than through the WAL."""
+    await execute(admin_url(), f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
 
 
 def admin_url() -> str:
