@@ -1,7 +1,7 @@
 // Help with writing: what the word before the caret can become, and emoji to pick from.
 import { box, insert } from "./composer.js";
 import { shown } from "./messages.js";
-import { mark, markedOf, onKey } from "./page.js";
+import { mark, markedOf, onClick, onKey } from "./page.js";
 
 const list = () => document.getElementById("completions");
 
@@ -68,12 +68,12 @@ onKey("Escape", OFFERED, () => {
 document.addEventListener("input", ({ target }) => target === box() && offer());
 document.addEventListener("focusout", ({ target }) => target === box() && setTimeout(close, 150));
 document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());
-document.addEventListener("click", ({ target }) => {
-  const option = target.closest("#completions > li"), emoji = target.closest("#picker .emoji-list button");
-  if (option) take(option);
-  if (!emoji) return;
+onClick("#completions > li", take);
+// Its form tells the server which emoji was picked.
+onClick("#picker .emoji-list button", ({ value }) => {
   document.getElementById("picker").hidePopover();
-  put(emoji.value, box().selectionStart, box().selectionEnd);
+  put(value, box().selectionStart, box().selectionEnd);
+  return false;
 });
 
 // The first emoji for what is typed now: the list may still be that of an earlier word.
@@ -89,14 +89,10 @@ onKey("ArrowUp ArrowDown ArrowLeft ArrowRight", ".emoji-list button", ({ key, ta
   const step = (/Up|Left/.test(key) ? -1 : 1) * (/Up|Down/.test(key) ? columns : 1);
   (all[all.indexOf(target) + step] ?? target.form.elements.q).focus();
 });
-// Before the menu hears of the click, and closes.
-document.addEventListener("click", (event) => {
-  const link = event.target.closest(".categories > a"), place = link?.closest("form").querySelector(link.hash);
-  if (!place) return;
-  event.preventDefault();
-  event.stopPropagation();
-  place.scrollIntoView();
-  place.querySelector("button").focus({ preventScroll: true });
-}, true);
+onClick(".categories > a", (link) => {
+  const place = link.closest("form").querySelector(link.hash);
+  place?.scrollIntoView();
+  place?.querySelector("button").focus({ preventScroll: true });
+});
 
 if (box()) offer();

@@ -18,11 +18,13 @@ document.addEventListener("keydown", (event) => {
 }, true);
 
 // The same for clicks, except those that open a link elsewhere.
-function onClick(where, act) {
+export function onClick(where, act) {
   document.addEventListener("click", (event) => {
     const found = event.target.closest(where), isElsewhere = event.ctrlKey || event.metaKey || event.shiftKey;
-    if (found && !isElsewhere && act(found) !== false) event.preventDefault();
-  });
+    if (!found || isElsewhere || act(found) === false) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
 }
 
 // A button that has a question, or whose form has, is pressed again when the dialog was answered with yes.
@@ -118,7 +120,7 @@ rove();
 // An original that is on this page needs no other page.
 onClick("a.quoted", ({ hash }) => Boolean(document.querySelector(hash)) && location.replace(hash));
 
-onClick("#jump:focus-visible", () => writing().focus());
+document.addEventListener("click", ({ target }) => target.closest("#jump:focus-visible") && writing().focus());
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 
