@@ -117,11 +117,7 @@ onElement("left", ({ room }) => {
   if (!isUnloading && `${location.pathname}/`.startsWith(`/rooms/${room}/`)) location.assign("/");
 });
 
-onElement("theme", ({ theme }) => {
-  if (theme === "system") delete root.dataset.theme;
-  else root.dataset.theme = theme;
-  document.querySelector("meta[name=color-scheme]").content = theme === "system" ? "light dark" : theme;
-});
+onElement("preferences", (chosen) => Object.assign(root.dataset, chosen));
 
 // Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
 let stale;

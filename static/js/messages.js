@@ -1,71 +1,61 @@
 // The list of messages: times in the reader's own zone, actions, and never an older version for a newer.
-import { onElement } from "./live.js";
 
 export const messages = () => document.getElementById("messages");
 export const scroller = () => document.getElementById("scroller");
+const rows = () => [...(messages()?.children ?? [])];
+document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 
 // In the zone and by the clock that the reader has chosen, else the browser's, which need not know every zone.
-document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
-function formatOf(style) {
-  const { timeZone, hourCycle } = document.documentElement.dataset;
+const chosen = document.documentElement.dataset;
+function formatOf(style, timeZone = chosen.timeZone) {
+  const options = { ...style, timeZone: timeZone || undefined, hourCycle: chosen.hourCycle || undefined };
   try {
-    return new Intl.DateTimeFormat(undefined, { ...style, timeZone, hourCycle });
+    return new Intl.DateTimeFormat(undefined, options);
   } catch {
-    return new Intl.DateTimeFormat(undefined, { ...style, hourCycle });
+    return formatOf(style, "");
   }
 }
-const formats = () => ({
-  clock: formatOf({ timeStyle: "short" }),
-  day: formatOf({ dateStyle: "full" }),
-  full: formatOf({ dateStyle: "medium", timeStyle: "medium" }),
-  dayAndClock: formatOf({ dateStyle: "full", timeStyle: "short" }),
-});
-let format = formats();
 
-// The days that have a name, until midnight.
-let days = {};
-function nameDays() {
+// Formats and the days that have a name, until midnight or another choice.
+let format, days, madeFor;
+function areNew() {
+  const choice = `${chosen.timeZone} ${chosen.hourCycle}`;
+  if (choice === madeFor && days[format.day.format(Date.now())] === "Today") return false;
+  madeFor = choice;
+  format = {
+    clock: formatOf({ timeStyle: "short" }),
+    day: formatOf({ dateStyle: "full" }),
+    full: formatOf({ dateStyle: "medium", timeStyle: "medium" }),
+    dayAndClock: formatOf({ dateStyle: "full", timeStyle: "short" }),
+  };
+  const today = format.day.format(Date.now());
   let before = Date.now();
-  const today = format.day.format(before);
   while (format.day.format(before) === today) before -= 3_600_000;
   days = { [today]: "Today", [format.day.format(before)]: "Yesterday" };
+  return true;
 }
 
-function showTimes(isAnew) {
-  if (days[format.day.format(Date.now())] !== "Today") {
-    nameDays();
-    isAnew = true;
-  }
+function showTimes() {
+  const isAnew = areNew();
   for (const time of document.querySelectorAll(isAnew ? "time[data-moment]" : 'time[data-moment=""]')) {
     time.textContent = format.dayAndClock.format(new Date(time.dateTime));
     time.dataset.moment = "shown";
   }
   let before = null;
-  for (const message of messages()?.children ?? []) {
+  for (const message of rows()) {
     const time = message.querySelector("time");
     if (time?.title.endsWith(" UTC") || (isAnew && message.dataset.at)) showMoment(message, time);
-    const startsDay = message.dataset.day !== before;
-    if (message.classList.contains("starts-day") !== startsDay) message.classList.toggle("starts-day");
+    message.classList.toggle("starts-day", message.dataset.day !== before);
     before = message.dataset.day;
   }
 }
 
 function showMoment(message, time) {
-  const moment = new Date(message.dataset.at);
+  const moment = new Date(message.dataset.at), day = format.day.format(moment);
   time.textContent = format.clock.format(moment);
   time.title = format.full.format(moment);
-  const day = format.day.format(moment);
   message.dataset.day = days[day] ?? day;
 }
-
-onElement("times", (chosen) => {
-  for (const name of ["timeZone", "hourCycle"]) {
-    if (chosen[name]) document.documentElement.dataset[name] = chosen[name];
-    else delete document.documentElement.dataset[name];
-  }
-  format = formats();
-  showTimes(true);
-});
 
 // One bar of actions for all messages, at the row under the mouse or the keyboard. Its ⋯ opens a menu beside it.
 export const bar = () => document.getElementById("bar");
@@ -113,24 +103,21 @@ export function openMenu(message) {
 }
 
 // A finger that rests on a message opens its menu as a sheet. Links, code and the editor keep what the browser does.
-let resting, start, isHeld;
+let resting, start, isHeld = false;
 const touched = ({ target, pointerType }) =>
   pointerType === "touch" && !target.closest("a, button, pre, .editor") && bar() && target.closest("#messages > li");
 document.addEventListener("pointerdown", (event) => {
-  const message = touched(event);
-  isHeld = false;
-  if (!message) return;
-  start = event;
-  resting = setTimeout(() => {
-    isHeld = true;
-    openMenu(message);
-    // Lifted outside the sheet, the finger would close it.
-    menu().setPointerCapture(event.pointerId);
-  }, 500);
+  [start, isHeld] = [event, false];
+  if (touched(event)) resting = setTimeout(hold, 500, touched(event), event.pointerId);
 });
-for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEventListener(type, (event) => {
-  const isStill = type === "pointermove" && Math.hypot(event.x - start?.x, event.y - start?.y) < 10;
-  if (!isStill) clearTimeout(resting);
+function hold(message, pointer) {
+  isHeld = true;
+  openMenu(message);
+  // Lifted outside the sheet, the finger would close it.
+  menu().setPointerCapture(pointer);
+}
+for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEventListener(type, ({ x, y }) => {
+  if (type !== "pointermove" || Math.hypot(x - start?.x, y - start?.y) > 10) clearTimeout(resting);
 });
 // Lifted on the sheet, it would press what has come under it.
 document.addEventListener("touchend", (event) => isHeld && event.preventDefault(), { passive: false });
@@ -139,13 +126,13 @@ document.addEventListener("contextmenu", (event) => touched(event) && event.prev
 // The day of the uppermost message stays in sight, unless its own separator is.
 function showDay() {
   const label = document.getElementById("day"), { top } = scroller()?.getBoundingClientRect() ?? {};
-  const row = [...(messages()?.children ?? [])].find((each) => each.getBoundingClientRect().bottom > top + 40);
+  const row = rows().find((each) => each.getBoundingClientRect().bottom > top + 40);
   if (!label) return;
   label.hidden = !row || (row.matches(".starts-day") && row.getBoundingClientRect().top > top - 36);
   label.dataset.day = row?.dataset.day ?? "";
 }
 document.addEventListener("scroll", ({ target }) => target === scroller() && showDay(), true);
-setInterval(() => showTimes(), 60_000);
+setInterval(showTimes, 60_000);
 
 // Older pages are shown, not read out.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {

@@ -46,12 +46,12 @@ ACTS = {
     "a theme shows on one's other pages": (
         lambda alice, _bob: alice.submit("/profile/theme", {"theme": "dark"}),
         "alice",
-        '<chat-theme data-theme="dark">',
+        '<chat-preferences data-theme="dark">',
     ),
     "a time zone and a clock show on one's other pages": (
         lambda alice, _bob: alice.submit("/profile/times", {"time_zone": "Asia/Tokyo", "hours": "12"}),
         "alice",
-        '<chat-times data-time-zone="Asia/Tokyo" data-hour-cycle="h12">',
+        '<chat-preferences data-time-zone="Asia/Tokyo" data-hour-cycle="h12">',
     ),
     "a new member shows in the list of people": (
         lambda alice, _bob: sign_up(alice.server, "Carol Clark"),
