@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.support.browsers import PHONE, Windows, choose, open_menu, wait_until
+from tests.support.browsers import PHONE, Windows, accessibility_violations, choose, open_menu, wait_until
 from tests.support.people import Person
 
 CATEGORIES = [
@@ -133,6 +133,7 @@ def test_the_picker_fits_a_phone_with_its_keyboard(alice: Person, windows: Windo
         assert min(box["x"], box["y"]) >= 0
         assert box["x"] + box["width"] <= PHONE["width"]
         assert box["y"] + box["height"] <= 400
+        assert accessibility_violations(page) == []
         page.keyboard.press("Escape")
         if place == "#picker":
             page.tap("#m-1 .react")
