@@ -24,8 +24,15 @@ from tests.support import measuring
 ROOT = Path(__file__).resolve().parents[2]
 # Asks a forked server to save which lines it ran, and then to die: with SIGKILL alone they would be lost.
 END_MEASURED = signal.SIGUSR1
-# What a server imports only when it starts.
-LOADED_LATE = ("anyio._backends._asyncio", "encodings.idna", "uvicorn.lifespan.on", "uvicorn.loops.uvloop")
+# What a server imports only when it starts, or when a person chooses a name or a password.
+LOADED_LATE = (
+    "anyio._backends._asyncio",
+    "confusable_homoglyphs.confusables",
+    "encodings.idna",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+    "zxcvbn.frequency_lists",
+)
 
 
 class ForkedProcess:
