@@ -5,11 +5,6 @@ import { mark, markedOf, onClick, onKey } from "./page.js";
 
 const list = () => document.getElementById("completions");
 
-function put(text, start, end) {
-  insert(text, start, end);
-  box().focus();
-}
-
 // The word being typed: @ada, :tad, or a command at the very beginning. Names may hold one space, and stand behind a
 // letter of those scripts that have no spaces.
 const NAME = /(?<![^\s\p{scx=Hira}\p{scx=Kana}\p{scx=Han}\p{scx=Hang}])@[^\s@]*(?: [^\s@]+)?$/u;
@@ -49,7 +44,7 @@ function close() {
 function take(option) {
   const end = box().selectionStart;
   refused = option.dataset.text;
-  put(`${refused} `, end - wordBefore().length, end);
+  insert(`${refused} `, end - wordBefore().length, end);
 }
 
 // Enter sends what is typed, unless an option was moved to.
@@ -72,7 +67,8 @@ onClick("#completions > li", take);
 // Its form tells the server which emoji was picked.
 onClick("#picker .emoji-list button", ({ value }) => {
   document.getElementById("picker").hidePopover();
-  put(value, box().selectionStart, box().selectionEnd);
+  insert(value, box().selectionStart, box().selectionEnd);
+  box().focus();
   return false;
 });
 
