@@ -41,6 +41,7 @@ async function show({ pathname, hash }, html) {
   await htmx.swap({ sourceElement: document.body, target: "#main", swap: "outerHTML", text: html });
   const [, , room] = pathname.split("/");
   document.body.classList.toggle("at-home", !room);
+  document.getElementById("drafts").checked = false;
   if (room) document.cookie = `room=${room}; path=/; max-age=31536000; samesite=lax`;
   for (const link of document.querySelectorAll("#sidebar a[aria-current]")) link.removeAttribute("aria-current");
   const line = document.querySelector(`#sidebar a[data-room="${room}"]`);

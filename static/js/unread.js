@@ -40,27 +40,26 @@ const kinds = {
   activity(link, count) {
     if (Number(link.dataset.count) >= count) return false;
     link.dataset.count = count;
-    const list = link.closest("[data-by=activity]"), focused = document.activeElement;
+    const list = link.closest("[data-by=activity]"), hadFocus = document.activeElement === link;
     if (list && list.firstElementChild !== link.parentElement) list.prepend(link.parentElement);
-    if (focused === link) link.focus({ preventScroll: true });
+    if (hadFocus) link.focus({ preventScroll: true });
     return true;
   },
-  mention(link, position) {
-    if (link.dataset.mentions.split(" ").includes(String(position))) return false;
-    link.dataset.mentions += ` ${position}`;
+  mention({ dataset }, position) {
+    if (dataset.mentions.split(" ").includes(String(position))) return false;
+    dataset.mentions += ` ${position}`;
     return true;
   },
-  read(link, position) {
-    link.dataset.read = position;
-    return false;
+  read({ dataset }, position) {
+    dataset.read = position;
   },
 };
 
 function notify(link, kind) {
-  const isMention = kind === "mention", levels = isMention ? ["everything", "mentions"] : ["everything"];
-  const position = isMention ? Math.max(...mentionsOf(link)) : Number(link.dataset.count);
-  if (!levels.includes(link.dataset.level) || position <= Number(link.dataset.read)) return;
-  const { room } = link.dataset;
+  const { room, level, count, read } = link.dataset, isMention = kind === "mention";
+  const position = isMention ? Math.max(...mentionsOf(link)) : Number(count);
+  const isWanted = level === "everything" || (isMention && level === "mentions");
+  if (!isWanted || position <= Number(read)) return;
   // Not while the page is left, or the server away.
   import("./notifications.js").then((module) => module.notifySoon(room, { isMention, position }), () => {});
 }
@@ -95,10 +94,14 @@ function applyAgain() {
 
 onElement("activity", ({ room, count }) => learn("activity", room, Number(count)));
 onElement("mention", ({ room, position }) => learn("mention", room, Number(position)));
-onElement("read", ({ room, position }) => {
-  learn("read", room, Number(position));
-  document.dispatchEvent(new CustomEvent("chat:read", { detail: { room, position: Number(position) } }));
-  readElsewhere(room, Number(position));
+// Another page of the same reader has shown more. What it marks unread stays as this page shows it.
+onElement("read", ({ room, position: text }) => {
+  const position = Number(text), form = readForm();
+  learn("read", room, position);
+  document.dispatchEvent(new CustomEvent("chat:read", { detail: { room, position } }));
+  if (form?.dataset.room !== room || Number(form.dataset.read) >= position) return;
+  form.dataset.read = position;
+  if (document.hidden) messages().dataset.read = position;
 });
 onElement("sidebar", loadSidebar);
 
@@ -108,10 +111,6 @@ document.addEventListener("htmx:ws:after:connection", () => {
   if (wasConnected) loadSidebar();
   wasConnected = true;
 });
-document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-  if (ctx.target?.id === "sidebar") heard.clear();
-});
-
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
 const PAUSE = 1000;
@@ -139,14 +138,6 @@ function leave() {
 window.addEventListener("pagehide", leave);
 document.addEventListener("chat:leave", leave);
 
-// Another page of the same reader has shown more. What it marks unread stays as this page shows it.
-function readElsewhere(room, position) {
-  const form = readForm();
-  if (form?.dataset.room !== room || Number(form.dataset.read) >= position) return;
-  form.dataset.read = position;
-  if (document.hidden) messages().dataset.read = position;
-}
-
 // A line above the first message of others that is new since the page was last looked at.
 function markNew() {
   const { me } = document.documentElement.dataset, { read } = messages().dataset;
@@ -157,13 +148,8 @@ function markNew() {
   first?.classList.add("first-new");
 }
 
-// What comes while its reader looks on is not new, unless something before it is; nor is anything above an own message.
 let hasLooked = false;
 const noneIsNew = () => (messages().dataset.read = newest());
-function keepUp() {
-  if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
-  hasLooked = Boolean(readForm());
-}
 
 // The way back down, with how much there is.
 function offerJump() {
@@ -189,7 +175,9 @@ function look() {
   if (!messages()) return;
   if (!hasLooked) markNew();
   showLine();
-  keepUp();
+  // What comes while its reader looks on is not new, unless something before it is.
+  if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
+  hasLooked = Boolean(readForm());
   sayRead();
   markNew();
   offerJump();
@@ -201,6 +189,7 @@ document.addEventListener("visibilitychange", () => {
 });
 const isUnread = (ctx) => ctx?.request?.action.endsWith("/unread");
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "sidebar") heard.clear();
   if (!isUnread(ctx)) return;
   isHeld = true;
   sayingSoon = clearTimeout(sayingSoon);
