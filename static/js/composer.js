@@ -22,6 +22,7 @@ export function insert(text, start, end) {
 // What is stored for a room: its draft, and the messages that wait. The sidebar tells of both.
 const keyOf = (kind, element) => `${kind}:${me}:${element.dataset.room}:`;
 function store(key, value) {
+  if (!value) return localStorage.removeItem(key);
   try {
     localStorage.setItem(key, value);
   } catch {
@@ -29,11 +30,7 @@ function store(key, value) {
   }
 }
 
-function keepDraft() {
-  if (box().value) store(keyOf("draft", composer()), box().value);
-  else localStorage.removeItem(keyOf("draft", composer()));
-}
-
+const keepDraft = () => store(keyOf("draft", composer()), box().value);
 document.addEventListener("input", ({ target }) => target === box() && keepDraft());
 
 export function markRooms() {
@@ -94,6 +91,8 @@ function restore() {
     // Something stands there already: what the browser has kept, or what was typed before this could run.
     const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
     if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
+    const answered = localStorage.getItem(keyOf("reply", composer()));
+    if (answered) replyTo(answered);
   }
   if (!isNew(outbox())) return;
   for (const key of Object.keys(localStorage).filter((each) => each.startsWith(keyOf("outbox", outbox()))).sort()) {
@@ -206,8 +205,9 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest("#outbox button"), item = button?.closest("li");
   if (!item) return;
   if (button.value !== "retry" && formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
+  const goesOn = button.value === "edit" || button.matches(":focus-visible");
   acts[button.value](item);
-  if (button.value === "edit" || button.matches(":focus-visible")) box()?.focus();
+  if (goesOn) box()?.focus();
   go();
 });
 
@@ -231,6 +231,7 @@ function replyTo(id) {
   const place = document.getElementById("replying");
   if (!place) return;
   composer().elements.reply_to.value = id;
+  store(keyOf("reply", composer()), id);
   const author = originalOf({ reply_to: id })?.querySelector(".author");
   place.querySelector("b").textContent = author?.textContent ?? "a message";
   place.hidden = !id;
