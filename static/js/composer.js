@@ -161,7 +161,7 @@ function settle(item, { response, hx }) {
   const why = response ? reasonOf(item) || "The server has a problem." : "Waiting for the connection.";
   if (hx?.redirect) drop(item);
   else if (response && isRefusal(response)) keep(say(item, "refused", why, until));
-  else {
+  else if (item.isConnected) {
     for (const each of queue()) say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
     return seconds || 1.5 + 1.5 * Math.random();
   }
@@ -171,7 +171,7 @@ function settle(item, { response, hx }) {
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   const { sourceElement } = ctx, item = sourceElement.closest?.("#outbox > li");
   // After a sign-out the page is loaded again.
-  if (sourceElement.matches?.(".outgoing") && !ctx.hx?.refresh) goIn(item?.isConnected ? settle(item, ctx) : 0);
+  if (sourceElement.matches?.(".outgoing") && !ctx.hx?.refresh) goIn(item ? settle(item, ctx) : 0);
 });
 
 // The answer and the frame of the socket come in any order; the first of them takes the place of what was sent.

@@ -178,7 +178,7 @@ function versionFor(shown, fresh, source) {
 // An answer shows the beginning of its original as that is now.
 export function quote(place, original) {
   const body = original.querySelector(".body").cloneNode(true);
-  for (const each of body.querySelectorAll("blockquote, small")) each.remove();
+  for (const each of body.querySelectorAll("blockquote, small, button")) each.remove();
   place.firstElementChild.textContent = original.querySelector(".author").textContent;
   place.lastChild.data = ` ${body.textContent.replace(/\s+/g, " ").trim().slice(0, 140)}`;
   place.dataset.revision = original.dataset.revision;
@@ -193,7 +193,9 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
     for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
       const shown = document.getElementById(fresh.id);
       if (!shown && !task.target) keepUnseen(fresh);
-      const version = shown ? versionFor(shown, fresh, ctx.sourceElement) : newer(fresh, unseen.get(fresh.id));
+      const isChange = shown && ctx.target?.id !== "main";
+      const version = isChange
+        ? versionFor(shown, fresh, ctx.sourceElement) : newer(fresh, shown ?? unseen.get(fresh.id));
       for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) requote(place, fresh);
       for (const place of version?.querySelectorAll("a.quoted") ?? []) {
         const id = place.getAttribute("href").split("#")[1];

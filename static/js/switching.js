@@ -33,20 +33,31 @@ function prefetch({ target, type }) {
 }
 for (const type of ["pointerover", "pointerdown", "focusin"]) document.addEventListener(type, prefetch);
 
-async function show({ pathname, hash }, html) {
+// A sidebar on its way may be of the room that was left.
+function markCurrent() {
+  const [, , room] = location.pathname.split("/"), line = document.querySelector(`#sidebar a[data-room="${room}"]`);
+  for (const link of document.querySelectorAll("#sidebar a[aria-current]")) link.removeAttribute("aria-current");
+  if (line) line.ariaCurrent = "page";
+  return line;
+}
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.target?.id === "sidebar" && isPart(location)) markCurrent();
+}, true);
+
+async function show({ pathname, hash }, part) {
+  const html = await part;
+  if (latest !== part) return;
   fetched = {};
   document.dispatchEvent(new Event("chat:leave"));
   document.querySelector("dialog[open]")?.close();
   document.querySelector(":popover-open")?.hidePopover();
-  await htmx.swap({ sourceElement: document.body, target: "#main", swap: "outerHTML", text: html });
-  const [, , room] = pathname.split("/");
+  const main = document.getElementById("main"), [, , room] = pathname.split("/");
+  const isListed = markCurrent();
+  await htmx.swap({ sourceElement: document.body, target: main, swap: "outerHTML", text: html });
   document.body.classList.toggle("at-home", !room);
   document.getElementById("drafts").checked = false;
   if (room) document.cookie = `room=${room}; path=/; max-age=31536000; samesite=lax`;
-  for (const link of document.querySelectorAll("#sidebar a[aria-current]")) link.removeAttribute("aria-current");
-  const line = document.querySelector(`#sidebar a[data-room="${room}"]`);
-  if (line) line.ariaCurrent = "page";
-  else if (room) htmx.trigger("#sidebar-news", "news");
+  if (room && !isListed) htmx.trigger("#sidebar-news", "news");
   if (!hash) document.getElementById(messages()?.dataset.focus)?.scrollIntoView();
   document.dispatchEvent(new Event("chat:enter"));
   const writesAtOnce = matchMedia("(pointer: fine)").matches && box();
@@ -65,7 +76,7 @@ window.navigation?.addEventListener("navigate", (event) => {
   event.intercept({
     focusReset: "manual",
     ...(waits && { precommitHandler: () => html }),
-    handler: async () => show(url, await html),
+    handler: () => show(url, html),
   });
   html.catch((error) => {
     if (latest !== html) return;

@@ -67,6 +67,7 @@ def test_a_reader_switches_rooms_in_one_page_on_one_socket(alice: Person, bob: P
     page.go_forward()
     expect(page.locator("#body")).to_have_value("half a thought")
     expect(list_of).to_have_text(["soup", "salad"])
+    to_room(page, "Kitchen")
     bob.post(kitchen, "bread")
     expect(list_of).to_have_text(["soup", "salad", "bread"])
     assert is_same(page)
