@@ -1,7 +1,6 @@
 """Switching rooms in Chromium, against loading the other room's page as a whole, in turns."""
 
 import itertools
-import re
 import statistics
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,10 +13,11 @@ from benchmarks.chat import Chat
 from benchmarks.measure import LOAD_CORE, SERVER_CORE, Line, cpu, pin, spread
 from benchmarks.rows.browser import running_chromium
 from benchmarks.rows.pages import fill
-from tests.support.browsers import Windows, find_browser, running_browser, wait_until
+from tests.support.browsers import Windows, find_browser, running_browser
 
 ROOMS, MESSAGES, SWITCHES = 6, 50, 12
 HOVER = 250  # milliseconds between a pointer's coming to a link and its click, as of a person
+SETTLE = 1500  # milliseconds after a click until its figure is read
 # From the click until a frame with the other room's last message has been painted.
 WATCH = """
     const now = () => performance.timeOrigin + performance.now();
@@ -36,6 +36,8 @@ WATCH = """
     }
     requestAnimationFrame(look);
 """
+
+CANNOT_SWITCH = "Object.defineProperty(window, 'navigation', { value: undefined })"
 
 
 class Received(TypedDict):
@@ -85,10 +87,9 @@ def _ratio(what: str, parts: list[float], wholes: list[float], goal: float) -> L
 
 
 def _measure(windows: Windows, chat: Chat, server: psutil.Process, costs: Costs, *, is_whole: bool = False) -> None:
-    page = windows.open_as(chat.administrator, "/rooms/1", expected=["switching.js"])
+    page = windows.open_as(chat.administrator, "/rooms/1")
     if is_whole:
-        # As in a browser that cannot switch.
-        page.route("**/switching.js", lambda route: route.abort())
+        page.add_init_script(CANNOT_SWITCH)
     page.add_init_script(WATCH)
     page.reload()
     network, received = page.context.new_cdp_session(page), [0.0]
@@ -114,13 +115,7 @@ def _switch(page: Page, room: int) -> float:
     page.wait_for_timeout(HOVER)
     page.mouse.down()
     page.mouse.up()
-    painted: list[float] = []
-
-    def is_painted() -> bool:
-        value = page.evaluate("sessionStorage.getItem('painted')")
-        painted.extend([float(value)] if value else [])
-        return bool(value)
-
-    wait_until(is_painted, page)
-    assert re.search(rf"/rooms/{room}$", page.url)
-    return painted[0]
+    # A page that is just going away does not answer.
+    page.wait_for_timeout(SETTLE)
+    assert page.evaluate("location.pathname") == f"/rooms/{room}"
+    return float(page.evaluate("sessionStorage.getItem('painted')"))

@@ -28,7 +28,7 @@ let soon;
 function prefetch({ target, type }) {
   const link = target.closest?.("a[href]");
   clearTimeout(soon);
-  if (link && isPart(link) && link.href !== location.href)
+  if (window.navigation && link && isPart(link) && link.href !== location.href)
     soon = setTimeout(() => fetchPart(link).catch(() => {}), type === "pointerdown" ? 0 : PATIENCE);
 }
 for (const type of ["pointerover", "pointerdown", "focusin"]) document.addEventListener(type, prefetch);
@@ -54,6 +54,7 @@ async function show({ pathname, hash }, part) {
   const main = document.getElementById("main"), [, , room] = pathname.split("/");
   const isListed = markCurrent();
   await htmx.swap({ sourceElement: document.body, target: main, swap: "outerHTML", text: html });
+  if (latest !== part) return;
   document.body.classList.toggle("at-home", !room);
   document.getElementById("drafts").checked = false;
   if (room) document.cookie = `room=${room}; path=/; max-age=31536000; samesite=lax`;
