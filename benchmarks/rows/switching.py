@@ -1,12 +1,11 @@
 """Switching rooms in Chromium, against loading the other room's page as a whole, in turns."""
 
-import itertools
 import statistics
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-import psutil
 from playwright.sync_api import Page
 
 from benchmarks.chat import Chat
@@ -15,7 +14,7 @@ from benchmarks.rows.browser import running_chromium
 from benchmarks.rows.pages import fill
 from tests.support.browsers import Windows, find_browser, running_browser
 
-ROOMS, MESSAGES, SWITCHES = 6, 50, 12
+ROOMS, MESSAGES = 6, 50
 HOVER = 250  # milliseconds between a pointer's coming to a link and its click, as of a person
 SETTLE = 1500  # milliseconds after a click until its figure is read
 # From the click until a frame with the other room's last message has been painted.
@@ -37,7 +36,7 @@ WATCH = """
     requestAnimationFrame(look);
 """
 
-CANNOT_SWITCH = "Object.defineProperty(window, 'navigation', { value: undefined })"
+CANNOT_SWITCH = "Object.defineProperty(window, 'navigation', { value: undefined });"
 
 
 class Received(TypedDict):
@@ -58,7 +57,7 @@ class Costs:
 def run(repetitions: int) -> list[Line]:
     if find_browser() is None:
         return [Line("switching", "not measured: no browser is installed", "", None)]
-    parts, wholes = Costs(), Costs()
+    firsts, agains, wholes = Costs(), Costs(), Costs()
     with ExitStack() as stack:
         chat = Chat(people=20, rooms=ROOMS)
         stack.callback(chat.close)
@@ -66,32 +65,48 @@ def run(repetitions: int) -> list[Line]:
             fill(chat, room, MESSAGES)
         windows = Windows(stack.enter_context(running_browser()))
         stack.callback(windows.close)
-        server = chat.meter(chat.servers[0])
-        pin(server, SERVER_CORE)
+        pin(chat.meter(chat.servers[0]), SERVER_CORE)
         pin(running_chromium(), LOAD_CORE)
         for _ in range(repetitions):
-            _measure(windows, chat, server, parts)
-            _measure(windows, chat, server, wholes, is_whole=True)
+            page = _open(windows, chat)
+            _measure(page, chat, firsts, range(2, ROOMS + 1))
+            _measure(page, chat, agains, [*range(1, ROOMS + 1)] * 2)
+            page.close()
+            page = _open(windows, chat, CANNOT_SWITCH)
+            _measure(page, chat, wholes, [*range(2, ROOMS + 1)] * 2)
+            page.close()
+    work = "switching rooms, click to painted"
     return [
-        Line("switching rooms, click to painted: a whole page", spread(wholes.times, " ms"), "", None),
-        Line("switching rooms, click to painted: the part that differs", spread(parts.times, " ms"), "", None),
-        _ratio("time", parts.times, wholes.times, 1 / 4),
-        _ratio("bytes", parts.bytes, wholes.bytes, 1 / 3),
-        _ratio("CPU of the server", parts.cpu, wholes.cpu, 1 / 3),
+        Line(f"{work}: a whole page", spread(wholes.times, " ms"), "", None),
+        Line(f"{work}: a room for the first time", spread(firsts.times, " ms"), "", None),
+        Line(f"{work}: a room seen before", spread(agains.times, " ms"), "", None),
+        *_ratios("for the first time", firsts, wholes, has_goal=False),
+        *_ratios("seen before", agains, wholes, has_goal=True),
     ]
 
 
-def _ratio(what: str, parts: list[float], wholes: list[float], goal: float) -> Line:
-    ratio = statistics.median(parts) / statistics.median(wholes)
-    return Line(f"switching rooms, {what}, against a whole page", f"× {ratio:.3g}", f"≤ {goal:.2g}", ratio <= goal)
+def _ratios(room: str, parts: Costs, wholes: Costs, *, has_goal: bool) -> list[Line]:
+    lines = []
+    for what, goal in (("times", 1 / 4), ("bytes", 1 / 3), ("cpu", 1 / 3)):
+        ratio = statistics.median(getattr(parts, what)) / statistics.median(getattr(wholes, what))
+        name = {"times": "time", "bytes": "bytes", "cpu": "CPU of the server"}[what]
+        reached = (f"≤ {goal:.2g}", ratio <= goal) if has_goal else ("", None)
+        lines.append(Line(f"a room {room}, {name}, against a whole page", f"× {ratio:.3g}", *reached))
+    return lines
 
 
-def _measure(windows: Windows, chat: Chat, server: psutil.Process, costs: Costs, *, is_whole: bool = False) -> None:
+def _open(windows: Windows, chat: Chat, script: str = "") -> Page:
+    """Open a page whose connection has settled."""
     page = windows.open_as(chat.administrator, "/rooms/1")
-    if is_whole:
-        page.add_init_script(CANNOT_SWITCH)
-    page.add_init_script(WATCH)
+    page.add_init_script(script + WATCH)
     page.reload()
+    page.mouse.move(700, 300)
+    page.wait_for_timeout(12_000)  # notices of the last ten seconds are repeated
+    return page
+
+
+def _measure(page: Page, chat: Chat, costs: Costs, rooms: Sequence[int]) -> None:
+    server = chat.meter(chat.servers[0])
     network, received = page.context.new_cdp_session(page), [0.0]
 
     def note(end: Received) -> None:
@@ -99,14 +114,13 @@ def _measure(windows: Windows, chat: Chat, server: psutil.Process, costs: Costs,
 
     network.on("Network.loadingFinished", note)
     network.send("Network.enable")
-    page.mouse.move(700, 300)
-    page.wait_for_timeout(1000)
     before = cpu(server)
-    for room in itertools.islice(itertools.cycle(range(2, ROOMS + 1)), SWITCHES):
-        costs.times.append(_switch(page, room))
-    costs.bytes.append(received[0] / SWITCHES)
-    costs.cpu.append(1000 * (cpu(server) - before) / SWITCHES)
-    page.close()
+    page.wait_for_timeout(len(rooms) * (HOVER + SETTLE))
+    idle = cpu(server) - before
+    before = cpu(server)
+    costs.times.extend(_switch(page, room) for room in rooms)
+    costs.bytes.append(received[0] / len(rooms))
+    costs.cpu.append(1000 * max(0.0, cpu(server) - before - idle) / len(rooms))
 
 
 def _switch(page: Page, room: int) -> float:

@@ -129,6 +129,13 @@ class OpenPages:
             reader.send(self._sidebar_changed)
             reader.send(NEWS)
 
+    def repeat_in_room(self, reader: Reader) -> None:
+        """Replay the last seconds of a room's own notices to a reader that has come to it from another room."""
+        self._forget_old()
+        has_forgotten = self._forgotten_until > anyio.current_time() - RECENT_SECONDS
+        if has_forgotten or any(notice.audience == reader.room_id for notice in self._recent):
+            reader.send(NEWS)
+
     async def has_seat(self, reader: Reader, room_id: RoomId) -> bool:
         """Tell whether a reader may follow a room; close its page if not. May raise `SourceUnavailable`."""
         expelled = await self._source.expelled({(reader.session_id, room_id)})

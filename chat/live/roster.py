@@ -39,11 +39,21 @@ class Roster:
 
     def greet(self, reader: Reader) -> None:
         """Send the current roster to a reader that has just gone live."""
-        html = self._sent.get(reader.room_id, "") if reader.room_id else ""
         if self._roster:
-            reader.send(encode_frame(self._roster + html))
-        if not self._roster or (reader.room_id and not html):
+            reader.send(encode_frame(self._roster))
+        else:
             self.changed()
+        self.greet_in_room(reader)
+
+    def greet_in_room(self, reader: Reader) -> None:
+        """Send the list of a room's members online to a reader that has come to the room."""
+        if reader.room_id is None:
+            return
+        html = self._sent.get(reader.room_id)
+        if html is None:
+            self.changed()
+        else:
+            reader.send(encode_frame(html))
 
     async def run(self) -> None:
         """Send the roster whenever it has changed, until cancelled."""

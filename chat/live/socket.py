@@ -109,17 +109,14 @@ class LiveSocket:
     async def _go_live(self, reader: Reader, after: Revision, epoch: str) -> None:
         self._going_live[reader] = None
         try:
-            await self._greet(reader, after, epoch)
+            if reader.room_id is not None:
+                await self._hub.replay(reader, after, epoch)
+            self._roster.greet(reader)
+            self._unread_counts.arrive(reader.user_id)
+            self._open_pages.repeat(reader)
             await self._follow_switches(reader)
         finally:
             del self._going_live[reader]
-
-    async def _greet(self, reader: Reader, after: Revision, epoch: str) -> None:
-        if reader.room_id is not None:
-            await self._hub.replay(reader, after, epoch)
-        self._roster.greet(reader)
-        self._unread_counts.arrive(reader.user_id)
-        self._open_pages.repeat(reader)
 
     def _hear(self, reader: Reader, text: bytes) -> None:
         """Take a reader out of the room that its page has left, at once, and into the one that it shows, soon."""
@@ -152,7 +149,11 @@ class LiveSocket:
         is_last = self._going_live[reader] is None and reader in self._hub.readers_of(reader.user_id)
         if may_follow and is_last:
             await self._hub.enter_room(reader, switch.room_id)
-            await self._greet(reader, switch.after, switch.epoch)
+            if reader.room_id is not None:
+                await self._hub.replay(reader, switch.after, switch.epoch)
+                # The socket has brought all that is not the room's own.
+                self._roster.greet_in_room(reader)
+                self._open_pages.repeat_in_room(reader)
 
     async def _follow_through_queue(
         self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str

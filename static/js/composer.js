@@ -84,7 +84,8 @@ function join() {
 }
 
 // Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
-const known = new WeakSet();
+let known = new WeakSet();
+document.addEventListener("chat:leave", () => (known = new WeakSet()));
 const isNew = (element) => element && !known.has(element) && known.add(element);
 function restore() {
   if (isNew(composer())) {

@@ -193,9 +193,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
     for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
       const shown = document.getElementById(fresh.id);
       if (!shown && !task.target) keepUnseen(fresh);
-      const isChange = shown && ctx.target?.id !== "main";
-      const version = isChange
-        ? versionFor(shown, fresh, ctx.sourceElement) : newer(fresh, shown ?? unseen.get(fresh.id));
+      const version = shown ? versionFor(shown, fresh, ctx.sourceElement) : newer(fresh, unseen.get(fresh.id));
       for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) requote(place, fresh);
       for (const place of version?.querySelectorAll("a.quoted") ?? []) {
         const id = place.getAttribute("href").split("#")[1];
@@ -211,7 +209,11 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
 // What is typed into an editor outlives the page.
 const editors = () => [...document.querySelectorAll(".message .editor textarea")];
 let opened = [];
-document.addEventListener("chat:leave", () => (opened = []));
+// A room that comes back has the times of then.
+document.addEventListener("chat:leave", () => {
+  [opened, madeFor] = [[], null];
+  if (bar()) pointAt();
+});
 document.addEventListener("input", ({ target }) => {
   if (editors().includes(target)) sessionStorage.setItem(target.id, target.value);
 });

@@ -5,6 +5,7 @@ const { me } = document.documentElement.dataset;
 const facesOf = (id) => `.avatar[data-person="${id}"]`;
 
 onElement("name", ({ person, name, initials, hue }) => {
+  document.dispatchEvent(new Event("chat:renamed"));
   const names = `:is(.author, .mention, .list-name)[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
   const faces = `${facesOf(person)}, [data-author="${person}"] > .byline > .avatar`;
   for (const each of document.querySelectorAll(names)) {

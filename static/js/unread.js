@@ -131,6 +131,7 @@ function sayRead() {
   }, saidAt + PAUSE - performance.now());
 }
 function leave() {
+  if (readForm()) messages().dataset.read = readForm().dataset.read;
   if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
   sayingSoon = clearTimeout(sayingSoon);
   isHeld = hasLooked = false;
@@ -148,6 +149,8 @@ function markNew() {
   first?.classList.add("first-new");
 }
 
+// What a room has had while its reader was elsewhere is still to come.
+const hasAll = () => newest() >= (linkOf(readForm().dataset.room)?.dataset.count ?? 0);
 let hasLooked = false;
 const noneIsNew = () => (messages().dataset.read = newest());
 
@@ -177,7 +180,7 @@ function look() {
   showLine();
   // What comes while its reader looks on is not new, unless something before it is.
   if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
-  hasLooked = Boolean(readForm());
+  hasLooked = Boolean(readForm()) && hasAll();
   sayRead();
   markNew();
   offerJump();

@@ -105,6 +105,53 @@ def test_every_message_shows_once_while_a_reader_switches_quickly(alice: Person,
     assert is_same(page)
 
 
+def test_a_room_seen_before_comes_back_with_all_that_has_changed(alice: Person, bob: Person, windows: Windows) -> None:
+    garden, kitchen = arrange(alice)
+    for room in (garden, kitchen):
+        bob.submit(f"/rooms/{room}/join")
+    bob.post(garden, "with a typo")
+    bob.post(garden, "to be deleted")
+    page = windows.open_as(alice, f"/rooms/{garden}")
+    same_page(page)
+    page.fill("#body", "half a thought")
+    to_room(page, "Kitchen")
+    fetched: list[str] = []
+
+    def note(request: Request) -> None:
+        if "x-part" in request.headers:
+            fetched.append(request.url)
+
+    page.on("request", note)
+    ids = [int(found) for found in re.findall(r'<li id="m-(\d+)"', bob.get(f"/rooms/{garden}").text)]
+    bob.edit(ids[1], "without a typo")
+    bob.delete(ids[2])
+    bob.post(garden, "new here")
+    alice.submit(f"/rooms/{garden}/settings", {"name": "Garden", "topic": "All that grows"})
+    bob.submit("/profile/name", {"name": "Robert Brown"})
+    expect(page.locator(f"#sidebar a[data-room='{garden}'] .badge").first).to_have_text(re.compile("1"))
+    to_room(page, "Garden")
+    texts = ["roses", "without a typo (edited)", "This message was deleted.", "new here"]
+    expect(page.locator("#messages .body")).to_have_text(texts)
+    expect(page.locator(".first-new .body")).to_have_text("new here")
+    expect(page.locator("#messages .author").last).to_have_text("Robert Brown")
+    expect(page.locator("#topic")).to_have_text("All that grows")
+    expect(page.locator("#body")).to_have_value("half a thought")
+    page.fill("#body", "")
+    to_room(page, "Kitchen")
+    before = len(fetched)
+    to_room(page, "Garden")
+    to_room(page, "Kitchen")
+    expect(page.locator("#messages .body")).to_have_text(["soup"])
+    assert len(fetched) == before, "a room seen before is not fetched again"
+    for number in range(30):
+        bob.post(garden, f"tulip {number}")
+    to_room(page, "Garden")
+    expect(page.locator("#messages .body").last).to_have_text("tulip 29")
+    expect(page.locator(".first-new .body")).to_have_text("tulip 0")
+    assert len(fetched) == before + 1, "many new messages are fetched, from the first"
+    assert is_same(page)
+
+
 def test_hovering_fetches_a_room_and_only_going_there_makes_it_the_last(alice: Person, windows: Windows) -> None:
     garden, kitchen = arrange(alice)
     page = windows.open_as(alice, f"/rooms/{garden}")

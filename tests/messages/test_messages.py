@@ -93,9 +93,9 @@ def test_history_comes_in_pages_of_fifty_in_both_directions(alice: Person) -> No
     assert alice.reads(1, "?after=30") == [str(number) for number in range(31, 81)]
     newest = alice.get("/rooms/1").text
     assert "before=81" in newest
-    assert 'hx-ws:connect="/rooms/1/live' in newest
+    assert 'id="room-news"' in newest
     middle = alice.get("/rooms/1?before=81").text
-    assert 'hx-ws:connect="/rooms/1/live' not in middle, "new messages do not extend a page of the past"
+    assert 'id="room-news"' not in middle, "new messages do not extend a page of the past"
     assert "Jump to the latest" in middle
     around = alice.get("/rooms/1/messages/40").text
     assert bodies(around) == [str(number) for number in range(15, 65)]

@@ -42,12 +42,12 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "join without replay": [
         (
             "chat/live/hub.py",
-            "        while not room.admit(reader):\n",
+            "        while reader.room_id == room.id and not room.admit(reader):\n",
             "        room.readers.add(reader)\n        while False:\n",
         ),
     ],
     "epoch ignored": [
-        ("chat/live/hub.py", "if epoch != self._epoch or not", "if not"),
+        ("chat/live/hub.py", "is_current = epoch == self._epoch and await", "is_current = await"),
         ("chat/live/hub.py", "if self._epoch and heads.epoch != self._epoch:", "if False:"),
         ("chat/live/hub.py", ' and hint["epoch"] == self._epoch:', ":"),
         ("chat/live/hub.py", "        if epoch == self._epoch:", "        if True:"),
