@@ -18,9 +18,11 @@ function formatOf(style, timeZone = chosen.timeZone) {
 
 // Formats and the days that have a name, until midnight or another choice.
 let format, days, madeFor;
+let isOld = false;
 function areNew() {
-  const choice = `${chosen.timeZone} ${chosen.hourCycle}`;
-  if (choice === madeFor && days[format.day.format(Date.now())] === "Today") return false;
+  const choice = `${chosen.timeZone} ${chosen.hourCycle}`, wasOld = isOld;
+  isOld = false;
+  if (choice === madeFor && days[format.day.format(Date.now())] === "Today") return wasOld;
   madeFor = choice;
   format = {
     clock: formatOf({ timeStyle: "short" }),
@@ -211,7 +213,7 @@ const editors = () => [...document.querySelectorAll(".message .editor textarea")
 let opened = [];
 // A room that comes back has the times of then.
 document.addEventListener("chat:leave", () => {
-  [opened, madeFor] = [[], null];
+  [opened, isOld] = [[], true];
   if (bar()) pointAt();
 });
 document.addEventListener("input", ({ target }) => {
