@@ -182,7 +182,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
       items().filter((item) => item.dataset.client === dataset.client).forEach(drop);
 }, true);
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  if (ctx.target?.id === "sidebar") markRooms();
+  if (["sidebar", "main"].includes(ctx.target?.id)) markRooms();
   restore();
   join();
 });

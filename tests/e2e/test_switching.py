@@ -55,11 +55,13 @@ def test_a_reader_switches_rooms_in_one_page_on_one_socket(alice: Person, bob: P
     bob.post(kitchen, "salad")
     expect(list_of).to_have_text(["soup", "salad"])
     expect(page.locator(f"#sidebar a[data-room='{garden}'] .badge").first).to_have_text(re.compile("1"))
-    assert page.locator("#sidebar a[aria-current]").all_inner_texts() == ["Kitchen"]
+    expect(page.locator("#sidebar a[aria-current] .one-line")).to_have_text(["Kitchen"])
+    expect(page.locator("#sidebar a[aria-current] .badge").first).to_be_hidden()
     page.fill("#body", "half a thought")
     page.go_back()
     expect(list_of).to_have_text(["roses", "tulips"])
     expect(page.locator("#body")).to_have_value("")
+    expect(page.locator(f"#sidebar a[data-room='{kitchen}']")).to_have_attribute("data-unsent", "Draft")
     expect(page).to_have_title(re.compile("^Garden · "))
     page.fill("#body", "and lilies")
     page.keyboard.press("Enter")
@@ -118,7 +120,8 @@ def test_a_room_seen_before_comes_back_with_all_that_has_changed(alice: Person, 
     fetched: list[str] = []
 
     def note(request: Request) -> None:
-        if "x-part" in request.headers:
+        # A pointer that passes by may fetch the lobby.
+        if "x-part" in request.headers and not request.url.endswith("/rooms/1"):
             fetched.append(request.url)
 
     page.on("request", note)
@@ -173,7 +176,8 @@ def test_hovering_fetches_a_room_and_only_going_there_makes_it_the_last(alice: P
     assert last() == str(garden)
     to_room(page, "Kitchen")
     wait_until(lambda: last() == str(kitchen), page)
-    assert fetched == [f"{alice.server.url}/rooms/{kitchen}"], "what was fetched while hovering is used"
+    # A slow machine may take the pointer for resting on a link that it passes.
+    assert fetched.count(f"{alice.server.url}/rooms/{kitchen}") == 1, "what was fetched while hovering is used"
 
 
 def test_what_waits_in_a_left_room_is_sent(alice: Person, windows: Windows) -> None:
