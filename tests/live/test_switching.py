@@ -2,15 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chat.live.switching import switch_in
-from tests.support.people import Person, first_run
-from tests.support.server import ChatServer
+from tests.support.people import Person
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
@@ -61,16 +59,8 @@ async def test_a_page_gets_the_changes_of_the_room_to_which_it_switched(alice: P
     await switch_back_and_forth(alice)
 
 
-async def test_a_page_switches_under_another_websocket_protocol(
-    start_server: Callable[..., ChatServer], database_url: str
-) -> None:
-    server = start_server(database_url)
-    alice = first_run(server)
-    server.stop()
-    server.command = ["-m", "uvicorn", "--factory", "chat.__main__:application", "--port", str(server.port)]
-    server.command += ["--ws", "websockets-sansio"]
-    server.start()
-    await switch_back_and_forth(alice)
+async def test_a_page_switches_under_another_websocket_protocol(alice_under_another_protocol: Person) -> None:
+    await switch_back_and_forth(alice_under_another_protocol)
 
 
 async def test_only_the_last_of_many_switches_counts(alice: Person) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -16,8 +15,7 @@ from chat.live.source import MessageChange
 from chat.live.wire import STALLED_SECONDS
 from tests.support.frames import text_of
 from tests.support.live_client import LiveClient
-from tests.support.people import Person, first_run
-from tests.support.server import ChatServer
+from tests.support.people import Person
 from tests.torture.stalled import stall
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
@@ -117,15 +115,8 @@ async def test_a_page_flooding_frames_is_ended_at_once_and_delays_no_reader(alic
     assert seconds() - before < 0.2
 
 
-async def test_under_another_websocket_protocol_frames_go_through_queues(
-    start_server: Callable[..., ChatServer], database_url: str
-) -> None:
-    server = start_server(database_url)
-    alice = first_run(server)
-    server.stop()
-    server.command = ["-m", "uvicorn", "--factory", "chat.__main__:application", "--port", str(server.port)]
-    server.command += ["--ws", "websockets-sansio"]
-    server.start()
+async def test_under_another_websocket_protocol_frames_go_through_queues(alice_under_another_protocol: Person) -> None:
+    alice = alice_under_another_protocol
     async with LiveClient(alice, 1) as reader:
         for number in range(50):
             await asyncio.to_thread(alice.post, 1, f"message {number}")
