@@ -40,14 +40,14 @@ CANNOT_SWITCH = "Object.defineProperty(window, 'navigation', { value: undefined 
 
 
 class Received(TypedDict):
-    """What the browser says of a request that has ended."""
+    """The part of the browser's report of a finished request that is used."""
 
     encodedDataLength: float
 
 
 @dataclass
 class Costs:
-    """What switches cost: milliseconds from click to painted, bytes received, milliseconds of the server's CPU."""
+    """Costs of switches: milliseconds from click to painted, bytes received, milliseconds of the server's CPU."""
 
     times: list[float] = field(default_factory=list)
     bytes: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a page sends on its socket: that its reader has switched to another room."""
+"""The only frame that a page sends: its reader has switched to another room."""
 
 from dataclasses import dataclass
 

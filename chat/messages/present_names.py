@@ -35,7 +35,7 @@ def markup_with(names: Mapping[str, str], markup: str) -> str:
 
 
 def text_with(names: Mapping[str, str], body: str, markup: str) -> str:
-    """Return a message's text as typed, but with the present names of the people whom its stored markup mentions."""
+    """Return a message's text as typed, but with the present names of the people that its stored markup mentions."""
     renamed = {
         folded(html.unescape(old)): names[number]
         for _, number, old in _MENTION.findall(markup)
@@ -50,6 +50,6 @@ def text_with(names: Mapping[str, str], body: str, markup: str) -> str:
 
 
 def people_in(markup: str) -> tuple[Person, ...]:
-    """Return the people whom a message's markup mentions."""
+    """Return the people that a message's markup mentions."""
     found = {int(number): html.unescape(name) for _, number, name in _MENTION.findall(markup)}
     return tuple(Person(UserId(number), name) for number, name in found.items())

@@ -243,7 +243,7 @@ def test_a_background_page_notifies_of_its_own_room(alice: Person, bob: Person, 
     until_told(page, ["Lobby: Alice Adams: hello", "Lobby: Alice Adams: hello @Bob Brown"])
 
 
-def test_one_of_many_hidden_pages_rings_and_its_notification_goes_when_it_is_read(
+def test_a_single_hidden_page_rings_and_its_notification_goes_when_it_is_read(
     alice: Person, bob: Person, windows: Windows
 ) -> None:
     bob.submit("/rooms/1/level", {"level": "everything"})

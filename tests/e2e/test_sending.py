@@ -30,7 +30,7 @@ def break_off(page: Page) -> None:
 
 
 def kept(page: Page) -> dict[str, str]:
-    """What the page's browser has stored."""
+    """Return the storage of the page's browser."""
     found: dict[str, str] = page.evaluate("({...localStorage})")
     return found
 
@@ -51,7 +51,7 @@ WATCH = """text => {
 
 
 def sightings(page: Page) -> list[tuple[int, int]]:
-    """What `WATCH` has noted since the text was first there, without repetitions."""
+    """Return the notes of `WATCH` since the text was first there, without repetitions."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     seen = [(count, top) for count, top in page.evaluate("window.seen") if count]
     return [each for number, each in enumerate(seen) if number == 0 or seen[number - 1] != each]

@@ -180,7 +180,7 @@ def test_hovering_fetches_a_room_and_only_going_there_makes_it_the_last(alice: P
     assert fetched.count(f"{alice.server.url}/rooms/{kitchen}") == 1, "what was fetched while hovering is used"
 
 
-def test_what_waits_in_a_left_room_is_sent(alice: Person, windows: Windows) -> None:
+def test_a_message_that_waits_in_a_left_room_is_sent(alice: Person, windows: Windows) -> None:
     garden, _ = arrange(alice)
     page = windows.open_as(alice, f"/rooms/{garden}", expected=LOST_SERVER)
     same_page(page)
