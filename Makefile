@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint audit secrets format lock torture outbox mutants outages attacks bench screenshots clean
+.PHONY: help run test lint audit secrets format lock torture outbox mutants outages attacks bench screenshots wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -76,6 +76,9 @@ screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ a
 	@SCREENSHOTS=yes $(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
 	@mkdir -p docs/screenshots
 	@for name in sign-in first-run room direct search settings profile; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
+
+wheel: $(VENV)/dev.stamp ## Build dist/simplechat-….whl, which pipx and uvx run
+	@$(PY) -m hatchling build --target wheel
 
 clean: ## Remove the virtual environment and caches, not the data under var/
 	@rm -rf $(VENV) .measured .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -22,6 +22,7 @@ from chat.app import create_app
 from chat.database import embedded, schema
 from chat.database.poolers import pooling_of
 from chat.errors import CannotRun, DatabaseUnavailable
+from chat.installed import COMMAND
 from chat.live.brokers.broker import create_broadcast
 from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
@@ -93,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m chat",
+        prog=COMMAND,
         description=DESCRIPTION,
         epilog=SETTINGS_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -229,7 +230,7 @@ def _check_tables(database_url: str) -> None:
         # It may come up later; until then the pages say that it is away.
         if error.sqlstate == MISSING_DATABASE:
             logging.getLogger("chat").warning(
-                "The database of DATABASE_URL does not exist: create it and run `python -m chat migrate`. (%s)", error
+                "The database of DATABASE_URL does not exist: create it and run `%s migrate`. (%s)", COMMAND, error
             )
         else:
             logging.getLogger("chat").warning("The database cannot be reached yet: %s", error)

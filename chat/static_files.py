@@ -4,14 +4,15 @@ import gzip
 import hashlib
 import re
 from functools import cache, lru_cache
-from pathlib import Path
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
-STATIC = Path(__file__).resolve().parents[1] / "static"
+from chat.installed import ROOT
+
+STATIC = ROOT / "static"
 
 # In the order of the cascade: within a layer, a later sheet wins.
 # fmt: off

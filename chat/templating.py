@@ -3,15 +3,13 @@
 import hashlib
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from chat.installed import ROOT
 from chat.static_files import static_url
 from chat.times import clock, day, in_zone
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def _environment() -> Environment:

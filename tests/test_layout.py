@@ -23,7 +23,7 @@ LAYERS = [
     {"serving", "database"},
     {"models", "settings", "templating"},
     {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
-    {"errors", "ids", "memory", "reminder", "crash", "addresses", "sqlstates"},
+    {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "sqlstates"},
 ]
 
 

@@ -28,6 +28,7 @@ from chat.database.engine import create_engine
 from chat.database.migrate import move_to
 from chat.database.schema import revision_of
 from chat.errors import DatabaseUnavailable
+from chat.installed import COMMAND
 from chat.messages.workshop import Workshop
 from chat.models import metadata, sessions
 from chat.sqlstates import DEADLOCK, LOCKED
@@ -77,7 +78,7 @@ def _private_file(file: Path) -> IO[bytes]:
 
 async def _write_to_standard_output(database_url: str) -> None:
     if sys.stdout.isatty():
-        raise BackupError("a backup is not for the screen: write `python -m chat backup - > file`")
+        raise BackupError(f"a backup is not for the screen: write `{COMMAND} backup - > file`")
     try:
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
             await _write_tables(database_url, output)

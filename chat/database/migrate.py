@@ -8,8 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from chat.database.schema import NEWEST, newer_than_this, present_revision, revision_of
 from chat.errors import CannotRun
+from chat.installed import ROOT
 from chat.sqlstates import FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, UNDEFINED_FILE
-from chat.templating import ROOT
 
 _NO_EXTENSION = "the PostgreSQL server lacks an extension. Install its contrib package, then try again."
 _REFUSALS = {

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, text
 
 from chat.database.engine import create_engine
 from chat.errors import CannotRun, DatabaseUnavailable
+from chat.installed import COMMAND, ROOT
 from chat.sqlstates import INVALID_AUTHORIZATION, INVALID_PASSWORD
-from chat.templating import ROOT
 
 # Revisions are numbered, 0001, 0002, …. Importing Alembic takes longer than the rest of a start.
 NEWEST = max(path.name[:4] for path in (ROOT / "migrations" / "versions").glob("[0-9]*.py"))
@@ -32,7 +32,7 @@ def check(database_url: str) -> None:
     if present != NEWEST:
         raise SchemaError(
             f"the database is at revision {present or 'none'} of the tables, this version needs {NEWEST}: "
-            "run `python -m chat migrate` (or `alembic upgrade head`) first"
+            f"run `{COMMAND} migrate` (or `alembic upgrade head`) first"
         )
 
 
