@@ -80,6 +80,18 @@ def test_a_second_server_gets_its_share_of_the_connections(
     assert run(many(40, 240, urls, alice.client.cookies)) == {200: 240}
 
 
+def test_a_second_server_gets_the_connections_that_the_first_does_not_use(
+    limited_url: Callable[[int], str], start_server: Callable[..., ChatServer]
+) -> None:
+    """The first had opened all of them, was never refused another, and kept them for good."""
+    url = limited_url(8)
+    first = start_server(url)
+    alice = first_run(first)
+    assert run(many(8, 80, [f"{first.url}/rooms/1"], alice.client.cookies)) == {200: 80}
+    second = start_server(url)
+    assert run(many(20, 40, [f"{second.url}/rooms/1"], alice.client.cookies)) == {200: 40}
+
+
 @pytest.mark.anyio
 async def test_a_pool_gives_connections_back_when_the_server_refuses_more(
     limited_url: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
@@ -117,6 +129,26 @@ async def test_a_pool_times_out_when_the_server_never_has_a_free_connection(
             pass
     assert time.monotonic() - started >= 0.4
     await engine.dispose()
+
+
+@pytest.mark.anyio
+async def test_a_pool_closes_idle_connections_down_to_two(
+    limited_url: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = limited_url(4)
+    engine, other = create_engine(url, connections=8), create_engine(url, connections=8)
+    monkeypatch.setattr(other.pool, "_timeout", 60)
+    connections = [await engine.connect() for _ in range(4)]
+    for connection in connections:
+        await connection.close()
+    async with other.connect(), other.connect():
+        role = url.split("@", maxsplit=1)[0].rsplit("/", maxsplit=1)[1]
+        assert query(admin_url(), f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'") == [(4,)]
+        # Those that are left work.
+        async with engine.connect() as first, engine.connect() as second:
+            await asyncio.gather(first.execute(text("SELECT 1")), second.execute(text("SELECT 1")))
+    for each in (engine, other):
+        await each.dispose()
 
 
 @pytest.mark.anyio

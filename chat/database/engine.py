@@ -34,7 +34,8 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     """Create an engine for a URL as hosting platforms give it: `postgres://…?sslmode=require`.
 
     asyncpg reads the URL itself, because it understands libpq's parameters (sslmode, sslrootcert, host=/socket/dir),
-    which SQLAlchemy's dialect would pass on as unknown arguments. Half of the `connections` are kept when idle.
+    which SQLAlchemy's dialect would pass on as unknown arguments. Up to half of the `connections` are kept for a moment
+    when idle, and few for longer.
 
     Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else raises it,
     and only this error leads to the page about a short break.
@@ -47,6 +48,7 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
         pool_size=kept,
         max_overflow=connections - kept,
         pool_timeout=CONNECT_TIMEOUT,
+        pool_use_lifo=True,  # so that those which are not needed are idle
         hide_parameters=True,  # otherwise an error in the log shows input and password hashes
     )
     event.listen(engine.sync_engine, "connect", _keep_no_statements_behind_a_pooler)

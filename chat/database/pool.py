@@ -1,10 +1,12 @@
 """The pool of connections to PostgreSQL: requests queue, and processes share the connections the server allows."""
 
+import asyncio
 import random
 from time import monotonic
 
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
 from chat.errors import DatabaseUnavailable
@@ -16,6 +18,11 @@ PAUSES = (0.05, 0.25)
 GROW_SECONDS = 2.0
 # The share of its connections that a process keeps at a refusal, so that others get some.
 KEPT_SHARE = 0.75
+# Connections beyond these are closed when they have been idle for some seconds: fewer than a request of another process
+# waits, which may be the one that lacks them.
+KEPT_IDLE = 2
+IDLE_SECONDS = 2.0
+_RETURNED_AT = "returned_at"
 
 
 class PatientPool(AsyncAdaptedQueuePool):
@@ -23,12 +30,14 @@ class PatientPool(AsyncAdaptedQueuePool):
 
     A role may have a limit (`CONNECTION LIMIT 20`), and a server has a total limit. A refused request waits until a
     connection of its process is free, or retries after a moment. From then on its process uses fewer connections, down
-    to one, and then slowly more again. So processes that share a limit come to have equal shares.
+    to one, and then slowly more again. So processes that share a limit come to have equal shares. What a process does
+    not use it gives back.
     """
 
     _most: float = float("inf")
     _not_before: float = 0.0
     _refused_at: float = 0.0
+    _is_closing_idle: bool = False
 
     def _do_get(self) -> ConnectionPoolEntry:
         deadline = monotonic() + self._timeout
@@ -61,7 +70,31 @@ class PatientPool(AsyncAdaptedQueuePool):
             finally:
                 self._dec_overflow()
         else:
+            record.info[_RETURNED_AT] = monotonic()
             super()._do_return_conn(record)
+            self._close_idle_later()
+
+    def _close_idle_later(self) -> None:
+        if self.checkedin() > KEPT_IDLE and not self._is_closing_idle:
+            self._is_closing_idle = True
+            loop = asyncio.get_running_loop()
+            loop.call_later(IDLE_SECONDS, lambda: loop.create_task(greenlet_spawn(self._close_idle)))
+
+    def _close_idle(self) -> None:
+        """Close connections that nobody has used for a while, and come again while there are others to spare."""
+        idle = [self._pool.get(block=False) for _ in range(self.checkedin())]
+        idle.sort(key=lambda record: record.info[_RETURNED_AT])
+        unused = [each for each in idle if each.info[_RETURNED_AT] <= monotonic() - IDLE_SECONDS]
+        closed = unused[: max(0, len(idle) - KEPT_IDLE)]
+        for record in idle[len(closed) :]:
+            self._pool.put(record, block=False)
+        self._is_closing_idle = False
+        self._close_idle_later()
+        for record in closed:
+            try:
+                record.close()
+            finally:
+                self._dec_overflow()
 
     def _open(self) -> int:
         return self._pool.maxsize + self._overflow
