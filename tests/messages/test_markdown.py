@@ -2,6 +2,7 @@
 
 import html
 import re
+import unicodedata
 
 import nh3
 import pytest
@@ -12,7 +13,17 @@ from markupsafe import escape
 from chat.accounts.person import Person as Named
 from chat.ids import UserId
 from chat.messages.highlighting import highlighted
-from chat.messages.markdown import ELEMENTS, MARKUP_ALLOWANCE, MARKUP_PER_BYTE, as_typed, written
+from chat.messages.markdown import (
+    _PLAIN,
+    ELEMENTS,
+    MARKUP_ALLOWANCE,
+    MARKUP_PER_BYTE,
+    NOBODY,
+    _parsed,
+    _written,
+    as_typed,
+    written,
+)
 from chat.messages.mentionable import Mentionable
 from tests.support.databases import query
 from tests.support.linear import Repeated, repeated
@@ -160,3 +171,33 @@ def test_markup_is_rendered_once_and_stored(alice: Person) -> None:
     assert query(alice.server.database_url, "SELECT body_html FROM messages")[0][0] == "<p><em>two</em></p>"
     alice.delete(1)
     assert query(alice.server.database_url, "SELECT body_html FROM messages")[0][0] == ""
+
+
+# Letters, digits and signs of all kinds, and the beginnings of links, lists, emoji and commands.
+PLAIN_PIECES = st.one_of(
+    st.text(st.characters(codec="utf-8"), min_size=1, max_size=4),
+    st.text(" ,;?!'’\"()-.:\n", min_size=1, max_size=3),
+    st.sampled_from(
+        ["www.", "http:", "example.com", "mailto:", "1.", "a", "note:", ":tada:", "@room", "\u0301", "\u3164"]
+    ),
+)
+
+
+@given(st.lists(PLAIN_PIECES, min_size=1, max_size=12).map("".join))
+def test_words_without_a_sign_of_markdown_look_as_if_they_were_parsed(body: str) -> None:
+    text = unicodedata.normalize("NFC", body)
+    assert _written(body, NOBODY, None) == _parsed(text, NOBODY, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Good morning! The hall is ours (again) on Friday, from six.",
+        'I bring the projector.\nAnd two cords: the "long" ones; okay?',
+        "안녕하세요! 금요일에 봐요",
+        "it's half-past 6",
+    ],
+)
+def test_plain_words_are_not_parsed(text: str) -> None:
+    assert _PLAIN.fullmatch(text)
+    assert _written(text, NOBODY, None) == _parsed(text, NOBODY, None)
