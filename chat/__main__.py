@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -26,9 +27,10 @@ from chat.installed import COMMAND
 from chat.live.brokers.broker import create_broadcast
 from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
+from chat.metrics.shared import IN_MEMORY
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
-from chat.settings import PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
+from chat.settings import METRICS_FOLDER, PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
 from chat.sqlstates import MISSING_DATABASE
 
 # The part of a shutdown beyond the requests in progress: closing sockets, and last messages to broker and database.
@@ -60,6 +62,7 @@ settings, all taken from the environment and all optional:
   WEB_CONCURRENCY      how many processes serve (1)
   GRACE                seconds a process may take to shut down: 8 or more, less than the platform's limit (20)
   SETUP_CODE           code that opens the first run, at least 16 characters (a link in the log)
+  METRICS_TOKEN        lets other machines read /metrics, at least 16 characters (this machine only)
   SESSION_DAYS         days after which everybody must sign in again (90)
   LOG_FORMAT           text, or json for one JSON object a line (text)
   FORWARDED_ALLOW_IPS  proxies whose X-Forwarded-* to trust: addresses, networks or * (127.0.0.1,::1)
@@ -138,7 +141,20 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     _warn_about_address(settings.public_url)
     print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
     _invite_to_set_up(database_url, settings)
+    if settings.web_concurrency > 1:
+        _share_figures(stack)
     _run_server(settings)
+
+
+def _share_figures(stack: ExitStack) -> None:
+    """Make the folder in which the server processes share their figures, so that any can answer `/metrics`."""
+    in_memory = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    try:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="simplechat-metrics-", dir=in_memory))
+    except OSError as error:
+        logging.getLogger("chat").warning("Each process answers /metrics for itself: %s", error)
+        return
+    os.environ[METRICS_FOLDER] = folder
 
 
 def _run_server(settings: Settings) -> None:

@@ -35,6 +35,7 @@ from chat.web import (
     members,
     mentions,
     messages,
+    metrics,
     people,
     pins,
     presence,
@@ -175,6 +176,7 @@ ROUTES: list[BaseRoute] = [
     Route("/reload", room_page.reload_room),
     Route("/healthz", health.show_liveness),
     Route("/readyz", health.show_readiness),
+    Route("/metrics", metrics.show_metrics),
     Mount("/static", VersionedStaticFiles(directory=STATIC)),
 ]
 
@@ -186,7 +188,8 @@ class _Application(Starlette):
         chat: Chat = self.state.chat
         settings = chat.settings
         within = SecurityHeadersMiddleware(super().build_middleware_stack(), settings.hsts_include_subdomains)
-        return ClientMiddleware(RequestMiddleware(within), settings.forwarded_allow_ips, settings.public_url)
+        counted = RequestMiddleware(within, chat.metrics.requests)
+        return ClientMiddleware(counted, settings.forwarded_allow_ips, settings.public_url)
 
 
 class _LifespanState(TypedDict):
@@ -231,6 +234,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
         kept.keep(Indexing(chat.database).run, "search indexing")
         kept.keep(Tidying(chat.database).run, "deletion of ended sessions")
         kept.keep(connections.run, "connections")
+        kept.keep(chat.metrics.run, "metrics")
         kept.keep(chat.throttling.run, "throttling")
         kept.keep(chat.departure.run, "departure", may_end=True)
         yield {"chat": chat, "connections": connections}

@@ -1,5 +1,6 @@
 """A change: a transaction and its events, which are published after the commit, never inside."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -30,11 +31,13 @@ class Change:
             yield from make()
 
 
+# Takes an event, and when it was committed, in seconds since 1970.
+Publish = Callable[[Event, float], Awaitable[None]]
 BeginChange = Callable[[], AbstractAsyncContextManager[Change]]
 
 
 @asynccontextmanager
-async def begin_change(database: AsyncEngine, publish: Callable[[Event], Awaitable[None]]) -> AsyncIterator[Change]:
+async def begin_change(database: AsyncEngine, publish: Publish) -> AsyncIterator[Change]:
     """Open a transaction, commit it at the end of the block, then publish its events; an error does neither.
 
     Raises `DatabaseUnavailable`.
@@ -42,7 +45,8 @@ async def begin_change(database: AsyncEngine, publish: Callable[[Event], Awaitab
     async with database.begin() as connection:
         change = Change(connection)
         yield change
+    committed_at = time.time()
     # The change is committed, so even a cancelled request must publish its events.
     with anyio.CancelScope(shield=True):
         for event in change.told():
-            await publish(event)
+            await publish(event, committed_at)

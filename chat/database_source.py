@@ -29,7 +29,10 @@ class DatabaseSource:
             changed = await changes_since(connection, room_id, after, limit)
         if changed is None:
             return None
-        return RoomChanges(tuple(as_change(message) for message in changed.messages), changed.revision)
+        # The time of a later edit is not known.
+        posted = [each.created_at for each in changed.messages if each.posted_revision == each.revision]
+        committed_at = min(posted).timestamp() if posted else None
+        return RoomChanges(tuple(as_change(message) for message in changed.messages), changed.revision, committed_at)
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
         async with self._connection() as connection:

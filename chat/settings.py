@@ -15,6 +15,9 @@ from chat.logs import LogFormat
 
 SECRET_KEY_BYTES = 32
 SETUP_CODE_CHARACTERS = 16
+METRICS_TOKEN_CHARACTERS = 16
+# Tells the server processes where they share their figures.
+METRICS_FOLDER = "METRICS_FOLDER"
 # Tells the server processes that the private PostgreSQL serves only them.
 PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 KEY_HINT = "try: openssl rand -hex 32"
@@ -38,6 +41,8 @@ class Settings:
     grace: int
     session_lifetime: timedelta
     setup_code: str | None
+    metrics_token: str | None
+    metrics_folder: Path | None
     has_private_database: bool
     public_url: str | None
     allowed_hosts: tuple[str, ...]
@@ -65,7 +70,9 @@ class Settings:
             web_concurrency=_whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256),
             grace=_whole_number(environment, "GRACE", 20, 8, 3600),
             session_lifetime=timedelta(days=_whole_number(environment, "SESSION_DAYS", 90, 1, 3650)),
-            setup_code=_setup_code(environment),
+            setup_code=_code(environment, "SETUP_CODE", SETUP_CODE_CHARACTERS),
+            metrics_token=_code(environment, "METRICS_TOKEN", METRICS_TOKEN_CHARACTERS),
+            metrics_folder=Path(folder) if (folder := environment.get(METRICS_FOLDER)) else None,
             has_private_database=database_url is None or environment.get(PRIVATE_DATABASE) == database_url,
             public_url=_public_url(environment),
             allowed_hosts=_allowed_hosts(environment),
@@ -97,10 +104,10 @@ def _broadcast_url(environment: Mapping[str, str]) -> str | None:
     return chosen or environment.get("DATABASE_URL") or None
 
 
-def _setup_code(environment: Mapping[str, str]) -> str | None:
-    code = environment.get("SETUP_CODE", "").strip()
-    if code and len(code) < SETUP_CODE_CHARACTERS:
-        raise SettingsError(f"SETUP_CODE must be at least {SETUP_CODE_CHARACTERS} characters long ({KEY_HINT})")
+def _code(environment: Mapping[str, str], name: str, least: int) -> str | None:
+    code = environment.get(name, "").strip()
+    if code and len(code) < least:
+        raise SettingsError(f"{name} must be at least {least} characters long ({KEY_HINT})")
     return code or None
 
 

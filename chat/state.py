@@ -23,6 +23,7 @@ from chat.live.open_pages import Fragments
 from chat.messages.page_cache import NewestPages
 from chat.messages.post import Posting
 from chat.messages.workshop import Workshop
+from chat.metrics.metrics import Metrics
 from chat.readiness import Readiness
 from chat.reminder import Reminder
 from chat.rooms.online_members import OnlineMembers
@@ -53,6 +54,7 @@ class Chat:
     posting: Posting
     departure: Departure
     readiness: Readiness
+    metrics: Metrics
     set_up_reminder: Reminder = field(default_factory=Reminder)
 
     def change(self) -> AbstractAsyncContextManager[Change]:
@@ -69,6 +71,7 @@ def create_chat(settings: Settings) -> Chat:
     live = Live(broker, DatabaseSource(database), _fragments(), most_pages=settings.pages_per_person)
     workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
     broker.report_to(failures)
+    posting = Posting(database, workshop, lambda: begin_change(database, live.publish))
     return Chat(
         settings=settings,
         database=database,
@@ -80,9 +83,17 @@ def create_chat(settings: Settings) -> Chat:
         live=live,
         seats=Seats(database),
         workshop=workshop,
-        posting=Posting(database, workshop, lambda: begin_change(database, live.publish)),
+        posting=posting,
         departure=departure,
         readiness=Readiness(database, failures, departure),
+        metrics=Metrics(
+            settings.metrics_folder,
+            database=database,
+            broker=broker,
+            hub=live.hub,
+            posting=posting,
+            failures=failures,
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +25,7 @@ class Failures:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
+        self.restarts: Counter[str] = Counter()  # by the names' beginnings, as a room's task has the room's number
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._names))
@@ -87,6 +89,7 @@ async def keep(work: Callable[[], Awaitable[None]], name: str, failures: Failure
             if loop.time() - started > CALM_SECONDS:
                 pause = FIRST_PAUSE
             failures.add(name)
+            failures.restarts[name.partition(":")[0]] += 1
             logger.exception("The task %s failed; it starts again in %g s", name, pause)
         finally:
             recovery.cancel()

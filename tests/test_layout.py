@@ -13,7 +13,7 @@ LAYERS = [
     {"app"},
     {"web"},
     {"state", "backup"},
-    {"readiness", "database_source"},
+    {"readiness", "database_source", "metrics"},
     {"search"},
     {"messages"},
     {"rooms"},
@@ -22,7 +22,7 @@ LAYERS = [
     {"live", "throttling"},
     {"serving", "database"},
     {"models", "settings", "templating"},
-    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
+    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times", "tally"},
     {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "sqlstates"},
 ]
 

@@ -25,6 +25,7 @@ from tests.support.databases import run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
+from tests.support.scrape import scrape
 from tests.support.server import SECRET_KEY, SETUP_CODE, ChatServer, until_ready
 
 TASKS = [
@@ -42,6 +43,7 @@ TASKS = [
     "search indexing",
     "deletion of ended sessions",
     "connections",
+    "metrics",
     "throttling",
     "broker listener",
 ]
@@ -159,6 +161,7 @@ def test_readyz_names_a_task_that_failed_and_pages_become_live_again(server_here
         assert answer.text == f"a background task is down: {name}"
         assert httpx.get(f"{server_here.url}/healthz").status_code == 200
         until_ready(server_here.url)
+        assert scrape(server_here).value("task_restarts_total", task=name.partition(":")[0]) >= 1
 
     run(pages_are_live(alice, bob, f"after {name}", break_it))
 

@@ -38,6 +38,13 @@ class PatientPool(AsyncAdaptedQueuePool):
     _not_before: float = 0.0
     _refused_at: float = 0.0
     _is_closing_idle: bool = False
+    waiting: int = 0
+    timeouts: int = 0
+
+    @property
+    def allowed(self) -> int:
+        """The most connections that this process may open."""
+        return self.size() + self._max_overflow
 
     def _do_get(self) -> ConnectionPoolEntry:
         deadline = monotonic() + self._timeout
@@ -57,11 +64,15 @@ class PatientPool(AsyncAdaptedQueuePool):
                 except BaseException:
                     self._dec_overflow()
                     raise
+            self.waiting += 1
             try:
                 return self._pool.get(block=True, timeout=self._patience(deadline))
             except Empty:
                 if monotonic() >= deadline:
+                    self.timeouts += 1
                     raise DatabaseUnavailable("every connection was in use for too long") from None
+            finally:
+                self.waiting -= 1
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if self._open() > self._most:

@@ -72,10 +72,10 @@ class Live:
             kept.keep(self._roster.run, "roster")
             task_status.started()
 
-    async def publish(self, event: Event) -> None:
+    async def publish(self, event: Event, committed_at: float | None = None) -> None:
         """Show an event on the pages of every process. Never waits for the broker."""
         if isinstance(event, MessagesChanged):
-            await self.hub.publish(event)
+            await self.hub.publish(event, committed_at)
             if event.message_count is not None:
                 self._unread_counts.announce(event.room_id, event.message_count)
         else:

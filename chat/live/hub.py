@@ -7,8 +7,9 @@ Every reader of a room is at the room's cursor, or is catching up to it.
 import json
 import logging
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -28,11 +29,13 @@ from chat.live.source import MessageChange, RoomChanges, Source, SourceUnavailab
 from chat.memory import KILOBYTE
 from chat.reminder import Reminder
 from chat.supervision import Failures, Supervisor, supervised
+from chat.tally import LiveTally
 
 logger = logging.getLogger(__name__)
 
 REPAIR_SECONDS = 1.0  # on average: the longest delay of a change whose hints are all lost
 LINGER_SECONDS = 30.0  # an empty room stays subscribed this long, because people reload and come back
+LATEST = 1e11  # a time in the year 5138
 MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is a change to fetch
 
 
@@ -46,6 +49,7 @@ class Hub:
         self._epoch = ""
         self._node = node
         self._catching_up = CatchingUp(source)
+        self.tally = LiveTally()
         self._rooms: dict[RoomId, LiveRoom] = {}
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
@@ -61,9 +65,10 @@ class Hub:
             self._tasks.keep(self._repair, "hub repair")
             task_status.started()
 
-    async def publish(self, event: MessagesChanged) -> None:
+    async def publish(self, event: MessagesChanged, committed_at: float | None = None) -> None:
         """Tell every process that messages of a room changed: this one at once, the others without waiting."""
         room_id, epoch, base, changes = event.room_id, str(event.epoch), event.base, event.changes
+        changes = replace(changes, committed_at=committed_at)
         if epoch == self._epoch:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
@@ -71,12 +76,18 @@ class Hub:
             # No reader is at its base revision, so a process with readers in the room fetches the change.
             base, items = changes.revision, []
         hint = {"from": self._node, "epoch": epoch, "base": base, "revision": changes.revision, "items": items}
+        hint["at"] = committed_at
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))
 
     def readers(self) -> Iterable[Reader]:
         """Return all readers connected to this process, or about to be."""
         for mine in self._readers_of.values():
             yield from mine
+
+    @property
+    def reader_count(self) -> int:
+        """The number of these readers."""
+        return sum(map(len, self._readers_of.values()))
 
     def readers_of(self, user_id: UserId) -> Collection[Reader]:
         """Return a person's pages connected to this process."""
@@ -122,7 +133,7 @@ class Hub:
         reader.room_id = room_id
         if room_id is None:
             return
-        room = self._rooms.setdefault(room_id, LiveRoom(room_id))
+        room = self._rooms.setdefault(room_id, LiveRoom(room_id, self.tally))
         room.visitors += 1
         async with room.lock:
             if room.subscription is None:
@@ -164,6 +175,7 @@ class Hub:
             # The room moves first, or a reader ahead of it would wait for the next hint.
             self._advance(room, replay.changes)
             if replay.changes.revision > reader.cursor and reader.room_id == room.id:
+                self.tally.replays += 1
                 reader.send(replay.frame_from(reader.cursor))
                 reader.cursor = replay.changes.revision
         return True
@@ -177,7 +189,7 @@ class Hub:
         if verdict is Verdict.DELIVER:
             self._advance(room, changes)
         elif verdict is Verdict.FETCH and room.visitors:
-            self._catch_up(room, changes.revision)
+            self._catch_up(room, changes.revision, "gap")
 
     def _advance(self, room: LiveRoom, changes: RoomChanges) -> None:
         room.advance(changes)
@@ -204,7 +216,8 @@ class Hub:
                 hint = json.loads(text)
                 if hint["from"] != self._node and hint["epoch"] == self._epoch:
                     items = tuple(MessageChange(*item) for item in hint["items"])
-                    self.receive(room_id, Revision(hint["base"]), RoomChanges(items, Revision(hint["revision"])))
+                    changes = RoomChanges(items, Revision(hint["revision"]), _time_in(hint))
+                    self.receive(room_id, Revision(hint["base"]), changes)
             except (ValueError, KeyError, TypeError):
                 logger.warning("Ignored a malformed hint on %s", _channel(room_id))
 
@@ -223,11 +236,12 @@ class Hub:
 
     # Catching up and repair
 
-    def _catch_up(self, room: LiveRoom, announced: Revision) -> None:
+    def _catch_up(self, room: LiveRoom, announced: Revision, cause: str) -> None:
         """Fetch the changes that the room's readers miss, in the background and once for all of them."""
         room.announced = max(room.announced, announced)
         if not room.is_catching_up:
             room.is_catching_up = True
+            self.tally.repairs[cause] += 1
             self._tasks.once(partial(self._fetch_missing, room), f"catch up {_channel(room.id)}")
 
     async def _fetch_missing(self, room: LiveRoom) -> None:
@@ -250,6 +264,7 @@ class Hub:
     async def _listen_for_resync(self) -> None:
         async with self._broadcast.subscribe(RESYNC) as subscriber:
             async for _ in messages_of(subscriber):
+                self.tally.resyncs += 1
                 self._repair_now.set()
 
     async def _repair(self) -> None:
@@ -272,7 +287,7 @@ class Hub:
             for room_id, revision in (await self._heads(visited)).items():
                 room = self._rooms.get(room_id)
                 if room is not None and room.cursor < revision:
-                    self._catch_up(room, revision)
+                    self._catch_up(room, revision, "comparison")
 
     async def _heads(self, room_ids: Sequence[RoomId]) -> dict[RoomId, Revision]:
         try:
@@ -296,6 +311,12 @@ class Hub:
         readers, room.readers = room.readers, set()
         for reader in readers:
             reader.send(self._reload)
+
+
+def _time_in(hint: Mapping[str, object]) -> float | None:
+    """Return when a hint's change was committed, None if it does not say so, as those of older versions."""
+    at = hint.get("at")
+    return at if isinstance(at, float) and 0 < at < LATEST else None
 
 
 def _channel(room_id: RoomId) -> str:

@@ -1,6 +1,7 @@
 """A room with readers in this process: its revision, and when its readers are sent changes."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from contextlib import AsyncExitStack
 
@@ -11,6 +12,7 @@ from chat.live.frames import frame_of_changes
 from chat.live.reader import Reader
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, size_of
+from chat.tally import LiveTally
 
 RECENT = 64  # changes a room keeps for readers that are a little behind
 RECENT_BYTES = 128 * KILOBYTE  # of their markup
@@ -30,13 +32,15 @@ class LiveRoom:
     message is sent at once.
     """
 
-    def __init__(self, room_id: RoomId) -> None:
+    def __init__(self, room_id: RoomId, tally: LiveTally) -> None:
         self.id = room_id
+        self._tally = tally
         self.cursor = self.sent = Revision(0)
         self.sent_at = 0.0
         self.due_at = 0.0  # the time at which the sustained rate would have allowed the frames sent so far
         self.unsent: list[MessageChange] = []
         self.unsent_bytes = 0
+        self.unsent_commits: list[tuple[float, int]] = []  # the time of a commit, and its number of changes
         self.is_gathering = False
         self.readers: set[Reader] = set()
         self.recent: deque[MessageChange] = deque()
@@ -55,6 +59,8 @@ class LiveRoom:
             return
         new = [change for change in changes.items if change.revision > self.cursor]
         self.unsent.extend(new)
+        if changes.committed_at is not None:
+            self.unsent_commits.append((changes.committed_at, len(new)))
         self.recent.extend(new)
         size = sum(size_of(change.html) for change in new)
         self.unsent_bytes += size
@@ -79,18 +85,30 @@ class LiveRoom:
             frame = frame_of_changes(self.unsent, self.sent, self.cursor)
             for reader in self.readers:
                 reader.send(frame)
-        self.unsent.clear()
-        self.unsent_bytes = 0
+            self._count(len(self.readers))
+        self._clear_unsent()
         self.sent = self.cursor
         self.sent_at = asyncio.get_running_loop().time()
         # The generic cell rate algorithm (ITU-T I.371).
         self.due_at = max(self.due_at, self.sent_at) + 1 / FRAMES_A_SECOND
 
+    def _clear_unsent(self) -> None:
+        self.unsent.clear()
+        self.unsent_commits.clear()
+        self.unsent_bytes = 0
+
+    def _count(self, readers: int) -> None:
+        """Count the changes sent to so many readers: once a frame, not once a reader."""
+        self._tally.deliveries += readers * len(self.unsent)
+        now = time.time()
+        for committed_at, changes in self.unsent_commits:
+            # The clock of the process that committed may be a little ahead.
+            self._tally.lag.observe(max(0.0, now - committed_at), readers * changes)
+
     def start_at(self, revision: Revision) -> None:
         """Set the cursor, without changes to send or to keep."""
         self.cursor = self.sent = revision
-        self.unsent.clear()
-        self.unsent_bytes = 0
+        self._clear_unsent()
         self.forget_recent()
 
     def forget_recent(self) -> None:
@@ -110,6 +128,7 @@ class LiveRoom:
             return False
         self.send()
         if reader.cursor < self.cursor:
+            self._tally.replays += 1
             missed = [change for change in self.recent if change.revision > reader.cursor]
             reader.send(frame_of_changes(missed, reader.cursor, self.cursor))
         self.readers.add(reader)

@@ -25,10 +25,14 @@ class MessageChange:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanges:
-    """A room's changes in order of revision, complete from the requested revision up to `revision`."""
+    """A room's changes in order of revision, complete from the requested revision up to `revision`.
+
+    `committed_at` is when the first of them was committed, in seconds since 1970, None if that is not known.
+    """
 
     items: tuple[MessageChange, ...]
     revision: Revision
+    committed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ class Posting:
             most_bytes=MOST_BYTES_AT_ONCE,
         )
         self._under_way = Budget(MOST_BYTES_UNDER_WAY)
+        self.posted = 0  # messages since the start
 
     async def post(
         self, author: Visitor, room_id: RoomId, body: str, client_id: UUID, reply_to: MessageId | None = None
@@ -254,6 +255,7 @@ class Posting:
             epoch = rows[0].epoch if rows else None
             change.tell_later(lambda: _events(epoch, posted, mentioned, members))
             crash_point("before_commit")
+        self.posted += len(rows)
         crash_point("after_publish")
         return {
             (row.author_id, row.client_id): Posted(message, markup_of(message), is_new=True)

@@ -14,6 +14,7 @@ from chat.live.brokers.outgoing import Batch, Outgoing
 from chat.live.room import RECENT_BYTES, AtHand, LiveRoom
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import MEGABYTE, Budget, size_of
+from chat.tally import LiveTally
 
 pytestmark = pytest.mark.anyio
 LONG = "x" * MEGABYTE
@@ -98,7 +99,7 @@ def changed(room: LiveRoom, html: str) -> RoomChanges:
 
 
 async def test_a_room_caches_few_long_changes_or_many_short_changes() -> None:
-    room = LiveRoom(RoomId(1))
+    room = LiveRoom(RoomId(1), LiveTally())
     for _ in range(64):
         room.advance(changed(room, "short"))
     assert len(room.recent) == 64
@@ -110,7 +111,7 @@ async def test_a_room_caches_few_long_changes_or_many_short_changes() -> None:
 
 async def test_only_recently_active_rooms_keep_cached_changes() -> None:
     at_hand = AtHand(1_000_000)
-    rooms = [LiveRoom(RoomId(number)) for number in range(50)]
+    rooms = [LiveRoom(RoomId(number), LiveTally()) for number in range(50)]
     for room in rooms:
         room.advance(changed(room, "x" * 50_000))
         at_hand.note(room)

@@ -105,6 +105,7 @@ ROUTES = {
     "POST /messages/{message_id}/pin": "s-..",
     "GET /healthz": "....",
     "GET /readyz": "....",
+    "GET /metrics": "....",
 }
 # Websockets are tested in tests/web/test_defences.py and tests/live/.
 OTHERS = {"WEBSOCKET /live", "WEBSOCKET /rooms/{room_id}/live", "MOUNT /static"}

@@ -71,13 +71,13 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         (
             "chat/change.py",
             "        yield change\n",
-            "        yield change\n        for event in change.told():\n            await publish(event)\n",
+            "        yield change\n        for event in change.told():\n            await publish(event, 0.0)\n",
         ),
         (
             "chat/change.py",
             "    with anyio.CancelScope(shield=True):\n"
             "        for event in change.told():\n"
-            "            await publish(event)\n",
+            "            await publish(event, committed_at)\n",
             "",
         ),
     ],

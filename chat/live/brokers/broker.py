@@ -5,8 +5,9 @@ and then put a `RESYNC` event into the queue, which tells listeners to compare t
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any
 
 from broadcaster import Broadcast, BroadcastBackend, Event
@@ -28,11 +29,18 @@ class MemoryBackend(BroadcastBackend):
         self._channels: set[str] = set()
         self.is_connected = False
         self.trouble: str | None = None  # never
+        self.reconnects: Mapping[str, int] = {}  # none
+        self.bytes_to_send = 0
 
     @property
     def dropped(self) -> int:
         """The number of messages lost since the start, because no listener took them in time."""
         return self._incoming.dropped
+
+    @property
+    def bytes_received(self) -> int:
+        """The bytes of queued messages."""
+        return self._incoming.bytes
 
     async def connect(self) -> None:
         self.is_connected = True
@@ -84,6 +92,12 @@ class Broker(Broadcast):
     def dropped(self) -> int:
         """The number of messages lost here since the start."""
         return self._dropped + self.backend.dropped
+
+    @property
+    def bytes_waiting(self) -> int:
+        """The bytes of messages that their subscribers have not taken yet."""
+        queues = chain.from_iterable(self._subscribers.values())
+        return sum(queue.bytes for queue in queues if isinstance(queue, Events))
 
     async def connect(self) -> None:
         await super().connect()

@@ -19,21 +19,21 @@ class Events(asyncio.Queue[Event | None]):
     def __init__(self, capacity: int = CAPACITY) -> None:
         super().__init__()
         self._capacity = capacity
-        self._bytes = 0
+        self.bytes = 0
 
     def is_full_for(self, event: Event) -> bool:
         """Tell whether an event would exceed the limits; never if the queue is empty."""
-        return self.qsize() >= self._capacity or (self.qsize() > 0 and self._bytes + _size(event) > MOST_QUEUED_BYTES)
+        return self.qsize() >= self._capacity or (self.qsize() > 0 and self.bytes + _size(event) > MOST_QUEUED_BYTES)
 
     # `asyncio.Queue` documents these two as hooks for subclasses.
 
     def _put(self, item: Event | None) -> None:
         super()._put(item)
-        self._bytes += _size(item)
+        self.bytes += _size(item)
 
     def _get(self) -> Event | None:
         item: Event | None = super()._get()
-        self._bytes -= _size(item)
+        self.bytes -= _size(item)
         return item
 
 
@@ -43,6 +43,11 @@ class Incoming:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._events = Events(capacity)
         self.dropped = 0
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of queued events."""
+        return self._events.bytes
 
     def put(self, event: Event) -> None:
         """Queue an event; never waits."""

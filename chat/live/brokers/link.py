@@ -41,6 +41,7 @@ class Link(Generic[Connection]):
         self._open, self._use, self._foreseen = open_connection, use, foreseen
         self._up_since: float | None = None
         self._reminder = reminder
+        self.connections = 0  # that worked, since the start
         self.failure = ""  # the reason why it is away
         self.is_away = False  # only after a failure: false before the first attempt, and until a loss is noticed
 
@@ -50,7 +51,9 @@ class Link(Generic[Connection]):
 
     def up(self) -> None:
         """Note that the connection works."""
-        self._up_since = self._up_since or monotonic()
+        if self._up_since is None:
+            self._up_since = monotonic()
+            self.connections += 1
         if self.is_away:
             self.is_away = False
             logger.info("%s is back for %s", self._server, self._purpose)

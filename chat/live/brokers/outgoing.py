@@ -29,7 +29,7 @@ class Outgoing:
         self._queue: deque[_Queued] = deque()
         self._something_to_send = asyncio.Event()
         self._all_sent = asyncio.Event()
-        self._bytes = 0
+        self.bytes = 0
         self._dropped = 0
 
     @property
@@ -41,9 +41,9 @@ class Outgoing:
     def put(self, channel: str, message: str) -> None:
         """Queue a message; never waits."""
         self._queue.append((monotonic(), channel, message))
-        self._bytes += size_of(message)
+        self.bytes += size_of(message)
         self._drop_stale()
-        while len(self._queue) > CAPACITY or (self._bytes > MOST_QUEUED_BYTES and len(self._queue) > 1):
+        while len(self._queue) > CAPACITY or (self.bytes > MOST_QUEUED_BYTES and len(self._queue) > 1):
             # The oldest goes first: a newer hint of the room is enough to fetch the older changes.
             self._take()
             self._dropped += 1
@@ -74,7 +74,7 @@ class Outgoing:
             except BaseException:
                 # The next connection retries the fresh ones. Hearing a hint twice does no harm.
                 self._queue.extendleft(reversed(batch))
-                self._bytes += sum(size_of(message) for _, _, message in batch)
+                self.bytes += sum(size_of(message) for _, _, message in batch)
                 raise
 
     def _drop_stale(self) -> None:
@@ -93,5 +93,5 @@ class Outgoing:
 
     def _take(self) -> _Queued:
         oldest = self._queue.popleft()
-        self._bytes -= size_of(oldest[2])
+        self.bytes -= size_of(oldest[2])
         return oldest

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, Generic, NoReturn
 
@@ -70,6 +70,22 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
     def dropped(self) -> int:
         """The number of messages lost here since the start: not sent in time, refused, or not taken in time."""
         return self._outgoing.dropped + self._incoming.dropped
+
+    @property
+    def reconnects(self) -> Mapping[str, int]:
+        """The connections that worked after the first one, by purpose."""
+        links = {"receiving": self._receiving, "sending": self._sending}
+        return {purpose: max(0, link.connections - 1) for purpose, link in links.items()}
+
+    @property
+    def bytes_to_send(self) -> int:
+        """The bytes of queued messages to the server."""
+        return self._outgoing.bytes
+
+    @property
+    def bytes_received(self) -> int:
+        """The bytes of queued messages from the server."""
+        return self._incoming.bytes
 
     async def connect(self) -> None:
         """Start connecting; the server may come up later."""

@@ -25,6 +25,8 @@ PROXY_HEADERS = frozenset(
         b"true-client-ip",
     }
 )
+# A Prometheus sends this itself. A proxy that passes it on is recognised by the others.
+OF_PROMETHEUS = frozenset({b"x-prometheus-scrape-timeout-seconds"})
 
 
 class ClientMiddleware:
@@ -87,7 +89,7 @@ def is_directly_at_this_machine(connection: HTTPConnection) -> bool:
         is_at_this_machine(connection)
         and (host.partition(":")[0] == "localhost" or (address is not None and address.is_loopback))
         and connection.scope.get("http_version") != "1.0"
-        and not any(header.startswith(b"x-") for header, _ in headers)
+        and not any(name.startswith(b"x-") and name not in OF_PROMETHEUS for name, _ in headers)
     )
 
 

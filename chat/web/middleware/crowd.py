@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.addresses import network_of
 from chat.state import Request
-from chat.web.middleware.paths import HEALTH_CHECKS
+from chat.web.middleware.paths import FOR_PROGRAMS
 
 
 class CrowdMiddleware:
@@ -29,7 +29,7 @@ class CrowdMiddleware:
         self._answering: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        passes = scope["type"] != "http" or scope["path"] in HEALTH_CHECKS or scope["state"]["visitor"] is not None
+        passes = scope["type"] != "http" or scope["path"] in FOR_PROGRAMS or scope["state"]["visitor"] is not None
         if passes or not scope.get("client"):
             await self.app(scope, receive, send)
             return

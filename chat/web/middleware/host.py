@@ -15,7 +15,7 @@ from chat.state import Request
 from chat.web.errors import error_page
 from chat.web.middleware.client import forwarded_scheme, was_forwarded
 from chat.web.middleware.origin import origin_at
-from chat.web.middleware.paths import HEALTH_CHECKS
+from chat.web.middleware.paths import FOR_PROGRAMS
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class HostMiddleware:
         self._reminder = Reminder()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_CHECKS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in FOR_PROGRAMS:
             await self.app(scope, receive, send)
             return
         given = Headers(scope=scope).getlist("host")

@@ -7,17 +7,20 @@ from time import perf_counter
 
 from starlette.convertors import StringConvertor
 from starlette.datastructures import Headers
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.audit import RequestContext, request_context
-from chat.web.middleware.paths import HEALTH_CHECKS, STATIC_FILES
+from chat.tally import RequestTally
+from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 
 logger = logging.getLogger("chat.requests")
 
 # Of these only failures are logged.
-QUIET_PATHS = (STATIC_FILES, *HEALTH_CHECKS)
+QUIET_PATHS = (STATIC_FILES, *FOR_PROGRAMS)
 MOST_PATH_CHARACTERS = 200
+# Counted by name; a client may send any word as a method.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "WEBSOCKET"})
 # A request id that a client or a proxy may choose: it is logged and sent back.
 _GIVEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # Invite tokens and codes have 20 characters and more; ids and the chat's own words are shorter.
@@ -35,8 +38,9 @@ class RequestMiddleware:
     its secrets, such as an invite token.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tally: RequestTally) -> None:
         self.app = app
+        self._tally = tally
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -45,7 +49,7 @@ class RequestMiddleware:
         client = scope.get("client")
         context = RequestContext(_request_id(scope), client[0] if client else "")
         token = request_context.set(context)
-        line = _Line(scope, context, perf_counter())
+        line = _Line(scope, context, perf_counter(), self._tally)
         header = (b"x-request-id", context.request_id.encode())
 
         async def send_with_id(message: Message) -> None:
@@ -68,10 +72,10 @@ class RequestMiddleware:
 class _Line:
     """The one line of a request."""
 
-    __slots__ = ("_context", "_is_written", "_scope", "_started", "bytes", "status")
+    __slots__ = ("_context", "_is_written", "_scope", "_started", "_tally", "bytes", "status")
 
-    def __init__(self, scope: Scope, context: RequestContext, started: float) -> None:
-        self._scope, self._context, self._started = scope, context, started
+    def __init__(self, scope: Scope, context: RequestContext, started: float, tally: RequestTally) -> None:
+        self._scope, self._context, self._started, self._tally = scope, context, started, tally
         self._is_written = False
         self.status = 0
         self.bytes = 0
@@ -93,19 +97,27 @@ class _Line:
         if self._is_written:
             return
         self._is_written = True
+        seconds = perf_counter() - self._started
+        method = self._scope.get("method", "WEBSOCKET")
+        self._tally.note(method if method in METHODS else "other", route_of(self._scope), status or 499, seconds)
         is_quiet = status < 500 and self._scope["path"].startswith(QUIET_PATHS)
         level = logging.DEBUG if is_quiet or self._scope["path"] == "/readyz" else logging.INFO
         if not logger.isEnabledFor(level):
             return
-        method = self._scope.get("method", "WEBSOCKET")
         known = {"address": self._context.address, "user_id": self._context.user_id}
         fields = {
             "status": status or 499,
-            "milliseconds": round((perf_counter() - self._started) * 1000, 1),
+            "milliseconds": round(seconds * 1000, 1),
             "bytes": self.bytes,
             **{name: value for name, value in known.items() if value not in ("", None)},
         }
         logger.log(level, "%s %s", method, loggable_path(self._scope), extra={"fields": fields})
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of a request's route, such as `/rooms/{room_id}`; "none" when it reached no route."""
+    route = scope.get("route")
+    return route.path_format if isinstance(route, Route | WebSocketRoute | Mount) else "none"
 
 
 def loggable_path(scope: Scope) -> str:

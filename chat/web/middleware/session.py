@@ -18,10 +18,10 @@ from chat.errors import DatabaseUnavailable, NotFound
 from chat.ids import SessionId
 from chat.state import Chat, HTTPConnection, Request
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
-from chat.web.middleware.paths import HEALTH_CHECKS, STATIC_FILES
+from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 
 LOOK_UP_SECONDS = 5.0
-ANONYMOUS_PATHS = (STATIC_FILES, *HEALTH_CHECKS)
+ANONYMOUS_PATHS = (STATIC_FILES, *FOR_PROGRAMS)
 
 
 class SignInNeeded(Exception):

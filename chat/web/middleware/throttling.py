@@ -29,7 +29,7 @@ from chat.throttling.throttling import Throttling
 from chat.web.cookies import browser_token, give_browser_token
 from chat.web.middleware.client import address_of
 from chat.web.middleware.origin import SAFE_METHODS
-from chat.web.middleware.paths import HEALTH_CHECKS, STATIC_FILES
+from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 
 
 async def throttle(request: HTTPConnection, rule: Rule, field: str = "form") -> None:
@@ -77,7 +77,7 @@ class ThrottleMiddleware:
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_CHECKS:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in FOR_PROGRAMS:
             await self.app(scope, receive, send)
             return
         connection = HTTPConnection(scope)

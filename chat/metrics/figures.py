@@ -1,0 +1,70 @@
+"""The figures of a process at one moment, and their sum over several processes."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chat.metrics.catalogue import METRICS
+from chat.tally import Histogram
+
+Key = tuple[str, ...]  # a metric's name and the values of its labels
+
+
+@dataclass(slots=True)
+class Figures:
+    """The values of metrics. A histogram is a list of its counts, followed by its sum.
+
+    `started_at` is when the process started, in seconds since 1970.
+    """
+
+    started_at: float = 0.0
+    process_id: int = 0
+    counters: dict[Key, float] = field(default_factory=dict)
+    gauges: dict[Key, float] = field(default_factory=dict)
+    histograms: dict[Key, list[float]] = field(default_factory=dict)
+
+    def histogram(self, name: str, *labels: str, of: Histogram) -> None:
+        """Set the value of a histogram."""
+        self.histograms[name, *labels] = [*of.counts, of.sum]
+
+    def add_history(self, other: "Figures") -> None:
+        """Add the counters and histograms of another process, which may have ended."""
+        for key, value in other.counters.items():
+            self.counters[key] = self.counters.get(key, 0) + value
+        for key, values in other.histograms.items():
+            mine = self.histograms.get(key)
+            self.histograms[key] = [a + b for a, b in zip(mine, values, strict=True)] if mine else list(values)
+
+    def add(self, other: "Figures") -> None:
+        """Add all figures of another process that runs."""
+        self.add_history(other)
+        for key, value in other.gauges.items():
+            if key not in self.gauges:
+                self.gauges[key] = value
+            elif METRICS[key[0]].over == "least":
+                self.gauges[key] = min(self.gauges[key], value)
+            else:
+                self.gauges[key] += value
+
+    def encode(self) -> bytes:
+        """Return them as JSON."""
+        maps = (self.counters, self.gauges, self.histograms)
+        lists = [[[*key, value] for key, value in values.items()] for values in maps]
+        return json.dumps([self.started_at, self.process_id, *lists]).encode()
+
+
+def decode(text: bytes) -> Figures:
+    """Return the figures in JSON; raises `ValueError` or `TypeError` for anything else."""
+    started_at, process_id, *maps = json.loads(text)
+    counters, gauges, histograms = ({tuple(key): value for *key, value in each} for each in maps)
+    return Figures(started_at, process_id, counters, gauges, histograms)
+
+
+def sum_of(running: Iterable[Figures], ended: Iterable[Figures] = ()) -> Figures:
+    """Return the sum over processes. Of those that have ended, only what they have counted remains."""
+    total = Figures()
+    for each in ended:
+        total.add_history(each)
+    for each in running:
+        total.add(each)
+    return total

@@ -1,0 +1,169 @@
+"""The metrics of the chat: read from the parts of this process, and summed over all processes of this machine."""
+
+import logging
+import os
+import resource
+import time
+from pathlib import Path
+from time import monotonic
+
+import anyio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat import __version__
+from chat.database.engine import reading, time_limit
+from chat.database.pool import PatientPool
+from chat.errors import DatabaseUnavailable
+from chat.live.brokers.broker import Broker
+from chat.live.hub import Hub
+from chat.live.wire import BACKLOG
+from chat.messages.post import Posting
+from chat.metrics.figures import Figures, sum_of
+from chat.metrics.shared import Place
+from chat.reminder import Reminder
+from chat.search.lag import Lag, lag_of
+from chat.supervision import Failures
+from chat.tally import RequestTally
+
+logger = logging.getLogger(__name__)
+
+WRITE_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+KEPT_SECONDS = 5.0  # the database is queried at most once in this time, however often the figures are asked for
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Metrics:
+    """The figures of the chat. With a `folder`, `run` must be running, and others in the folder count, too."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        database: AsyncEngine,
+        broker: Broker,
+        hub: Hub,
+        posting: Posting,
+        failures: Failures,
+    ) -> None:
+        self.requests = RequestTally()
+        self._folder = folder
+        self._database, self._broker, self._hub = database, broker, hub
+        self._posting, self._failures = posting, failures
+        self._place: Place | None = None
+        self._started_at = time.time()
+        self._lag: Lag | None = None
+        self._queried_at = float("-inf")
+        self._reminder = Reminder()
+
+    async def run(self) -> None:
+        """Let the other processes read the figures of this one, until cancelled."""
+        try:
+            while True:
+                self._write()
+                await anyio.sleep(WRITE_SECONDS)
+        finally:
+            self._write()
+
+    def _write(self) -> None:
+        if self._folder is None:
+            return
+        try:
+            self._place = self._place or Place(self._folder)
+            self._place.write(self.here())
+        except OSError as error:
+            # A full disk must not take the process away from its visitors.
+            if self._reminder.is_due():
+                logger.warning("The figures of this process could not be written: %s", error)
+
+    async def total(self) -> Figures:
+        """Return the figures of all processes on this machine, and the database's."""
+        running, ended = self._processes()
+        total = sum_of(running, ended)
+        total.gauges["processes",] = len(running)
+        lag = await self._search_lag()
+        total.gauges["database_up",] = float(lag is not None)
+        if lag is not None:
+            total.gauges["search_unindexed_messages",] = lag.changes
+            total.gauges["search_lag_seconds",] = lag.seconds
+        return total
+
+    def running(self) -> list[Figures]:
+        """Return the figures of each process that runs on this machine, the oldest first."""
+        return sorted(self._processes()[0], key=lambda figures: figures.started_at)
+
+    def _processes(self) -> tuple[list[Figures], list[Figures]]:
+        """Return the figures of the processes that run, and of those that have ended."""
+        self._write()
+        if self._place is None:
+            return [self.here()], []
+        found = list(self._place.processes())
+        return [each for each, runs in found if runs], [each for each, runs in found if not runs]
+
+    async def _search_lag(self) -> Lag | None:
+        # Set before the query, so that concurrent requests do not repeat it.
+        if monotonic() - self._queried_at >= KEPT_SECONDS:
+            self._queried_at = monotonic()
+            try:
+                async with time_limit(ANSWER_SECONDS), reading(self._database) as connection:
+                    self._lag = await lag_of(connection)
+            except DatabaseUnavailable:
+                self._lag = None
+        return self._lag
+
+    def here(self) -> Figures:
+        """Return the figures of this process."""
+        figures = Figures(self._started_at, os.getpid())
+        self._read_live(figures)
+        self._read_broker(figures)
+        self._read_database(figures)
+        for key, number in self.requests.answers.items():
+            figures.counters["requests", *key] = number
+        for labels, seconds in self.requests.seconds.items():
+            figures.histogram("request_duration_seconds", *labels, of=seconds)
+        for task, restarts in self._failures.restarts.items():
+            figures.counters["task_restarts", task] = restarts
+        figures.gauges["tasks_down",] = len(list(self._failures))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        figures.counters["cpu_seconds",] = used.ru_utime + used.ru_stime
+        figures.gauges["memory_bytes",] = _resident_bytes()
+        figures.gauges["info", __version__] = 1
+        return figures
+
+    def _read_live(self, figures: Figures) -> None:
+        tally = self._hub.tally
+        figures.counters["posts",] = self._posting.posted
+        figures.counters["deliveries",] = tally.deliveries
+        figures.histogram("delivery_lag_seconds", of=tally.lag)
+        figures.counters["replays",] = tally.replays
+        for cause in ("gap", "comparison"):
+            figures.counters["repairs", cause] = tally.repairs[cause]
+        figures.counters["resyncs",] = tally.resyncs
+        figures.gauges["open_sockets",] = self._hub.reader_count
+        figures.gauges["queue_bytes", "readers"] = BACKLOG.bytes
+
+    def _read_broker(self, figures: Figures) -> None:
+        backend = self._broker.backend
+        figures.gauges["broker_up",] = float(backend.is_connected)
+        figures.counters["broker_dropped",] = self._broker.dropped
+        for purpose, number in backend.reconnects.items():
+            figures.counters["broker_reconnects", purpose] = number
+        figures.gauges["queue_bytes", "to_broker"] = backend.bytes_to_send
+        figures.gauges["queue_bytes", "from_broker"] = backend.bytes_received + self._broker.bytes_waiting
+
+    def _read_database(self, figures: Figures) -> None:
+        pool = self._database.pool
+        assert isinstance(pool, PatientPool)
+        figures.gauges["database_connections", "in_use"] = pool.checkedout()
+        figures.gauges["database_connections", "idle"] = pool.checkedin()
+        figures.gauges["database_connections_allowed",] = pool.allowed
+        figures.gauges["database_waiting",] = pool.waiting
+        figures.counters["database_timeouts",] = pool.timeouts
+
+
+def _resident_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_BYTES
+    except OSError:
+        # The most so far, where there is no /proc. macOS counts bytes, other systems kilobytes.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

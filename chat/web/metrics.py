@@ -1,0 +1,27 @@
+"""Metrics for a Prometheus: to this machine, and to bearers of `METRICS_TOKEN`."""
+
+from hmac import compare_digest
+
+from starlette.responses import PlainTextResponse, Response
+
+from chat import audit
+from chat.errors import NotFound
+from chat.metrics.exposition import CONTENT_TYPE, exposition
+from chat.state import Request
+from chat.web.middleware.client import is_directly_at_this_machine
+
+
+async def show_metrics(request: Request) -> Response:
+    """Return the figures of all processes on this machine, in the text format of Prometheus."""
+    token = request.state.chat.settings.metrics_token
+    if not (is_directly_at_this_machine(request) or (token is not None and _bears(request, token))):
+        if token is None:
+            raise NotFound
+        audit.record("refused", status=401, method=request.method, path="/metrics")
+        return PlainTextResponse("the token is missing or wrong", 401, {"WWW-Authenticate": "Bearer"})
+    return Response(exposition(await request.state.chat.metrics.total()), media_type=CONTENT_TYPE)
+
+
+def _bears(request: Request, token: str) -> bool:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and compare_digest(given.strip().encode(), token.encode())
