@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal 
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint audit secrets format lock torture outbox mutants outages attacks bench screenshots wheel clean
+.PHONY: help run test lint audit secrets format lock torture brokers outbox mutants outages attacks bench screenshots wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -41,7 +41,7 @@ format: $(VENV)/dev.stamp ## Mend style
 
 lock: $(VENV)/dev.stamp ## Update requirements.txt and requirements-dev.txt to the newest versions
 	@$(LOCK) --output-file requirements.txt
-	@$(LOCK) --group dev --output-file requirements-dev.txt
+	@$(LOCK) --all-extras --group dev --output-file requirements-dev.txt
 
 SEEDS ?= 10
 SECONDS ?= 30
@@ -52,6 +52,9 @@ BROKER ?= redis
 torture: $(VENV)/dev.stamp ## Break everything for SEEDS times SECONDS seconds and look for lost or doubled messages
 	@$(PY) -m tests.torture.run --seeds $(SEEDS) --seconds $(SECONDS) --readers $(READERS) --writers $(WRITERS) \
 		--broker $(BROKER)
+
+brokers: $(VENV)/dev.stamp ## Test every broker that this machine has, in health and under torture, and name the others
+	@$(PY) -m tests.torture.brokers
 
 outbox: $(VENV)/dev.stamp ## Type into two pages while servers, Redis and PostgreSQL are killed in turn, for SEEDS seeds
 	@OUTBOX_SEEDS=$(SEEDS) $(PY) -m pytest -q -n 0 tests/e2e/test_broken_servers.py -k twenty

@@ -8,3 +8,5 @@ _INSIDE = _PACKAGE / "_files"
 ROOT = _INSIDE if _INSIDE.is_dir() else _PACKAGE.parent
 # What people type to run it.
 COMMAND = "simplechat" if _INSIDE.is_dir() else "python -m chat"
+# What people name to pip, with an extra in brackets.
+PACKAGE = "simplechat" if _INSIDE.is_dir() else "."

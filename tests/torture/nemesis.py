@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 
 from chat.database import embedded
+from tests.support.brokers import Machine
 from tests.support.live_client import LiveClient
 from tests.support.redis_server import RedisServer
 from tests.support.server import TLS, ChatServer, ServerProcess
@@ -27,13 +28,13 @@ class Nemesis:
         seed: int,
         servers: list[ChatServer],
         proxies: list[Proxy],
-        redis: RedisServer | None,
+        broker: Machine | None,
         postgres: embedded.Server,
         database_url: str,
         readers: list[LiveClient],
     ) -> None:
         self._chance = random.Random(seed)
-        self._servers, self._proxies, self._redis = servers, proxies, redis
+        self._servers, self._proxies, self._broker = servers, proxies, broker
         self._postgres, self._database_url, self._readers = postgres, database_url, readers
         self.faults: Counter[str] = Counter()
         self.last_was_postgres = False
@@ -45,9 +46,8 @@ class Nemesis:
             (self._kill_server, 4),
             (self._stop_server, 2),
             (self._freeze_server, 2),
-            (self._restart_redis, 2),
-            (self._freeze_redis, 1),
-            (self._cut_redis_connections, 4),
+            (self._restart_broker, 2),
+            (self._freeze_broker, 1),
             (self._restart_postgres, 1),
             (self._terminate_database_connections, 4),
             (self._abort_readers, 8),
@@ -55,7 +55,11 @@ class Nemesis:
             (self._swallow_network, 2),
             (self._delay_network, 2),
         ]
-        faults, weights = zip(*(kind for kind in kinds if self._redis or "redis" not in kind[0].__name__), strict=True)
+        if isinstance(self._broker, RedisServer):
+            kinds.insert(5, (self._cut_redis_connections, 4))
+        faults, weights = zip(
+            *(kind for kind in kinds if self._broker or "broker" not in kind[0].__name__), strict=True
+        )
         while loop.time() < until:
             fault = self._chance.choices(faults, weights)[0]
             name = fault.__name__.strip("_")
@@ -120,22 +124,22 @@ class Nemesis:
         process.send_signal(number)
         return process
 
-    async def _restart_redis(self) -> None:
-        assert self._redis is not None
-        self._redis.kill()
+    async def _restart_broker(self) -> None:
+        assert self._broker is not None
+        await asyncio.to_thread(self._broker.kill)
         await asyncio.sleep(self._chance.uniform(0, 1))
-        self._redis.start()
+        await asyncio.to_thread(self._broker.start)
 
-    async def _freeze_redis(self) -> None:
-        assert self._redis is not None
-        self._redis.pause()
+    async def _freeze_broker(self) -> None:
+        assert self._broker is not None
+        self._broker.pause()
         await asyncio.sleep(self._chance.uniform(0.5, 3))
-        self._redis.resume()
+        self._broker.resume()
 
     async def _cut_redis_connections(self) -> None:
-        assert self._redis is not None
+        assert isinstance(self._broker, RedisServer)
         kind = self._chance.choice(["normal", "pubsub"])
-        await asyncio.to_thread(self._redis.command, "CLIENT", "KILL", "TYPE", kind)
+        await asyncio.to_thread(self._broker.command, "CLIENT", "KILL", "TYPE", kind)
 
     async def _restart_postgres(self) -> None:
         await asyncio.to_thread(self._postgres.stop, "immediate")

@@ -1,6 +1,6 @@
 """The torture test: `python -m tests.torture.run --seeds 3 --seconds 30`.
 
-Three servers, one PostgreSQL, one Redis, a network that misbehaves, 16 readers over 4 rooms, 8 writers, and a nemesis.
+Three servers, one PostgreSQL, one broker, a network that misbehaves, 16 readers over 4 rooms, 8 writers, and a nemesis.
 At the end every acknowledged change must be in the database, and every reader's view must be the room.
 """
 
@@ -21,9 +21,9 @@ import asyncpg
 
 from chat.database import embedded
 from chat.database.migrate import migrate
+from tests.support.brokers import BROKERS, Machine, missing
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run, sign_up
-from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer
 from tests.torture.nemesis import Nemesis
 from tests.torture.proxy import Proxy
@@ -77,31 +77,33 @@ async def torture(
     broker: str = "redis",
     patience: float = PATIENCE,
 ) -> Result:
-    """Run a seed with a crowd of readers and writers, and Redis or PostgreSQL as the broker.
+    """Run a seed with a crowd of readers and writers, and one of `BROKERS`.
+
+    With `postgres`, the servers notify each other through their database.
 
     A view that is not the room so many seconds after the last fault is a violation.
     """
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
     postgres = embedded.Server(folder / "postgres", {"max_connections": "300"})
-    redis = RedisServer() if broker == "redis" else None
+    machine = None if broker == "postgres" else BROKERS[broker]()
     servers: list[ChatServer] = []
     try:
         url = postgres.start()
         await asyncio.to_thread(migrate, url)
         await _execute(url, REVISION_LOG)
-        if redis:
-            redis.start()
-        broker_url = redis.url if redis else url
+        if machine:
+            await asyncio.to_thread(machine.start)
+        broker_url = machine.url if machine else url
         servers += [ChatServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
         # Writers would wait for ever for a server that never comes back.
         async with asyncio.timeout(seconds + LONGEST_REST):
-            return await _rage(seed, seconds, crowd, servers, redis, postgres, url, patience)
+            return await _rage(seed, seconds, crowd, servers, machine, postgres, url, patience)
     finally:
         for server in servers:
             server.remove()
-        if redis:
-            redis.stop()
+        if machine:
+            machine.stop()
         postgres.stop()
         postgres.remove_socket()
         shutil.rmtree(folder, ignore_errors=True)
@@ -112,7 +114,7 @@ async def _rage(
     seconds: float,
     crowd: tuple[int, int],
     servers: list[ChatServer],
-    redis: RedisServer | None,
+    machine: Machine | None,
     postgres: embedded.Server,
     url: str,
     patience: float,
@@ -141,15 +143,15 @@ async def _rage(
             )
             for number in range(reading)
         ]
-        nemesis = Nemesis(seed, servers, proxies, redis, postgres, url, readers)
+        nemesis = Nemesis(seed, servers, proxies, machine, postgres, url, readers)
         until = loop.time() + seconds
         async with nemesis.supervision():
             await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
-            if redis:
-                redis.kill()
+            if machine:
+                await asyncio.to_thread(machine.kill)
             await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
-            if redis:
-                redis.start()
+            if machine:
+                await asyncio.to_thread(machine.start)
         # A crash point may have killed a server at the very end.
         await nemesis.revive()
         result = Result(seed, faults=nemesis.faults)
@@ -256,9 +258,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
     parser.add_argument("--readers", type=int, default=READERS, help="how many clients follow the rooms")
     parser.add_argument("--writers", type=int, default=WRITERS, help="how many people write")
-    parser.add_argument("--broker", choices=["redis", "postgres"], default="redis", help="what rings between servers")
+    parser.add_argument("--broker", choices=BROKERS, default="redis", help="the broker between the servers")
     parser.add_argument("--until-violation", action="store_true", help="stop after the first seed that fails")
     arguments = parser.parse_args()
+    if reason := missing(arguments.broker):
+        sys.exit(reason)
     crowd = (arguments.readers, arguments.writers)
     results = []
     print(

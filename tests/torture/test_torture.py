@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.support.brokers import missing
 from tests.support.server import ROOT
 from tests.torture.mutants import MUTANTS
 from tests.torture.run import torture
@@ -13,9 +14,11 @@ SECONDS = float(os.environ.get("TORTURE_SECONDS", "30"))
 PATIENCE = 15.0  # `make torture` checks the promised three, on an idle machine
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_readers_see_every_message_once_and_in_order_despite_faults(seed: int) -> None:
-    result = asyncio.run(torture(seed, SECONDS, patience=PATIENCE))
+@pytest.mark.parametrize(("seed", "broker"), [(1, "redis"), (2, "redis"), (3, "nats")])
+def test_readers_see_every_message_once_and_in_order_despite_faults(seed: int, broker: str) -> None:
+    if reason := missing(broker):
+        pytest.skip(reason)
+    result = asyncio.run(torture(seed, SECONDS, broker=broker, patience=PATIENCE))
     assert result.violations == []
     assert result.writes > 100
     assert result.deliveries > result.writes

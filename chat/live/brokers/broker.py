@@ -5,6 +5,7 @@ and then put a `RESYNC` event into the queue, which tells listeners to compare t
 """
 
 import asyncio
+import importlib.util
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -13,6 +14,8 @@ from typing import Any
 from broadcaster import Broadcast, BroadcastBackend, Event
 from broadcaster._base import Subscriber
 
+from chat import installed
+from chat.errors import CannotRun
 from chat.live.brokers.incoming import CAPACITY, RESYNC, Events, Incoming
 from chat.live.brokers.postgres import PostgresBackend
 from chat.live.brokers.remote import RemoteBackend
@@ -145,18 +148,34 @@ class Broker(Broadcast):
 
 
 def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
-    """Return a broker for a URL: `redis://`, `rediss://`, `postgresql://`, or, for None, `memory://` in this process.
+    """Return the broker of a URL; for None `memory://`, in this process.
 
     `capacity` is the length at which a queue of messages is replaced by one `RESYNC`.
-    Raises `ValueError` for another URL, `TypeError` for a URL with an option unknown to redis-py.
+    Raises `CannotRun` when its library is not installed, `ValueError` for a wrong URL, and `TypeError` for a URL with
+    an option unknown to redis-py.
     """
-    match (url or "memory://").split("://")[0]:
+    return Broker(_backend(url or "memory://", capacity), capacity)
+
+
+def _backend(url: str, capacity: int) -> MemoryBackend | RemoteBackend[Any]:
+    # Redis's import takes a fifth of the start-up time of a chat without it, and the others may not be installed.
+    match url.split("://", maxsplit=1)[0]:
         case "memory":
-            return Broker(MemoryBackend(capacity), capacity)
+            return MemoryBackend(capacity)
         case "postgres" | "postgresql":
-            return Broker(PostgresBackend(str(url), capacity), capacity)
+            return PostgresBackend(url, capacity)
+        case "nats" | "nats+tls":
+            _need("nats", "nats", "NATS")
+            from chat.live.brokers.nats import NatsBackend  # noqa: PLC0415
+
+            return NatsBackend(url, capacity)
         case _:
-            # The import takes a fifth of the start-up time of a chat without Redis.
             from chat.live.brokers.redis import RedisBackend  # noqa: PLC0415
 
-            return Broker(RedisBackend(str(url), capacity), capacity)
+            return RedisBackend(url, capacity)
+
+
+def _need(library: str, extra: str, server: str) -> None:
+    if importlib.util.find_spec(library) is None:
+        install = f"pip install '{installed.PACKAGE}[{extra}]'"
+        raise CannotRun(f"BROADCAST_URL is an address of {server}, whose library is not installed. Run: {install}")

@@ -5,7 +5,6 @@ connection must lead to a comparison with the database.
 """
 
 import asyncio
-import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,8 +18,6 @@ from redis.exceptions import RedisError, ResponseError
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
-
-logger = logging.getLogger("chat.live.brokers.broker")
 
 CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, authentication and a PING together
 SILENCE_SECONDS = 5.0  # includes at least one PING
@@ -48,7 +45,6 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
         options: dict[str, Any] = {**parse_url(url), **CONNECTION_OPTIONS}
         self._pool = ConnectionPool(**options)
         self._pool.make_connection()  # fails here for a wrong option, not later in the background
-        self._is_refused = False
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[AbstractConnection]:
@@ -97,7 +93,4 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
             try:
                 await connection.read_response(timeout=math.inf)
             except ResponseError as refusal:
-                self._outgoing.refused()
-                if not self._is_refused:
-                    self._is_refused = True
-                    logger.warning("Redis refuses to publish: %s", refusal)
+                self._refused(str(refusal))

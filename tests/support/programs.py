@@ -1,0 +1,70 @@
+"""A server program that a test may kill, freeze and start again."""
+
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+
+from tests.support.ports import free_port
+
+
+class Program(ABC):
+    """A server of one process, on a port of its own that it keeps when it is started again."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """The address for the chat."""
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """The command that starts it in the foreground."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Tell whether it serves."""
+
+    def start(self) -> None:
+        """Start it, or start it again on the same port, and wait until it answers; nothing when it runs."""
+        if self._process is not None:
+            return
+        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert self._process.poll() is None, f"{self._command()[0]} ended at once"
+            assert time.monotonic() < deadline, f"{self._command()[0]} does not answer"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._signal(signal.SIGKILL)
+        self._wait()
+
+    def stop(self) -> None:
+        """End it in an orderly way."""
+        if self._process is not None:
+            self.resume()
+            self._signal(signal.SIGTERM)
+            self._wait()
+
+    def pause(self) -> None:
+        """Stop its process without closing its connections, like a machine that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused process go on."""
+        if self._process is not None:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        self._process.wait(10)
+        self._process = None
