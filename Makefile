@@ -3,14 +3,14 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-LOCK := $(VENV)/bin/python -m uv pip compile pyproject.toml --quiet --universal --generate-hashes \
+LOCK := $(VENV)/bin/python -m uv pip compile --quiet --universal --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --python-version 3.11 --upgrade
 
 # An environment whose interpreter is gone, as after an upgrade of the system, is created again with its packages.
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint audit secrets format lock torture brokers outbox mutants outages attacks bench screenshots wheel clean
+.PHONY: help run test lint audit secrets format lock torture brokers outbox mutants outages attacks bench screenshots container wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -39,9 +39,10 @@ format: $(VENV)/dev.stamp ## Mend style
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-lock: $(VENV)/dev.stamp ## Update requirements.txt and requirements-dev.txt to the newest versions
-	@$(LOCK) --output-file requirements.txt
-	@$(LOCK) --all-extras --group dev --output-file requirements-dev.txt
+lock: $(VENV)/dev.stamp ## Update requirements*.txt to the newest versions
+	@$(LOCK) --output-file requirements.txt pyproject.toml
+	@$(LOCK) --all-extras --group dev --output-file requirements-dev.txt pyproject.toml
+	@$(LOCK) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 
 SEEDS ?= 10
 SECONDS ?= 30
@@ -79,6 +80,9 @@ screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ a
 	@SCREENSHOTS=yes $(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
 	@mkdir -p docs/screenshots
 	@for name in sign-in first-run room direct search settings profile; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
+
+container: $(VENV)/dev.stamp ## Build the container image, run it read-only with PostgreSQL and Redis, send a message through it
+	@$(PY) -m pytest -q -n 0 tests/deploy/test_container.py
 
 wheel: $(VENV)/dev.stamp ## Build dist/simplechat-….whl, which pipx and uvx run
 	@$(PY) -m hatchling build --target wheel

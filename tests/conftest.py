@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import container
 from tests.support.browsers import find_browser
 from tests.support.databases import start_cluster
 from tests.support.load_balancer import find_load_balancer
@@ -74,6 +75,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing += [] if find_browser() else ["a browser"]
     missing += [] if find_pgbouncer() else ["pgbouncer"]
     missing += [] if find_prometheus() else ["prometheus"]
+    missing += ["a container engine"] if container.why_not() else []
     for what in missing:
         terminalreporter.section(f"{what.upper()} WAS NOT FOUND", sep="!", red=True, bold=True)
         terminalreporter.line(f"Every test that needs {what} was skipped. Install it, then run the tests again.")

