@@ -50,6 +50,7 @@ from chat.web import (
     sign_in,
     sign_up,
     socket,
+    state_page,
     status,
 )
 from chat.web.errors import (
@@ -89,6 +90,7 @@ ROUTES: list[BaseRoute] = [
     Route("/admin", admin.show_admin),
     Route("/admin/sign-up", admin.choose_sign_up, methods=POST),
     Route("/admin/invite", admin.make_chat_invite, methods=POST),
+    Route("/admin/state", state_page.show_state),
     Route("/admin/invites", admin.list_invites),
     Route("/admin/invites/{invite_id:id}/end", admin.end_listed_invite, methods=POST),
     Route("/profile", profile.show_profile),

@@ -14,7 +14,7 @@ Key = tuple[str, ...]  # a metric's name and the values of its labels
 class Figures:
     """The values of metrics. A histogram is a list of its counts, followed by its sum.
 
-    `started_at` is when the process started, in seconds since 1970.
+    `started_at` is when the process started, in seconds since 1970. `recent` are its counts of the last minute.
     """
 
     started_at: float = 0.0
@@ -22,6 +22,7 @@ class Figures:
     counters: dict[Key, float] = field(default_factory=dict)
     gauges: dict[Key, float] = field(default_factory=dict)
     histograms: dict[Key, list[float]] = field(default_factory=dict)
+    recent: dict[str, float] = field(default_factory=dict)
 
     def histogram(self, name: str, *labels: str, of: Histogram) -> None:
         """Set the value of a histogram."""
@@ -38,6 +39,8 @@ class Figures:
     def add(self, other: "Figures") -> None:
         """Add all figures of another process that runs."""
         self.add_history(other)
+        for name, value in other.recent.items():
+            self.recent[name] = self.recent.get(name, 0) + value
         for key, value in other.gauges.items():
             if key not in self.gauges:
                 self.gauges[key] = value
@@ -50,14 +53,14 @@ class Figures:
         """Return them as JSON."""
         maps = (self.counters, self.gauges, self.histograms)
         lists = [[[*key, value] for key, value in values.items()] for values in maps]
-        return json.dumps([self.started_at, self.process_id, *lists]).encode()
+        return json.dumps([self.started_at, self.process_id, self.recent, *lists]).encode()
 
 
 def decode(text: bytes) -> Figures:
     """Return the figures in JSON; raises `ValueError` or `TypeError` for anything else."""
-    started_at, process_id, *maps = json.loads(text)
+    started_at, process_id, recent, *maps = json.loads(text)
     counters, gauges, histograms = ({tuple(key): value for *key, value in each} for each in maps)
-    return Figures(started_at, process_id, counters, gauges, histograms)
+    return Figures(started_at, process_id, counters, gauges, histograms, recent)
 
 
 def sum_of(running: Iterable[Figures], ended: Iterable[Figures] = ()) -> Figures:

@@ -4,6 +4,7 @@ import logging
 import os
 import resource
 import time
+from bisect import bisect_left
 from pathlib import Path
 from time import monotonic
 
@@ -19,6 +20,7 @@ from chat.live.hub import Hub
 from chat.live.wire import BACKLOG
 from chat.messages.post import Posting
 from chat.metrics.figures import Figures, sum_of
+from chat.metrics.minute import Minute
 from chat.metrics.shared import Place
 from chat.reminder import Reminder
 from chat.search.lag import Lag, lag_of
@@ -28,13 +30,14 @@ from chat.tally import RequestTally
 logger = logging.getLogger(__name__)
 
 WRITE_SECONDS = 1.0
+LATE_SECONDS = 1.0  # a bound of the histogram; a message that takes longer counts as late
 ANSWER_SECONDS = 2.0
 KEPT_SECONDS = 5.0  # the database is queried at most once in this time, however often the figures are asked for
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Metrics:
-    """The figures of the chat. With a `folder`, `run` must be running, and others in the folder count, too."""
+    """The figures of the chat. `run` must be running. With a `folder`, the processes in it count, too."""
 
     def __init__(
         self,
@@ -51,15 +54,17 @@ class Metrics:
         self._database, self._broker, self._hub = database, broker, hub
         self._posting, self._failures = posting, failures
         self._place: Place | None = None
+        self._minute = Minute()
         self._started_at = time.time()
         self._lag: Lag | None = None
         self._queried_at = float("-inf")
         self._reminder = Reminder()
 
     async def run(self) -> None:
-        """Let the other processes read the figures of this one, until cancelled."""
+        """Count the last minute, and let the other processes read the figures of this one, until cancelled."""
         try:
             while True:
+                self._minute.tick(self._counts())
                 self._write()
                 await anyio.sleep(WRITE_SECONDS)
         finally:
@@ -81,7 +86,7 @@ class Metrics:
         running, ended = self._processes()
         total = sum_of(running, ended)
         total.gauges["processes",] = len(running)
-        lag = await self._search_lag()
+        lag = await self.search_lag()
         total.gauges["database_up",] = float(lag is not None)
         if lag is not None:
             total.gauges["search_unindexed_messages",] = lag.changes
@@ -100,7 +105,8 @@ class Metrics:
         found = list(self._place.processes())
         return [each for each, runs in found if runs], [each for each, runs in found if not runs]
 
-    async def _search_lag(self) -> Lag | None:
+    async def search_lag(self) -> Lag | None:
+        """Return how far search is behind; None when the database does not answer."""
         # Set before the query, so that concurrent requests do not repeat it.
         if monotonic() - self._queried_at >= KEPT_SECONDS:
             self._queried_at = monotonic()
@@ -128,7 +134,21 @@ class Metrics:
         figures.counters["cpu_seconds",] = used.ru_utime + used.ru_stime
         figures.gauges["memory_bytes",] = _resident_bytes()
         figures.gauges["info", __version__] = 1
+        figures.recent = self._minute.since_then(self._counts())
         return figures
+
+    def _counts(self) -> dict[str, float]:
+        """Return the counts that the page about the state of the chat shows for the last minute."""
+        answers, lag = self.requests.answers, self._hub.tally.lag
+        return {
+            "requests": answers.total(),
+            "errors": sum(number for (_, _, status), number in answers.items() if status >= "500"),
+            "posts": self._posting.posted,
+            "deliveries": self._hub.tally.deliveries,
+            "late": sum(lag.counts[bisect_left(lag.bounds, LATE_SECONDS) + 1 :]),
+            "repairs": self._hub.tally.repairs.total(),
+            "restarts": self._failures.restarts.total(),
+        }
 
     def _read_live(self, figures: Figures) -> None:
         tally = self._hub.tally

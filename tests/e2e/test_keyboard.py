@@ -18,7 +18,7 @@ REACHABLE = """() => {
 }"""
 PAGES = """
     /rooms/1 /rooms/1/settings /rooms/1/members /rooms/1/pinned /rooms/1/invite /rooms/1/delete /rooms /rooms/new
-    /people /people/2 /direct/new /mentions /search?q=hello /profile /status /admin /help /switch
+    /people /people/2 /direct/new /mentions /search?q=hello /profile /status /admin /admin/state /help /switch
 """
 REACHED = "() => { unreached.delete(document.activeElement); return document.activeElement === document.body; }"
 LEFT = "() => [...unreached].map((each) => each.outerHTML.slice(0, 200))"

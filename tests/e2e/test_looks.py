@@ -99,6 +99,7 @@ PAGES = {
     "status": "/status",
     "admin": "/admin",
     "admin-invites": "/admin/invites",
+    "admin-state": "/admin/state",
     "members-removed": "/rooms/2/members?saved=removed-and-renewed",
     "help": "/help",
     "switch": "/switch",

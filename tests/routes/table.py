@@ -20,6 +20,7 @@ ROUTES = {
     "GET /admin": "s--.",
     "POST /admin/sign-up": "s--.",
     "POST /admin/invite": "s--.",
+    "GET /admin/state": "s--.",
     "GET /admin/invites": "s--.",
     "POST /admin/invites/{invite_id}/end": "s--.",
     "GET /profile": "s...",

@@ -31,6 +31,7 @@ class MemoryBackend(BroadcastBackend):
         self._incoming = Incoming(capacity)
         self._channels: set[str] = set()
         self.is_connected = False
+        self.server = ""  # none
         self.trouble: str | None = None  # never
         self.reconnects: Mapping[str, int] = {}  # none
         self.bytes_to_send = 0
@@ -90,6 +91,11 @@ class Broker(Broadcast):
     def trouble(self) -> str | None:
         """The reason why messages arrive late, in words; None when they arrive in time."""
         return self.backend.trouble
+
+    @property
+    def name(self) -> str:
+        """The name of the broker's server; "" in a chat with a single process."""
+        return self.backend.server
 
     @property
     def dropped(self) -> int:

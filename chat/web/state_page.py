@@ -1,0 +1,32 @@
+"""The administrators' page about the state of the chat: the figures of `/metrics` in words."""
+
+from datetime import UTC, datetime
+
+from starlette.responses import Response
+
+from chat.metrics.figures import Figures, sum_of
+from chat.state import Request
+from chat.web.middleware.session import administrator
+from chat.web.pages import shell_page
+
+
+async def show_state(request: Request) -> Response:
+    """Show what all processes on this machine do now, and what is wrong."""
+    administrator(request)
+    chat = request.state.chat
+    running = chat.metrics.running()
+    context = {
+        "total": sum_of(running),
+        "lag": await chat.metrics.search_lag(),
+        "people": len(chat.live.presence.online()),
+        "elsewhere": max(0, chat.live.presence.process_count - len(running)),
+        "broker_name": chat.broker.name,
+        "broker_trouble": chat.broker.trouble,
+        "down": list(chat.failures),
+        "processes": [(figures, _started(figures)) for figures in running],
+    }
+    return await shell_page(request, "accounts/state.html", context)
+
+
+def _started(figures: Figures) -> datetime:
+    return datetime.fromtimestamp(figures.started_at, UTC)
