@@ -12,6 +12,7 @@ from chat.ids import Position, RoomId, SessionId, UserId
 from chat.live import elements
 from chat.live.frames import encode_frame
 from chat.live.hub import Hub
+from chat.live.latest_news import LatestNews
 from chat.live.reader import Reader
 from chat.live.source import Source, SourceUnavailable
 from chat.memory import MEGABYTE
@@ -66,6 +67,7 @@ class OpenPages:
         self._hub = hub
         self._fragments = fragments
         self._sidebar_changed = encode_frame(fragments.sidebar_changed)
+        self._latest_news = LatestNews()
         self._recent: deque[_Notice] = deque()
         self._recent_bytes = 0
         self._forgotten_until = -RECENT_SECONDS
@@ -80,12 +82,16 @@ class OpenPages:
     def show_people(self, user_ids: Collection[UserId], html: str) -> None:
         """Send markup to the pages of these people."""
         self._send_to_people(user_ids, encode_frame(html))
+        if html == elements.NEWS:
+            for user_id in user_ids:
+                self._latest_news.note_person(user_id)
 
     def show_room(self, room_id: RoomId, html: str) -> None:
         """Send markup to a room's pages; when it is "", let them fetch everything around their messages."""
         self._hub.send_to_room(room_id, html or elements.NEWS)
-        # A page that connects later fetches the current state, which may be newer than `html`.
+        # A page that comes later fetches the current state, which may be newer than `html`.
         self._remember(room_id, NEWS)
+        self._latest_news.note_room(room_id)
 
     def show_typing(self, room_id: RoomId, html: str) -> None:
         """Send markup to a room's pages unless there are too many."""
@@ -129,11 +135,9 @@ class OpenPages:
             reader.send(self._sidebar_changed)
             reader.send(NEWS)
 
-    def repeat_in_room(self, reader: Reader) -> None:
-        """Replay the last seconds of a room's own notices to a reader that has come to it from another room."""
-        self._forget_old()
-        has_forgotten = self._forgotten_until > anyio.current_time() - RECENT_SECONDS
-        if has_forgotten or any(notice.audience == reader.room_id for notice in self._recent):
+    def tell_news(self, reader: Reader, since: float) -> None:
+        """Let a page that shows its room as it was at a moment fetch what is around the messages, if that changed."""
+        if self._latest_news.may_miss(reader, since):
             reader.send(NEWS)
 
     async def has_seat(self, reader: Reader, room_id: RoomId) -> bool:

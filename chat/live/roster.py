@@ -1,7 +1,9 @@
 """The roster: the people online, idle, and with a status, on every page; and a room's list of members online."""
 
 import logging
+import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import anyio
 
@@ -21,6 +23,13 @@ MOST_LISTED = 1000  # people; a page shows some dozens of avatars
 STATUS_SECONDS = 30.0  # a status can end without an event
 
 
+class _List(NamedTuple):
+    """The markup of a room's members online, and the moment at which it became so."""
+
+    html: str
+    at: float
+
+
 class Roster:
     """Sends the roster again when it has changed. `run` must be running."""
 
@@ -29,13 +38,16 @@ class Roster:
         self._presence = presence
         self._source = source
         self._roster = ""
-        self._sent: dict[RoomId, str] = {}
-        self._changed = anyio.Event()
+        self._lists: dict[RoomId, _List] = {}
+        self._unlisted: set[RoomId] = set()  # rooms that have just got a reader
+        self._is_stale = False
+        self._news = anyio.Event()
         self._reminder = Reminder()
 
     def changed(self) -> None:
         """Note that presence, a room's members or a status may have changed."""
-        self._changed.set()
+        self._is_stale = True
+        self._news.set()
 
     def greet(self, reader: Reader) -> None:
         """Send the current roster to a reader that has just gone live."""
@@ -45,47 +57,54 @@ class Roster:
             self.changed()
         self.greet_in_room(reader)
 
-    def greet_in_room(self, reader: Reader) -> None:
-        """Send the list of a room's members online to a reader that has come to the room."""
+    def greet_in_room(self, reader: Reader, since: float = 0.0) -> None:
+        """Send the list of a room's members online to a reader that shows the room as it was at a moment."""
         if reader.room_id is None:
             return
-        html = self._sent.get(reader.room_id)
-        if html is None:
-            self.changed()
-        else:
-            reader.send(encode_frame(html))
+        known = self._lists.get(reader.room_id)
+        if known is None:
+            self._unlisted.add(reader.room_id)
+            self._news.set()
+        elif known.at > since:
+            reader.send(encode_frame(known.html))
 
     async def run(self) -> None:
         """Send the roster whenever it has changed, until cancelled."""
         while True:
-            with anyio.move_on_after(STATUS_SECONDS):
-                await self._changed.wait()
-            self._changed = anyio.Event()
+            with anyio.move_on_after(STATUS_SECONDS) as patience:
+                await self._news.wait()
+            self._news = anyio.Event()
             readers = list(self._hub.readers())
             if not readers:
-                self._roster, self._sent = "", {}
+                self._roster, self._lists = "", {}
                 continue
-            room_ids = self._hub.room_ids()
             try:
-                lists = await self._source.online_lists(room_ids, self._presence.online())
-                statuses = await self._source.statuses()
+                await self._renew(is_whole=self._is_stale or patience.cancelled_caught)
             except SourceUnavailable as error:
                 if self._reminder.is_due():
                     logger.warning("Could not fetch the people online: %s", error)
-                self._changed.set()
-            else:
-                self._send(lists, _markup(self._presence.online(), self._presence.idle(), statuses))
+                self.changed()
             await anyio.sleep(max(SHORTEST_INTERVAL, len(readers) / READERS_A_SECOND))
 
-    def _send(self, lists: dict[RoomId, str], roster: str) -> None:
+    async def _renew(self, *, is_whole: bool) -> None:
+        """Send the roster and all lists as they are now, or only the lists of rooms that have none yet."""
+        room_ids, self._unlisted = self._hub.room_ids() if is_whole else list(self._unlisted), set()
+        self._is_stale = False
+        lists = await self._source.online_lists(room_ids, self._presence.online())
+        if is_whole:
+            statuses = await self._source.statuses()
+            self._send_roster(_markup(self._presence.online(), self._presence.idle(), statuses))
+            self._lists = {room_id: self._lists[room_id] for room_id in lists if room_id in self._lists}
+        for room_id, html in lists.items():
+            if room_id not in self._lists or self._lists[room_id].html != html:
+                self._lists[room_id] = _List(html, time.monotonic())
+                self._hub.send_to_room(room_id, html)
+
+    def _send_roster(self, roster: str) -> None:
         if roster != self._roster:
-            frame = encode_frame(roster)
+            self._roster, frame = roster, encode_frame(roster)
             for reader in self._hub.readers():
                 reader.send(frame)
-        for room_id, html in lists.items():
-            if self._sent.get(room_id) != html:
-                self._hub.send_to_room(room_id, html)
-        self._roster, self._sent = roster, lists
 
 
 def _markup(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, str]) -> str:

@@ -1,6 +1,7 @@
 """The websocket of a page: server to client, but for the page's switches to another room."""
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
@@ -14,7 +15,7 @@ from chat.ids import Revision
 from chat.live.backlog import FrameQueue
 from chat.live.frames import HEARTBEAT, encode_frame, payload_of
 from chat.live.hub import Hub
-from chat.live.open_pages import OpenPages
+from chat.live.open_pages import RECENT_SECONDS, OpenPages
 from chat.live.presence import Presence
 from chat.live.reader import Reader
 from chat.live.roster import Roster
@@ -152,8 +153,9 @@ class LiveSocket:
             if reader.room_id is not None:
                 await self._hub.replay(reader, switch.after, switch.epoch)
                 # The socket has brought all that is not the room's own.
-                self._roster.greet_in_room(reader)
-                self._open_pages.repeat_in_room(reader)
+                since = time.monotonic() - switch.age - RECENT_SECONDS
+                self._roster.greet_in_room(reader, since)
+                self._open_pages.tell_news(reader, since)
 
     async def _follow_through_queue(
         self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str

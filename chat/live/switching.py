@@ -9,11 +9,15 @@ LONGEST_NUMBER = 18  # digits; larger numbers do not fit into the database
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A page shows another room, or none, up to a revision. `number` counts the switches of the page."""
+    """A page shows another room, or none, up to a revision, and as it was `age` seconds ago.
+
+    `number` counts the switches of the page.
+    """
 
     number: int
     room_id: RoomId | None
     after: Revision
+    age: int
     epoch: str
 
     @property
@@ -25,10 +29,10 @@ class Switch:
 def switch_in(text: bytes) -> Switch | None:
     """Return the switch in a page's frame, None if it is malformed.
 
-    It is `switch NUMBER ROOM AFTER EPOCH`, with room 0 for none.
+    It is `switch NUMBER ROOM AFTER AGE EPOCH`, with room 0 for none.
     """
-    word, *numbers, epoch = text.decode("ascii", "replace").split(" ") if text.count(b" ") == 4 else ["", ""]
+    word, *numbers, epoch = text.decode("ascii", "replace").split(" ") if text.count(b" ") == 5 else ["", ""]
     if word != "switch" or not all(each.isdecimal() and len(each) <= LONGEST_NUMBER for each in numbers):
         return None
-    number, room_id, after = map(int, numbers)
-    return Switch(number, RoomId(room_id) if room_id else None, Revision(after), epoch)
+    number, room_id, after, age = map(int, numbers)
+    return Switch(number, RoomId(room_id) if room_id else None, Revision(after), age, epoch)

@@ -12,10 +12,12 @@ export function onElement(name, act) {
 
 const root = document.documentElement;
 
-// The room whose changes this page shows, and up to which revision; none in a part of the past.
+// The room whose changes this page shows, and up to which revision; none in a part of the past. A part that was kept or
+// fetched ahead shows the room as it was some seconds ago.
 const place = () => ({
   ...document.getElementById("room-news")?.dataset,
   after: document.getElementById("messages")?.dataset.revision ?? "0",
+  age: Math.ceil(Math.abs(Date.now() - (document.getElementById("main").dataset.at ?? Date.now())) / 1000),
 });
 let live, heardAt, followed;
 
@@ -36,12 +38,12 @@ onElement("cursor", ({ cursor }) => {
 // be about that; what else they brought comes with the next sidebar.
 let switches = 0, isBehind = false, hasMissed = false;
 function follow(isAnew) {
-  const { room, epoch, after } = place();
+  const { room, epoch, after, age } = place();
   if (isAnew) followed = null;
   // A socket that is being opened tells it when it is open.
   if (room === followed || live?.socket?.readyState !== WebSocket.OPEN) return;
   [followed, isBehind, heardAt] = [room, true, now()];
-  live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${epoch ?? "-"}`);
+  live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${age} ${epoch ?? "-"}`);
 }
 document.addEventListener("chat:leave", () => (isBehind = true));
 document.addEventListener("htmx:before:swap", (event) => {

@@ -146,10 +146,10 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
 
 // A page that stays open for days lets go of what it has not shown for long; scrolling up brings it back.
 const MOST = 400, KEPT = 200;
-function trim() {
+export function letGo(kept) {
   const list = messages(), link = document.querySelector("#older a");
-  if (!link || list.children.length <= MOST || scroller().scrollTop < -40 || list.querySelector(".editor")) return;
-  while (list.children.length > KEPT) list.firstElementChild.remove();
+  if (!link || list.children.length <= kept || list.querySelector(".editor")) return;
+  while (list.children.length > kept) list.firstElementChild.remove();
   const before = `before=${list.firstElementChild.dataset.position}`;
   for (const name of ["href", "hx-get"]) link.setAttribute(name, link.getAttribute(name).replace(/before=\d*/, before));
   link.hidden = false;
@@ -232,7 +232,7 @@ function tidy() {
 }
 document.addEventListener("htmx:after:swap", () => {
   keepEditors();
-  trim();
+  if (rows().length > MOST && scroller().scrollTop >= -40) letGo(KEPT);
   tidy();
   if (isFree()) pointAt(here());
 });

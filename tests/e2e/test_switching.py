@@ -50,7 +50,8 @@ def test_a_reader_switches_rooms_in_one_page_on_one_socket(alice: Person, bob: P
     to_room(page, "Kitchen")
     expect(page).to_have_url(f"{alice.server.url}/rooms/{kitchen}")
     expect(list_of).to_have_text(["soup"])
-    assert page.evaluate("document.activeElement.id") == "body", "the box has the keyboard, as on a loaded page"
+    # The box has the keyboard, as on a loaded page.
+    expect(page.locator("#body")).to_be_focused()
     bob.post(garden, "tulips")
     bob.post(kitchen, "salad")
     expect(list_of).to_have_text(["soup", "salad"])
@@ -155,6 +156,26 @@ def test_a_room_seen_before_comes_back_with_all_that_has_changed(alice: Person, 
     assert is_same(page)
 
 
+def test_a_long_room_comes_back_with_what_fills_it_and_scrolling_brings_the_rest(
+    alice: Person, windows: Windows
+) -> None:
+    garden, _ = arrange(alice)
+    poems = [f"poem {number}" for number in range(20)]
+    for poem in poems:
+        alice.post(garden, "\n".join([poem] * 9))
+    page = windows.open_as(alice, f"/rooms/{garden}")
+    same_page(page)
+    expect(page.locator("#messages > li")).to_have_count(21)
+    to_room(page, "Kitchen")
+    to_room(page, "Garden")
+    expect(page.locator("#messages > li").last).to_be_in_viewport()
+    assert 3 < page.locator("#messages > li").count() < 21
+    page.evaluate("document.getElementById('scroller').scrollTo(0, -100000)")
+    expect(page.locator("#messages > li")).to_have_count(21)
+    expect(page.locator("#messages .body")).to_contain_text(["roses", *poems])
+    assert is_same(page)
+
+
 def test_hovering_fetches_a_room_and_only_going_there_makes_it_the_last(alice: Person, windows: Windows) -> None:
     garden, kitchen = arrange(alice)
     page = windows.open_as(alice, f"/rooms/{garden}")
@@ -207,7 +228,8 @@ def test_a_phone_goes_to_its_list_and_back(alice: Person, windows: Windows) -> N
     page.tap("#sidebar .rooms >> text=Kitchen")
     expect(page.locator("#sidebar")).to_be_hidden()
     expect(page.locator("#messages .body")).to_have_text(["soup"])
-    assert page.evaluate("document.activeElement.id") == "main", "no keyboard covers the messages"
+    # No keyboard covers the messages.
+    expect(page.locator("#main")).to_be_focused()
     page.go_back()
     expect(page.locator("#sidebar")).to_be_visible()
     assert is_same(page)

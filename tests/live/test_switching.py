@@ -1,12 +1,17 @@
 """A page that switches rooms on its socket."""
 
 import asyncio
+import itertools
 import re
+import time
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from chat.ids import RoomId, SessionId, UserId
+from chat.live.latest_news import LatestNews
+from chat.live.reader import Reader
 from chat.live.switching import switch_in
 from tests.support.people import Person
 
@@ -48,7 +53,7 @@ async def switch_back_and_forth(alice: Person) -> None:
             room = garden if number % 4 == 0 else 1
             after, epoch = await asyncio.to_thread(state_of, alice, room)
             await asyncio.gather(post(number), post(number + 1))
-            await socket.send(f"switch {number + 1} {room} {after} {epoch}")
+            await socket.send(f"switch {number + 1} {room} {after} 0 {epoch}")
             await until(socket, f"switched {number + 1}")
             mine = number + 1 if room == garden else number
             for frame in await until(socket, f"number {mine}."):
@@ -68,8 +73,8 @@ async def test_only_the_last_of_many_switches_counts(alice: Person) -> None:
     after, epoch = state_of(alice, garden)
     async with follow(alice) as socket:
         for number in range(1, 20):
-            await socket.send(f"switch {number} {1 if number % 2 else 0} 0 {epoch}")
-        await socket.send(f"switch 20 {garden} {after} {epoch}")
+            await socket.send(f"switch {number} {1 if number % 2 else 0} 0 0 {epoch}")
+        await socket.send(f"switch 20 {garden} {after} 0 {epoch}")
         await until(socket, "switched 20")
         await asyncio.to_thread(alice.post, 1, "in the lobby")
         await asyncio.to_thread(alice.post, garden, "in the garden")
@@ -83,7 +88,7 @@ async def test_a_page_cannot_switch_to_a_room_of_others(alice: Person, bob: Pers
     _, epoch = state_of(bob, 1)
     for room in (secret, 999, 10**17):
         async with follow(bob) as socket:
-            await socket.send(f"switch 1 {room} 0 {epoch}")
+            await socket.send(f"switch 1 {room} 0 0 {epoch}")
             frames = await until(socket, "You are no longer in this room")
             assert not any("nobody else" in frame for frame in frames)
             with pytest.raises(ConnectionClosed) as closed:
@@ -92,20 +97,66 @@ async def test_a_page_cannot_switch_to_a_room_of_others(alice: Person, bob: Pers
             assert closed.value.rcvd.code == 4404
 
 
+async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(alice: Person, bob: Person) -> None:
+    garden, numbers = alice.create_room("Garden"), itertools.count(1)
+    bob.submit(f"/rooms/{garden}/join")
+    async with follow(alice) as socket:
+
+        async def visit(room: int) -> str:
+            """Return what a page gets that comes to a room, up to a message that is posted then."""
+            number = next(numbers)
+            after, epoch = await asyncio.to_thread(state_of, alice, room)
+            await socket.send(f"switch {number} {room} {after} 0 {epoch}")
+            await until(socket, f"switched {number}")
+            await asyncio.to_thread(alice.post, room, f"visit {number}.")
+            return "".join(await until(socket, f"visit {number}."))
+
+        async with asyncio.timeout(60):
+            # A process that has just begun does not know what it has missed.
+            while re.search('chat-news|id="online"', await visit(garden)):
+                await asyncio.sleep(0.5)
+            await visit(1)
+            await asyncio.to_thread(alice.post, garden, "/topic All that grows")
+            assert "chat-news" not in await visit(1)
+            assert "chat-news" in await visit(garden)
+            await asyncio.to_thread(bob.submit, "/rooms/1/favourite", {"favourite": "yes"})
+            assert "chat-news" not in await visit(1)
+            await asyncio.to_thread(alice.submit, "/rooms/1/favourite", {"favourite": "yes"})
+            assert "chat-news" in await visit(1)
+            async with follow(bob):
+                while "BB" not in await visit(garden):
+                    await visit(1)
+
+
+def test_what_changed_longest_ago_is_forgotten_and_then_counts_as_missed() -> None:
+    reader, news = Reader(SessionId(1), UserId(1), RoomId(1)), LatestNews(most=2)
+    before = time.monotonic()
+    assert not news.may_miss(reader, before)
+    news.note_room(RoomId(2))
+    news.note_person(UserId(2))
+    assert not news.may_miss(reader, before)
+    news.note_person(UserId(2))
+    news.note_room(RoomId(2))
+    assert news.may_miss(reader, before)
+    assert not news.may_miss(reader, time.monotonic())
+
+
 MALFORMED = [
     b"",
     b"switch",
-    b"switch 1 1 0",
-    b"switch 1 1 0 epoch more",
-    b"switch 1 -1 0 epoch",
-    b"switch one 1 0 epoch",
-    b"switch 1 1 1e3 epoch",
-    b"switch 1 \xd9\xa1 0 epoch",
-    b"switch 1 " + b"9" * 19 + b" 0 epoch",
-    b"Switch 1 1 0 epoch",
-    b"\xff\xfe 1 1 0 epoch",
-    b"switch  1 0 epoch",
-    b"    ",
+    b"switch 1 1 0 0",
+    b"switch 1 1 0 epoch",
+    b"switch 1 1 0 0 epoch more",
+    b"switch 1 -1 0 0 epoch",
+    b"switch one 1 0 0 epoch",
+    b"switch 1 1 1e3 0 epoch",
+    b"switch 1 1 0 0.5 epoch",
+    b"switch 1 \xd9\xa1 0 0 epoch",
+    b"switch 1 " + b"9" * 19 + b" 0 0 epoch",
+    b"Switch 1 1 0 0 epoch",
+    b"\xff\xfe 1 1 0 0 epoch",
+    b"switch  1 0 0 epoch",
+    b"     ",
 ]
 
 
