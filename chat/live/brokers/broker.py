@@ -175,6 +175,11 @@ def _backend(url: str, capacity: int) -> MemoryBackend | RemoteBackend[Any]:
             from chat.live.brokers.nats import NatsBackend  # noqa: PLC0415
 
             return NatsBackend(url, capacity)
+        case "amqp" | "amqps":
+            _need("aiormq", "rabbitmq", "RabbitMQ")
+            from chat.live.brokers.rabbitmq import RabbitBackend  # noqa: PLC0415
+
+            return RabbitBackend(url, capacity)
         case _:
             from chat.live.brokers.redis import RedisBackend  # noqa: PLC0415
 

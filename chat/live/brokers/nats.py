@@ -16,7 +16,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error, MaxPayloadError, NoServersError
 
-from chat.live.brokers.address import read_address
+from chat.live.brokers.address import NAME, read_address
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
@@ -115,7 +115,7 @@ class NatsBackend(RemoteBackend[NatsConnection]):
         try:
             await connection.connect(
                 f"nats://{f'[{host}]' if ':' in host else host}:{port}",
-                name="simplechat",
+                name=NAME,
                 user=self._address.user if self._address.password else None,
                 password=self._address.password,
                 token=None if self._address.password else self._address.user,
@@ -165,4 +165,4 @@ class NatsBackend(RemoteBackend[NatsConnection]):
 
     def _subject(self, channel: str) -> str:
         # Spaces, dots and wildcards have a meaning in subjects.
-        return f"{self._address.name}.{quote(channel, safe='').replace('.', '%2E')}"
+        return f"{self._address.name or NAME}.{quote(channel, safe='').replace('.', '%2E')}"

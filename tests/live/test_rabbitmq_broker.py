@@ -1,0 +1,157 @@
+"""The broker on RabbitMQ."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import aiormq
+import pytest
+from aiormq.abc import AbstractChannel
+
+from chat.live.brokers.broker import RESYNC, create_broadcast
+from chat.live.brokers.incoming import CAPACITY
+from chat.live.brokers.rabbitmq import EXCHANGE
+from tests.live.test_broker import connected, messages_before, next_message, until
+from tests.support.brokers import missing
+from tests.support.rabbitmq_server import RabbitServer
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(missing("rabbitmq") is not None, reason=str(missing("rabbitmq"))),
+]
+
+
+@pytest.fixture(scope="module")
+def rabbit() -> Iterator[RabbitServer]:
+    """A RabbitMQ of this file's own, with some users."""
+    server = RabbitServer()
+    server.start()
+    server.control("eval", " ".join(_new_user("chat", ".*") + _new_user("reader", "amq.*")))
+    yield server
+    server.stop()
+
+
+def _new_user(name: str, may_write_to: str) -> list[str]:
+    rights = f'<<"{name}">>, <<"/">>, <<".*">>, <<"{may_write_to}">>, <<".*">>, <<"test">>'
+    return [
+        f'rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"p@ss">>, <<"test">>),',
+        f"rabbit_auth_backend_internal:set_permissions({rights})" + ("." if may_write_to != ".*" else ","),
+    ]
+
+
+@asynccontextmanager
+async def foreign(rabbit: RabbitServer) -> AsyncIterator[AbstractChannel]:
+    """Another program that uses the same RabbitMQ."""
+    connection = await aiormq.connect(f"{rabbit.url}?heartbeat=0")
+    yield await connection.channel(publisher_confirms=False)
+    await connection.close()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_foreign_messages_neither_cause_resync_nor_stop_delivery(rabbit: RabbitServer) -> None:
+    url = rabbit.url.replace("://", "://chat:p%40ss@") + "/%2F"
+    async with (
+        foreign(rabbit) as channel,
+        connected(url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        for name, body in ((RESYNC, b"a false alarm"), ("lobby", b"\xad")):
+            await channel.basic_publish(body, exchange=EXCHANGE, routing_key=name)
+        await channel.exchange_declare(EXCHANGE, passive=True)
+        await broker.publish("lobby", "hello")
+        assert await messages_before(lobby, "hello") == ["\ufffd"]
+        with pytest.raises(TimeoutError):
+            await next_message(resync, 0.1)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_channel_with_too_long_a_name_is_refused_and_the_connection_is_kept(rabbit: RabbitServer) -> None:
+    async with connected(rabbit.url) as broker, broker.subscribe("lobby") as lobby:
+        await broker.publish("ö" * 128, "nowhere")
+        await broker.publish("lobby", "hello")
+        assert await messages_before(lobby, "hello") == []
+        assert broker.dropped == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "by", "trouble"),
+    [
+        ("://", "://chat:wrong@", "ACCESS_REFUSED"),
+        ("://", "://reader:p%40ss@", "ACCESS_REFUSED"),
+        ("", "/nowhere", "it refuses the virtual host 'nowhere'"),
+    ],
+)
+async def test_an_administrator_is_told_why_rabbitmq_cannot_be_used(
+    rabbit: RabbitServer, part: str, by: str, trouble: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = create_broadcast(rabbit.url.replace(part, by) if part else rabbit.url + by)
+    async with broker:
+        await broker.publish("lobby", "hello")
+        await until(lambda: trouble in str(broker.trouble))
+    assert {record.name for record in caplog.records} == {"chat.live.brokers.broker"}
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("lost", ["queue", "exchange"])
+async def test_after_an_administrator_deletes_it_resync_comes_and_messages_arrive(
+    rabbit: RabbitServer, lost: str
+) -> None:
+    async with (
+        connected(rabbit.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+        foreign(rabbit) as channel,
+    ):
+        if lost == "exchange":
+            await channel.exchange_delete(EXCHANGE)
+        else:
+            listed = await asyncio.to_thread(rabbit.control, "-q", "list_queues", "name", "consumers")
+            (name,) = (line.split()[0] for line in listed.splitlines() if line.endswith("\t1"))
+            await asyncio.to_thread(rabbit.control, "delete_queue", name)
+        assert await next_message(resync, 20) == "connected"
+        await until(lambda: broker.backend.is_connected)
+        await broker.publish("lobby", "hello")
+        assert await next_message(lobby) == "hello"
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_overflows_the_queue_at_rabbitmq_is_replaced_by_resync(rabbit: RabbitServer) -> None:
+    async with (
+        connected(rabbit.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        flood = asyncio.to_thread(asyncio.run, _flood(rabbit))
+        flooding = asyncio.create_task(flood)
+        await asyncio.sleep(0.2)
+        time.sleep(4)  # noqa: ASYNC251  the process hangs, so its queue grows at RabbitMQ
+        await flooding
+        assert await next_message(resync) == "overflow"
+        await broker.publish("lobby", "the end")
+        heard = await messages_before(lobby, "the end")
+        assert 0 < len(heard) < 2 * CAPACITY
+
+
+async def _flood(rabbit: RabbitServer) -> None:
+    async with foreign(rabbit) as channel:
+        for _ in range(2 * CAPACITY):
+            await channel.basic_publish(b"x" * 5_000, exchange=EXCHANGE, routing_key="lobby")
+        await channel.exchange_declare(EXCHANGE, passive=True)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_after_a_crash_of_rabbitmq_resync_comes_and_messages_arrive(rabbit: RabbitServer) -> None:
+    async with (
+        connected(rabbit.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        await asyncio.to_thread(rabbit.kill)
+        await until(lambda: not broker.backend.is_connected)
+        await asyncio.to_thread(rabbit.start)
+        assert await next_message(resync) == "connected"
+        await until(lambda: broker.backend.is_connected)
+        await broker.publish("lobby", "hello")
+        assert await next_message(lobby) == "hello"

@@ -1,0 +1,78 @@
+"""A private RabbitMQ that a test may kill."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.support.ports import free_port
+from tests.support.programs import Program
+
+PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one in PATH insists on the system's node
+
+
+class RabbitServer(Program):
+    """A node with a name, folders and ports of its own, in one process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = Path(tempfile.mkdtemp(prefix="simplechat-rabbitmq-"))
+        self._names_port = free_port()
+        self._names: subprocess.Popen[bytes] | None = None
+        (self._folder / "plugins").write_text("[].")
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self._folder),  # the node's cookie
+            "ERL_EPMD_PORT": str(self._names_port),
+            "RUNNING_UNDER_SYSTEMD": "yes",  # one process, without a shell around it
+            "RABBITMQ_NODENAME": f"rabbit-{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self._folder),
+            "RABBITMQ_LOG_BASE": str(self._folder),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(self._folder / "none"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
+        }
+
+    @property
+    def url(self) -> str:
+        return f"amqp://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        if self._names is None:
+            # The node would start one that outlives it.
+            command = [str(shutil.which("epmd")), "-port", str(self._names_port), "-address", "127.0.0.1"]
+            self._names = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._names is not None:
+            self._names.kill()
+            self._names.wait(10)
+            self._names = None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def control(self, *words: str) -> str:
+        """Run rabbitmqctl for this node."""
+        command = [str(PROGRAM.with_name("rabbitmqctl")), *words]
+        done = subprocess.run(
+            command, env=self._environment, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        return done.stdout
+
+    def _command(self) -> list[str]:
+        return ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in self._environment.items()), str(PROGRAM)]
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                connection.settimeout(10)
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False
