@@ -1,7 +1,7 @@
 // Help with writing: what the word before the caret can become, and emoji to pick from.
 import { box, insert } from "./composer.js";
 import { shown } from "./messages.js";
-import { mark, markedOf, onClick, onKey } from "./page.js";
+import { mark, markedOf, onClick, onKey, step } from "./page.js";
 
 const list = () => document.getElementById("completions");
 
@@ -72,18 +72,11 @@ onClick("#picker .emoji-list button", ({ value }) => {
   return false;
 });
 
-// The first emoji for what is typed now: the list may still be that of an earlier word.
-onKey("Enter", ".picking > input", async ({ target }) => {
-  const url = `/emoji?q=${encodeURIComponent(target.value)}`, found = target.form.querySelector(".found");
-  await htmx.ajax("GET", url, { source: found, target: found, swap: "innerHTML" });
-  if (target.checkVisibility()) found.querySelector("button")?.click();
-});
-const emojiOf = (picking) => shown(picking.querySelectorAll(".emoji-list button"));
-onKey("ArrowDown", ".picking > input", ({ target }) => emojiOf(target.form)[0]?.focus());
-onKey("ArrowUp ArrowDown ArrowLeft ArrowRight", ".emoji-list button", ({ key, target }) => {
-  const all = emojiOf(target.form), columns = Math.round(target.parentElement.clientWidth / target.offsetWidth);
-  const step = (/Up|Left/.test(key) ? -1 : 1) * (/Up|Down/.test(key) ? columns : 1);
-  (all[all.indexOf(target) + step] ?? target.form.elements.q).focus();
+const emojiOf = ({ form }) => shown(form.querySelectorAll(".emoji-list button"));
+onKey("ArrowDown", ".picking > input", ({ target }) => emojiOf(target)[0]?.focus());
+onKey("ArrowUp ArrowDown ArrowLeft ArrowRight", ".emoji-list button", (event) => {
+  const { form, offsetWidth, parentElement } = event.target;
+  step(emojiOf(event.target), event, Math.round(parentElement.clientWidth / offsetWidth), form.elements.q);
 });
 onClick(".categories > a", (link) => {
   const place = link.closest("form").querySelector(link.hash);

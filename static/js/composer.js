@@ -57,6 +57,8 @@ function show(key, { fields, why }) {
   const quoted = item.querySelector(".quoted"), original = originalOf(fields);
   quoted.hidden = !original;
   if (original) quote(quoted, original);
+  const question = item.querySelector("[popover]");
+  for (const each of item.querySelectorAll("[popovertarget]")) each.popoverTargetElement = question;
   formOf(item).append(...Object.entries(fields).map(inputOf));
   if (why) say(item, "refused", why);
   outbox().insertBefore(item, items().find(({ dataset }) => dataset.key > key) ?? null);
@@ -204,7 +206,7 @@ const acts = {
 };
 document.addEventListener("click", ({ target }) => {
   const button = target.closest("#outbox button"), item = button?.closest("li");
-  if (!item) return;
+  if (!acts[button?.value]) return;
   if (button.value !== "retry" && formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
   const goesOn = button.value === "edit" || button.matches(":focus-visible");
   acts[button.value](item);

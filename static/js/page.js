@@ -1,4 +1,4 @@
-// Every page: what keys and clicks do, questions before what cannot be undone, where the keyboard is after an action.
+// Every page: what keys and clicks do, and where the keyboard is after an action.
 import { box, isComposing } from "./composer.js";
 import { bar, here, menu, messages, openMenu, scroller, shown } from "./messages.js";
 
@@ -27,30 +27,10 @@ export function onClick(where, act) {
   }, true);
 }
 
-// A button that has a question, or whose form has, is pressed again when the dialog was answered with yes.
-let asked;
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button"), asking = button?.closest("[data-confirm]");
-  const dialog = document.getElementById("confirm");
-  if (!asking || (button === asked && dialog.returnValue === "yes")) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  asked = button;
-  // A menu gives the keyboard back to what opened it.
-  document.querySelector(":popover-open")?.hidePopover();
-  dialog.querySelector("p").textContent = asking.dataset.confirm;
-  dialog.querySelector("[value=yes]").textContent = asking.dataset.word;
-  dialog.returnValue = "";
-  dialog.showModal();
-}, true);
+// The browser may not have taken the keyboard out of what is closed yet.
 document.addEventListener("close", ({ target: dialog }) => {
   const at = document.activeElement;
-  // The browser may not have taken the keyboard out of what is closed yet.
   if (at === document.body || dialog.contains(at)) writing().focus();
-  // The close event of the question before may come late.
-  if (dialog.open || dialog.returnValue !== "yes") return;
-  asked.click();
-  dialog.returnValue = "";
 }, true);
 
 // A swap may remove what had the keyboard; a mouse needs no place to be.
@@ -76,7 +56,7 @@ function giveBack({ at, row, isEditing, isKeyboard }) {
 // Enter sends. A keyboard on the screen has no other key for a new line.
 const TOUCH = matchMedia("(hover: none) and (pointer: coarse)");
 onKey("Enter Ctrl+Enter", "#body, .editor textarea", ({ target }) => !TOUCH.matches && target.form.requestSubmit());
-onKey("Escape", ".editor *", ({ target }) => target.form.querySelector("a").click());
+onKey("Escape", ".editor :not(.confirm *)", ({ target }) => target.form.querySelector("a").click());
 onKey("ArrowUp", "#body:placeholder-shown", () => {
   const mine = `#messages [data-author="${me}"]:not(.deleted), #outbox [data-state] .edit`;
   const last = [...document.querySelectorAll(mine)].at(-1);
@@ -95,7 +75,10 @@ onKey("PageUp PageDown", "#body", ({ key, target }) => {
 const CONTROLS = ":is(a, button, pre):not(.editor *)";
 const rowOf = (element) => (bar()?.contains(element) ? here() : element.closest("#messages > li"));
 const controls = (...places) => shown(places.flatMap((place) => [...place.querySelectorAll(CONTROLS)]));
-const step = (all, { key, target }) => all[all.indexOf(target) + (/Up|Left/.test(key) ? -1 : 1)]?.focus();
+export function step(all, { key, target }, columns = 1, before = null) {
+  const places = /Up|Down/.test(key) ? columns : 1;
+  (all[all.indexOf(target) + (/Up|Left/.test(key) ? -places : places)] ?? before)?.focus();
+}
 const IN_ROW = ":is(#messages, #bar) :not(.editor *)";
 onKey("Enter", "#messages > li:not(.deleted)", ({ target }) => openMenu(target));
 onKey("ArrowUp ArrowDown", IN_ROW, ({ key, target }) =>
@@ -147,29 +130,28 @@ onKey("ArrowUp ArrowDown", "[aria-controls]", ({ key, target }) => {
   return mark(target, all[(all.indexOf(markedOf(target)) + 1) % all.length]);
 });
 
-// The quick switcher. Enter pressed before its list has come means what was typed, not what the list still shows.
-const switcher = () => document.getElementById("switcher");
-let wanted = null;
-function goThere() {
-  const [list, box] = [switcher().querySelector("[role=listbox]"), switcher().querySelector("input")];
-  mark(box, markedOf(box));
-  if (switcher().open && wanted === box.value && wanted === list?.dataset.query) markedOf(box)?.click();
-}
-onKey("Enter", "#switcher input", ({ target }) => {
-  wanted = target.value;
-  goThere();
+// Enter takes the marked or first of what is found by what is typed now: the list may be that of an earlier word.
+onKey("Enter", "#switcher input, .picking > input", async ({ target }) => {
+  const found = target.parentElement.querySelector("#destinations, .found"), { value } = target;
+  const url = `${target.getAttribute("hx-get")}?q=${encodeURIComponent(value)}`;
+  if (found.querySelector("[role=listbox]")?.dataset.query !== value)
+    await htmx.ajax("GET", url, { source: found, target: found, swap: "innerHTML" });
+  if (target.value !== value || !target.checkVisibility()) return;
+  found.querySelector("[aria-selected=true], .found > button")?.click();
 });
-document.addEventListener("input", ({ target }) => target.closest("#switcher") && (wanted = null));
-document.addEventListener("htmx:after:swap", ({ target }) => target.closest?.("#switcher") && goThere());
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  const box = target.closest?.("#switcher")?.querySelector("input");
+  if (box) mark(box, markedOf(box));
+});
 
 function open(id) {
   const dialog = document.getElementById(id), input = dialog.querySelector("input");
   if (document.querySelector("dialog[open]")) return;
-  wanted = null;
   dialog.showModal();
   if (input) input.value = "";
   htmx.trigger(input ?? dialog, "opened");
 }
+const switcher = () => document.getElementById("switcher");
 const IN_SHELL = ":has(#switcher) *", NOT_TYPING = `${IN_SHELL}:not(input, textarea, select)`;
 onKey("Ctrl+k Ctrl+K", IN_SHELL, () => (switcher().open ? switcher().close() : open("switcher")));
 onKey("?", NOT_TYPING, () => open("shortcuts"));

@@ -62,7 +62,7 @@ def test_a_member_leaves_a_group_and_comes_back_with_the_same_people(
     hers = windows.open_as(carol, f"/rooms/{group}")
     page, other = (windows.open_as(bob, path) for path in (f"/rooms/{group}/settings", f"/rooms/{group}"))
     page.click("text=Leave the group")
-    page.click("#confirm button[value=yes]")
+    page.click(".confirm:popover-open .button-danger")
     expect(page).not_to_have_url(re.compile("settings"))
     expect(page.locator(f"nav a[data-room='{group}']")).to_have_count(0)
     expect(other.locator("#notice")).to_contain_text("You are no longer in this room")

@@ -117,8 +117,8 @@ def test_every_action_on_a_message_leaves_the_focus_there(alice: Person, bob: Pe
     for _ in range(9):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.locator("#confirm >> text=Cancel")).to_be_focused()
-    press(page, page.locator("#confirm button[value=yes]"))
+    expect(page.locator(".confirm:popover-open >> text=Cancel")).to_be_focused()
+    press(page, page.locator(".confirm:popover-open .button-danger"))
     expect(page.locator("#m-3 .body")).to_have_text("This message was deleted.")
     expect(page.locator("#m-3")).to_be_focused()
 

@@ -169,6 +169,7 @@ def test_everything_but_live_updates_works_without_javascript(alice: Person, win
     expect(page.locator("h1")).to_contain_text("Garden")
     page.click(".me button")
     page.click("nav >> button:has-text('Sign out')")
+    page.click(".confirm:popover-open .button-danger")
     expect(page).to_have_url(f"{alice.server.url}/sign-in")
 
 
@@ -182,7 +183,7 @@ def test_only_signing_out_this_session_closes_this_page(alice: Person, windows: 
     expect(first.locator("#messages")).to_contain_text("still here")
     second.click(".me button")
     second.click("nav >> button:has-text('Sign out')")
-    second.click("#confirm button[value=yes]")
+    second.click(".confirm:popover-open .button-danger")
     expect(first.locator("#notice")).to_contain_text("You are signed out")
 
 
@@ -302,10 +303,10 @@ def test_removing_a_member_or_leaving_for_good_asks_for_confirmation(
     alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
     page = windows.open_as(alice, f"/rooms/{room_id}/members")
     page.click("button:has-text('Remove Bob Brown')")
-    expect(page.locator("#confirm")).to_contain_text("Remove Bob Brown from Board?")
+    expect(page.locator(".confirm:popover-open")).to_contain_text("Remove Bob Brown from Board?")
     page.keyboard.press("Enter")
-    expect(page.locator("#confirm")).to_be_hidden()
+    expect(page.locator(".confirm:popover-open")).to_be_hidden()
     expect(page.locator("main >> text=Bob Brown").first).to_be_visible()
     page.click("button:has-text('Remove Bob Brown')")
-    page.click("#confirm >> text=Remove >> nth=-1")
+    page.click(".confirm:popover-open .button-danger")
     expect(page.locator("button:has-text('Remove Bob Brown')")).to_have_count(0)

@@ -187,7 +187,7 @@ def test_only_administrators_delete_other_members_messages(alice: Person, bob: P
     assert bob.delete(2).status_code == 403
     page = windows.open_as(alice, "/rooms/1")
     choose(page, 1, "Delete")
-    page.click("#confirm button[value=yes]")
+    page.click(".confirm:popover-open .button-danger")
     expect(page.locator(".message.deleted")).to_have_count(1)
     expect(page.locator(".message.deleted .author")).to_have_text("Bob Brown")
     assert bob.reads(1) == ["This message was deleted.", "ham"]

@@ -51,15 +51,14 @@ def test_signing_out_is_in_the_menu_on_the_own_name_and_asks_first(
 ) -> None:
     page = windows.open_as(alice, "/people", viewport=PHONE)
     page.goto(f"{alice.server.url}/list")
-    expect(page.locator("text=Sign out")).to_be_hidden()
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
     page.click("text=Alice Adams")
     expect(page.locator("#my-menu >> text=Administration")).to_be_visible()
     page.click("text=Sign out")
-    page.click("#confirm >> text=Cancel")
+    page.click(".confirm:popover-open >> text=Cancel")
     expect(page).to_have_url(f"{alice.server.url}/list")
-    page.click("text=Alice Adams")
     page.click("#my-menu >> text=Sign out")
-    page.click("#confirm button[value=yes]")
+    page.click(".confirm:popover-open .button-danger")
     expect(page).to_have_url(f"{alice.server.url}/sign-in")
     assert "Administration" not in bob.get("/people").text
 

@@ -89,7 +89,7 @@ def test_an_editor_keeps_its_text_over_a_reload_and_a_deletion(alice: Person, bo
     page.click("text=Save")
     expect(page.locator("#notice")).to_contain_text("There is nothing here")
     expect(page.locator("#m-1 textarea")).to_have_value("much better")
-    page.click("text=Cancel")
+    page.click(".editor-buttons >> text=Cancel")
     expect(page.locator("#m-1 .body")).to_have_text("This message was deleted.")
 
 

@@ -203,7 +203,7 @@ def choose(page: Page, message_id: int, words: str) -> None:
         page.hover(f"#m-{message_id}")
         page.locator("#bar").get_by_title(words, exact=True).click()
     else:
-        open_menu(page, message_id).get_by_text(words, exact=True).click()
+        open_menu(page, message_id).get_by_text(words, exact=True).first.click()
 
 
 def send(page: Page, text: str) -> None:
