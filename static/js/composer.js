@@ -1,18 +1,15 @@
-// Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, one after the
-// other. Each is kept in localStorage until the server has accepted it, and stands in all pages of the room.
-import { here, messages, quote } from "./messages.js";
+// Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, in order. Each is
+// kept in localStorage until the server has accepted it. Those of other rooms are sent from a hidden list of the page.
+import { messages, quote } from "./messages.js";
 
 const { me } = document.documentElement.dataset;
 export const composer = () => document.getElementById("composer");
 export const box = () => document.getElementById("body");
 const outbox = () => document.getElementById("outbox");
+const elsewhere = () => document.getElementById("elsewhere");
 
-// 128 random bits are a UUID. crypto.randomUUID() is not there over plain http.
-const hex = (byte) => byte.toString(16).padStart(2, "0");
-const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), hex).join("");
-
-// Safari ends the composing of a word before it tells of the key that did.
-export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+// A UUID without its dashes. crypto.randomUUID() is not there over plain http.
+const newId = () => crypto.getRandomValues(new Uint8Array(16)).toHex();
 
 export function insert(text, start, end) {
   box().setRangeText(text, start, end, "end");
@@ -41,31 +38,41 @@ export function markRooms() {
   }
 }
 
-// The messages of the outbox, in the order in which they were written; those that are refused wait for their author.
-const items = () => [...document.querySelectorAll("#outbox > li")];
+// The messages of all rooms, in the order in which they were written; those that are refused wait for their author.
+const items = () => [...document.querySelectorAll(".unsent")];
 const queue = () => items().filter(({ dataset }) => dataset.state !== "refused");
+const queueOf = (room) => queue().filter(({ dataset }) => dataset.room === room);
+const itemOf = (key) => items().find(({ dataset }) => dataset.key === key);
 const formOf = (item) => item.querySelector("form");
 const fieldsOf = (item) => Object.fromEntries(new FormData(formOf(item)));
 const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ?? "";
 const inputOf = ([name, value]) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
 const tokenOf = ({ client_id }) => client_id.slice(0, 12);
 
-function show(key, { fields, why }) {
-  const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true);
-  Object.assign(item.dataset, { key, client: tokenOf(fields) });
+function show(key, { fields, why }, patience = 0) {
+  const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true), form = formOf(item);
+  const [, , room] = key.split(":");
+  Object.assign(item.dataset, { key, room, client: tokenOf(fields), due: performance.now() + patience });
   item.querySelector(".body > p").textContent = fields.body;
-  const quoted = item.querySelector(".quoted"), original = originalOf(fields);
-  quoted.hidden = !original;
-  if (original) quote(quoted, original);
-  const question = item.querySelector("[popover]");
-  for (const each of item.querySelectorAll("[popovertarget]")) each.popoverTargetElement = question;
-  formOf(item).append(...Object.entries(fields).map(inputOf));
+  for (const each of form.querySelectorAll("[popovertarget]")) each.popoverTargetElement = form.lastElementChild;
+  form.setAttribute("hx-post", `/rooms/${room}/messages`);
+  form.append(...Object.entries(fields).map(inputOf));
   if (why) say(item, "refused", why);
-  outbox().insertBefore(item, items().find(({ dataset }) => dataset.key > key) ?? null);
+  place(item);
   window.htmx?.process(item);
-  join();
   return item;
 }
+
+function place(item) {
+  const { room, key } = item.dataset, list = room === outbox()?.dataset.room ? outbox() : elsewhere();
+  const isLater = ({ dataset }) => dataset.room === room && dataset.key > key;
+  if (item.parentElement === list) return;
+  const quoted = item.querySelector(".quoted"), original = originalOf(fieldsOf(item));
+  quoted.hidden = !original;
+  if (original) quote(quoted, original);
+  list.insertBefore(item, [...list.children].find(isLater) ?? null);
+}
+document.addEventListener("chat:leave", () => elsewhere().append(...items()));
 
 function keep(item) {
   const why = item.dataset.state === "refused" && reasonOf(item);
@@ -82,57 +89,53 @@ function drop(item) {
 function join() {
   const { author, at } = messages()?.lastElementChild?.dataset ?? {};
   const isMine = author === me && Date.now() - Date.parse(at) < 300_000;
-  for (const [place, item] of items().entries()) item.classList.toggle("continues", place > 0 || isMine);
+  for (const item of outbox()?.children ?? [])
+    item.classList.toggle("continues", isMine || item !== outbox().firstElementChild);
 }
 
 // Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
-let known = new WeakSet();
-document.addEventListener("chat:leave", () => (known = new WeakSet()));
-const isNew = (element) => element && !known.has(element) && known.add(element);
+let restored;
+document.addEventListener("chat:leave", () => (restored = null));
 function restore() {
-  if (isNew(composer())) {
+  if (composer() && composer() !== restored) {
+    restored = composer();
     // Something stands there already: what the browser has kept, or what was typed before this could run.
     const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
     if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
     const answered = localStorage.getItem(keyOf("reply", composer()));
     if (answered) replyTo(answered);
   }
-  if (!isNew(outbox())) return;
-  for (const key of Object.keys(localStorage).filter((each) => each.startsWith(keyOf("outbox", outbox()))).sort()) {
+  for (const key of Object.keys(localStorage).filter((each) => each.startsWith(`outbox:${me}:`)).sort()) {
     const kept = JSON.parse(localStorage.getItem(key)), token = tokenOf(kept.fields);
-    if (messages().querySelector(`[data-author="${me}"][data-client="${token}"]`)) localStorage.removeItem(key);
-    else show(key, kept);
+    if (messages()?.querySelector(`[data-author="${me}"][data-client="${token}"]`)) localStorage.removeItem(key);
+    else if (!itemOf(key)) show(key, kept);
   }
-  // The connection, at which they go, may be there already.
-  goIn(1.5);
+  items().forEach(place);
+  join();
 }
 
 document.addEventListener("submit", (event) => {
   if (event.target !== composer() || !outbox()) return;
   event.preventDefault();
   if (!box().value.trim()) return;
-  const [head] = queue(), last = items().at(-1)?.dataset.key.split(/[:-]/)[3] ?? 0, client_id = newId();
-  const key = `${keyOf("outbox", outbox())}${Math.max(Date.now(), Number(last) + 1)}-${client_id}`;
+  const [head] = queueOf(outbox().dataset.room), last = outbox().lastElementChild?.dataset.key.split(/[:-]/)[3] ?? 0;
+  const client_id = newId(), key = `${keyOf("outbox", outbox())}${Math.max(Date.now(), Number(last) + 1)}-${client_id}`;
   const item = show(key, { fields: { ...Object.fromEntries(new FormData(composer())), client_id } });
   if (head?.dataset.state) say(item, "waiting", head.dataset.until ? BEHIND : reasonOf(head));
   keep(item);
+  join();
   insert("", 0, box().value.length);
   replyTo("");
-  go();
+  go(event);
 });
 
-// Only the first is ever in flight: the next must not overtake it when it fails.
+// Only the first of a room is ever in flight: the next must not overtake it when it fails.
 const BEHIND = "Waiting for the message before it.";
-let timer;
-function go() {
-  const [head] = queue(), wait = head?.dataset.until - performance.now();
-  if (wait > 0) goIn(wait / 1000);
-  else if (head && window.htmx) htmx.trigger(formOf(head), "send");
-}
-
-function goIn(seconds) {
-  clearTimeout(timer);
-  timer = setTimeout(go, 1000 * seconds);
+function go({ type } = {}) {
+  items().forEach(countDown);
+  const heads = new Map(queue().reverse().map((item) => [item.dataset.room, item]));
+  for (const { dataset: { until, due }, lastElementChild: form } of heads.values())
+    if (performance.now() > Math.max(until, type ? 0 : due)) window.htmx?.trigger(form, "send");
 }
 window.addEventListener("online", go);
 document.addEventListener("htmx:ws:after:connection", go);
@@ -140,41 +143,46 @@ document.addEventListener("htmx:ws:after:connection", go);
 function say(item, state, why, until) {
   Object.assign(item.dataset, { state, until: until || "" });
   if (why !== reasonOf(item)) item.querySelector(".why").textContent = why;
-  countDown(item);
   return item;
 }
 
+const SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 function countDown(item) {
-  const { state, until } = item.dataset, seconds = Math.ceil((until - performance.now()) / 1000);
-  const [count, unit] = seconds > 180 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
-  const what = state === "refused" ? "You can send it" : "It is sent";
-  const when = seconds > 0 ? `${what} in ${count} ${unit}${count > 1 ? "s" : ""}.` : `${what} now.`;
-  item.querySelector(".when").textContent = until && when;
+  const { state, until } = item.dataset, seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
+  const when = seconds > 180 ? SOON.format(Math.ceil(seconds / 60), "minute") : SOON.format(seconds, "second");
+  item.querySelector(".when").textContent = until && `${state === "refused" ? "You can send it" : "It is sent"} ${when}.`;
 }
-setInterval(() => items().forEach(countDown), 1000);
+setInterval(go, 1000);
 
 // After more than a minute, a message sent automatically would surprise its author.
-export const isRefusal = ({ status, headers }) =>
+const isRefusal = ({ status, headers }) =>
   status >= 400 && status < 500 && !(status === 429 && headers.get("Retry-After") <= 60);
 
-// An accepted message is gone by now, unless its answer leads elsewhere. Returns the seconds until the next is due.
+// An accepted message is gone by now, unless its answer leads elsewhere.
 function settle(item, { response, hx }) {
   const seconds = Number(response?.headers.get("Retry-After"));
   const until = seconds && performance.now() + 1000 * seconds;
   const why = response ? reasonOf(item) || "The server has a problem." : "Waiting for the connection.";
+  item.dataset.due = performance.now() + 1500 + 1500 * Math.random();
   if (hx?.redirect) drop(item);
   else if (response && isRefusal(response)) keep(say(item, "refused", why, until));
-  else if (item.isConnected) {
-    for (const each of queue()) say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
-    return seconds || 1.5 + 1.5 * Math.random();
-  }
-  return 0;
+  else if (item.isConnected) for (const each of queueOf(item.dataset.room))
+    say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
 }
 
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  const { sourceElement } = ctx, item = sourceElement.closest?.("#outbox > li");
+  const item = ctx.sourceElement.closest?.(".unsent");
   // After a sign-out the page is loaded again.
-  if (sourceElement.matches?.(".outgoing") && !ctx.hx?.refresh) goIn(item ? settle(item, ctx) : 0);
+  if (!item || ctx.hx?.refresh) return;
+  settle(item, ctx);
+  go();
+});
+// What the answer brings is about another room than this page.
+document.addEventListener("htmx:after:request", (event) => {
+  const { response, sourceElement } = event.detail.ctx, item = sourceElement.closest?.(".unsent");
+  if (!item || outbox()?.contains(item) || response.status >= 400) return;
+  event.preventDefault();
+  drop(item);
 });
 
 // The answer and the frame of the socket come in any order; the first of them takes the place of what was sent.
@@ -186,7 +194,6 @@ document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (["sidebar", "main"].includes(ctx.target?.id)) markRooms();
   restore();
-  join();
 });
 
 const acts = {
@@ -204,23 +211,23 @@ const acts = {
     insert(box().value ? `${body}\n` : body, 0, 0);
   },
 };
-document.addEventListener("click", ({ target }) => {
-  const button = target.closest("#outbox button"), item = button?.closest("li");
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".unsent button"), item = button?.closest("li");
   if (!acts[button?.value]) return;
   if (button.value !== "retry" && formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
   const goesOn = button.value === "edit" || button.matches(":focus-visible");
   acts[button.value](item);
   if (goesOn) box()?.focus();
-  go();
+  go(event);
 });
 
 // Other pages: the one in which a message was written sends it, and this one if that is gone.
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   markRooms();
-  if (outbox() && key?.startsWith(keyOf("outbox", outbox()))) {
-    items().find(({ dataset }) => dataset.key === key)?.remove();
-    if (newValue) show(key, JSON.parse(newValue));
-    goIn(3);
+  if (key?.startsWith(`outbox:${me}:`)) {
+    itemOf(key)?.remove();
+    if (newValue) show(key, JSON.parse(newValue), 3000);
+    join();
   } else if (composer() && newValue === null && key === keyOf("draft", composer())) {
     // The other page has sent this text, or thrown it away. Here stands the same, or something else to keep.
     if (box().value === oldValue) box().value = "";
@@ -230,7 +237,7 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
 
 // A reply names its message in a field of the form, and above the box.
 const originalOf = ({ reply_to }) => document.getElementById(`m-${reply_to}`);
-function replyTo(id) {
+export function replyTo(id) {
   const place = document.getElementById("replying");
   if (!place) return;
   composer().elements.reply_to.value = id;
@@ -239,14 +246,5 @@ function replyTo(id) {
   place.querySelector("b").textContent = author?.textContent ?? "a message";
   place.hidden = !id;
 }
-document.addEventListener("click", (event) => {
-  const { target } = event, isReply = target.closest(":is(#bar, #menu) .reply");
-  if (!box() || !(isReply ?? target.closest("#replying > a"))) return;
-  event.preventDefault();
-  replyTo(isReply ? here().id.slice(2) : "");
-  box().focus();
-});
-document.addEventListener("keydown", ({ key, target }) => key === "Escape" && target === box() && replyTo(""));
-
 restore();
 markRooms();

@@ -94,7 +94,8 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
 });
 document.addEventListener("click", (event) => {
   const { target } = event, more = target.closest("#messages .more");
-  if (target.closest("#menu :is(a, button):not([hx-target='#menu'], [data-copy], [popovertarget])")) menu().hidePopover();
+  const STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
+  if (target.closest(`#menu :is(a, button):not(${STAYS})`)) menu().hidePopover();
   if (!more || !bar()) return;
   event.preventDefault();
   openMenu(more.parentElement);

@@ -1,9 +1,12 @@
 // Every page: what keys and clicks do, and where the keyboard is after an action.
-import { box, isComposing } from "./composer.js";
+import { box, replyTo } from "./composer.js";
 import { bar, here, menu, messages, openMenu, scroller, shown } from "./messages.js";
 
 const { me } = document.documentElement.dataset;
 const writing = () => box() ?? scroller() ?? document.getElementById("main");
+
+// Safari ends the composing of a word before it tells of the key that did.
+const isComposing = (event) => event.isComposing || event.keyCode === 229;
 
 // What each key does in which elements. An act that answers false leaves the key to those before it, or the browser.
 const acts = [];
@@ -100,6 +103,14 @@ function rove() {
 document.addEventListener("focusin", ({ target }) => target.closest("#messages > li") && rove());
 rove();
 
+onClick(":is(#bar, #menu) .reply, #replying > a", (link) => {
+  if (!box()) return false;
+  menu().hidePopover();
+  replyTo(link.closest("#replying") ? "" : here().id.slice(2));
+  return box().focus();
+});
+onKey("Escape", "#body", () => Boolean(replyTo("")));
+
 // An original that is on this page needs no other page.
 onClick("a.quoted", ({ hash }) => Boolean(document.querySelector(hash)) && location.replace(hash));
 
@@ -169,12 +180,6 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
   await htmx.ajax("GET", `${path}/card`, { target: card, swap: "innerHTML" });
   if (card.childElementCount) card.showPopover({ source: link });
   else location.assign(path);
-});
-
-// What waits for another room goes from here, as soon as there is a connection.
-for (const type of ["htmx:ws:after:connection", "chat:enter"]) document.addEventListener(type, () => {
-  if (!Object.keys(localStorage).some((key) => key.startsWith("outbox:"))) return;
-  import("./elsewhere.js").then(({ sendAll }) => sendAll(), () => {});
 });
 
 // Loaded when somebody moves; a first tap comes before the module does. While the server is away there is no help.
