@@ -1,5 +1,5 @@
-// Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, in order. Each is
-// kept in localStorage until the server has accepted it. Those of other rooms are sent from a hidden list of the page.
+// Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, in order. Each
+// is kept in localStorage until the server has accepted it; those of other rooms are sent from a hidden list.
 import { messages, quote } from "./messages.js";
 
 const { me } = document.documentElement.dataset;
@@ -72,8 +72,6 @@ function place(item) {
   if (original) quote(quoted, original);
   list.insertBefore(item, [...list.children].find(isLater) ?? null);
 }
-document.addEventListener("chat:leave", () => elsewhere().append(...items()));
-
 function keep(item) {
   const why = item.dataset.state === "refused" && reasonOf(item);
   store(item.dataset.key, JSON.stringify({ fields: fieldsOf(item), why }));
@@ -96,6 +94,7 @@ function join() {
 // Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
 let restored;
 document.addEventListener("chat:leave", () => (restored = null));
+document.addEventListener("chat:leave", () => elsewhere().append(...items()));
 function restore() {
   if (composer() && composer() !== restored) {
     restored = composer();
@@ -150,7 +149,8 @@ const SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 function countDown(item) {
   const { state, until } = item.dataset, seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
   const when = seconds > 180 ? SOON.format(Math.ceil(seconds / 60), "minute") : SOON.format(seconds, "second");
-  item.querySelector(".when").textContent = until && `${state === "refused" ? "You can send it" : "It is sent"} ${when}.`;
+  const words = `${state === "refused" ? "You can send it" : "It is sent"} ${when}.`;
+  item.querySelector(".when").textContent = until && words;
 }
 setInterval(go, 1000);
 

@@ -6,57 +6,40 @@ const rows = () => [...(messages()?.children ?? [])];
 document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 
 // In the zone and by the clock that the reader has chosen, else the browser's, which need not know every zone.
-const chosen = document.documentElement.dataset;
-function formatOf(style, timeZone = chosen.timeZone) {
+const chosen = document.documentElement.dataset, formats = new Map();
+function format(moment, style, timeZone = chosen.timeZone) {
   const options = { ...style, timeZone: timeZone || undefined, hourCycle: chosen.hourCycle || undefined };
+  const key = JSON.stringify(options);
   try {
-    return new Intl.DateTimeFormat(undefined, options);
+    if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat(undefined, options));
   } catch {
-    return formatOf(style, "");
+    return format(moment, style, "");
   }
+  return formats.get(key).format(moment);
 }
 
-// Formats and the days that have a name, until midnight or another choice.
-let format, days, madeFor;
-let isOld = false;
-function areNew() {
-  const choice = `${chosen.timeZone} ${chosen.hourCycle}`, wasOld = isOld;
-  isOld = false;
-  if (choice === madeFor && days[format.day.format(Date.now())] === "Today") return wasOld;
-  madeFor = choice;
-  format = {
-    clock: formatOf({ timeStyle: "short" }),
-    day: formatOf({ dateStyle: "full" }),
-    full: formatOf({ dateStyle: "medium", timeStyle: "medium" }),
-    dayAndClock: formatOf({ dateStyle: "full", timeStyle: "short" }),
-  };
-  const today = format.day.format(Date.now());
+const DAY = { dateStyle: "full" };
+let days = {};
+function nameDays(today) {
   let before = Date.now();
-  while (format.day.format(before) === today) before -= 3_600_000;
-  days = { [today]: "Today", [format.day.format(before)]: "Yesterday" };
-  return true;
+  while (format(before, DAY) === today) before -= 3_600_000;
+  days = { [today]: "Today", [format(before, DAY)]: "Yesterday" };
 }
 
+// What a time was shown for is on it: at midnight, and after another choice, it is shown anew.
 function showTimes() {
-  const isAnew = areNew();
-  for (const time of document.querySelectorAll(isAnew ? "time[data-moment]" : 'time[data-moment=""]')) {
-    time.textContent = format.dayAndClock.format(new Date(time.dateTime));
-    time.dataset.moment = "shown";
+  const today = format(Date.now(), DAY), shown = `${chosen.timeZone} ${chosen.hourCycle} ${today}`;
+  if (days[today] !== "Today") nameDays(today);
+  for (const time of document.querySelectorAll(`time:is([data-moment], .message *):not([data-shown="${shown}"])`)) {
+    const moment = new Date(time.dateTime), message = time.closest("[data-at]"), day = format(moment, DAY);
+    time.dataset.shown = shown;
+    time.textContent = format(moment, { dateStyle: message ? undefined : "full", timeStyle: "short" });
+    if (!message) continue;
+    time.title = format(moment, { dateStyle: "medium", timeStyle: "medium" });
+    message.dataset.day = days[day] ?? day;
   }
-  let before = null;
-  for (const message of rows()) {
-    const time = message.querySelector("time");
-    if (time?.title.endsWith(" UTC") || (isAnew && message.dataset.at)) showMoment(message, time);
-    message.classList.toggle("starts-day", message.dataset.day !== before);
-    before = message.dataset.day;
-  }
-}
-
-function showMoment(message, time) {
-  const moment = new Date(message.dataset.at), day = format.day.format(moment);
-  time.textContent = format.clock.format(moment);
-  time.title = format.full.format(moment);
-  message.dataset.day = days[day] ?? day;
+  for (const message of rows())
+    message.classList.toggle("starts-day", message.dataset.day !== message.previousElementSibling?.dataset.day);
 }
 
 // One bar of actions for all messages, at the row under the mouse or the keyboard. Its ⋯ opens a menu beside it.
@@ -156,26 +139,16 @@ export function letGo(kept) {
   link.hidden = false;
 }
 
-// New versions of messages while they are edited here, and of some that this page may fetch any moment.
-const waiting = new Map(), unseen = new Map(), MOST_UNSEEN = 500;
+// An answer to this page may be overtaken by what somebody else did after it; their order is in the revisions. Kept are
+// the newest versions that were heard of, also of messages that are edited here or that this page may fetch any moment.
+const versions = new Map(), MOST_VERSIONS = 500;
 const newer = (one, other) => (Number(other?.dataset.revision) > Number(one.dataset.revision) ? other : one);
-
-function keepUnseen(fresh) {
-  unseen.delete(fresh.id);
-  unseen.set(fresh.id, fresh);
-  if (unseen.size > MOST_UNSEEN) unseen.delete(unseen.keys().next().value);
-}
-
-// An answer to this page may be overtaken by what somebody else did after it; their order is in the revisions.
-function versionFor(shown, fresh, source) {
-  const version = newer(fresh, waiting.get(fresh.id));
-  const editor = shown.querySelector(".editor"), isLeaving = editor?.contains(source);
-  if (editor && !isLeaving) {
-    waiting.set(fresh.id, version);
-    return null;
-  }
-  waiting.delete(fresh.id);
-  return !isLeaving && newer(shown, version) === shown ? null : version;
+function newest(fresh) {
+  const version = newer(fresh, versions.get(fresh.id));
+  versions.delete(fresh.id);
+  versions.set(fresh.id, version);
+  if (versions.size > MOST_VERSIONS) versions.delete(versions.keys().next().value);
+  return version;
 }
 
 // An answer shows the beginning of its original as that is now.
@@ -192,47 +165,35 @@ function requote(place, original) {
 }
 
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
-  for (const task of [...tasks]) {
-    for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
-      const shown = document.getElementById(fresh.id);
-      if (!shown && !task.target) keepUnseen(fresh);
-      const version = shown ? versionFor(shown, fresh, ctx.sourceElement) : newer(fresh, unseen.get(fresh.id));
-      for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) requote(place, fresh);
-      for (const place of version?.querySelectorAll("a.quoted") ?? []) {
-        const id = place.getAttribute("href").split("#")[1];
-        for (const each of [unseen.get(id), waiting.get(id)]) requote(place, each);
-      }
-      if (version) fresh.replaceWith(version);
-      else fresh.remove();
-      if (!task.fragment.childElementCount) tasks.splice(tasks.indexOf(task), 1);
-    }
+  for (const task of [...tasks]) for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
+    const shown = document.getElementById(fresh.id), editor = shown?.querySelector(".editor"), version = newest(fresh);
+    const stays = editor ? !editor.contains(ctx.sourceElement) : shown && newer(shown, version) === shown;
+    for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) requote(place, fresh);
+    for (const place of version.querySelectorAll("a.quoted"))
+      requote(place, versions.get(place.getAttribute("href").split("#")[1]));
+    if (stays) fresh.remove();
+    else fresh.replaceWith(version.cloneNode(true));
+    if (!task.fragment.childElementCount) tasks.splice(tasks.indexOf(task), 1);
   }
 });
 
-// What is typed into an editor outlives the page.
-const editors = () => [...document.querySelectorAll(".message .editor textarea")];
-let opened = [];
-// A room that comes back has the times of then.
-document.addEventListener("chat:leave", () => {
-  [opened, isOld] = [[], true];
-  if (bar()) pointAt();
-});
+// What is typed into an editor outlives the page, until it is cancelled or saved, which makes another revision.
+const EDITOR = ".message .editor textarea";
 document.addEventListener("input", ({ target }) => {
-  if (editors().includes(target)) sessionStorage.setItem(target.id, target.value);
+  if (target.matches(EDITOR)) sessionStorage.setItem(target.id, target.value);
 });
-function keepEditors() {
-  const open = editors();
-  for (const box of open) if (!opened.includes(box)) box.value = sessionStorage.getItem(box.id) ?? box.value;
-  for (const { id } of opened) if (!open.some((box) => box.id === id)) sessionStorage.removeItem(id);
-  opened = open;
-}
+document.addEventListener("click", ({ target }) => {
+  if (target.matches(".editor-buttons > a")) sessionStorage.removeItem(target.closest("form").elements.body.id);
+});
+// A room that comes back has no row under the mouse.
+document.addEventListener("chat:leave", () => bar() && pointAt());
 
 function tidy() {
   showTimes();
   showDay();
 }
 document.addEventListener("htmx:after:swap", () => {
-  keepEditors();
+  for (const box of document.querySelectorAll(EDITOR)) box.value = sessionStorage.getItem(box.id) ?? box.value;
   if (rows().length > MOST && scroller().scrollTop >= -40) letGo(KEPT);
   tidy();
   if (isFree()) pointAt(here());

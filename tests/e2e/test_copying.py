@@ -41,8 +41,8 @@ def test_text_has_its_own_direction_and_code_always_runs_left_to_right(alice: Pe
     )
     assert edges == ["right", "left", "left"]
     assert page.locator("#m-1 pre").evaluate("pre => getComputedStyle(pre).direction") == "ltr"
-    for box in ("#body", "#edit-1"):
-        if box == "#edit-1":
+    for box in ("#body", ".editor textarea"):
+        if box == ".editor textarea":
             page.goto(f"{alice.server.url}/messages/1/edit")
         page.fill(box, "שלום")
         assert page.locator(box).evaluate("box => getComputedStyle(box).direction") == "rtl"
