@@ -70,6 +70,14 @@ settings, all taken from the environment and all optional:
   CONNECTIONS_PER_ADDRESS  most connections from one address of people who are not signed in (500)
   PAGES_PER_PERSON     most open pages of one person in one process; the oldest is disconnected (50)
   RATE_LIMITS          multiplies all rate limits; above 1 only for load tests (1)
+  FILES_URL            where files are kept: a folder, or s3://bucket/prefix?endpoint=https://… (var/files)
+  MAX_FILE_SIZE        megabytes of a file (100)
+  MAX_FILES            most files of a message (20)
+  MAX_STORAGE          megabytes of all files together; 0 for as much as the store takes (0)
+  MAX_UPLOADS          most files of one person that belong to no message yet (100)
+  FILE_TYPES           the types of files that the chat takes, such as image/*,application/pdf (any)
+  FILES_ACCEL          a path of nginx from which it sends files of the folder, such as /protected
+  FILES_REDIRECT       yes: downloads come straight from the bucket, by signed addresses (no)
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
 

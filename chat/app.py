@@ -8,12 +8,13 @@ from typing import TypedDict
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from chat import logs
 from chat.accounts.tidying import Tidying
+from chat.files.tidying import FileTidying
 from chat.hosts import AllowedHosts
 from chat.search.index import Indexing
 from chat.serving.connections import Connections
@@ -27,6 +28,7 @@ from chat.web import (
     completions,
     directs,
     emoji,
+    files,
     first_run,
     health,
     help,
@@ -52,6 +54,7 @@ from chat.web import (
     socket,
     state_page,
     status,
+    uploads,
 )
 from chat.web.errors import (
     HANDLERS,
@@ -62,7 +65,6 @@ from chat.web.errors import (
     refuse_malformed,
     refuse_origin,
 )
-from chat.web.forms import MOST_BYTES
 from chat.web.middleware.body_limit import BodyLimitMiddleware
 from chat.web.middleware.client import ClientMiddleware
 from chat.web.middleware.crowd import CrowdMiddleware
@@ -76,6 +78,8 @@ from chat.web.middleware.throttling import ThrottleMiddleware
 from chat.web.middleware.wellformed import WellFormedMiddleware
 
 DISPOSE_SECONDS = 1.0
+# Files of members are sent as they are: compressing a large one would keep a thread busy for seconds.
+UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 POST = ["POST"]
 
 ROUTES: list[BaseRoute] = [
@@ -153,6 +157,12 @@ ROUTES: list[BaseRoute] = [
     Route("/rooms/{room_id:id}/typing", presence.tell_typing, methods=POST),
     Route("/rooms/{room_id:id}/read", reading.mark_room_read, methods=POST),
     Route("/rooms/{room_id:id}/pinned", pins.list_pins),
+    Route("/files/{file_id:id}/{name}", files.show_file),
+    Route("/rooms/{room_id:id}/uploads", uploads.describe_uploads, methods=["OPTIONS"]),
+    Route("/rooms/{room_id:id}/uploads", uploads.create_upload, methods=POST),
+    Route("/uploads/{upload_id:id}", uploads.show_upload, methods=["HEAD"]),
+    Route("/uploads/{upload_id:id}", uploads.append_to_upload, methods=["PATCH"]),
+    Route("/uploads/{upload_id:id}", uploads.cancel_upload, methods=["DELETE"]),
     Route("/messages/{message_id:id}", messages.show_message),
     Route("/messages/{message_id:id}/actions", messages.show_message_actions),
     Route("/messages/{message_id:id}/edit", messages.show_message_editor),
@@ -214,10 +224,10 @@ def _middleware(chat: Chat) -> list[Middleware]:
     settings = chat.settings
     hosts = AllowedHosts(settings.allowed_hosts, settings.public_url)
     return [
-        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=UNCOMPRESSED),
         Middleware(WellFormedMiddleware, refuse=refuse_malformed),
         Middleware(HostMiddleware, hosts=hosts, public_url=settings.public_url),
-        Middleware(BodyLimitMiddleware, max_body_size=MOST_BYTES, refuse=refuse_large),
+        Middleware(BodyLimitMiddleware, limits=settings.file_limits, refuse=refuse_large),
         Middleware(OriginMiddleware, public_url=settings.public_url, refuse=refuse_origin),
         Middleware(SessionMiddleware, chat=chat, now=lambda: datetime.now(UTC), unavailable=on_database_error),
         Middleware(CrowdMiddleware, most=settings.connections_per_address, refuse=refuse_crowd),
@@ -235,6 +245,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
         await tasks.start(chat.live.run, chat.failures)
         kept.keep(Indexing(chat.database).run, "search indexing")
         kept.keep(Tidying(chat.database).run, "deletion of ended sessions")
+        kept.keep(FileTidying(chat.database, chat.uploading.store).run, "deletion of files")
         kept.keep(connections.run, "connections")
         kept.keep(chat.metrics.run, "metrics")
         kept.keep(chat.throttling.run, "throttling")

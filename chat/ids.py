@@ -7,6 +7,7 @@ SessionId = NewType("SessionId", int)
 RoomId = NewType("RoomId", int)
 MessageId = NewType("MessageId", int)
 InviteId = NewType("InviteId", int)
+FileId = NewType("FileId", int)
 
 # A room's change counter: posts, edits and deletions each add one, in commit order, without gaps.
 Revision = NewType("Revision", int)

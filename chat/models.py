@@ -202,6 +202,7 @@ messages = Table(
     Column("pinned_at", DateTime(timezone=True)),
     Column("pinned_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     Column("reply_to_id", BigInteger, ForeignKey("messages.id", ondelete="SET NULL")),
+    Column("file_count", Integer, nullable=False, server_default="0"),
     CheckConstraint("deleted_at IS NULL OR body = ''", name="deleted_body"),
     CheckConstraint("deleted_at IS NULL OR pinned_at IS NULL", name="deleted_pin"),
     CheckConstraint("char_length(body) <= 10000", name="body_length"),
@@ -222,6 +223,62 @@ mentions = Table(
     Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
     Column("position", BigInteger, nullable=False),
     Index("mentions_user_id_room_id_position_idx", "user_id", "room_id", "position"),
+)
+
+# Uploads, and the files of messages: an upload with a `message_id` is its file. `object` and the thumbnails are keys in
+# the store; an unfinished upload has `pieces` instead. The trigger `forget_files` puts the keys of a deleted row among
+# the `stray_objects`, also when its message or room is deleted.
+files = Table(
+    "files",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("client_id", Uuid, nullable=False),
+    Column("author_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", BigInteger, ForeignKey("messages.id", ondelete="CASCADE")),
+    Column("place", Integer),  # in the message, from 1
+    Column("name", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),  # as announced
+    Column("received", BigInteger, nullable=False, server_default="0"),
+    Column("pieces", ARRAY(Uuid), nullable=False, server_default="{}"),
+    Column("object", Uuid),
+    Column("bytes", BigInteger),  # of the object: a picture is stored without its metadata
+    Column("kind", Text),  # its media type, decided from the content
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("colour", Text),  # shown until the picture has loaded
+    Column("thumbnail", Uuid),
+    Column("sharp_thumbnail", Uuid),  # for dense screens
+    Column("alt", Text, nullable=False, server_default=""),
+    Column("finished_at", DateTime(timezone=True)),
+    _now(),
+    CheckConstraint("received BETWEEN 0 AND size", name="received"),
+    CheckConstraint(
+        "(finished_at IS NULL) = (object IS NULL) AND (object IS NULL OR (bytes IS NOT NULL AND kind IS NOT NULL))",
+        name="finished",
+    ),
+    CheckConstraint(
+        "message_id IS NULL OR (finished_at IS NOT NULL AND place IS NOT NULL)",
+        name="attached",
+    ),
+    CheckConstraint("(width IS NULL) = (height IS NULL)", name="dimensions"),
+    CheckConstraint("char_length(name) BETWEEN 1 AND 200", name="name"),
+    CheckConstraint("char_length(alt) <= 1000", name="alt"),
+    UniqueConstraint("author_id", "client_id"),
+    Index("files_message_id_idx", "message_id", "place", postgresql_where=text("message_id IS NOT NULL")),
+    Index("files_room_id_idx", "room_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
+    Index("files_waiting_idx", "author_id", "created_at", postgresql_where=text("message_id IS NULL")),
+)
+
+# Keys in the store that no row of `files` holds: of deleted files, and of objects that are being written. An object is
+# deleted when its time has come, again and again until the store has done so.
+stray_objects = Table(
+    "stray_objects",
+    metadata,
+    Column("key", Uuid, primary_key=True),
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    info={"derived": True},
 )
 
 # The search index, filled after messages are posted: indexing a message costs as much as posting it, and at times half

@@ -1,6 +1,7 @@
 """All settings, typed. Only this module reads the environment."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from chat.addresses import TrustedProxies
 from chat.errors import CannotRun
 from chat.hosts import host_name, read_patterns
 from chat.logs import LogFormat
+from chat.memory import MEGABYTE
 
 SECRET_KEY_BYTES = 32
 SETUP_CODE_CHARACTERS = 16
@@ -24,10 +26,22 @@ PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 # The schemes of BROADCAST_URL.
 BROKERS = ("redis", "rediss", "postgres", "postgresql", "memory", "nats", "nats+tls", "amqp", "amqps")
 KEY_HINT = "try: openssl rand -hex 32"
+_MEDIA_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9.+-]+)")
 
 
 class SettingsError(CannotRun):
     """A setting is wrong; the text is one line that names the variable and what it expects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLimits:
+    """The limits of files."""
+
+    most_bytes: int  # of a file
+    most_files: int  # of a message
+    most_stored: int | None  # bytes of all files together; None: as much as the store takes
+    most_uploads: int  # of a person, that belong to no message yet
+    types: tuple[str, ...]  # such as image/* or application/pdf; empty: any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +70,10 @@ class Settings:
     connections_per_address: int
     pages_per_person: int
     data_directory: Path
+    files_url: str
+    file_limits: FileLimits
+    files_accel: str | None
+    files_redirect: bool
     crash_points: Mapping[str, float]
 
     @classmethod
@@ -86,6 +104,10 @@ class Settings:
             connections_per_address=_whole_number(environment, "CONNECTIONS_PER_ADDRESS", 500, 10, 100_000),
             pages_per_person=_whole_number(environment, "PAGES_PER_PERSON", 50, 1, 1_000_000),
             data_directory=data_directory,
+            files_url=environment.get("FILES_URL", "").strip() or str(data_directory / "files"),
+            file_limits=_file_limits(environment),
+            files_accel=environment.get("FILES_ACCEL", "").strip().rstrip("/") or None,
+            files_redirect=_yes_or_no(environment, "FILES_REDIRECT", default=False),
             crash_points=_crash_points(environment),
         )
 
@@ -179,6 +201,20 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, least
     if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
         raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
     return int(value)
+
+
+def _file_limits(environment: Mapping[str, str]) -> FileLimits:
+    types = tuple(part.strip().lower() for part in environment.get("FILE_TYPES", "").split(",") if part.strip())
+    if not all(_MEDIA_TYPE.fullmatch(each) for each in types):
+        raise SettingsError("FILE_TYPES must be media types such as image/*,application/pdf, separated by commas")
+    stored = _whole_number(environment, "MAX_STORAGE", 0, 0, 1_000_000_000)
+    return FileLimits(
+        most_bytes=_whole_number(environment, "MAX_FILE_SIZE", 100, 1, 100_000) * MEGABYTE,
+        most_files=_whole_number(environment, "MAX_FILES", 20, 1, 100),
+        most_stored=stored * MEGABYTE or None,
+        most_uploads=_whole_number(environment, "MAX_UPLOADS", 100, 1, 10_000),
+        types=types,
+    )
 
 
 def _log_format(environment: Mapping[str, str]) -> LogFormat:

@@ -16,6 +16,8 @@ from chat.accounts.tokens import Signer
 from chat.change import Change, begin_change
 from chat.database.engine import create_engine
 from chat.database_source import DatabaseSource
+from chat.files.opening import open_store
+from chat.files.uploading import Uploading
 from chat.live.brokers.broker import Broker, create_broadcast
 from chat.live.departure import Departure
 from chat.live.engine import Live
@@ -51,6 +53,7 @@ class Chat:
     newest_pages: NewestPages = field(default_factory=NewestPages)
     online_members: OnlineMembers = field(default_factory=OnlineMembers)
     workshop: Workshop
+    uploading: Uploading
     posting: Posting
     departure: Departure
     readiness: Readiness
@@ -70,8 +73,9 @@ def create_chat(settings: Settings) -> Chat:
     broker = create_broadcast(settings.broadcast_url)
     live = Live(broker, DatabaseSource(database), _fragments(), most_pages=settings.pages_per_person)
     workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
+    uploading = Uploading(database, open_store(settings.files_url), settings.file_limits)
     broker.report_to(failures)
-    posting = Posting(database, workshop, lambda: begin_change(database, live.publish))
+    posting = Posting(database, workshop, uploading, lambda: begin_change(database, live.publish))
     return Chat(
         settings=settings,
         database=database,
@@ -83,6 +87,7 @@ def create_chat(settings: Settings) -> Chat:
         live=live,
         seats=Seats(database),
         workshop=workshop,
+        uploading=uploading,
         posting=posting,
         departure=departure,
         readiness=Readiness(database, failures, departure),

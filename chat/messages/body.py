@@ -9,19 +9,24 @@ from chat.text import is_blank
 LONGEST_BODY = 10_000
 
 
-def checked_body(body: str) -> str:
-    """Return a typed text as it is stored; raises `InvalidInput` when it is empty or too long."""
+def checked_body(body: str, *, may_be_empty: bool = False) -> str:
+    """Return a typed text as it is stored; raises `InvalidInput` when it is empty or too long.
+
+    Beside files it `may_be_empty`.
+    """
     body = unicodedata.normalize("NFC", body).replace("\r\n", "\n").replace("\r", "\n").strip("\n").rstrip()
     if is_blank(body):
+        if may_be_empty:
+            return ""
         raise _nothing_to_see()
     if len(body) > LONGEST_BODY:
         raise InvalidInput(body=f"This is {len(body):,} characters long; a message has at most {LONGEST_BODY:,}.")
     return body
 
 
-def shown(written: Written) -> Written:
+def shown(written: Written, *, may_be_empty: bool = False) -> Written:
     """Return a rendered text; raises `InvalidInput` when there is nothing to see in it, as in `&nbsp;`."""
-    if shows_nothing(written.html):
+    if not may_be_empty and shows_nothing(written.html):
         raise _nothing_to_see()
     return written
 

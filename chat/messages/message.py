@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, Text, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.accounts.person import Person
+from chat.files.attachment import FILES, WEIGHS, Attachment, attachments_from
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.memory import KILOBYTE, size_of
 from chat.messages.original import ORIGINAL, Original, original_from
@@ -68,11 +69,13 @@ class Message:
     is_pinned: bool = False
     reactions: tuple[Reaction, ...] = ()
     original: Original | None = None
+    files: tuple[Attachment, ...] = ()
 
     @property
     def size(self) -> int:
         """Estimate its bytes in memory."""
-        return size_of(self.body) + KILOBYTE + 100 * sum(len(reaction.people) for reaction in self.reactions)
+        reacted = sum(len(reaction.people) for reaction in self.reactions)
+        return size_of(self.body) + KILOBYTE + WEIGHS * len(self.files) + 100 * reacted
 
 
 # The names of the people who reacted, beside `messages`; most messages need no look-up.
@@ -88,8 +91,8 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 
 def select_messages() -> Select[Any]:
     """Return a `select` of messages with their authors; callers filter and order it and read rows by `message_from`."""
-    author = users.c.name.label("author_name")
-    return select(messages, REACTING, MENTIONED, ORIGINAL, author).join(users, users.c.id == messages.c.author_id)
+    columns = (REACTING, MENTIONED, ORIGINAL, FILES, users.c.name.label("author_name"))
+    return select(messages, *columns).join(users, users.c.id == messages.c.author_id)
 
 
 def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
@@ -99,7 +102,11 @@ def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = Fals
     that are cut off. PostgreSQL knows the length of a text without reading it.
     """
     found = asked.subquery()
-    size = func.octet_length(found.c.body_html) + REACTIONS_WEIGH * func.octet_length(cast(found.c.reactions, Text))
+    size = (
+        func.octet_length(found.c.body_html)
+        + REACTIONS_WEIGH * func.octet_length(cast(found.c.reactions, Text))
+        + WEIGHS * found.c.file_count
+    )
     order = found.c[by].desc() if descending else found.c[by]
     before = func.sum(size).over(order_by=order, rows=(None, -1))
     in_all = func.sum(size).over().label("bytes_in_all"), func.count().over().label("asked_in_all")
@@ -126,6 +133,7 @@ def message_from(row: Row[Any]) -> Message:
         is_pinned=row.pinned_at is not None,
         reactions=tuple(_reaction(each, row.reacting) for each in row.reactions),
         original=original_from(row.original),
+        files=attachments_from(row.files),
     )
 
 

@@ -17,6 +17,9 @@ from chat.change import BeginChange
 from chat.crash import crash_point
 from chat.database.engine import is_one_of, reading, time_limit
 from chat.errors import InvalidInput, NotFound, TooManyRequests
+from chat.files.attachment import Chosen, NotAttached, complete_uploads, files_gone
+from chat.files.uploading import Uploading
+from chat.files.uploads import uploads_of
 from chat.ids import MessageId, Revision, RoomId, UserId
 from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
 from chat.live.source import RoomChanges
@@ -27,6 +30,7 @@ from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.original import author_of
 from chat.messages.rendering import as_change, markup_of
+from chat.messages.with_files import with_files
 from chat.messages.workshop import Workshop
 from chat.models import memberships, messages
 from chat.rooms.members import member_ids
@@ -113,7 +117,7 @@ _POST = (
         FROM posted JOIN asked USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, NULL AS reacting, NULL AS mentioned, NULL AS original,
+    SELECT posted.*, author_name, NULL AS reacting, NULL AS mentioned, NULL AS original, NULL AS files,
         (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
@@ -143,6 +147,7 @@ class Post:
     written: Written
     client_id: UUID
     reply_to: MessageId | None
+    files: tuple[Chosen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +185,9 @@ async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) ->
 class Posting:
     """Posts messages. Those that arrive during a commit share the next one."""
 
-    def __init__(self, database: AsyncEngine, workshop: Workshop, begin: BeginChange) -> None:
+    def __init__(self, database: AsyncEngine, workshop: Workshop, uploading: Uploading, begin: BeginChange) -> None:
         self._database = database
+        self._uploading = uploading
         self._workshop = workshop
         self._begin = begin
         self._batches = Batches(
@@ -194,19 +200,35 @@ class Posting:
         self.posted = 0  # messages since the start
 
     async def post(
-        self, author: Visitor, room_id: RoomId, body: str, client_id: UUID, reply_to: MessageId | None = None
+        self,
+        author: Visitor,
+        room_id: RoomId,
+        body: str,
+        client_id: UUID,
+        *,
+        reply_to: MessageId | None = None,
+        chosen: Sequence[Chosen] = (),
     ) -> Posted:
         """Post a message, and return it once committed and published. A repeated request returns the first message.
 
-        Raises `InvalidInput` for the body, or when the author may not post there at all or not yet, and `NotFound` when
-        the author is not in the room.
+        Raises `InvalidInput` for the body or the chosen `files`, or when the author may not post there at all or not
+        yet, and `NotFound` when the author is not in the room.
         """
-        body = checked_body(body)
+        body = checked_body(body, may_be_empty=bool(chosen))
+        if chosen:
+            await self._complete(author, room_id, chosen)
         async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
-            written = shown(await write(self._database, self._workshop, author, room_id, body))
+            written = await write(self._database, self._workshop, author, room_id, body)
+            written = shown(written, may_be_empty=bool(chosen))
             if reply_to is not None:
                 written = await self._told(author, room_id, reply_to, written)
-            return await self._batches.ask(Post(author, room_id, body, written, client_id, reply_to))
+            return await self._batches.ask(Post(author, room_id, body, written, client_id, reply_to, tuple(chosen)))
+
+    async def _complete(self, author: Visitor, room_id: RoomId, chosen: Sequence[Chosen]) -> None:
+        """Finish the uploads of a message. Those that cannot be attached make the statement fail, unless it repeats."""
+        async with reading(self._database) as connection:
+            uploads = await uploads_of(connection, author, room_id, [file.id for file in chosen])
+        await complete_uploads(self._uploading, author, uploads)
 
     async def _told(self, author: Visitor, room_id: RoomId, reply_to: MessageId, written: Written) -> Written:
         """Let an answer mention the author of its original."""
@@ -219,10 +241,12 @@ class Posting:
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:
             made = await self._commit(posts)
-        except DBAPIError as error:
+        except (DBAPIError, NotAttached) as error:
             if len(posts) > 1:
                 # One post is at fault or a repeat; retried one by one, the others succeed.
                 return [answer for post in posts for answer in await self._post_and_publish([post])]
+            if isinstance(error, NotAttached):
+                return [files_gone()]
             if not isinstance(error, IntegrityError):
                 raise
             # Another process has just committed the same request.
@@ -248,6 +272,8 @@ class Posting:
             posted = [message_from(row) for row in rows]
             if any(post.reply_to for post in posts):
                 posted = await _with_originals(change.connection, posted)
+            if files := {(post.author.id, post.client_id): post.files for post in posts if post.files}:
+                posted = await with_files(change.connection, posted, files)
             first_of_room = [message.room_id for message in posted if message.position == 1]
             members = {room_id: await member_ids(change.connection, room_id) for room_id in first_of_room}
             mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}

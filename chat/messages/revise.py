@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat import audit
@@ -21,7 +21,7 @@ from chat.messages.message import Message, message_from, select_messages
 from chat.messages.present_names import people_in, text_with
 from chat.messages.rendering import as_change
 from chat.messages.workshop import Workshop
-from chat.models import installation, memberships, messages
+from chat.models import files, installation, memberships, messages
 from chat.rooms.members import MOST_TOLD
 from chat.rooms.room import next_revision, require_unarchived
 
@@ -64,15 +64,16 @@ async def prepare_edit(
 
     Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
-    body = checked_body(body)
     async with reading(database) as connection:
         message, before = await own_message(connection, author, message_id)
+        body = checked_body(body, may_be_empty=bool(message.files))
         await require_unarchived(connection, message.room_id)
     if body == before:
         return Edit(message, body, None)
     # Mentions stay, also of people who have left the room since.
     known = people_in(message.body)
-    written = shown(await write(database, workshop, author, message.room_id, body, known=known))
+    written = await write(database, workshop, author, message.room_id, body, known=known)
+    written = shown(written, may_be_empty=bool(message.files))
     if message.original and message.original.author.id != author.id:
         written = replace(written, mentioned=written.mentioned | {message.original.author.id})
     return Edit(message, body, written)
@@ -102,8 +103,10 @@ async def delete_message(change: Change, visitor: Visitor, message_id: MessageId
         "body": "",
         "body_html": "",
         "reactions": [],
+        "file_count": 0,
         "pinned_at": None,
     }
+    await change.connection.execute(delete(files).where(files.c.message_id == message.id))
     deleted = await revise(change, message, revision, deleted_at=func.clock_timestamp(), **gone)
     await _mention_only(change, deleted, frozenset())
     if waiting := await _unread_by(change.connection, deleted):

@@ -21,6 +21,8 @@ HEADER_SECONDS = 10.0  # from the connection, or from the first byte of a later 
 # After a grace period the client must send or read this much, as in Apache's mod_reqtimeout.
 GRACE_SECONDS = 10.0
 SLOWEST_BYTES_A_SECOND = 500
+WINDOW_SECONDS = 30.0  # the speed of a long body counts anew: a client must not stop after sending much at first
+MOST_HELD_OF_A_BODY = 256 * 1024  # a form is kept until it is complete; of a file there is never more in memory
 LINGER_SECONDS = 2.0  # for a client that still sends; closing at once would discard the response
 RETRY_SECONDS = 5
 SLICE_BYTES = 16 * 1024
@@ -62,7 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_header = True
         self._moved = False  # the last bytes completed a header or were part of a body
         self._unframed = 0  # bytes of an unfinished header or of trailers
-        self._body_bytes = 0
+        self._body_bytes = 0  # since `body_since`
+        self._body_held = 0
         self._unsent_before = 0  # bytes to write when writing was paused, or when closing began
         self.header_since = self.every_connection.clock
         self.every_connection.watch(self)
@@ -110,7 +113,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._weigh(self._unsent_before if self.unsent_since is not None else 0)
 
     def _weigh(self, unsent: int) -> None:
-        held = self._unframed + self._body_bytes + unsent
+        held = self._unframed + self._body_held + unsent
         if held != self.held:
             self.every_connection.hold(self, held)
 
@@ -150,7 +153,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._moved = True
         self._in_header = False
         self.header_since = None
-        self.body_since, self._body_bytes = self.every_connection.clock, 0
+        self.body_since, self._body_bytes, self._body_held = self.every_connection.clock, 0, 0
         super().on_headers_complete()
         if not self.pipeline:
             self.answering = self.cycle
@@ -161,12 +164,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._moved = True
         self._body_bytes += len(body)
+        self._body_held = min(self._body_held + len(body), MOST_HELD_OF_A_BODY)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._moved = True
         self._has_begun = False
-        self.body_since, self._body_bytes = None, 0
+        self.body_since, self._body_bytes, self._body_held = None, 0, 0
         super().on_message_complete()
         if self.place is not None and not (self.cycle is None or self.cycle.response_complete):
             self.place.work()
@@ -229,6 +233,8 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._is_slow(self.body_since, self._body_bytes):
             self.every_connection.note("slow_body")
             self.refuse(408)
+        elif self.every_connection.clock - self.body_since > WINDOW_SECONDS:
+            self.body_since, self._body_bytes = self.every_connection.clock, 0
 
     def _is_slow(self, since: float, moved: int) -> bool:
         return moved < (self.every_connection.clock - since - GRACE_SECONDS) * SLOWEST_BYTES_A_SECOND

@@ -73,6 +73,9 @@ FIRST_RUN = Rule(
 )
 
 POST = Rule("post", "You are sending messages very fast.", (_here("person", 20, 10 * SECOND),))
+UPLOAD = Rule(
+    "upload", "You are sending files very fast.", (Budget("person", 200, MINUTE), Budget("person", 2000, HOUR))
+)
 CHANGE = Rule("change", "You are changing messages very fast.", (_here("person", 30, 15 * SECOND),))
 # Typing notices of a member; above the limit none are sent.
 TYPING = Rule("typing", "", (Budget("room", 1, 2 * SECOND, shared=False, scales=False),))

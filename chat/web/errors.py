@@ -11,12 +11,15 @@ from starlette.responses import RedirectResponse, Response
 from chat import audit
 from chat.audit import request_context
 from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
+from chat.files.store import StoreFull, StoreUnavailable
 from chat.state import Request
 from chat.web.middleware.origin import explain_refusal
 from chat.web.middleware.requests import loggable_path
 from chat.web.middleware.session import SignInNeeded
 from chat.web.pages import is_htmx, page
 
+STORE_AWAY = "The store of the chat's files does not answer. Try again in a moment."
+DISK_FULL = "The disk of the chat's files is full. Reading still works. Tell an administrator."
 logger = logging.getLogger(__name__)
 
 EXPLANATIONS = {
@@ -25,6 +28,7 @@ EXPLANATIONS = {
     404: ("There is nothing here", "It may have been removed, or you may not be allowed to see it."),
     405: ("That cannot be done here", "Go back and try again."),
     413: ("That is too much at once", "Send less at a time."),
+    409: ("That has changed in the meantime", "Go back and try again."),
     415: ("This form cannot be read", "Go back and try again."),
     429: ("Too many requests", "Wait a moment, then try again."),
     500: ("Something went wrong on our side", "Your unsent text is kept. Try again in a moment."),
@@ -151,6 +155,15 @@ async def on_database_error(request: Request, error: Exception) -> Response:
     return error_page(request, 503, error.explanation)
 
 
+async def on_store_error(request: Request, error: Exception) -> Response:
+    logger.warning("The store of files: %s", error)
+    if isinstance(error, StoreFull):
+        return error_page(
+            request, 507, "The disk of the chat's files is full. Reading still works. Tell an administrator."
+        )
+    return error_page(request, 503, STORE_AWAY)
+
+
 async def on_error(request: Request, error: Exception) -> Response:
     """Answer an unexpected error."""
     return error_page(request, 500)
@@ -166,5 +179,6 @@ HANDLERS: dict[Any, Any] = {
     ClientDisconnect: on_client_disconnect,
     HTTPException: on_http_exception,
     DatabaseUnavailable: on_database_error,
+    StoreUnavailable: on_store_error,
     Exception: on_error,
 }

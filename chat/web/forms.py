@@ -11,7 +11,7 @@ from contextlib import aclosing
 import anyio
 import anyio.lowlevel
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
@@ -20,6 +20,7 @@ from chat.text import UNREADABLE
 
 MOST_BYTES = 256 * 1024  # 10,000 characters of four bytes each, percent-encoded, and room for the rest
 MOST_FIELDS = 100
+FILE_FIELD = "file"  # the only one that may hold files
 PIECE_BYTES = 16 * 1024  # the parsers read every byte; other requests run between two pieces
 
 _UTF_8 = frozenset({b"utf-8", b"utf8"})
@@ -35,6 +36,21 @@ async def read_form(request: Request) -> dict[str, str]:
     """
     form = await _parsed(request)
     return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+async def read_files(request: Request) -> list[UploadFile]:
+    """Return the files of a form, without empty choices. Raises as `read_form` does; see `read_form_with_files`."""
+    form = await _parsed(request)
+    return [file for file in form.getlist(FILE_FIELD) if isinstance(file, UploadFile) and (file.filename or file.size)]
+
+
+async def read_form_with_files(request: Request, most_bytes: int) -> dict[str, str]:
+    """Return the text fields of a form that may hold files, for `read_files`.
+
+    Of a file with more than `most_bytes` the rest is read and dropped, so that the other fields are not lost.
+    """
+    request.state.most_file_bytes = most_bytes
+    return await read_form(request)
 
 
 async def read_choices(request: Request, name: str) -> list[str]:
@@ -85,7 +101,8 @@ async def _parse(request: Request) -> FormData:
     async with aclosing(_pieces(request)) as stream:
         match kind:
             case b"multipart/form-data":
-                multipart = _Multipart(request.headers, stream, max_files=0, max_fields=MOST_FIELDS)
+                most = getattr(request.state, "most_file_bytes", None)
+                multipart = _Multipart(request.headers, stream, most)
                 form = await multipart.parse()
                 if not multipart.is_complete:
                     raise HTTPException(400, "The form has no end.")
@@ -132,6 +149,37 @@ class _Multipart(MultiPartParser):
     """Multipart fields in UTF-8 (RFC 7578, 5.1), neither encoded again (4.7) nor cut off."""
 
     is_complete = False
+    spool_max_size = 64 * 1024  # of a file in memory
+
+    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], most_file_bytes: int | None) -> None:
+        most_files = 0 if most_file_bytes is None else MOST_FIELDS
+        super().__init__(headers, stream, max_files=most_files, max_fields=MOST_FIELDS)
+        self._most_file_bytes = most_file_bytes or 0
+        self._file_bytes = 0
+        self._text_bytes = 0  # of fields, and of the headers of all parts
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._current_part.file is None:
+            self._count(end - start)
+        else:
+            # One byte more than allowed shows that there were too many.
+            end = min(end, start + self._most_file_bytes + 1 - self._file_bytes)
+            self._file_bytes += max(end - start, 0)
+        if start < end:
+            super().on_part_data(data, start, end)
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        super().on_header_value(data, start, end)
+
+    def _count(self, size: int) -> None:
+        self._text_bytes += size
+        if self._text_bytes > MOST_BYTES:
+            raise MultiPartException("The form has too much text.")
 
     def on_headers_finished(self) -> None:
         part = self._current_part
@@ -143,6 +191,12 @@ class _Multipart(MultiPartParser):
         name_in_bytes = parse_options_header(part.content_disposition)[1].get(b"name", b"")
         super().on_headers_finished()
         part.field_name = decoded(name_in_bytes)
+        self._file_bytes = 0
+        if part.file is not None:
+            if part.field_name != FILE_FIELD:
+                raise MultiPartException("A field of text is a file.")
+            name = parse_options_header(part.content_disposition)[1].get(b"filename", b"")
+            part.file.filename = name.decode(errors="replace").replace("\0", UNREADABLE).replace("%22", '"')
 
     def on_part_end(self) -> None:
         part = self._current_part

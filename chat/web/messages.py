@@ -24,12 +24,13 @@ from chat.rooms.room import may_post, room_of_member
 from chat.state import Request
 from chat.throttling.rules import CHANGE, CHANGE_ROOM, INVITE, POST, PROFILE, TYPING
 from chat.web.errors import refused
-from chat.web.forms import read_form, whole_number
+from chat.web.forms import read_form, read_form_with_files, whole_number
 from chat.web.middleware.session import installation, visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
+from chat.web.sent_files import NO_FILES, sent_files
 
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
@@ -56,12 +57,15 @@ async def list_messages(request: Request) -> Response:
 
 
 async def post_message(request: Request) -> Response:
-    me, form, chat = visitor(request), await read_form(request), request.state.chat
-    room_id, client_id = room_id_in(request), _client_id(form.get("client_id"))
-    body, reply_to = form.get("body", ""), _reply_to(form)
+    me, chat, room_id = visitor(request), request.state.chat, room_id_in(request)
+    form = await read_form_with_files(request, chat.uploading.limits.most_bytes)
+    client_id, body, reply_to = _client_id(form.get("client_id")), form.get("body", ""), _reply_to(form)
+    sent = NO_FILES
     try:
         await throttle(request, POST, "body")
-        order = None if "as" in form else order_in(body)  # the button beside a command that was refused
+        sent = await sent_files(request, me, room_id, client_id)
+        sent.check()
+        order = None if "as" in form or sent.uploads else order_in(body)  # the button beside a command that was refused
         if order is not None:
             if order.name in _COMMAND_RULES:
                 await throttle(request, _COMMAND_RULES[order.name], "body")
@@ -69,9 +73,9 @@ async def post_message(request: Request) -> Response:
             if isinstance(done, GoTo):
                 return _go_to(request, done.path)
             body = done.text
-        posted = await chat.posting.post(me, room_id, body, client_id, reply_to)
+        posted = await chat.posting.post(me, room_id, body, client_id, reply_to=reply_to, chosen=sent.chosen)
     except InvalidInput as invalid:
-        composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": reply_to}
+        composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": reply_to, "files": sent}
         return await _rejected(request, invalid, composer)
     if posted.is_new:
         await chat.throttling.forget(TYPING, {"room": f"{room_id}/{me.id}"})
@@ -94,13 +98,13 @@ async def _after_reply() -> None:
 
 
 async def _rejected(request: Request, invalid: InvalidInput, composer: dict[str, object]) -> Response:
-    error, may_be_message = invalid.errors["body"], isinstance(invalid, NotACommand)
+    error, may_be_message = " ".join(invalid.errors.values()), isinstance(invalid, NotACommand)
     if is_htmx(request):
         # The page counts the seconds down.
         reason = invalid.why if isinstance(invalid, TooManyRequests) else error
         context = {"reason": reason, "may_be_message": may_be_message}
         return refused(page(request, "_reason.html", context), invalid)
-    composer |= {"error": error, "may_be_message": may_be_message}
+    composer |= {"error": error, "may_be_message": may_be_message, "is_about_files": "files" in invalid.errors}
     return refused(await room_page(request, composer=composer), invalid)
 
 

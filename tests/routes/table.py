@@ -75,6 +75,11 @@ ROUTES = {
     "GET /rooms/{room_id}/said/{position}": "s-..",
     "POST /rooms/{room_id}/messages": "s-..",
     "GET /rooms/{room_id}/messages/{message_id}": "s-..",
+    "GET /files/{file_id}/{name}": "s-..",
+    "OPTIONS /rooms/{room_id}/uploads": "....",
+    "POST /rooms/{room_id}/uploads": "s-..",
+    "PATCH /uploads/{upload_id}": "s-.-",
+    "DELETE /uploads/{upload_id}": "s-.-",
     "GET /messages/{message_id}": "s-..",
     "GET /messages/{message_id}/edit": "s-.x",
     "POST /messages/{message_id}/edit": "s-.x",
@@ -135,6 +140,16 @@ FIELDS: dict[str, dict[str, str]] = {
     "POST /emoji/tone": {"tone": "3", "message": "{message_id}"},
     "POST /messages/{message_id}/pin": {"pinned": "yes"},
     "POST /status": {"emoji": "👍", "text": "busy", "until": "today"},
+}
+
+# The headers that a page sends with an upload (tests/files/test_uploads.py).
+SENT_HEADERS: dict[str, dict[str, str]] = {
+    "POST /rooms/{room_id}/uploads": {"Tus-Resumable": "1.0.0", "Upload-Length": "5"},
+    "PATCH /uploads/{upload_id}": {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Offset": "0",
+        "Content-Type": "application/offset+octet-stream",
+    },
 }
 
 # Query strings, for pages that do little without.

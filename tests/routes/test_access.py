@@ -11,16 +11,16 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from chat.app import create_app
 from chat.settings import Settings
-from tests.routes.table import FIELDS, OTHERS, QUERIES, ROUTES
+from tests.routes.table import FIELDS, OTHERS, QUERIES, ROUTES, SENT_HEADERS
 from tests.routes.world import VISITORS, World, world
 from tests.support.server import SECRET_KEY
 
-ANSWERS = {"s": (303,), ".": (200, 204, 303), "-": (404,), "x": (403,), "?": (422,)}
+ANSWERS = {"s": (303,), ".": (200, 201, 204, 303), "-": (404,), "x": (403,), "?": (422,)}
 # A refused request must change nothing.
 REFUSED = "s-x?"
 # A person's own style sheet does not change while they are signed in, and the emoji do not change at all.
 SIGNED_IN = [route for route, expected in ROUTES.items() if expected.startswith("s")]
-KEPT_BY_BROWSERS = {"GET /me.css", "GET /emoji/all"}
+KEPT_BY_BROWSERS = {"GET /me.css", "GET /emoji/all", "GET /files/{file_id}/{name}"}
 HEADERS = {
     "content-security-policy": r"default-src 'none';.*frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -75,7 +75,8 @@ def ask(
             for name in ("Origin", "Sec-Fetch-Site"):
                 del client.headers[name]
         before = here.tables.digest()
-        answer = client.request(method, path, data=fields if method != "GET" else None, headers=headers)
+        sent = {**SENT_HEADERS.get(route, {}), **(headers or {})}
+        answer = client.request(method, path, data=fields if method != "GET" else None, headers=sent)
         return answer, here.tables.digest() != before
 
 
@@ -104,7 +105,7 @@ def test_each_visitor_gets_the_answer_in_the_table(here: World, route: str) -> N
         if expected in REFUSED or route.startswith("GET "):
             assert not has_written, visitor
         assert_has_headers(answer)
-        if route not in KEPT_BY_BROWSERS or expected == "s":
+        if route not in KEPT_BY_BROWSERS or expected in "s-":
             assert answer.headers["cache-control"] == "no-store", visitor
         else:
             assert answer.headers["cache-control"].startswith("private"), visitor

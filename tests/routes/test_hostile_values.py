@@ -86,6 +86,7 @@ HOSTILE = [
 NAMES = sorted(
     {name for fields in FIELDS.values() for name in fields}
     | {
+        "alt", "download", "file", "upload",
         "archived", "before", "body", "client_id", "code", "color", "current_password", "days", "direct_level", "email",
         "email_password", "emoji", "epoch", "after", "from", "hours", "installation_name", "invite", "kind", "level",
         "name", "next", "open", "order", "page", "password", "person", "pinned", "position", "q", "read", "room_level",
@@ -96,7 +97,7 @@ NAMES = sorted(
 HEADERS = [
     "Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Encoding", "Content-Type",
     "Content-Language", "Expect", "Forwarded", "HX-Boosted", "HX-Current-URL", "HX-Request", "HX-Target", "HX-Trigger",
-    "If-Match",
+    "If-Match", "Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset",
     "If-Modified-Since", "If-None-Match", "If-Range", "Origin", "Range", "Referer", "Sec-Fetch-Dest", "Sec-Fetch-Mode",
     "Sec-Fetch-Site", "Sec-WebSocket-Key", "Upgrade-Insecure-Requests", "User-Agent", "X-Forwarded-For",
     "X-Forwarded-Host", "X-Forwarded-Proto", "X-Http-Method-Override", "X-Request-ID", "X-Unasked",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -29,10 +30,20 @@ _PLACE = """
         INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
             posted_revision, revision, created_at)
         SELECT id, $4, gen_random_uuid(), 'hello', '<p>hello</p>', false, true, 1, 1, 1, now() FROM room RETURNING id
+    ), upload AS (
+        INSERT INTO files (client_id, author_id, room_id, name, size)
+        SELECT gen_random_uuid(), $4, id, 'photo.png', 5 FROM room RETURNING id
+    ), file AS (
+        INSERT INTO files (client_id, author_id, room_id, message_id, place, name, size, received, object, bytes, kind,
+            finished_at)
+        SELECT gen_random_uuid(), $4, room.id, message.id, 1, 'plan.txt', 5, 5, $5, 5, 'text/plain', now()
+        FROM room, message RETURNING id
     ), invite AS (
         INSERT INTO invites (token, room_id, made_by) SELECT $2, id, $3 FROM room RETURNING id
     )
-    SELECT room.id AS room_id, message.id AS message_id, invite.id AS invite_id FROM room, message, invite
+    SELECT room.id AS room_id, message.id AS message_id, invite.id AS invite_id,
+        upload.id AS upload_id, file.id AS file_id
+    FROM room, message, invite, upload, file
 """
 
 
@@ -49,10 +60,12 @@ class World:
         """A new closed room of Alice's with a message of Bob's: the values of the parameters in paths."""
         alice, bob = self.people["alice"], self.people["bob"]
         name, token = f"Board {secrets.token_hex(4)}", secrets.token_urlsafe(18)
-        made = self.tables.row(_PLACE, name, token, alice, bob)
+        made = self.tables.row(_PLACE, name, token, alice, bob, self._stored(b"hello"))
         return {
             "room_id": made["room_id"],
             "message_id": made["message_id"],
+            "upload_id": made["upload_id"],
+            "file_id": made["file_id"],
             "position": 1,
             "user_id": bob,
             "session_id": self.session_of("bob"),
@@ -60,6 +73,14 @@ class World:
             "invite_id": made["invite_id"],
             "name": name,
         }
+
+    def _stored(self, content: bytes) -> UUID:
+        """Put an object into the store of files; returns its key."""
+        key = uuid4()
+        place = self.server.files / key.hex[:2] / key.hex
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        return key
 
     def session_of(self, visitor: str) -> int:
         """Insert a new session of a visitor; returns its id."""

@@ -1,6 +1,7 @@
 """The chat as a real process."""
 
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
+from uuid import uuid4
 
 import httpx
 from websockets import Origin
@@ -55,6 +57,7 @@ class ChatServer:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = database_url
+        self.files = Path(tempfile.gettempdir(), f"simplechat-files-{uuid4().hex}")
         self._environment = {
             **{name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
             "DATABASE_URL": database_url,
@@ -67,6 +70,7 @@ class ChatServer:
             "PORT": str(self.port),
             # The tests open many pages for few people.
             "PAGES_PER_PERSON": "100000",
+            "FILES_URL": str(self.files),
             **environment,
         }
         with tempfile.NamedTemporaryFile(prefix="simplechat-server-", suffix=".log", delete=False) as log:
@@ -158,6 +162,7 @@ class ChatServer:
         for client in self._clients:
             client.close()
         self._log.unlink(missing_ok=True)
+        shutil.rmtree(self.files, ignore_errors=True)
 
 
 class ForkedServer(ChatServer):

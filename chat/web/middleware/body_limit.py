@@ -1,27 +1,47 @@
 """Limits the size of a request's body, and answers a larger one with our own page."""
 
+import re
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.body_limit import RequestBodyLimitResponder
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chat.settings import FileLimits
 from chat.state import Request
+from chat.web.forms import MOST_BYTES
+
+_UPLOAD = re.compile(r"/uploads/[0-9]+")
+_POST = re.compile(r"/rooms/[0-9]+/messages")
 
 
-class BodyLimitMiddleware(RequestBodyLimitMiddleware):
+class BodyLimitMiddleware:
     """Refuses too large a body: with a page if its length was announced, as browsers do, else in plain text."""
 
-    def __init__(self, app: ASGIApp, max_body_size: int, refuse: Callable[[Request], Response]) -> None:
-        super().__init__(app, max_body_size)
+    def __init__(self, app: ASGIApp, limits: FileLimits, refuse: Callable[[Request], Response]) -> None:
+        self.app = app
+        self._limits = limits
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _declared_length(scope) > self.max_body_size:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        most = self._most(scope)
+        if _declared_length(scope) > most:
             await self._refuse(Request(scope, receive))(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await RequestBodyLimitResponder(self.app, most)(scope, receive, send)
+
+    def _most(self, scope: Scope) -> int:
+        """Return the most bytes that a request may send: files have limits of their own, and are never in memory."""
+        kind = Headers(scope=scope).get("content-type", "")
+        if scope["method"] == "PATCH" and _UPLOAD.fullmatch(scope["path"]):
+            return self._limits.most_bytes
+        if scope["method"] == "POST" and kind.startswith("multipart/") and _POST.fullmatch(scope["path"]):
+            return MOST_BYTES + self._limits.most_files * (self._limits.most_bytes + MOST_BYTES)
+        return MOST_BYTES
 
 
 def _declared_length(scope: Scope) -> int:

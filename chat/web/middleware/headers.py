@@ -32,11 +32,18 @@ class SecurityHeadersMiddleware:
                 await send_with_headers({"type": "websocket.http.response.start", "status": 403, "headers": []})
                 message = {"type": "websocket.http.response.body", "body": b""}
             elif message["type"] in ("http.response.start", "websocket.http.response.start"):
-                message["headers"] = [*message["headers"], *added, *_unless_it_may_be_kept(message["headers"])]
+                own = message["headers"]
+                message["headers"] = [*own, *_without_own(added, own), *_unless_it_may_be_kept(own)]
             is_open = is_open or message["type"] == "websocket.accept"
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
+
+
+def _without_own(added: list[tuple[bytes, bytes]], own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers to add; a file has a stricter policy of its own."""
+    has_policy = any(name.lower() == b"content-security-policy" for name, _ in own)
+    return [header for header in added if header[0] != b"content-security-policy"] if has_policy else added
 
 
 def _unless_it_may_be_kept(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

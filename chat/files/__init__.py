@@ -1,0 +1,1 @@
+"""Files: the store, uploads, pictures, and the files of messages."""

@@ -1,0 +1,37 @@
+"""The store of files: a folder, or a bucket of anything that speaks S3.
+
+An object's key is a random number of ours, never a name. An object is whole or not there, and it never changes.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Protocol
+from uuid import UUID
+
+
+class StoreUnavailable(Exception):
+    """The store does not answer, or has lost an object."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no space left."""
+
+
+class Store(Protocol):
+    """Keeps objects by key. Every method raises `StoreUnavailable`."""
+
+    piece_bytes: int  # of an upload that is put at once
+
+    async def put(self, key: UUID, content: AsyncIterable[bytes]) -> int:
+        """Keep a new object and return its bytes. If `content` fails, nothing is kept. Raises `StoreFull`."""
+
+    def read(self, key: UUID, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Read an object in chunks, from byte `start` up to byte `end`, which is not read."""
+
+    async def delete(self, key: UUID) -> None:
+        """Delete an object; one that is not there is no error."""
+
+    def path_of(self, key: UUID) -> str | None:
+        """Return the path of an object within the folder of the store; None if it is no folder."""
+
+    async def link_to(self, key: UUID, seconds: int) -> str | None:
+        """Return an address at which anybody can read an object for some seconds; None if there is none."""

@@ -1,0 +1,65 @@
+"""Deletes objects of deleted files from the store, and uploads that belong to no message after a day."""
+
+import logging
+from datetime import timedelta
+
+import anyio
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat.errors import DatabaseUnavailable
+from chat.files.store import Store, StoreUnavailable
+from chat.models import files, stray_objects
+
+EVERY_SECONDS = 2.0
+AT_ONCE = 100
+LIFETIME = timedelta(days=1)
+LONGEST_PAUSE = timedelta(hours=1)
+
+logger = logging.getLogger(__name__)
+
+
+class FileTidying:
+    """Keeps the store in step with the table while `run` is running. Every process does so."""
+
+    def __init__(self, database: AsyncEngine, store: Store) -> None:
+        self._database = database
+        self._store = store
+
+    async def run(self) -> None:
+        """Tidy up every few seconds, until cancelled."""
+        while True:
+            try:
+                await self._discard_uploads()
+                while await self._delete_objects() == AT_ONCE:
+                    pass
+            except DatabaseUnavailable as error:
+                logger.warning("Could not tidy up files, and will try again: %s", error)
+            await anyio.sleep(EVERY_SECONDS)
+
+    async def _discard_uploads(self) -> None:
+        abandoned = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
+        old = select(files.c.id).where(abandoned).limit(AT_ONCE).with_for_update(skip_locked=True)
+        async with self._database.begin() as connection:
+            await connection.execute(delete(files).where(files.c.id.in_(old)))
+
+    async def _delete_objects(self) -> int:
+        """Delete the objects that are due, and return their number. Those that the store keeps are due later."""
+        due = select(stray_objects.c.key, stray_objects.c.attempts).where(stray_objects.c.due_at <= func.now())
+        async with self._database.begin() as connection:
+            rows = (await connection.execute(due.limit(AT_ONCE).with_for_update(skip_locked=True))).all()
+            for row in rows:
+                try:
+                    await self._store.delete(row.key)
+                except StoreUnavailable as error:
+                    logger.warning("Could not delete a file from the store, and will try again: %s", error)
+                    pause = min(timedelta(seconds=10 * 2 ** min(row.attempts, 12)), LONGEST_PAUSE)
+                    await _put_off(connection, row.key, pause)
+                    break
+                await connection.execute(delete(stray_objects).where(stray_objects.c.key == row.key))
+        return len(rows)
+
+
+async def _put_off(connection: AsyncConnection, key: object, pause: timedelta) -> None:
+    later = {"due_at": func.now() + pause, "attempts": stray_objects.c.attempts + 1}
+    await connection.execute(update(stray_objects).where(stray_objects.c.key == key).values(later))

@@ -1,0 +1,108 @@
+"""Files of messages, for the members of their rooms."""
+
+import re
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from chat.database.engine import reading
+from chat.files.kinds import UNKNOWN, is_inline
+from chat.files.ranges import NotSatisfiable, Range, ranges_of
+from chat.files.served import Served, served_file
+from chat.files.store import Store
+from chat.ids import FileId
+from chat.state import Request
+from chat.web.middleware.session import visitor
+
+LINK_SECONDS = 60
+_UNPLAIN = re.compile(r'[^ -~]|["\\%]')
+# Whatever a browser makes of a file: it runs nothing, loads nothing and belongs to no origin.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Cache-Control": "private, no-cache",
+}
+
+
+async def show_file(request: Request) -> Response:
+    """Send a file. Its name in the path is for people; only its number counts."""
+    me, file_id = visitor(request), FileId(request.path_params["file_id"])
+    async with reading(request.state.chat.database) as connection:
+        file = await served_file(connection, me, file_id)
+    return await served(request, file, is_download="download" in request.query_params or not is_inline(file.kind))
+
+
+async def served(request: Request, file: Served, *, is_download: bool) -> Response:
+    """Send an object, or the part of it that the request asks for."""
+    etag = f'"{file.key.hex}"'
+    headers = {**HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
+    if etag in [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    headers |= {
+        "Content-Disposition": _disposition(file.name, is_download=is_download),
+        "Content-Type": UNKNOWN if is_download else file.kind,
+    }
+    sent_by_another = await _sent_by_another(request, file, headers, is_download=is_download)
+    if sent_by_another is not None:
+        return sent_by_another
+    wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
+    try:
+        ranges = ranges_of(wanted, file.size)
+    except NotSatisfiable:
+        return Response(status_code=416, headers={**HEADERS, "Content-Range": f"bytes */{file.size}"})
+    return _parts(request.state.chat.uploading.store, file, ranges, headers)
+
+
+async def _sent_by_another(
+    request: Request, file: Served, headers: dict[str, str], *, is_download: bool
+) -> Response | None:
+    """Let nginx or the store itself send the object, where settings allow it."""
+    settings, store = request.state.chat.settings, request.state.chat.uploading.store
+    path = store.path_of(file.key)
+    if settings.files_accel and path is not None:
+        return Response(headers={**headers, "X-Accel-Redirect": f"{settings.files_accel}/{path}"})
+    # Pages load pictures and players only from the chat itself.
+    if settings.files_redirect and is_download and (link := await store.link_to(file.key, LINK_SECONDS)):
+        return RedirectResponse(link, status_code=302, headers={"Cache-Control": "no-store"})
+    return None
+
+
+def _parts(store: Store, file: Served, ranges: Sequence[Range], headers: dict[str, str]) -> Response:
+    if not ranges:
+        headers["Content-Length"] = str(file.size)
+        return StreamingResponse(store.read(file.key), headers=headers)
+    if len(ranges) == 1:
+        ((start, end),) = ranges
+        headers |= {"Content-Range": f"bytes {start}-{end - 1}/{file.size}", "Content-Length": str(end - start)}
+        return StreamingResponse(store.read(file.key, start, end), status_code=206, headers=headers)
+    boundary = secrets.token_hex(16)
+    heads = [_head(boundary, headers["Content-Type"], each, file.size) for each in ranges]
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    length = sum(map(len, heads)) + sum(end - start for start, end in ranges) + len(tail)
+    headers |= {"Content-Type": f"multipart/byteranges; boundary={boundary}", "Content-Length": str(length)}
+    content = _multipart(store, file, list(zip(heads, ranges, strict=True)), tail)
+    return StreamingResponse(content, status_code=206, headers=headers)
+
+
+def _head(boundary: str, kind: str, part: Range, size: int) -> bytes:
+    start, end = part
+    return f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: bytes {start}-{end - 1}/{size}\r\n\r\n".encode()
+
+
+async def _multipart(
+    store: Store, file: Served, parts: Sequence[tuple[bytes, Range]], tail: bytes
+) -> AsyncGenerator[bytes, None]:
+    for head, (start, end) in parts:
+        yield head
+        async with aclosing(store.read(file.key, start, end)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    yield tail
+
+
+def _disposition(name: str, *, is_download: bool) -> str:
+    """Return `Content-Disposition` (RFC 6266): the name in ASCII for old clients, and in UTF-8."""
+    plain = _UNPLAIN.sub("_", name)
+    return f"{'attachment' if is_download else 'inline'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

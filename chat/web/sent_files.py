@@ -1,0 +1,93 @@
+"""The files that a form sends with a message: uploads that are there already, and files within the form itself."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from starlette.datastructures import UploadFile
+
+from chat.accounts.person import Visitor
+from chat.database.engine import reading
+from chat.errors import Forbidden, InvalidInput, NotFound
+from chat.files.attachment import LONGEST_ALT, Chosen, files_gone
+from chat.files.store import StoreFull, StoreUnavailable
+from chat.files.uploads import Announced, Upload, too_large, uploads_of
+from chat.ids import FileId, RoomId
+from chat.state import Request
+from chat.text import single_line
+from chat.throttling.rules import UPLOAD
+from chat.web.errors import DISK_FULL, STORE_AWAY
+from chat.web.forms import read_choices, read_files, whole_number
+from chat.web.middleware.throttling import throttle
+
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SentFiles:
+    """The uploads of a form, and why others could not be received."""
+
+    uploads: Sequence[Upload]
+    alts: Sequence[str]
+    error: str
+
+    @property
+    def chosen(self) -> list[Chosen]:
+        return [Chosen(upload.id, alt) for upload, alt in zip(self.uploads, self.alts, strict=True)]
+
+    def check(self) -> None:
+        """Raise `InvalidInput` for `files` if some could not be received."""
+        if self.error:
+            raise InvalidInput(files=self.error)
+
+
+NO_FILES = SentFiles((), (), "")
+
+
+async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_id: UUID) -> SentFiles:
+    """Receive the files of a form that has been read. Those that are refused leave the others in place."""
+    ids = [FileId(number) for text in await read_choices(request, "upload") if (number := whole_number(text))]
+    alts = [single_line(alt)[:LONGEST_ALT] for alt in await read_choices(request, "alt")]
+    described = dict(zip(ids, alts, strict=False))
+    uploads: list[Upload] = []
+    if ids:
+        async with reading(request.state.chat.database) as connection:
+            uploads = await uploads_of(connection, author, room_id, list(dict.fromkeys(ids)))
+    missing = len(uploads) < len(set(ids))
+    errors = [*files_gone().errors.values()] if missing else []
+    for place, file in enumerate(await read_files(request)):
+        try:
+            uploads.append(
+                await _received(request, author, room_id, uuid5(client_id, f"{place} {file.filename}"), file)
+            )
+        except InvalidInput as invalid:
+            errors += invalid.errors.values()
+        except (StoreUnavailable, Forbidden, NotFound) as error:
+            errors.append(_why(error))
+            break
+    return SentFiles(uploads, [described.get(upload.id, "") for upload in uploads], " ".join(errors))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, StoreUnavailable):
+        return DISK_FULL if isinstance(error, StoreFull) else STORE_AWAY
+    return "You cannot write in this room."
+
+
+async def _received(request: Request, author: Visitor, room_id: RoomId, client_id: UUID, file: UploadFile) -> Upload:
+    """Store a file of the form. The same form sent twice makes it one upload."""
+    uploading = request.state.chat.uploading
+    name, size = file.filename or "", file.size or 0
+    if size > uploading.limits.most_bytes:
+        raise too_large(name, uploading.limits)
+    await throttle(request, UPLOAD, "files")
+    upload = await uploading.begin(author, room_id, Announced(client_id, name, size))
+    if upload.is_finished:
+        return upload
+    await file.seek(upload.received)
+    return await uploading.append(author, upload, upload.received, _content(file))
+
+
+async def _content(file: UploadFile) -> AsyncGenerator[bytes, None]:
+    while chunk := await file.read(CHUNK_BYTES):
+        yield chunk

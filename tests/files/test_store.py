@@ -1,0 +1,122 @@
+"""The store of files: one suite for a folder and for a bucket of a real S3 server."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from chat.errors import CannotRun
+from chat.files.opening import open_store
+from chat.files.store import Store, StoreUnavailable
+from tests.support.s3_server import BUCKET, CREDENTIALS, s3_server
+
+pytestmark = pytest.mark.anyio
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch, s3_server() as url:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield url
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return open_store(str(tmp_path / "files"))
+    return open_store(f"s3://{BUCKET}/some/prefix?endpoint={request.getfixturevalue('s3_url')}")
+
+
+async def content_of(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+async def read(store: Store, key: UUID, start: int = 0, end: int | None = None) -> bytes:
+    async with aclosing(store.read(key, start, end)) as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 12 * MEGABYTE + 7])
+async def test_an_object_is_read_as_it_was_put(store: Store, size: int) -> None:
+    key, data = uuid4(), os.urandom(size)
+    pieces = [data[start : start + 65_537] for start in range(0, size, 65_537)]
+    assert await store.put(key, content_of(*pieces)) == size
+    assert await read(store, key) == data
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 1), (0, None), (7, 20), (999_999, 1_000_000), (500_000, None), (5, 5)])
+async def test_a_part_of_an_object_is_read(store: Store, start: int, end: int | None) -> None:
+    key, data = uuid4(), os.urandom(1_000_000)
+    await store.put(key, content_of(data))
+    assert await read(store, key, start, end) == data[start:end]
+
+
+@pytest.mark.parametrize("size", [1000, 7 * MEGABYTE])
+async def test_of_content_that_breaks_off_nothing_is_kept(store: Store, size: int) -> None:
+    key = uuid4()
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield bytes(size)
+        raise RuntimeError("the line was cut")
+
+    with pytest.raises((RuntimeError, StoreUnavailable)):
+        await store.put(key, broken())
+    with pytest.raises(StoreUnavailable):
+        await read(store, key)
+
+
+async def test_a_deleted_object_is_gone_and_may_be_deleted_again(store: Store) -> None:
+    key = uuid4()
+    await store.put(key, content_of(b"secret"))
+    await store.delete(key)
+    await store.delete(key)
+    with pytest.raises(StoreUnavailable):
+        await read(store, key)
+
+
+async def test_a_link_to_an_object_in_a_bucket_needs_no_credentials(store: Store) -> None:
+    key = uuid4()
+    await store.put(key, content_of(b"<script>alert(1)</script>"))
+    link = await store.link_to(key, 60)
+    if store.path_of(key) is not None:
+        assert link is None
+        return
+    assert link is not None
+    answer = await asyncio.to_thread(httpx.get, link)
+    assert answer.content == b"<script>alert(1)</script>"
+    assert answer.headers["content-disposition"] == "attachment"
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
+async def test_an_object_that_was_put_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    store, key = open_store(f"file://{tmp_path}/files"), uuid4()
+    await store.put(key, content_of(b"a", b"b"))
+    assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == [
+        tmp_path / "files" / str(store.path_of(key))
+    ]
+
+
+async def test_a_folder_that_cannot_be_written_to_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "files").write_text("not a folder")
+    with pytest.raises(StoreUnavailable):
+        await open_store(str(tmp_path / "files")).put(uuid4(), content_of(b"a"))
+
+
+async def test_a_bucket_that_does_not_exist_is_unavailable(s3_url: str) -> None:
+    store = open_store(f"s3://no-such-bucket?endpoint={s3_url}")
+    with pytest.raises(StoreUnavailable):
+        await store.put(uuid4(), content_of(b"a"))
+
+
+@pytest.mark.parametrize("url", ["s3://", "ftp://example.org/files", "https://example.org"])
+def test_an_address_of_no_store_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(CannotRun, match="FILES_URL"):
+        open_store(url)

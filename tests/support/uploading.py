@@ -1,0 +1,58 @@
+"""Uploads as a browser makes them, by the tus protocol."""
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from uuid import uuid4
+
+import httpx
+
+from tests.support.people import Person
+
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def begin(person: Person, room_id: int, name: str, size: int, client_id: str | None = None) -> httpx.Response:
+    """Announce a file."""
+    pairs = {"filename": name, "id": client_id or str(uuid4())}
+    metadata = ",".join(f"{key} {b64encode(value.encode()).decode()}" for key, value in pairs.items())
+    headers = {**TUS, "Upload-Length": str(size), "Upload-Metadata": metadata}
+    return person.client.post(f"/rooms/{room_id}/uploads", headers=headers)
+
+
+def append(person: Person, path: str, offset: int, data: bytes) -> httpx.Response:
+    """Send a part of a file."""
+    headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+    return person.client.patch(path, headers=headers, content=data)
+
+
+def upload(person: Person, room_id: int, name: str, data: bytes) -> int:
+    """Send a file, and return the number of its upload."""
+    begun = begin(person, room_id, name, len(data))
+    assert begun.status_code == 201, begun.text
+    path = begun.headers["location"]
+    if data:
+        sent = append(person, path, 0, data)
+        assert sent.status_code == 204, sent.text
+        assert sent.headers["upload-offset"] == str(len(data))
+    return int(path.rpartition("/")[2])
+
+
+def post_files(
+    person: Person, room_id: int, uploads: Sequence[int], body: str = "", client_id: str | None = None
+) -> httpx.Response:
+    """Post a message with files the way htmx does."""
+    fields = {"body": body, "client_id": client_id or str(uuid4()), "upload": [str(number) for number in uploads]}
+    return person.submit(f"/rooms/{room_id}/messages", fields, htmx=True)
+
+
+def send_file(person: Person, name: str, data: bytes, body: str = "", room_id: int = 1) -> str:
+    """Post a message with a file, and return the path of the file."""
+    answer = post_files(person, room_id, [upload(person, room_id, name, data)], body)
+    assert answer.status_code == 200, answer.text
+    return paths_in(answer.text)[0]
+
+
+def paths_in(page: str) -> list[str]:
+    """The paths of the files on a page."""
+    return list(dict.fromkeys(re.findall(r'href="(/files/\d+/[^"?]+)', page)))
