@@ -42,6 +42,11 @@ def _message_key() -> Column[int]:
     return Column("message_id", BigInteger, key, primary_key=True, autoincrement=False)
 
 
+def columns_of(table: Table) -> str:
+    """Return the columns of a table for a statement. Not `*`: a newer version may add others while we run."""
+    return ", ".join(f"{table.name}.{column.name}" for column in table.columns)
+
+
 # One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload.
 # `people_revision` changes with a person's name, so that no page with the old one stays in a cache.
 installation = Table(

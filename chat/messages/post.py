@@ -32,7 +32,7 @@ from chat.messages.original import author_of
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.with_files import with_files
 from chat.messages.workshop import Workshop
-from chat.models import memberships, messages
+from chat.models import columns_of, memberships, messages
 from chat.rooms.members import member_ids
 from chat.rooms.room import MANAGES, Room, may_manage, may_post, room_of_member
 
@@ -110,7 +110,7 @@ _POST = (
             (SELECT id FROM messages AS original WHERE original.id = original_id AND original.room_id = room.id)
         FROM accepted JOIN room ON room.id = room_id
         ORDER BY room_id, step
-        RETURNING *
+        RETURNING {columns_of(messages)}
     ), mentioned AS (
         INSERT INTO mentions (user_id, message_id, room_id, position)
         SELECT user_id, posted.id, posted.room_id, posted.position

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor
 from chat.ids import Position, RoomId, UserId
-from chat.models import memberships, rooms
+from chat.models import columns_of, memberships, rooms
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
 
 MOST_LISTED = 50
@@ -17,9 +17,10 @@ MOST_MENTIONS = 100  # the newest unread ones in a room; the page holds the posi
 
 # Rooms with unread messages first, then by latest message, up to a limit, and always favourites and the room that is
 # shown. The people of direct rooms are read too, because the rooms are named for them.
-_MINE = text("""
+_MINE = text(f"""
     WITH mine AS (
-        SELECT rooms.*, memberships.role, memberships.read_position, memberships.level, memberships.favourite,
+        SELECT {columns_of(rooms)},
+            memberships.role, memberships.read_position, memberships.level, memberships.favourite,
             row_number() OVER (PARTITION BY kind = 'direct' ORDER BY newest_at DESC NULLS LAST, rooms.id) AS place,
             row_number() OVER (PARTITION BY kind = 'direct'
                 ORDER BY message_count > read_position AND level <> 'nothing' DESC, newest_at DESC NULLS LAST, rooms.id
@@ -52,7 +53,9 @@ _MINE = text("""
     ) AS others ON true
     WHERE rank <= :most OR favourite OR mine.id = :shown
     ORDER BY CASE WHEN kind <> 'direct' THEN lower(name) END, place
-""").bindparams(bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))
+""").bindparams(  # noqa: S608  of constants
+    bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger)
+)
 
 
 @dataclass(frozen=True, slots=True)
