@@ -113,7 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="start the chat (the default)")
-    commands.add_parser("migrate", help="bring the database to this version's tables")
+    migrating = commands.add_parser("migrate", help="bring the database to this version's tables, or to others")
+    migrating.add_argument("--to", metavar="REVISION", help="another revision; a lower one deletes what it cannot hold")
+    waiting = "how long to wait for another process that migrates (%(default)g)"
+    migrating.add_argument("--wait", type=float, metavar="SECONDS", default=schema.TURN_SECONDS, help=waiting)
     backing_up = commands.add_parser("backup", help="write everything into one file; the chat may be running")
     restoring = commands.add_parser("restore", help="put everything back from such a file; the chat may be running")
     restoring.add_argument("--replace", action="store_true", help="discard what is in the database now")
@@ -126,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace, settings: Settings, stack: ExitStack) -> None:
     match chosen.command:
         case "migrate":
-            _migrate(_use_database(settings, stack))
+            _migrate(_use_running_database(settings, stack), chosen.to, chosen.wait)
         case "backup":
             database_url = _use_running_database(settings, stack)
             schema.check(database_url)
@@ -142,10 +145,10 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     """Serve until interrupted."""
     _check_broker(settings.broadcast_url)
     database_url = _use_database(settings, stack)
-    if settings.database_url is not None:
-        _check_tables(database_url)
-    elif schema.present_revision(database_url) != schema.NEWEST:
+    if settings.database_url is None and schema.present_tables(database_url).are_older:
         _migrate(database_url)
+    else:
+        _check_tables(database_url)
     _check_pooler(database_url, settings.broadcast_url)
     _warn_about_address(settings.public_url)
     print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
@@ -280,10 +283,10 @@ def _invite_to_set_up(database_url: str, settings: Settings) -> None:
 # Alembic is imported only where it is used, because the import takes as long as the rest of a start.
 
 
-def _migrate(database_url: str) -> None:
+def _migrate(database_url: str, to: str | None = None, wait: float = schema.TURN_SECONDS) -> None:
     from chat.database.migrate import migrate  # noqa: PLC0415
 
-    migrate(database_url)
+    migrate(database_url, to, patience=wait)
 
 
 def _back_up(database_url: str, file: Path) -> None:

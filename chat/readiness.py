@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.database.engine import reading, time_limit
-from chat.database.schema import NEWEST
+from chat.database.schema import STATE, Tables
 from chat.errors import DatabaseUnavailable
 from chat.live.departure import Departure
 from chat.models import metadata
@@ -50,7 +50,6 @@ _LOOK = text("""
             LIMIT 1
         ) AS missing
 """)
-_REVISION = text("SELECT version_num FROM alembic_version")
 
 
 class Readiness:
@@ -92,14 +91,13 @@ class Readiness:
         try:
             async with time_limit(ANSWER_SECONDS), reading(self._database) as connection:
                 found = (await connection.execute(_LOOK, {"tables": list(tables), "columns": list(columns)})).one()
-                revision = (await connection.execute(_REVISION)).scalar_one_or_none() if found.has_revision else None
+                state = (await connection.execute(STATE)).one_or_none() if found.has_revision else None
         except DatabaseUnavailable as error:
             return _REASONS.get(error.sqlstate, "the database does not answer")
         if found.is_read_only:
             return "the database is read-only"
-        # A newer revision is fine: the next version migrates before its processes start.
-        if revision is None or revision < NEWEST:
-            return f"the tables are at revision {revision or 'none'}, this version needs {NEWEST}"
+        if obstacle := (Tables(*state) if state else Tables()).obstacle:
+            return obstacle
         if found.missing:
             return f"the tables lack {found.missing}"
         return ""

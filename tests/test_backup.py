@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -18,11 +17,11 @@ from typing import TypedDict
 import httpx
 import pytest
 
-from chat.database.schema import NEWEST
 from chat.messages.history import PAGE
 from chat.models import metadata
 from tests.support.databases import execute, fresh_database, query, run
 from tests.support.live_client import LiveClient
+from tests.support.newer_version import FILL_SHOUT, SHOUT, newer_version, revision
 from tests.support.people import Person, first_run, sign_in, sign_up
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer
@@ -295,36 +294,10 @@ def test_a_failed_backup_leaves_the_old_file(busy: Person, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [file]
 
 
-NEXT = f"{int(NEWEST) + 1:04}"
-# A migration of a later version: its output depends on the rows, which shows that it ran over restored rows.
-NEXT_MIGRATION = """
-import sqlalchemy as sa
-from alembic import op
-
-revision, down_revision, branch_labels, depends_on = "%s", "%s", None, None
-
-
-def upgrade() -> None:
-    op.add_column("messages", sa.Column("shout", sa.Text, nullable=False, server_default=""))
-    op.execute("UPDATE messages SET shout = upper(body)")
-
-
-def downgrade() -> None:
-    op.drop_column("messages", "shout")
-"""
-
-
 @pytest.fixture
 def next_version(tmp_path: Path) -> Path:
     """The folder of a later version of the chat, whose tables have one more column."""
-    folder = tmp_path / "next version"
-    for part in ("chat", "migrations"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    # Only the code and the migrations differ.
-    for part in ("templates", "static"):
-        (folder / part).symlink_to(ROOT / part)
-    (folder / f"migrations/versions/{NEXT}_shout.py").write_text(NEXT_MIGRATION % (NEXT, NEWEST))
-    return folder
+    return newer_version(tmp_path / "next version", SHOUT, FILL_SHOUT)
 
 
 def test_a_restore_migrates_a_backup_of_an_older_version(busy: Person, tmp_path: Path, next_version: Path) -> None:
@@ -332,7 +305,7 @@ def test_a_restore_migrates_a_backup_of_an_older_version(busy: Person, tmp_path:
     succeeds("backup", file, database_url=url)
     with fresh_database() as target:
         succeeds("restore", file, database_url=target, PYTHONPATH=str(next_version))
-        assert query(target, "SELECT version_num FROM alembic_version")[0][0] == NEXT
+        assert query(target, "SELECT version_num FROM alembic_version")[0][0] == revision(2)
         restored = query(target, "SELECT body, shout FROM messages ORDER BY id")
         assert [row["body"] for row in restored] == [
             row["body"] for row in query(url, "SELECT body FROM messages ORDER BY id")

@@ -391,7 +391,7 @@ def test_a_database_of_an_older_version_is_refused_with_advice(database_url: str
 
 
 def test_a_database_of_a_newer_version_is_refused_with_a_clear_line(database_url: str) -> None:
-    run(execute(database_url, "UPDATE alembic_version SET version_num = '9999'"))
+    run(execute(database_url, "UPDATE alembic_version SET version_num = '9999', serves_from = '9998'"))
     variables = CLEAN | {"DATABASE_URL": database_url, "SECRET_KEY": SECRET_KEY, "PORT": str(free_port())}
     for command in ("migrate", "serve"):
         done = subprocess.run(
@@ -404,7 +404,8 @@ def test_a_database_of_a_newer_version_is_refused_with_a_clear_line(database_url
             check=False,
         )
         assert done.returncode == 1
-        assert "a newer version of simplechat has migrated it" in done.stderr
+        assert "the tables are at revision 9999, which needs code of revision 9998 or a later one" in done.stderr
+        assert f"python -m chat migrate --to {NEWEST}" in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
 

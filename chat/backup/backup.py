@@ -26,7 +26,7 @@ from chat.backup.file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
 from chat.backup.rows import safe_rows
 from chat.database.engine import create_engine
 from chat.database.migrate import move_to
-from chat.database.schema import revision_of
+from chat.database.schema import NEWEST, tables_of
 from chat.errors import DatabaseUnavailable
 from chat.installed import COMMAND
 from chat.messages.workshop import Workshop
@@ -105,6 +105,7 @@ async def restore(database_url: str, file: Path, *, replace: bool, any_size: boo
     try:
         with closing(BackupFile(file, any_size=any_size)) as backup, tempfile.TemporaryFile() as checked:
             async with engine.connect() as connection:
+                await _refuse_newer_tables(connection)
                 await _refuse_people(connection, replace=replace)
             await _check(backup, checked)
             with zipfile.ZipFile(checked) as rows:
@@ -136,7 +137,8 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
-            revision = await connection.run_sync(revision_of)
+            # Of newer tables that serve this version it copies its own columns.
+            revision = min((await connection.run_sync(tables_of)).revision or NEWEST, NEWEST)
             driver = await _driver(connection)
             tables = {}
             with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
@@ -181,6 +183,7 @@ async def _replace_everything(
     connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool
 ) -> None:
     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    await _refuse_newer_tables(connection)
     await connection.run_sync(move_to, "head")
     tables = ", ".join(table.name for table in metadata.sorted_tables)
     await connection.execute(text(f"LOCK TABLE {tables}"))
@@ -197,6 +200,15 @@ async def _replace_everything(
     await _move_ids_forward(connection)
     await _restore_sessions(connection)
     await connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))
+
+
+async def _refuse_newer_tables(connection: AsyncConnection) -> None:
+    present = (await connection.run_sync(tables_of)).revision
+    if present is not None and present > NEWEST:
+        raise BackupError(
+            f"the tables are at revision {present}, which this version does not know: "
+            "restore with the newer version of simplechat that migrated them"
+        )
 
 
 async def _refuse_people(connection: AsyncConnection, *, replace: bool) -> None:

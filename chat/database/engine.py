@@ -14,7 +14,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chat.database.pool import PatientPool
-from chat.database.poolers import CONNECT_TIMEOUT, Connection, connect
+from chat.database.poolers import COMMAND_TIMEOUT, CONNECT_TIMEOUT, Connection, connect
 from chat.errors import DatabaseUnavailable
 from chat.folding import bare
 from chat.text import UNSPACED, single_line
@@ -30,12 +30,14 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 _UNAVAILABLE = ("08", "25006", "40", "53", "55", "57")
 
 
-def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
+def create_engine(
+    database_url: str, *, connections: int = 20, command_timeout: float | None = COMMAND_TIMEOUT
+) -> AsyncEngine:
     """Create an engine for a URL as hosting platforms give it: `postgres://…?sslmode=require`.
 
     asyncpg reads the URL itself, because it understands libpq's parameters (sslmode, sslrootcert, host=/socket/dir),
     which SQLAlchemy's dialect would pass on as unknown arguments. Up to half of the `connections` are kept for a moment
-    when idle, and few for longer.
+    when idle, and few for longer. `command_timeout` is in seconds.
 
     Opening and using a connection raise `DatabaseUnavailable` while the database cannot answer. Nothing else raises it,
     and only this error leads to the page about a short break.
@@ -43,7 +45,7 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     kept = (connections + 1) // 2
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=partial(_connect, database_url),
+        async_creator=partial(_connect, database_url, command_timeout),
         poolclass=PatientPool,
         pool_size=kept,
         max_overflow=connections - kept,
@@ -58,9 +60,9 @@ def create_engine(database_url: str, *, connections: int = 20) -> AsyncEngine:
     return engine
 
 
-async def _connect(database_url: str) -> Connection:
+async def _connect(database_url: str, command_timeout: float | None) -> Connection:
     try:
-        return await connect(database_url)
+        return await connect(database_url, command_timeout)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseUnavailable(str(error) or repr(error), _sqlstate(error)) from error
 

@@ -39,13 +39,13 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
         return await super().prepare(query, name="" if self.is_pooled else True, **options)
 
 
-async def connect(database_url: str) -> Connection:
+async def connect(database_url: str, command_timeout: float | None = COMMAND_TIMEOUT) -> Connection:
     """Connect to a URL as hosting platforms give it, and find out whether a pooler answers."""
     dsn = normalise_url(database_url)
     connection: Connection = await asyncpg.connect(
         dsn,
         timeout=CONNECT_TIMEOUT,
-        command_timeout=COMMAND_TIMEOUT,
+        command_timeout=command_timeout,
         statement_cache_size=0,  # SQLAlchemy keeps them
         connection_class=Connection,
     )

@@ -77,6 +77,8 @@ class ChatServer:
             self._log = Path(log.name)
         self.process: ServerProcess | None = None
         self.command = SERVE
+        # Another version of the chat runs from its own folder.
+        self.folder = ROOT
         self._clients: list[httpx.Client] = []
 
     @property
@@ -124,7 +126,7 @@ class ChatServer:
         with self._log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, *self.command],
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -172,7 +174,7 @@ class ForkedServer(ChatServer):
 
     def _start(self) -> ServerProcess:
         # uvicorn's worker processes load the program that started them.
-        if self.command != SERVE or self._environment.get("WEB_CONCURRENCY", "1") != "1":
+        if self.command != SERVE or self.folder != ROOT or self._environment.get("WEB_CONCURRENCY", "1") != "1":
             return super()._start()
         return _forges[self.is_measured].start(["serve"], self._environment, [NOTHING, self._log, self._log])
 

@@ -20,7 +20,9 @@ TIMEOUT = 15
 
 @dataclass
 class Writer:
-    """An author writing into some rooms. `texts` holds the final text of each acknowledged message, by id."""
+    """An author writing into some rooms. `texts` holds the final text of each acknowledged message, by id.
+
+    `refusals` holds the status of each answer that made it try again."""
 
     person: Person
     urls: list[str]
@@ -30,6 +32,7 @@ class Writer:
     room_of: dict[int, int] = field(default_factory=dict)
     acknowledged: int = 0
     retries: int = 0
+    refusals: list[int] = field(default_factory=list)
     is_done: bool = False
 
     async def write(self, until: float, pause: float = 0.02) -> None:
@@ -91,5 +94,7 @@ class Writer:
             if answer is not None and answer.status_code in accepted:
                 return answer
             assert answer is None or answer.status_code >= 500, f"{answer.status_code}: {answer.text[-500:]}"
+            if answer is not None:
+                self.refusals.append(answer.status_code)
             self.retries += 1
             await asyncio.sleep(self.chance.uniform(0.02, 0.2))
