@@ -14,16 +14,7 @@ from chat.database.migrating import LAST_WITHOUT_RULES
 from chat.database.schema import NEWEST
 from tests.support.databases import execute, fresh_database, query, run
 from tests.support.migration_rules import Statement, faults, recorded
-from tests.support.newer_version import FILL_SHOUT, LOSE_TOPICS, SHOUT, add_migrations, revision
-from tests.support.server import ROOT
-
-
-def configuration(database_url: str, folder: Path = ROOT / "migrations") -> Config:
-    """Alembic's configuration for the migrations in a folder."""
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    config.attributes["database_url"] = database_url
-    return config
+from tests.support.newer_version import FILL_SHOUT, LOSE_TOPICS, SHOUT, add_migrations, configuration, revision
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from alembic.command import upgrade
 
 from chat.database import migrate as migrating
 from chat.database.migrate import migrate
@@ -20,7 +21,15 @@ from chat.database.migrating import TURN, CannotMigrate
 from chat.database.schema import NEWEST
 from tests.support.databases import execute, query, run
 from tests.support.live_client import LiveClient
-from tests.support.newer_version import FILL_SHOUT, FREE_TOPICS, LOSE_TOPICS, SHOUT, newer_version, revision
+from tests.support.newer_version import (
+    FILL_SHOUT,
+    FREE_TOPICS,
+    LOSE_TOPICS,
+    SHOUT,
+    configuration,
+    newer_version,
+    revision,
+)
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
 from tests.support.server import ROOT, SECRET_KEY, TLS, ChatServer, run_chat, until_ready
@@ -182,9 +191,10 @@ def test_old_code_does_not_start_on_contracted_tables_and_its_advice_works(
     contracted: Path, alice: Person, tmp_path: Path
 ) -> None:
     server, url = alice.server, alice.server.database_url
-    assert command("migrate", "--to", revision(1), folder=contracted, DATABASE_URL=url)[0] == 0
+    alembic = configuration(url, contracted / "migrations")
+    upgrade(alembic, revision(1))
     until_ready(server.url)
-    assert command("migrate", folder=contracted, DATABASE_URL=url)[0] == 0
+    upgrade(alembic, "head")
     assert state_of(url) == (revision(2), revision(1))
     reason = f"the tables are at revision {revision(2)}, which needs code of revision {revision(1)} or a later one"
     server.until_logged(reason) if httpx.get(f"{server.url}/readyz").status_code == 503 else pytest.fail("it is ready")

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from alembic.config import Config
+
 from chat.database.schema import NEWEST
 from tests.support.server import ROOT
 
@@ -74,6 +76,14 @@ def newer_version(folder: Path, *migrations: str) -> Path:
         with (folder / "chat" / "models.py").open("a") as models:
             models.write(_SHOUT_COLUMN)
     return folder
+
+
+def configuration(database_url: str, folder: Path = ROOT / "migrations") -> Config:
+    """Alembic's configuration for the migrations in a folder."""
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.attributes["database_url"] = database_url
+    return config
 
 
 def add_migrations(folder: Path, *migrations: str) -> Path:
