@@ -19,7 +19,7 @@ from tests.support.databases import admin_url, execute, query, run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, browser, first_run
 from tests.support.postgres_server import PostgresServer
-from tests.support.server import ROOT, ChatServer, run_chat, until_ready
+from tests.support.server import ROOT, ChatServer, run_chat, until_not_ready, until_ready
 
 
 def chat_command(*arguments: str, database_url: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,16 +41,6 @@ def through_pipes(*arguments: str, database_url: str, given: bytes = b"") -> byt
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def until_not_ready(server: ChatServer, reason: str) -> None:
-    """Wait until `/readyz` says why pages do not work."""
-    deadline = time.monotonic() + 30
-    while reason not in (answer := httpx.get(f"{server.url}/readyz", timeout=10)).text:
-        assert time.monotonic() < deadline, answer.text
-        time.sleep(0.2)
-    assert answer.status_code == 503
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
 
 
 def cut(database_url: str) -> None:

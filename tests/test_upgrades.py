@@ -32,7 +32,7 @@ from tests.support.newer_version import (
 )
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
-from tests.support.server import ROOT, SECRET_KEY, TLS, ChatServer, run_chat, until_ready
+from tests.support.server import ROOT, SECRET_KEY, TLS, ChatServer, run_chat, until_not_ready, until_ready
 from tests.torture.writers import Writer
 
 READERS = 6
@@ -197,7 +197,7 @@ def test_old_code_does_not_start_on_contracted_tables_and_its_advice_works(
     upgrade(alembic, "head")
     assert state_of(url) == (revision(2), revision(1))
     reason = f"the tables are at revision {revision(2)}, which needs code of revision {revision(1)} or a later one"
-    server.until_logged(reason) if httpx.get(f"{server.url}/readyz").status_code == 503 else pytest.fail("it is ready")
+    until_not_ready(server, reason)
     for words in (["serve"], ["migrate"], ["backup", tmp_path / "backup"]):
         code, line = command(*words, DATABASE_URL=url)
         assert code == 1

@@ -167,6 +167,16 @@ class ChatServer:
         shutil.rmtree(self.files, ignore_errors=True)
 
 
+def until_not_ready(server: ChatServer, reason: str) -> None:
+    """Wait until `/readyz` says why pages do not work."""
+    deadline = time.monotonic() + 30
+    while reason not in (answer := httpx.get(f"{server.url}/readyz", timeout=10)).text:
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
+    assert answer.status_code == 503
+    assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
 class ForkedServer(ChatServer):
     """A server that starts ten times faster, and is measured if the tests measure what runs."""
 
