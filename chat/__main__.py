@@ -23,7 +23,7 @@ from chat.app import create_app
 from chat.database import embedded, schema
 from chat.database.poolers import pooling_of
 from chat.errors import CannotRun, DatabaseUnavailable
-from chat.installed import COMMAND
+from chat.installed import COMMAND, has_extra, how_to_install
 from chat.live.brokers.broker import create_broadcast
 from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
@@ -153,6 +153,11 @@ def serve(settings: Settings, stack: ExitStack) -> None:
     _warn_about_address(settings.public_url)
     print(f"simplechat is at {settings.public_url or f'http://localhost:{settings.port}'}", flush=True)  # noqa: T201
     _invite_to_set_up(database_url, settings)
+    if settings.exports_traces and not has_extra("traces"):
+        logging.getLogger("chat").warning(
+            "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, whose library is not installed. Run: %s",
+            how_to_install("traces"),
+        )
     if settings.web_concurrency > 1:
         _share_figures(stack)
     _run_server(settings)

@@ -200,7 +200,7 @@ class _Application(Starlette):
         chat: Chat = self.state.chat
         settings = chat.settings
         within = SecurityHeadersMiddleware(super().build_middleware_stack(), settings.hsts_include_subdomains)
-        counted = RequestMiddleware(within, chat.metrics.requests)
+        counted = RequestMiddleware(within, chat.metrics.requests, chat.tracing)
         return ClientMiddleware(counted, settings.forwarded_allow_ips, settings.public_url)
 
 
@@ -258,5 +258,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
     with anyio.move_on_after(DISPOSE_SECONDS):
         await chat.throttling.close()
         await chat.database.dispose()
+    await chat.tracing.close()
     # A worker process can log nothing after this: uvicorn raises the signal again, which ends it.
     await anyio.to_thread.run_sync(logs.flush)

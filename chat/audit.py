@@ -14,11 +14,12 @@ logger = logging.getLogger("chat.audit")
 
 @dataclass(slots=True)
 class RequestContext:
-    """The current request: its id, the client's address, and the person once known."""
+    """The current request: its id, the client's address, the person once known, and its span in a trace."""
 
     request_id: str = ""
     address: str = ""
     user_id: UserId | None = None
+    trace: str = ""
 
 
 request_context: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)

@@ -1,5 +1,6 @@
 """How this copy of the chat came here: as a checkout, or as a wheel, which holds everything inside the package."""
 
+import importlib.util
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -10,3 +11,19 @@ ROOT = _INSIDE if _INSIDE.is_dir() else _PACKAGE.parent
 COMMAND = "simplechat" if _INSIDE.is_dir() else "python -m chat"
 # What people name to pip, with an extra in brackets.
 PACKAGE = "simplechat" if _INSIDE.is_dir() else "."
+
+# The libraries that come with `pip install 'simplechat[…]'`.
+_LIBRARIES = {"traces": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sentry": ("sentry_sdk",)}
+
+
+def has_extra(extra: str) -> bool:
+    """Tell whether the libraries of an extra are installed."""
+    try:
+        return all(importlib.util.find_spec(name) is not None for name in _LIBRARIES[extra])
+    except ModuleNotFoundError:
+        return False  # the package around it is not installed
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f"pip install '{PACKAGE}[{extra}]'"

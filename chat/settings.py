@@ -60,6 +60,7 @@ class Settings:
     setup_code: str | None
     metrics_token: str | None
     metrics_folder: Path | None
+    exports_traces: bool
     has_private_database: bool
     public_url: str | None
     allowed_hosts: tuple[str, ...]
@@ -94,6 +95,7 @@ class Settings:
             setup_code=_code(environment, "SETUP_CODE", SETUP_CODE_CHARACTERS),
             metrics_token=_code(environment, "METRICS_TOKEN", METRICS_TOKEN_CHARACTERS),
             metrics_folder=Path(folder) if (folder := environment.get(METRICS_FOLDER)) else None,
+            exports_traces=_exports_traces(environment),
             has_private_database=database_url is None or environment.get(PRIVATE_DATABASE) == database_url,
             public_url=_public_url(environment),
             allowed_hosts=_allowed_hosts(environment),
@@ -141,6 +143,13 @@ def _code(environment: Mapping[str, str], name: str, least: int) -> str | None:
     if code and len(code) < least:
         raise SettingsError(f"{name} must be at least {least} characters long ({KEY_HINT})")
     return code or None
+
+
+def _exports_traces(environment: Mapping[str, str]) -> bool:
+    """Tell whether OpenTelemetry's own variables name a collector of traces, and none of them says no."""
+    collector = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    is_off = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return bool(collector) and not is_off and environment.get("OTEL_TRACES_EXPORTER", "").strip() in ("", "otlp")
 
 
 def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str | None:

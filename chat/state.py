@@ -18,6 +18,7 @@ from chat.database.engine import create_engine
 from chat.database_source import DatabaseSource
 from chat.files.opening import open_store
 from chat.files.uploading import Uploading
+from chat.installed import has_extra
 from chat.live.brokers.broker import Broker, create_broadcast
 from chat.live.departure import Departure
 from chat.live.engine import Live
@@ -35,6 +36,7 @@ from chat.supervision import Failures
 from chat.templating import fragment
 from chat.throttling.storages import shared_storage
 from chat.throttling.throttling import Throttling
+from chat.tracing.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class Chat:
     departure: Departure
     readiness: Readiness
     metrics: Metrics
+    tracing: Tracing
     set_up_reminder: Reminder = field(default_factory=Reminder)
 
     def change(self) -> AbstractAsyncContextManager[Change]:
@@ -71,11 +74,12 @@ def create_chat(settings: Settings) -> Chat:
     crash.arm(settings.crash_points)
     database = create_engine(settings.database_url, connections=settings.database_pool)
     broker = create_broadcast(settings.broadcast_url)
-    live = Live(broker, DatabaseSource(database), _fragments(), most_pages=settings.pages_per_person)
+    tracing = _tracing(settings)
+    live = Live(broker, DatabaseSource(database), _fragments(), most_pages=settings.pages_per_person, tracing=tracing)
     workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
     uploading = Uploading(database, open_store(settings.files_url), settings.file_limits)
     broker.report_to(failures)
-    posting = Posting(database, workshop, uploading, lambda: begin_change(database, live.publish))
+    posting = Posting(database, workshop, uploading, lambda: begin_change(database, live.publish), tracing)
     return Chat(
         settings=settings,
         database=database,
@@ -99,7 +103,17 @@ def create_chat(settings: Settings) -> Chat:
             posting=posting,
             failures=failures,
         ),
+        tracing=tracing,
     )
+
+
+def _tracing(settings: Settings) -> Tracing:
+    if not (settings.exports_traces and has_extra("traces")):
+        return Tracing()
+    # The import takes as long as a fifth of a start.
+    from chat.tracing.export import ExportedTracing  # noqa: PLC0415
+
+    return ExportedTracing()
 
 
 def _fragments() -> Fragments:

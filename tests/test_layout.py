@@ -23,7 +23,8 @@ LAYERS = [
     {"live", "throttling"},
     {"serving", "database"},
     {"models", "settings", "templating"},
-    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times", "tally"},
+    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
+    {"tally", "tracing"},
     {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "sqlstates"},
 ]
 

@@ -37,15 +37,18 @@ from chat.live.socket import LiveSocket
 from chat.live.source import Source
 from chat.live.unread_counts import UnreadCounts
 from chat.supervision import Failures, supervised
+from chat.tracing.tracing import Tracing
 
 
 class Live:
     """Keeps open pages up to date. `run` must be running for as long as it is used."""
 
-    def __init__(self, broadcast: Broker, source: Source, fragments: Fragments, *, most_pages: int) -> None:
+    def __init__(
+        self, broadcast: Broker, source: Source, fragments: Fragments, *, most_pages: int, tracing: Tracing
+    ) -> None:
         node = secrets.token_hex(8)
         self._bus = Bus(broadcast, node, self._show)
-        self.hub = Hub(broadcast, node, source, reload=fragments.reload)
+        self.hub = Hub(broadcast, node, source, fragments.reload, tracing)
         self.presence = Presence(self._bus, node, on_change=lambda: self._roster.changed())  # noqa: PLW0108  made below
         self._roster = Roster(self.hub, self.presence, source)
         self._unread_counts = UnreadCounts(self._bus, source, self.hub)

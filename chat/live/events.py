@@ -14,7 +14,8 @@ from chat.live.source import RoomChanges
 class MessagesChanged:
     """Messages of a room were posted or revised. This took the room from revision `base` to `changes.revision`.
 
-    `message_count` is the room's new number of messages, None when none was posted. This is the only durable event.
+    `message_count` is the room's new number of messages, None when none was posted. `traces` are the spans that it
+    continues. This is the only durable event.
     """
 
     room_id: RoomId
@@ -22,6 +23,7 @@ class MessagesChanged:
     base: Revision
     changes: RoomChanges
     message_count: int | None = None
+    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

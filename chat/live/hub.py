@@ -30,6 +30,7 @@ from chat.memory import KILOBYTE
 from chat.reminder import Reminder
 from chat.supervision import Failures, Supervisor, supervised
 from chat.tally import LiveTally
+from chat.tracing.tracing import Tracing, traces_in
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,9 @@ MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there 
 class Hub:
     """Sends changes to the readers in this process. `run` must be running for as long as it is used."""
 
-    def __init__(self, broadcast: Broker, node: str, source: Source, reload: str) -> None:
+    def __init__(
+        self, broadcast: Broker, node: str, source: Source, reload: str, tracing: Tracing | None = None
+    ) -> None:
         self._broadcast = broadcast
         self._source = source
         self._reload = encode_frame(reload)
@@ -50,6 +53,7 @@ class Hub:
         self._node = node
         self._catching_up = CatchingUp(source)
         self.tally = LiveTally()
+        self._tracing = tracing or Tracing()
         self._rooms: dict[RoomId, LiveRoom] = {}
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
@@ -68,7 +72,9 @@ class Hub:
     async def publish(self, event: MessagesChanged, committed_at: float | None = None) -> None:
         """Tell every process that messages of a room changed: this one at once, the others without waiting."""
         room_id, epoch, base, changes = event.room_id, str(event.epoch), event.base, event.changes
-        changes = replace(changes, committed_at=committed_at)
+        spans = [self._tracing.begin("publish", trace, of="producer") for trace in event.traces]
+        traces = tuple(span.trace for span in spans if span.trace)
+        changes = replace(changes, committed_at=committed_at, traces=traces)
         if epoch == self._epoch:
             self.receive(room_id, base, changes)
         items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
@@ -77,7 +83,11 @@ class Hub:
             base, items = changes.revision, []
         hint = {"from": self._node, "epoch": epoch, "base": base, "revision": changes.revision, "items": items}
         hint["at"] = committed_at
+        if traces:
+            hint["traces"] = traces
         await self._broadcast.publish(_channel(room_id), json.dumps(hint))
+        for span in spans:
+            span.end()
 
     def readers(self) -> Iterable[Reader]:
         """Return all readers connected to this process, or about to be."""
@@ -133,7 +143,7 @@ class Hub:
         reader.room_id = room_id
         if room_id is None:
             return
-        room = self._rooms.setdefault(room_id, LiveRoom(room_id, self.tally))
+        room = self._rooms.setdefault(room_id, LiveRoom(room_id, self.tally, self._tracing))
         room.visitors += 1
         async with room.lock:
             if room.subscription is None:
@@ -216,7 +226,8 @@ class Hub:
                 hint = json.loads(text)
                 if hint["from"] != self._node and hint["epoch"] == self._epoch:
                     items = tuple(MessageChange(*item) for item in hint["items"])
-                    changes = RoomChanges(items, Revision(hint["revision"]), _time_in(hint))
+                    traces = traces_in(hint.get("traces"))
+                    changes = RoomChanges(items, Revision(hint["revision"]), _time_in(hint), traces)
                     self.receive(room_id, Revision(hint["base"]), changes)
             except (ValueError, KeyError, TypeError):
                 logger.warning("Ignored a malformed hint on %s", _channel(room_id))

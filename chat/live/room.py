@@ -13,6 +13,7 @@ from chat.live.reader import Reader
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, size_of
 from chat.tally import LiveTally
+from chat.tracing.tracing import Span, Tracing
 
 RECENT = 64  # changes a room keeps for readers that are a little behind
 RECENT_BYTES = 128 * KILOBYTE  # of their markup
@@ -32,9 +33,11 @@ class LiveRoom:
     message is sent at once.
     """
 
-    def __init__(self, room_id: RoomId, tally: LiveTally) -> None:
+    def __init__(self, room_id: RoomId, tally: LiveTally, tracing: Tracing) -> None:
         self.id = room_id
         self._tally = tally
+        self._tracing = tracing
+        self._deliveries: list[Span] = []  # of unsent changes
         self.cursor = self.sent = Revision(0)
         self.sent_at = 0.0
         self.due_at = 0.0  # the time at which the sustained rate would have allowed the frames sent so far
@@ -61,6 +64,8 @@ class LiveRoom:
         self.unsent.extend(new)
         if changes.committed_at is not None:
             self.unsent_commits.append((changes.committed_at, len(new)))
+        for trace in changes.traces:
+            self._deliveries.append(self._tracing.begin("deliver", trace, of="consumer"))
         self.recent.extend(new)
         size = sum(size_of(change.html) for change in new)
         self.unsent_bytes += size
@@ -95,6 +100,7 @@ class LiveRoom:
     def _clear_unsent(self) -> None:
         self.unsent.clear()
         self.unsent_commits.clear()
+        self._deliveries.clear()
         self.unsent_bytes = 0
 
     def _count(self, readers: int) -> None:
@@ -104,6 +110,8 @@ class LiveRoom:
         for committed_at, changes in self.unsent_commits:
             # The clock of the process that committed may be a little ahead.
             self._tally.lag.observe(max(0.0, now - committed_at), readers * changes)
+        for span in self._deliveries:
+            span.end(attributes={"chat.readers": readers})
 
     def start_at(self, revision: Revision) -> None:
         """Set the cursor, without changes to send or to keep."""

@@ -27,12 +27,14 @@ class MessageChange:
 class RoomChanges:
     """A room's changes in order of revision, complete from the requested revision up to `revision`.
 
-    `committed_at` is when the first of them was committed, in seconds since 1970, None if that is not known.
+    `committed_at` is when the first of them was committed, in seconds since 1970, None if that is not known. `traces`
+    are the spans that their delivery continues.
     """
 
     items: tuple[MessageChange, ...]
     revision: Revision
     committed_at: float | None = None
+    traces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

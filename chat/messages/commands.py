@@ -13,7 +13,7 @@ from chat.database.engine import reading
 from chat.errors import Forbidden, InvalidInput, NotACommand, TooManyRequests
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
-from chat.messages.post import refusal_of
+from chat.messages.refusal import refusal_of
 from chat.rooms.members import invite, leave_room
 from chat.rooms.room import room_of_member
 from chat.rooms.settings import set_topic

@@ -6,17 +6,18 @@ from itertools import groupby
 from uuid import UUID
 
 from markupsafe import Markup
-from sqlalchemy import ARRAY, BigInteger, Boolean, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
+from chat.audit import request_context
 from chat.batches import Batches
 from chat.change import BeginChange
 from chat.crash import crash_point
 from chat.database.engine import is_one_of, reading, time_limit
-from chat.errors import InvalidInput, NotFound, TooManyRequests
+from chat.errors import InvalidInput, NotFound
 from chat.files.attachment import Chosen, NotAttached, complete_uploads, files_gone
 from chat.files.uploading import Uploading
 from chat.files.uploads import uploads_of
@@ -29,12 +30,14 @@ from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.original import author_of
+from chat.messages.refusal import refusal_of
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.with_files import with_files
 from chat.messages.workshop import Workshop
-from chat.models import columns_of, memberships, messages
+from chat.models import columns_of, messages
 from chat.rooms.members import member_ids
-from chat.rooms.room import MANAGES, Room, may_manage, may_post, room_of_member
+from chat.rooms.room import MANAGES
+from chat.tracing.tracing import MOST_IN_A_HINT, Span, Tracing
 
 MOST_AT_ONCE = 100
 MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
@@ -148,6 +151,7 @@ class Post:
     client_id: UUID
     reply_to: MessageId | None
     files: tuple[Chosen, ...] = ()
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,37 +163,17 @@ class Posted:
     is_new: bool
 
 
-async def refusal_of(connection: AsyncConnection, author: Visitor, room_id: RoomId) -> Exception | None:
-    """Return the reason why a post is refused: `NotFound`, or `InvalidInput` with its text; None when it is allowed."""
-    try:
-        room = await room_of_member(connection, author, room_id)
-    except NotFound as missing:
-        return missing
-    if room.is_archived:
-        return InvalidInput(body="This room is archived. You can read it but not write in it.")
-    if not may_post(author, room):
-        return InvalidInput(body="Only the room’s owners and administrators can write here.")
-    if room.slow_seconds and not may_manage(author, room):
-        return await _too_soon(connection, author, room)
-    return None
-
-
-async def _too_soon(connection: AsyncConnection, author: Visitor, room: Room) -> TooManyRequests | None:
-    mine = (memberships.c.room_id == room.id) & (memberships.c.user_id == author.id)
-    passed = select(func.extract("epoch", func.clock_timestamp() - memberships.c.posted_at)).where(mine)
-    since = (await connection.execute(passed)).scalar_one_or_none()
-    wait = 0 if since is None else room.slow_seconds - since
-    return TooManyRequests("This room is in slow mode.", wait, "body") if wait > 0 else None
-
-
 class Posting:
     """Posts messages. Those that arrive during a commit share the next one."""
 
-    def __init__(self, database: AsyncEngine, workshop: Workshop, uploading: Uploading, begin: BeginChange) -> None:
+    def __init__(
+        self, database: AsyncEngine, workshop: Workshop, uploading: Uploading, begin: BeginChange, tracing: Tracing
+    ) -> None:
         self._database = database
         self._uploading = uploading
         self._workshop = workshop
         self._begin = begin
+        self._tracing = tracing
         self._batches = Batches(
             self._post_and_publish,
             MOST_AT_ONCE,
@@ -222,7 +206,10 @@ class Posting:
             written = shown(written, may_be_empty=bool(chosen))
             if reply_to is not None:
                 written = await self._told(author, room_id, reply_to, written)
-            return await self._batches.ask(Post(author, room_id, body, written, client_id, reply_to, tuple(chosen)))
+            context = request_context.get()
+            trace = context.trace if context is not None else ""
+            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace)
+            return await self._batches.ask(post)
 
     async def _complete(self, author: Visitor, room_id: RoomId, chosen: Sequence[Chosen]) -> None:
         """Finish the uploads of a message. Those that cannot be attached make the statement fail, unless it repeats."""
@@ -267,6 +254,7 @@ class Posting:
             "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
             "originals": [post.reply_to for post in posts],
         }
+        spans = {post.client_id: self._tracing.begin("commit", post.trace) for post in posts if post.trace}
         async with time_limit(COMMIT_SECONDS), self._begin() as change:
             rows = (await change.connection.execute(_POST, values)).all()
             posted = [message_from(row) for row in rows]
@@ -279,7 +267,7 @@ class Posting:
             mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
             mentioned = [mentions[row.author_id, row.client_id] for row in rows]
             epoch = rows[0].epoch if rows else None
-            change.tell_later(lambda: _events(epoch, posted, mentioned, members))
+            change.tell_later(lambda: _events(epoch, posted, mentioned, members, spans))
             crash_point("before_commit")
         self.posted += len(rows)
         crash_point("after_publish")
@@ -317,19 +305,24 @@ def _events(
     posted: Sequence[Message],
     mentioned: Sequence[Collection[UserId]],
     members: Mapping[RoomId, Sequence[UserId]],
+    spans: Mapping[UUID, Span],
 ) -> Iterable[Event]:
     """Render new messages, sorted by room and position, and return their events.
 
     `mentioned` are the people mentioned in each; `members` are the members of rooms that got their first message.
+    `spans` are those of the commit, by the posts' client ids: they end here.
     """
     crash_point("after_commit")
+    for span in spans.values():
+        span.end(attributes={"chat.posts": len(posted)})
     if epoch is None:
         return
     for room_id, in_room in groupby(posted, lambda message: message.room_id):
         found = list(in_room)
         base, last = Revision(found[0].revision - 1), found[-1]
         changes = RoomChanges(tuple(as_change(message) for message in found), last.revision)
-        yield MessagesChanged(room_id, epoch, base, changes, message_count=last.position)
+        traces = tuple(spans[message.client_id].trace for message in found if message.client_id in spans)
+        yield MessagesChanged(room_id, epoch, base, changes, last.position, traces[:MOST_IN_A_HINT])
     for message, people in zip(posted, mentioned, strict=True):
         if people:
             yield Mentioned(tuple(people), message.room_id, message.position)

@@ -15,6 +15,7 @@ from chat.live.room import RECENT_BYTES, AtHand, LiveRoom
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import MEGABYTE, Budget, size_of
 from chat.tally import LiveTally
+from chat.tracing.tracing import Tracing
 
 pytestmark = pytest.mark.anyio
 LONG = "x" * MEGABYTE
@@ -99,7 +100,7 @@ def changed(room: LiveRoom, html: str) -> RoomChanges:
 
 
 async def test_a_room_caches_few_long_changes_or_many_short_changes() -> None:
-    room = LiveRoom(RoomId(1), LiveTally())
+    room = LiveRoom(RoomId(1), LiveTally(), Tracing())
     for _ in range(64):
         room.advance(changed(room, "short"))
     assert len(room.recent) == 64
@@ -111,7 +112,7 @@ async def test_a_room_caches_few_long_changes_or_many_short_changes() -> None:
 
 async def test_only_recently_active_rooms_keep_cached_changes() -> None:
     at_hand = AtHand(1_000_000)
-    rooms = [LiveRoom(RoomId(number), LiveTally()) for number in range(50)]
+    rooms = [LiveRoom(RoomId(number), LiveTally(), Tracing()) for number in range(50)]
     for room in rooms:
         room.advance(changed(room, "x" * 50_000))
         at_hand.note(room)

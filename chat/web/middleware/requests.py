@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.audit import RequestContext, request_context
 from chat.tally import RequestTally
+from chat.tracing.tracing import NO_SPAN, Span, Tracing, Value
 from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 
 logger = logging.getLogger("chat.requests")
@@ -38,9 +39,10 @@ class RequestMiddleware:
     its secrets, such as an invite token.
     """
 
-    def __init__(self, app: ASGIApp, tally: RequestTally) -> None:
+    def __init__(self, app: ASGIApp, tally: RequestTally, tracing: Tracing) -> None:
         self.app = app
         self._tally = tally
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -49,7 +51,9 @@ class RequestMiddleware:
         client = scope.get("client")
         context = RequestContext(_request_id(scope), client[0] if client else "")
         token = request_context.set(context)
-        line = _Line(scope, context, perf_counter(), self._tally)
+        span = self._span_of(scope) if self._tracing.is_on else NO_SPAN
+        context.trace = span.trace
+        line = _Line(scope, context, self._tally, span)
         header = (b"x-request-id", context.request_id.encode())
 
         async def send_with_id(message: Message) -> None:
@@ -68,14 +72,22 @@ class RequestMiddleware:
         line.write(line.status)
         request_context.reset(token)
 
+    def _span_of(self, scope: Scope) -> Span:
+        """Begin a request's span. Only a proxy that is trusted may name the span around it."""
+        if scope["path"].startswith(QUIET_PATHS):
+            return NO_SPAN
+        parent = Headers(scope=scope).get("traceparent", "") if scope["state"]["peer_is_trusted"] else ""
+        return self._tracing.begin("request", parent, of="server")
+
 
 class _Line:
     """The one line of a request."""
 
-    __slots__ = ("_context", "_is_written", "_scope", "_started", "_tally", "bytes", "status")
+    __slots__ = ("_context", "_is_written", "_scope", "_span", "_started", "_tally", "bytes", "status")
 
-    def __init__(self, scope: Scope, context: RequestContext, started: float, tally: RequestTally) -> None:
-        self._scope, self._context, self._started, self._tally = scope, context, started, tally
+    def __init__(self, scope: Scope, context: RequestContext, tally: RequestTally, span: Span) -> None:
+        self._scope, self._context, self._tally, self._span = scope, context, tally, span
+        self._started = perf_counter()
         self._is_written = False
         self.status = 0
         self.bytes = 0
@@ -99,7 +111,7 @@ class _Line:
         self._is_written = True
         seconds = perf_counter() - self._started
         method = self._scope.get("method", "WEBSOCKET")
-        self._tally.note(method if method in METHODS else "other", route_of(self._scope), status or 499, seconds)
+        self._count(method if method in METHODS else "other", status or 499, seconds)
         is_quiet = status < 500 and self._scope["path"].startswith(QUIET_PATHS)
         level = logging.DEBUG if is_quiet or self._scope["path"] == "/readyz" else logging.INFO
         if not logger.isEnabledFor(level):
@@ -112,6 +124,14 @@ class _Line:
             **{name: value for name, value in known.items() if value not in ("", None)},
         }
         logger.log(level, "%s %s", method, loggable_path(self._scope), extra={"fields": fields})
+
+    def _count(self, method: str, status: int, seconds: float) -> None:
+        route = route_of(self._scope)
+        self._tally.note(method, route, status, seconds)
+        if self._span is not NO_SPAN:
+            known: dict[str, Value] = {"http.request.method": method, "http.route": route}
+            known["http.response.status_code"] = status
+            self._span.end(f"{method} {route}", failed=status >= 500, attributes=known)
 
 
 def route_of(scope: Scope) -> str:
