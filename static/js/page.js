@@ -114,7 +114,10 @@ onKey("Escape", "#body", () => Boolean(replyTo("")));
 // An original that is on this page needs no other page.
 onClick("a.quoted", ({ hash }) => Boolean(document.querySelector(hash)) && location.replace(hash));
 
-document.addEventListener("click", ({ target }) => target.closest("#jump:focus-visible") && writing().focus());
+onClick("#jump", (jump) => {
+  scroller().scrollTop = 0;
+  if (jump.matches(":focus-visible")) writing().focus();
+});
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 

@@ -16,16 +16,16 @@ function showBadge(badge, number) {
 function showCounts() {
   let total = 0, mentions = 0, elsewhere = 0, calls = 0;
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
-    const isQuiet = ["nothing", "hidden"].includes(link.dataset.level), mine = mentionsOf(link).length;
-    const unread = isQuiet ? 0 : unreadIn(link);
+    const { level } = link.dataset, isQuiet = ["nothing", "hidden"].includes(level), mine = mentionsOf(link).length;
+    const unread = isQuiet ? 0 : unreadIn(link), called = isQuiet ? 0 : mine;
+    const wanted = level === "mentions" ? mine : unread;
     const [count, mention] = link.querySelectorAll(".badge");
     showBadge(count, unread);
-    showBadge(mention, isQuiet ? 0 : mine);
+    showBadge(mention, called);
     link.classList.toggle("unread", unread > 0);
-    const wanted = link.dataset.level === "mentions" ? mine : unread;
     total += wanted;
     mentions += mine;
-    if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + (isQuiet ? 0 : mine)];
+    if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + called];
   }
   const back = document.querySelector(".back > .badge");
   if (back) showBadge(back, calls || elsewhere);
@@ -64,32 +64,22 @@ function notify(link, kind) {
   import("./notifications.js").then((module) => module.notifySoon(room, { isMention, position }), () => {});
 }
 
-// What arrives while the list is loaded may be newer than that, and is applied to it again.
+// What arrives while the list is loaded may be newer than that, and is applied to it again. The first message of a
+// conversation, or of a room that was quiet for long, comes before its line in the list, and waits for that.
 const heard = new Map();
-// The first message of a conversation, or of a room that was quiet for long, comes before its line in the list.
-const unlisted = new Map();
-let loading;
-function loadSidebar() {
-  clearTimeout(loading);
-  loading = setTimeout(() => htmx.trigger("#sidebar-news", "news"), 300);
-}
-
+const loadSidebar = () => htmx.trigger("#sidebar-news", "news");
 function learn(kind, room, number) {
-  heard.set(kind === "mention" ? `${room} ${number}` : `${room} ${kind}`, { kind, room, number });
-  const link = linkOf(room);
-  if (link && kinds[kind](link, number)) notify(link, kind);
-  if (link || kind === "read" || unlisted.has(room)) return;
-  unlisted.set(room, kind);
-  loadSidebar();
+  const key = kind === "mention" ? `${room} ${number}` : `${room} ${kind}`;
+  const news = { kind, room, number, isUnlisted: heard.get(key)?.isUnlisted };
+  heard.set(key, news);
+  apply(news);
 }
 
-function applyAgain() {
-  for (const { kind, room, number } of heard.values()) if (linkOf(room)) kinds[kind](linkOf(room), number);
-  for (const [room, kind] of unlisted) {
-    if (!linkOf(room)) continue;
-    unlisted.delete(room);
-    notify(linkOf(room), kind);
-  }
+function apply(news) {
+  const { kind, room, number, isUnlisted } = news, link = linkOf(room);
+  news.isUnlisted = !link && kind !== "read";
+  if (link && (kinds[kind](link, number) || isUnlisted)) notify(link, kind);
+  if (news.isUnlisted && !isUnlisted) loadSidebar();
 }
 
 onElement("activity", ({ room, count }) => learn("activity", room, Number(count)));
@@ -101,7 +91,7 @@ onElement("read", ({ room, position: text }) => {
   document.dispatchEvent(new CustomEvent("chat:read", { detail: { room, position } }));
   if (form?.dataset.room !== room || Number(form.dataset.read) >= position) return;
   form.dataset.read = position;
-  if (document.hidden) messages().dataset.read = position;
+  look();
 });
 onElement("sidebar", loadSidebar);
 
@@ -158,8 +148,7 @@ const noneIsNew = () => (messages().dataset.read = newest());
 function offerJump() {
   const jump = document.getElementById("jump");
   if (!jump) return;
-  const { read } = readForm().dataset, deleted = [...messages().querySelectorAll(".deleted")];
-  const unread = newest() - read - deleted.filter(({ dataset }) => dataset.position > Number(read)).length;
+  const link = linkOf(readForm().dataset.room), unread = link ? unreadIn(link) : 0;
   jump.hidden = scroller().scrollTop > -200;
   jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
 }
@@ -176,6 +165,7 @@ function showLine() {
 
 function look() {
   if (!messages()) return;
+  if (document.hidden && readForm() && !isHeld) messages().dataset.read = readForm().dataset.read;
   if (!hasLooked) markNew();
   showLine();
   // What comes while its reader looks on is not new, unless something before it is.
@@ -186,13 +176,10 @@ function look() {
   offerJump();
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden && readForm() && messages() && !isHeld) messages().dataset.read = readForm().dataset.read;
-  look();
-});
+document.addEventListener("visibilitychange", look);
 const isUnread = (ctx) => ctx?.request?.action.endsWith("/unread");
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-  if (ctx.target?.id === "sidebar") heard.clear();
+  if (ctx.target?.id === "sidebar") heard.forEach(({ isUnlisted }, key) => isUnlisted || heard.delete(key));
   if (!isUnread(ctx)) return;
   isHeld = true;
   sayingSoon = clearTimeout(sayingSoon);
@@ -214,14 +201,8 @@ document.addEventListener("submit", ({ target }) => {
   scroller().scrollTo(0, 0);
   document.getElementById("first-unread")?.remove();
 });
-document.addEventListener("click", (event) => {
-  if (!event.target.closest("#jump")) return;
-  event.preventDefault();
-  scroller().scrollTop = 0;
-});
-
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  if (ctx.target?.id === "sidebar") applyAgain();
+  if (ctx.target?.id === "sidebar") heard.forEach(apply);
   if (readForm() && messages()?.lastElementChild) learn("activity", readForm().dataset.room, newest());
   look();
   if (document.getElementById("sidebar")) showCounts();
