@@ -10,7 +10,7 @@ LOCK := $(VENV)/bin/python -m uv pip compile --quiet --universal --generate-hash
 $(shell test -x $(PY) || rm -rf $(VENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint audit secrets format lock torture brokers outbox mutants outages attacks bench screenshots container wheel clean
+.PHONY: help run test lint audit secrets format lock torture brokers outbox mutants outages attacks bench screenshots container deploy-check wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -83,6 +83,9 @@ screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ a
 
 container: $(VENV)/dev.stamp ## Build the container image, run it read-only with PostgreSQL and Redis, send a message through it
 	@$(PY) -m pytest -q -n 0 tests/deploy/test_container.py
+
+deploy-check: $(VENV)/dev.stamp ## Check everything that deploys the chat with the tools of its kind; says which are missing
+	@$(PY) -m pytest -q -n 0 tests/deploy tests/test_wheel.py
 
 wheel: $(VENV)/dev.stamp ## Build dist/simplechat-….whl, which pipx and uvx run
 	@$(PY) -m hatchling build --target wheel

@@ -1,4 +1,4 @@
-"""Several processes behind a real nginx and a real haproxy, configured as we recommend."""
+"""Several processes behind a real nginx, haproxy and Caddy, configured as we recommend."""
 
 import asyncio
 import os
@@ -24,7 +24,9 @@ from tests.torture.writers import Writer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
-KINDS = ("nginx", "haproxy")
+# They cut what is silent; Caddy does not.
+CUTTING = ("nginx", "haproxy")
+KINDS = (*CUTTING, "caddy")
 READERS = 60
 BACK_WITHIN_SECONDS = 5
 # The balancers of one test cut what is silent for so long, not for a minute as others do.
@@ -103,7 +105,7 @@ async def test_idle_connections_outlive_the_proxys_timeout(
     alice = first_run(servers[0])
     async with AsyncExitStack() as stack:
         readers, rooms = [], []
-        for kind in KINDS:
+        for kind in CUTTING:
             address = start_balancer(kind, silence=SILENCE).url
             room = await asyncio.to_thread(alice.create_room, f"Idle behind {kind}")
             rooms.append(room)
