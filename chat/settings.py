@@ -24,7 +24,19 @@ METRICS_FOLDER = "METRICS_FOLDER"
 # Tells the server processes that the private PostgreSQL serves only them.
 PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 # The schemes of BROADCAST_URL.
-BROKERS = ("redis", "rediss", "postgres", "postgresql", "memory", "nats", "nats+tls", "amqp", "amqps")
+BROKERS = (
+    "redis",
+    "rediss",
+    "postgres",
+    "postgresql",
+    "memory",
+    "nats",
+    "nats+tls",
+    "amqp",
+    "amqps",
+    "kafka",
+    "kafka+tls",
+)
 KEY_HINT = "try: openssl rand -hex 32"
 _MEDIA_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9.+-]+)")
 
@@ -126,7 +138,9 @@ def _broadcast_url(environment: Mapping[str, str]) -> str | None:
     """Return the URL of the broker between processes; None for a single process."""
     verifies = _yes_or_no(environment, "REDIS_TLS_VERIFY", default=True)
     redis = _url(environment, "REDIS_URL", ("redis", "rediss"), "redis://host:6379/0")
-    chosen = _url(environment, "BROADCAST_URL", BROKERS, "redis://host:6379/0, postgresql://…, nats://… or amqp://…")
+    chosen = _url(
+        environment, "BROADCAST_URL", BROKERS, "redis://host:6379/0, postgresql://…, nats://…, amqp://… or kafka://…"
+    )
     chosen = chosen or redis
     if chosen is not None and chosen.startswith("rediss:") and not verifies:
         # In the URL, so that it holds for every client of the broker.

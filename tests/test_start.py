@@ -57,6 +57,7 @@ def settings_error(**environment: str) -> str:
         ),
         ({"BROADCAST_URL": "ftp://localhost"}, "BROADCAST_URL must be a URL such as"),
         ({"BROADCAST_URL": "amqp://localhost?heartbeat=5"}, "unknown option 'heartbeat'"),
+        ({"BROADCAST_URL": "kafka://localhost?sasl=MD5"}, "sasl must be PLAIN or SCRAM-SHA-256 or SCRAM-SHA-512"),
         ({"BROADCAST_URL": "nats://"}, "BROADCAST_URL is no address of a broker: '' is no host"),
         ({"BROADCAST_URL": "nats://a,b:99999"}, "'b:99999' has no port from 1 to 65535"),
         ({"BROADCAST_URL": "nats://localhost?ca=x"}, "unknown option 'ca' (known: none; nats:// has no encryption)"),
@@ -100,7 +101,11 @@ def test_the_broker_is_the_configured_or_a_shared_broker(
 
 @pytest.mark.parametrize(
     ("scheme", "library", "installs"),
-    [("nats", "nats", "pip install '.[nats]'"), ("amqp", "aiormq", "pip install '.[rabbitmq]'")],
+    [
+        ("nats", "nats", "pip install '.[nats]'"),
+        ("amqp", "aiormq", "pip install '.[rabbitmq]'"),
+        ("kafka", "aiokafka", "pip install '.[kafka]'"),
+    ],
 )
 def test_a_broker_without_its_library_ends_the_start_with_the_command_that_installs_it(
     scheme: str, library: str, installs: str, tmp_path: Path

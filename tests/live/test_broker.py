@@ -17,6 +17,7 @@ from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import BATCH
 from chat.live.brokers.remote import RemoteBackend
 from tests.support.brokers import BROKERS, NAMES, RESTARTED, Machine, missing
+from tests.support.kafka_server import KafkaServer
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -81,10 +82,14 @@ async def behind_proxy(machine: Machine) -> AsyncIterator[Proxy]:
     """A network before the broker that can be cut."""
     proxy = Proxy(machine.port)
     await proxy.start()
+    if isinstance(machine, KafkaServer):
+        machine.name_port(proxy.port)
     try:
         yield proxy
     finally:
         await proxy.stop()
+        if isinstance(machine, KafkaServer):
+            machine.name_port(machine.port)
 
 
 def proxied(machine: Machine, proxy: Proxy) -> str:

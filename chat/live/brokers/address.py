@@ -2,7 +2,9 @@
 
 import random
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 NAME = "simplechat"  # of subjects, exchange and topic, if the address has none
@@ -17,27 +19,38 @@ class Address:
     password: str | None
     name: str
     tls: ssl.SSLContext | None
+    options: Mapping[str, str]
 
     def any_host(self) -> tuple[str, int]:
         """Pick a server at random, so that the next attempt goes to another."""
         return random.choice(self.hosts)  # noqa: S311  no secret
 
 
-def read_address(url: str, port: int, *, has_tls: bool) -> Address:
-    """Read a URL whose hosts have this port unless it names another; raises `ValueError`."""
+def read_address(
+    url: str, port: int, *, has_tls: bool, more: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> Address:
+    """Read a URL whose hosts have this port unless it names another; raises `ValueError`.
+
+    `more` are options besides `ca` and `verify`, each with the values it takes.
+    """
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if unknown := sorted(options.keys() - ({"ca", "verify"} if has_tls else set())):
-        known = "ca and verify" if has_tls else f"none; {parts.scheme}:// has no encryption"
-        raise ValueError(f"unknown option {unknown[0]!r} (known: {known})")
+    known = [*(("ca", "verify") if has_tls else ()), *more]
+    for name, value in options.items():
+        if name not in known:
+            encrypted = "" if has_tls else f"; {parts.scheme}:// has no encryption"
+            raise ValueError(f"unknown option {name!r} (known: {' and '.join(known) or 'none'}{encrypted})")
+        if name in more and value not in more[name]:
+            raise ValueError(f"{name} must be {' or '.join(more[name])}, not {value!r}")
     return Address(
         tuple(_host(host, port) for host in hosts.split(",")),
         unquote(user) or None,
         unquote(password) or None,
         unquote(parts.path.strip("/")),
         _tls(options) if has_tls else None,
+        options,
     )
 
 

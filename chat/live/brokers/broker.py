@@ -180,6 +180,11 @@ def _backend(url: str, capacity: int) -> MemoryBackend | RemoteBackend[Any]:
             from chat.live.brokers.rabbitmq import RabbitBackend  # noqa: PLC0415
 
             return RabbitBackend(url, capacity)
+        case "kafka" | "kafka+tls":
+            _need("aiokafka", "kafka", "Kafka")
+            from chat.live.brokers.kafka import KafkaBackend  # noqa: PLC0415
+
+            return KafkaBackend(url, capacity)
         case _:
             from chat.live.brokers.redis import RedisBackend  # noqa: PLC0415
 

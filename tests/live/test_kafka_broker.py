@@ -1,0 +1,125 @@
+"""The broker on Kafka."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from chat.live.brokers.broker import RESYNC, create_broadcast
+from chat.live.brokers.incoming import CAPACITY
+from tests.live.test_broker import connected, messages_before, next_message, until
+from tests.support.brokers import missing
+from tests.support.kafka_server import KafkaServer
+from tests.support.tls import Certificate, TlsFront
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(missing("kafka") is not None, reason=str(missing("kafka"))),
+]
+
+TOPIC = "simplechat"
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[KafkaServer]:
+    """A Tansu of this file's own."""
+    server = KafkaServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@asynccontextmanager
+async def foreign(kafka: KafkaServer) -> AsyncIterator[AIOKafkaProducer]:
+    """Another program that writes into our topic."""
+    producer = AIOKafkaProducer(bootstrap_servers=f"127.0.0.1:{kafka.port}")
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_foreign_messages_neither_cause_resync_nor_stop_delivery(kafka: KafkaServer) -> None:
+    async with (
+        connected(kafka.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+        foreign(kafka) as producer,
+    ):
+        for key, value in ((b"resync", b"a false alarm"), (None, b"x"), (b"\xad", b"x"), (b"lobby", b"\xad")):
+            await producer.send_and_wait(TOPIC, value, key=key)
+        await producer.send_and_wait(TOPIC, None, key=b"lobby")
+        await broker.publish("lobby", "hello")
+        assert await messages_before(lobby, "hello") == ["\ufffd", ""]
+        with pytest.raises(TimeoutError):
+            await next_message(resync, 0.1)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_two_chats_with_topics_of_their_own_do_not_hear_each_other(kafka: KafkaServer) -> None:
+    async with connected(f"{kafka.url}/club") as club, connected(f"{kafka.url}/class") as other:
+        async with club.subscribe("lobby") as of_club, other.subscribe("lobby") as of_class:
+            await club.publish("lobby", "of the club")
+            await other.publish("lobby", "of the class")
+            assert await next_message(of_club) == "of the club"
+            assert await next_message(of_class) == "of the class"
+
+
+async def test_after_an_administrator_deletes_the_topic_resync_comes_and_messages_arrive(kafka: KafkaServer) -> None:
+    async with (
+        connected(kafka.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        await broker.publish("lobby", "before")
+        assert await next_message(lobby) == "before"
+        administrator = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{kafka.port}")
+        await administrator.start()
+        await administrator.delete_topics([TOPIC])
+        await administrator.close()
+        assert await next_message(resync, 20) == "connected"
+        await until(lambda: broker.backend.is_connected)
+        await broker.publish("lobby", "after")
+        assert await next_message(lobby) == "after"
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_process_that_hung_for_long_skips_what_it_missed_and_resyncs(kafka: KafkaServer) -> None:
+    async with (
+        connected(kafka.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        flooding = asyncio.create_task(asyncio.to_thread(asyncio.run, _flood(kafka)))
+        await asyncio.sleep(0.2)
+        time.sleep(4)  # noqa: ASYNC251  the process hangs, and the topic grows
+        await flooding
+        assert await next_message(resync) == "overflow"
+        await broker.publish("lobby", "the end")
+        assert len(await messages_before(lobby, "the end")) < 3 * CAPACITY
+
+
+async def _flood(kafka: KafkaServer) -> None:
+    async with foreign(kafka) as producer:
+        for _ in range(4):
+            await asyncio.gather(*[await producer.send(TOPIC, b"x" * 500, key=b"lobby") for _ in range(CAPACITY)])
+
+
+async def test_kafka_with_tls_is_used_if_its_certificate_is_trusted(kafka: KafkaServer, tmp_path: Path) -> None:
+    certificate = Certificate(tmp_path, "DNS:localhost", "IP:127.0.0.1")
+    front = TlsFront(kafka.port, certificate)
+    kafka.name_port(front.port)
+    url = f"kafka+tls://127.0.0.1:{front.port}"
+    broker = create_broadcast(url)
+    async with broker:
+        await until(lambda: "certificate verify failed" in str(broker.trouble))
+    async with connected(f"{url}?ca={certificate.file}") as trusting, trusting.subscribe("lobby") as lobby:
+        await trusting.publish("lobby", "hello")
+        assert await next_message(lobby) == "hello"
+    front.stop()
+    kafka.name_port(kafka.port)
