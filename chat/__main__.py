@@ -28,6 +28,7 @@ from chat.live.brokers.broker import create_broadcast
 from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
 from chat.metrics.shared import IN_MEMORY
+from chat.reporting import Reporting
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
 from chat.settings import METRICS_FOLDER, PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
@@ -64,6 +65,7 @@ settings, all taken from the environment and all optional:
   GRACE                seconds a process may take to shut down: 8 or more, less than the platform's limit (20)
   SETUP_CODE           code that opens the first run, at least 16 characters (a link in the log)
   METRICS_TOKEN        lets other machines read /metrics, at least 16 characters (this machine only)
+  SENTRY_DSN           a Sentry that gets a report of each error: https://key@sentry.example.org/1 (none)
   SESSION_DAYS         days after which everybody must sign in again (90)
   LOG_FORMAT           text, or json for one JSON object a line (text)
   FORWARDED_ALLOW_IPS  proxies whose X-Forwarded-* to trust: addresses, networks or * (127.0.0.1,::1)
@@ -144,6 +146,8 @@ def _run(chosen: argparse.Namespace, settings: Settings, stack: ExitStack) -> No
 def serve(settings: Settings, stack: ExitStack) -> None:
     """Serve until interrupted."""
     _check_broker(settings.broadcast_url)
+    if settings.sentry_dsn is not None and not has_extra("sentry"):
+        raise CannotRun(f"SENTRY_DSN is set, but its library is not installed. Run: {how_to_install('sentry')}")
     database_url = _use_database(settings, stack)
     if settings.database_url is None and schema.present_tables(database_url).are_older:
         _migrate(database_url)
@@ -231,7 +235,9 @@ def application() -> Starlette:
     logs.set_up(settings.log_format)
     # At INFO, uvicorn logs every websocket with its full URL.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    app = create_app(settings)
+    # Before anything else can fail.
+    reporting = Reporting(settings.sentry_dsn) if settings.sentry_dsn is not None else None
+    app = create_app(settings, reporting)
     # Ten thousand pages are millions of long-lived objects: scanning them as often as Python's default does takes a
     # sixth of the time in which they connect.
     gc.collect()

@@ -16,6 +16,7 @@ from chat import logs
 from chat.accounts.tidying import Tidying
 from chat.files.tidying import FileTidying
 from chat.hosts import AllowedHosts
+from chat.reporting import Reporting
 from chat.search.index import Indexing
 from chat.serving.connections import Connections
 from chat.serving.files import most_connections, raise_file_limit
@@ -209,13 +210,14 @@ class _LifespanState(TypedDict):
     connections: Connections  # serving/protocol.py reads it for each connection
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings, reporting: Reporting | None = None) -> Starlette:
     """Return the application. `settings.database_url` must be set."""
     chat = create_chat(settings)
     app = _Application(routes=ROUTES, middleware=_middleware(chat), exception_handlers=HANDLERS, lifespan=_lifespan)
     app.router.redirect_slashes = False
     app.router.default = WithoutTrailingSlash(app.router)
     app.state.chat = chat
+    app.state.reporting = reporting
     return app
 
 
@@ -259,5 +261,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
         await chat.throttling.close()
         await chat.database.dispose()
     await chat.tracing.close()
+    reporting: Reporting | None = app.state.reporting
+    if reporting is not None:
+        await reporting.close()
     # A worker process can log nothing after this: uvicorn raises the signal again, which ends it.
     await anyio.to_thread.run_sync(logs.flush)

@@ -73,6 +73,7 @@ class Settings:
     metrics_token: str | None
     metrics_folder: Path | None
     exports_traces: bool
+    sentry_dsn: str | None
     has_private_database: bool
     public_url: str | None
     allowed_hosts: tuple[str, ...]
@@ -108,6 +109,7 @@ class Settings:
             metrics_token=_code(environment, "METRICS_TOKEN", METRICS_TOKEN_CHARACTERS),
             metrics_folder=Path(folder) if (folder := environment.get(METRICS_FOLDER)) else None,
             exports_traces=_exports_traces(environment),
+            sentry_dsn=_sentry_dsn(environment),
             has_private_database=database_url is None or environment.get(PRIVATE_DATABASE) == database_url,
             public_url=_public_url(environment),
             allowed_hosts=_allowed_hosts(environment),
@@ -157,6 +159,15 @@ def _code(environment: Mapping[str, str], name: str, least: int) -> str | None:
     if code and len(code) < least:
         raise SettingsError(f"{name} must be at least {least} characters long ({KEY_HINT})")
     return code or None
+
+
+def _sentry_dsn(environment: Mapping[str, str]) -> str | None:
+    value = environment.get("SENTRY_DSN", "").strip()
+    parts = urlsplit(value)
+    is_right = parts.scheme in ("http", "https") and parts.username and parts.path.rpartition("/")[2].isdigit()
+    if value and not is_right:
+        raise SettingsError("SENTRY_DSN must be the address of a project, such as https://key@sentry.example.org/1")
+    return value or None
 
 
 def _exports_traces(environment: Mapping[str, str]) -> bool:

@@ -22,7 +22,7 @@ LAYERS = [
     {"change"},
     {"live", "throttling"},
     {"serving", "database"},
-    {"models", "settings", "templating"},
+    {"models", "settings", "templating", "reporting"},
     {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
     {"tally", "tracing"},
     {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "sqlstates"},
