@@ -42,7 +42,7 @@ function follow(isAnew) {
   if (isAnew) followed = null;
   // A socket that is being opened tells it when it is open.
   if (room === followed || live?.socket?.readyState !== WebSocket.OPEN) return;
-  [followed, isBehind, heardAt] = [room, true, now()];
+  [followed, isBehind, heardAt] = [room, true, Date.now()];
   live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${age} ${epoch ?? "-"}`);
 }
 document.addEventListener("chat:leave", () => (isBehind = true));
@@ -64,11 +64,9 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => follow(ctx
 const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
 onElement("news", loadHead);
 
-// The computer's clock may be set back, and the other stands still while the computer sleeps.
-const now = () => [performance.now(), Date.now()];
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
   if (live) loadHead();
-  [live, heardAt, isBehind] = [connection, now(), false];
+  [live, heardAt, isBehind] = [connection, Date.now(), false];
   // The page may have switched rooms while it connected.
   follow();
   root.dataset.connection = "open";
@@ -83,15 +81,15 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, re
 });
 
 // The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
+// This clock goes on while the computer sleeps, and may be set back.
 function doubtSilence() {
-  const patience = isBehind ? 5000 : 35_000;
-  if (!live?.socket || now().every((each, clock) => each - heardAt[clock] < patience)) return;
-  heardAt = now();
+  if (!live?.socket || Math.abs(Date.now() - heardAt) < (isBehind ? 5000 : 35_000)) return;
+  heardAt = Date.now();
   live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
 }
 setInterval(doubtSilence, 5000);
 document.addEventListener("visibilitychange", doubtSilence);
-document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = now()));
+document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Date.now()));
 onElement("alive", () => {});
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
@@ -106,11 +104,8 @@ window.addEventListener("pageshow", (event) => event.persisted && location.reloa
 document.addEventListener("htmx:error", ({ target }) => {
   if (target.closest?.("#messages, #bar, #menu")) tellUnreached();
 });
-export function tellUnreached() {
-  const notice = Object.assign(document.createElement("p"), { className: "notice unreached", role: "alert" });
-  notice.textContent = "The server cannot be reached. Try that again in a moment.";
-  document.getElementById("notice").replaceChildren(notice);
-}
+export const tellUnreached = () =>
+  document.getElementById("notice").replaceChildren(document.getElementById("unreached").content.cloneNode(true));
 
 // Leaving or deleting a room brings this element before the answer, which must not be broken off.
 let isUnloading = false;
@@ -131,9 +126,7 @@ onElement("pages", ({ paths }) => {
 
 function loadPage() {
   const fields = document.querySelectorAll("#main :is(input:not([type=hidden]), textarea)");
-  if ([...fields].some(isChanged)) return;
-  const url = location.pathname + location.search, headers = { "X-Unasked": "yes" };
-  htmx.ajax("GET", url, { target: "#main", select: "#main", swap: "outerMorph", headers });
+  if (![...fields].some(isChanged)) htmx.trigger("#page-news", "news");
 }
 
 const isChanged = ({ type, checked, defaultChecked, value, defaultValue }) =>

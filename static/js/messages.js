@@ -130,8 +130,8 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
 
 // A page that stays open for days lets go of what it has not shown for long; scrolling up brings it back.
 const MOST = 400, KEPT = 200;
-export function letGo(kept) {
-  const list = messages(), link = document.querySelector("#older a");
+export function letGo(kept, main = document) {
+  const list = main.querySelector("#messages"), link = main.querySelector("#older a");
   if (!link || list.children.length <= kept || list.querySelector(".editor")) return;
   while (list.children.length > kept) list.firstElementChild.remove();
   const before = `before=${list.firstElementChild.dataset.position}`;

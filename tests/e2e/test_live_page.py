@@ -187,7 +187,9 @@ def test_only_signing_out_this_session_closes_this_page(alice: Person, windows: 
     expect(first.locator("#notice")).to_contain_text("You are signed out")
 
 
-@pytest.mark.parametrize(("element", "event"), [("read", "read"), ("room-news", "changed"), ("sidebar-news", "news")])
+@pytest.mark.parametrize(
+    ("element", "event"), [("read", "read"), ("room-news", "changed"), ("sidebar-news", "news"), ("page-news", "news")]
+)
 def test_background_requests_never_navigate_away_from_the_page(
     alice: Person, windows: Windows, element: str, event: str
 ) -> None:
