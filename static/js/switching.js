@@ -68,7 +68,6 @@ function leave() {
   document.querySelector("dialog[open]")?.close();
   document.querySelector(":popover-open")?.hidePopover();
   if (!main().querySelector("#room-news")) return;
-  for (const each of document.querySelectorAll("#outbox > li")) each.remove();
   if (box()) box().value = "";
   main().dataset.at = Date.now();
   keep(shown, Promise.resolve(main()));
@@ -88,7 +87,6 @@ function show(part, url) {
   if (roomOf(url)) document.cookie = `room=${roomOf(url)}; path=/; max-age=31536000; samesite=lax`;
   if (roomOf(url) && !lineOf(url)) htmx.trigger("#sidebar-news", "news");
   if (!url.hash) document.getElementById(messages()?.dataset.focus)?.scrollIntoView();
-  document.dispatchEvent(new Event("chat:enter"));
   // Once the room is painted.
   requestAnimationFrame(() => setTimeout(() => {
     if (!old.isConnected) letGo(enough, old);
