@@ -75,13 +75,9 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   ctx.target.showPopover({ source: ctx.sourceElement });
   shown(ctx.target.querySelectorAll("input, .action"))[0]?.focus();
 });
-document.addEventListener("click", (event) => {
-  const { target } = event, more = target.closest("#messages .more");
-  const STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
+const STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
+document.addEventListener("click", ({ target }) => {
   if (target.closest(`#menu :is(a, button):not(${STAYS})`)) menu().hidePopover();
-  if (!more || !bar()) return;
-  event.preventDefault();
-  openMenu(more.parentElement);
 });
 export function openMenu(message) {
   pointAt(message);

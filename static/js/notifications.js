@@ -53,16 +53,8 @@ function show(link, words, position) {
   }
 }
 
-let context;
-function ring() {
-  context ??= new AudioContext();
-  const [tone, volume] = [new OscillatorNode(context, { frequency: 660 }), new GainNode(context)];
-  volume.gain.setValueAtTime(0.15, context.currentTime);
-  volume.gain.exponentialRampToValueAtTime(0.001, context.currentTime + 0.4);
-  tone.connect(volume).connect(context.destination);
-  tone.start();
-  tone.stop(context.currentTime + 0.4);
-}
+// A browser plays nothing before its reader has done something on the page.
+const ring = () => new Audio(new URL("../sounds/new-message.wav", import.meta.url)).play().catch(() => {});
 
 // The switches in the profile.
 const panel = document.getElementById("notifications");

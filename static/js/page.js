@@ -83,6 +83,7 @@ export function step(all, { key, target }, columns = 1, before = null) {
   (all[all.indexOf(target) + (/Up|Left/.test(key) ? -places : places)] ?? before)?.focus();
 }
 const IN_ROW = ":is(#messages, #bar) :not(.editor *)";
+onClick("#messages .more", ({ parentElement }) => Boolean(bar()) && openMenu(parentElement));
 onKey("Enter", "#messages > li:not(.deleted)", ({ target }) => openMenu(target));
 onKey("ArrowUp ArrowDown", IN_ROW, ({ key, target }) =>
   step([...messages().children, writing()], { key, target: rowOf(target) }));

@@ -57,35 +57,26 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
   if (performance.now() - usedAt < IDLE) connection.url += "&active=1";
 });
 
-// Typing is told every three seconds while it goes on, and forgotten six after it was last heard of. A trigger of htmx
-// would need a filter, which the CSP forbids, to leave out commands, and would send the draft along.
-const SAY = 3000, FORGET = 6000;
-const typists = new Map();
-const isTyping = (typist) => typist?.until > performance.now();
+// Typing is told every three seconds while it goes on. A trigger of htmx would need a filter, which the CSP forbids, to
+// leave out commands, and would send the draft along. A name comes as an element whose animation ends in six seconds.
+const SAY = 3000;
+let saidAt = -Infinity;
 document.addEventListener("input", ({ target: { id, value } }) => {
-  if (id !== "body" || !value.trim() || value.startsWith("/") || isTyping(typists.get(me))) return;
-  typists.set(me, { until: performance.now() + SAY });
+  if (id !== "body" || !value.trim() || value.startsWith("/") || performance.now() - saidAt < SAY) return;
+  saidAt = performance.now();
   navigator.sendBeacon(document.getElementById("typing").dataset.url);
 });
+document.addEventListener("animationend", ({ target }) => target.matches(".typist") && target.remove());
+document.addEventListener("chat:leave", () => document.getElementById("typists")?.replaceChildren());
 
-function showTypists() {
-  const place = document.querySelector("#typing > span");
-  const names = [...typists.values()].filter(isTyping).flatMap(({ name }) => name ?? []);
-  const subject = names.length > 2 ? `${names.length} people` : names.join(" and ");
-  if (place) place.textContent = names.length ? `${subject} ${names.length > 1 ? "are" : "is"} typing…` : "";
-}
-
-document.addEventListener("chat:leave", () => typists.clear());
-onElement("typing", ({ person, name }) => {
-  if (person === me) return;
-  typists.set(person, { name, until: performance.now() + FORGET });
-  showTypists();
-  setTimeout(showTypists, FORGET);
-});
 // A message ends its author's typing.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   if (!ctx.sourceElement?.matches?.("#live, .outgoing")) return;
-  for (const { fragment } of tasks)
-    for (const { dataset } of fragment?.querySelectorAll(".message") ?? []) typists.delete(dataset.author);
-  showTypists();
+  for (const { fragment } of tasks) {
+    fragment?.getElementById(`typist-${me}`)?.remove();
+    for (const { dataset: { author } } of fragment?.querySelectorAll(".message") ?? []) {
+      document.getElementById(`typist-${author}`)?.remove();
+      if (author === me) saidAt = -Infinity;
+    }
+  }
 });

@@ -103,8 +103,7 @@ document.addEventListener("htmx:ws:after:connection", () => {
 });
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-const PAUSE = 1000;
-let isHeld = false, saidAt = -Infinity, sayingSoon;
+let isHeld = false;
 // In a scroller whose column is reversed, 0 is the end.
 const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
 
@@ -114,16 +113,14 @@ function sayRead() {
   form.dataset.read = form.elements.position.value = newest();
   learn("read", form.dataset.room, newest());
   showCounts();
-  // A busy room is not said to be read at each message.
-  sayingSoon ??= setTimeout(() => {
-    [sayingSoon, saidAt] = [undefined, performance.now()];
-    htmx.trigger(form, "read");
-  }, saidAt + PAUSE - performance.now());
+  htmx.trigger(form, "read");
 }
 function leave() {
-  if (readForm()) messages().dataset.read = readForm().dataset.read;
-  if (sayingSoon) navigator.sendBeacon(readForm().action, new URLSearchParams(new FormData(readForm())));
-  sayingSoon = clearTimeout(sayingSoon);
+  const form = readForm();
+  if (form) messages().dataset.read = form.dataset.read;
+  // What a busy room has shown since is not said yet.
+  if (form && form.elements.position.value !== form.dataset.said)
+    navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));
   isHeld = hasLooked = false;
 }
 window.addEventListener("pagehide", leave);
@@ -180,13 +177,15 @@ document.addEventListener("visibilitychange", look);
 const isUnread = (ctx) => ctx?.request?.action.endsWith("/unread");
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "sidebar") heard.forEach(({ isUnlisted }, key) => isUnlisted || heard.delete(key));
+  if (ctx.sourceElement === readForm()) readForm().dataset.said = readForm().elements.position.value;
   if (!isUnread(ctx)) return;
   isHeld = true;
-  sayingSoon = clearTimeout(sayingSoon);
+  // Nothing that waits to be said takes it back.
+  if (readForm()) readForm().elements.position.value = 0;
 });
 document.addEventListener("unread", ({ detail: { position } }) => {
   if (!readForm()) return;
-  messages().dataset.read = readForm().dataset.read = position;
+  messages().dataset.read = readForm().dataset.read = readForm().elements.position.value = position;
   look();
 });
 for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListener(type, ({ target, detail }) => {

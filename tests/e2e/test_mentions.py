@@ -15,8 +15,8 @@ from tests.support.people import Person, sign_up
 LISTENS = """
     window.told = [];
     window.rung = 0;
-    const start = OscillatorNode.prototype.start;
-    OscillatorNode.prototype.start = function () { rung += 1; start.call(this); };
+    const play = HTMLMediaElement.prototype.play;
+    HTMLMediaElement.prototype.play = function () { rung += 1; return play.call(this); };
     window.Notification = class extends EventTarget {
         constructor(title, { body }) { super(); told.push(`${title}: ${body}`); }
         close() { told.pop(); }

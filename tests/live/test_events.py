@@ -83,7 +83,7 @@ ACTS: dict[type[events.Event], Act] = {
     events.StatusChanged: Act(
         lambda stage: stage.alice.submit("/status", {"emoji": "🌴", "text": "", "until": "always"}), "🌴"
     ),
-    events.Typing: Act(lambda stage: stage.alice.submit("/rooms/1/typing"), "<chat-typing"),
+    events.Typing: Act(lambda stage: stage.alice.submit("/rooms/1/typing"), 'id="typist-'),
     events.PresenceChanged: Act(lambda stage: stage.alice.submit("/active"), 'data-online="1"'),
     events.MembersChanged: Act(remove_bob, "<chat-left", room=None),
     events.RoomDeleted: Act(delete_room, "<chat-left", reader="alice", room=None),
