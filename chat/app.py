@@ -159,6 +159,7 @@ ROUTES: list[BaseRoute] = [
     Route("/rooms/{room_id:id}/read", reading.mark_room_read, methods=POST),
     Route("/rooms/{room_id:id}/pinned", pins.list_pins),
     Route("/files/{file_id:id}/{name}", files.show_file),
+    Route("/files/{file_id:id}/thumbnails/{scale:id}", files.show_thumbnail),
     Route("/rooms/{room_id:id}/uploads", uploads.describe_uploads, methods=["OPTIONS"]),
     Route("/rooms/{room_id:id}/uploads", uploads.create_upload, methods=POST),
     Route("/uploads/{upload_id:id}", uploads.show_upload, methods=["HEAD"]),

@@ -252,6 +252,7 @@ files = Table(
     Column("width", Integer),
     Column("height", Integer),
     Column("colour", Text),  # shown until the picture has loaded
+    Column("is_animated", Boolean, nullable=False, server_default=text("false")),
     Column("thumbnail", Uuid),
     Column("sharp_thumbnail", Uuid),  # for dense screens
     Column("alt", Text, nullable=False, server_default=""),

@@ -18,12 +18,14 @@ STATIC = ROOT / "static"
 # fmt: off
 STYLE_SHEETS = (
     "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "popup", "badge",
-    "room", "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help", "highlighting",
-    "composer", "outbox", "banner", "typing", "completions", "picker", "button", "field", "panel", "choice", "invite",
-    "tabs", "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list", "about",
-    "empty-state", "utilities",
+    "room", "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help",
+    "highlighting", "composer", "outbox", "banner", "typing", "completions", "picker", "button", "field", "panel",
+    "choice", "invite", "tabs", "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list",
+    "about", "empty-state", "utilities",
 )
 # fmt: on
+# Loaded with what needs them, because a first load should be small.
+SHEETS_APART = ("files",)
 # Files that every page needs are one response: each request costs more than its bytes.
 JOINED = {
     "css/chat.css": [f"css/{name}.css" for name in STYLE_SHEETS],

@@ -13,12 +13,12 @@ from chat.accounts.person import Visitor
 from chat.errors import InvalidInput
 from chat.files.kinds import Sort, sort_of
 from chat.files.names import shown_size
+from chat.files.prepared import THUMBNAIL
 from chat.files.uploading import Uploading
 from chat.files.uploads import Upload
 from chat.ids import FileId, MessageId
 
 LONGEST_ALT = 1000
-THUMBNAIL = 360  # CSS pixels of the longer side
 WEIGHS = 1500  # bytes of markup and values of a file, roughly
 
 
@@ -34,8 +34,8 @@ class Attachment:
     height: int | None
     colour: str | None
     alt: str
+    is_animated: bool
     has_thumbnail: bool
-    has_sharp_thumbnail: bool
 
     @property
     def sort(self) -> Sort:
@@ -78,8 +78,8 @@ class _Stored(TypedDict):
     height: int | None
     colour: str | None
     alt: str
+    is_animated: bool
     has_thumbnail: bool
-    has_sharp_thumbnail: bool
 
 
 # Beside `messages`; most messages need no look-up.
@@ -87,7 +87,7 @@ _FILES = """
     CASE WHEN messages.file_count > 0 THEN (
         SELECT jsonb_agg(jsonb_build_object('id', file.id, 'name', file.name, 'bytes', file.bytes, 'kind', file.kind,
             'width', file.width, 'height', file.height, 'colour', file.colour, 'alt', file.alt,
-            'has_thumbnail', file.thumbnail IS NOT NULL, 'has_sharp_thumbnail', file.sharp_thumbnail IS NOT NULL)
+            'is_animated', file.is_animated, 'has_thumbnail', file.thumbnail IS NOT NULL)
             ORDER BY file.place)
         FROM files AS file WHERE file.message_id = messages.id
     ) END

@@ -11,6 +11,8 @@ from chat.crash import crash_point
 from chat.database.engine import reading
 from chat.errors import InvalidInput
 from chat.files.kinds import HEAD_BYTES, is_allowed, kind_of
+from chat.files.pictures import PICTURES, Picture, Pictures
+from chat.files.prepared import MOST_BYTES
 from chat.files.store import Store
 from chat.files.uploads import (
     Announced,
@@ -26,6 +28,7 @@ from chat.files.uploads import (
 from chat.ids import FileId, RoomId
 from chat.settings import FileLimits
 
+_ENDINGS = {"image/jpeg": "jpg", "image/webp": "webp"}
 MOST_PIECES = 10_000  # a line that is cut every three seconds needs a hundred for the largest file
 
 
@@ -43,6 +46,7 @@ class Uploading:
         self.limits = limits
         self.store = store
         self._database = database
+        self._pictures = Pictures()
 
     async def begin(self, author: Visitor, room_id: RoomId, announced: Announced) -> Upload:
         """Begin an upload, as `begin_upload` does. An empty file is complete at once."""
@@ -97,12 +101,23 @@ class Uploading:
             async with self._database.begin() as connection:
                 await discard_upload(connection, author, upload.id)
             raise InvalidInput(files=f"“{upload.name}” is of a kind that this chat does not take.")
-        joined = await self._joined(upload)
-        values = {"object": joined, "bytes": upload.size, "kind": kind}
+        picture = await self._picture(upload) if kind in PICTURES and upload.size <= MOST_BYTES else None
+        objects = picture.objects if picture else (await self._joined(upload),)
+        values = _values_of(picture, upload) if picture else {"bytes": upload.size, "kind": kind}
         async with self._database.begin() as connection:
-            if not await finish_upload(connection, upload, [joined], values) and joined not in upload.pieces:
-                await give_up_objects(connection, [joined])
+            if not await finish_upload(connection, upload, objects, {**values, "object": objects[0]}):
+                # Another request has done the same.
+                await give_up_objects(connection, [key for key in objects if key not in upload.pieces])
             return await upload_of(connection, author, upload.id)
+
+    async def _picture(self, upload: Upload) -> Picture | None:
+        async def put(part: AsyncIterable[bytes]) -> UUID:
+            key = await self._promised()
+            await self.store.put(key, part)
+            return key
+
+        async with aclosing(self._content(upload)) as content:
+            return await self._pictures.prepared(content, put)
 
     async def _joined(self, upload: Upload) -> UUID:
         """Return the key of an object of all pieces."""
@@ -138,6 +153,24 @@ class Uploading:
         """Return a person's own upload; raises `NotFound`."""
         async with reading(self._database) as connection:
             return await upload_of(connection, author, upload_id)
+
+
+def _values_of(picture: Picture, upload: Upload) -> dict[str, object]:
+    """Return the values of a picture's row. Its name gets the ending of the type that it has become."""
+    stem, dot, ending = upload.name.rpartition(".")
+    is_converted = picture.kind in _ENDINGS and ending.lower() in ("heic", "heif", "avif")
+    _, thumbnail, sharp = (*picture.objects, None, None)[:3]
+    return {
+        "name": f"{stem}.{_ENDINGS[picture.kind]}" if dot and is_converted else upload.name,
+        "kind": picture.kind,
+        "bytes": picture.bytes,
+        "width": picture.width,
+        "height": picture.height,
+        "colour": picture.colour,
+        "is_animated": picture.is_animated,
+        "thumbnail": thumbnail,
+        "sharp_thumbnail": sharp,
+    }
 
 
 class _Source:

@@ -9,15 +9,17 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from chat.database.engine import reading
+from chat.errors import NotFound
 from chat.files.kinds import UNKNOWN, is_inline
 from chat.files.ranges import NotSatisfiable, Range, ranges_of
-from chat.files.served import Served, served_file
+from chat.files.served import Served, Version, served_file
 from chat.files.store import Store
 from chat.ids import FileId
 from chat.state import Request
 from chat.web.middleware.session import visitor
 
 LINK_SECONDS = 60
+_VERSIONS: dict[int, Version] = {1: "thumbnail", 2: "sharp_thumbnail"}
 _UNPLAIN = re.compile(r'[^ -~]|["\\%]')
 # Whatever a browser makes of a file: it runs nothing, loads nothing and belongs to no origin.
 HEADERS = {
@@ -34,10 +36,21 @@ async def show_file(request: Request) -> Response:
     return await served(request, file, is_download="download" in request.query_params or not is_inline(file.kind))
 
 
+async def show_thumbnail(request: Request) -> Response:
+    """Send the thumbnail of a picture, for ordinary screens (1) or dense ones (2)."""
+    me, file_id = visitor(request), FileId(request.path_params["file_id"])
+    version = _VERSIONS.get(request.path_params["scale"])
+    if version is None:
+        raise NotFound
+    async with reading(request.state.chat.database) as connection:
+        file = await served_file(connection, me, file_id, version)
+    return await served(request, file, is_download=False)
+
+
 async def served(request: Request, file: Served, *, is_download: bool) -> Response:
     """Send an object, or the part of it that the request asks for."""
     etag = f'"{file.key.hex}"'
-    headers = {**HEADERS, "ETag": etag, "Accept-Ranges": "bytes"}
+    headers = {**HEADERS, "ETag": etag, "Accept-Ranges": "none" if file.size is None else "bytes"}
     if etag in [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
     headers |= {
@@ -49,7 +62,7 @@ async def served(request: Request, file: Served, *, is_download: bool) -> Respon
         return sent_by_another
     wanted = request.headers.get("range") if request.headers.get("if-range", etag) == etag else None
     try:
-        ranges = ranges_of(wanted, file.size)
+        ranges = ranges_of(wanted, file.size) if file.size is not None else []
     except NotSatisfiable:
         return Response(status_code=416, headers={**HEADERS, "Content-Range": f"bytes */{file.size}"})
     return _parts(request.state.chat.uploading.store, file, ranges, headers)
@@ -70,8 +83,9 @@ async def _sent_by_another(
 
 
 def _parts(store: Store, file: Served, ranges: Sequence[Range], headers: dict[str, str]) -> Response:
-    if not ranges:
-        headers["Content-Length"] = str(file.size)
+    if not ranges or file.size is None:
+        if file.size is not None:
+            headers["Content-Length"] = str(file.size)
         return StreamingResponse(store.read(file.key), headers=headers)
     if len(ranges) == 1:
         ((start, end),) = ranges

@@ -76,6 +76,7 @@ ROUTES = {
     "POST /rooms/{room_id}/messages": "s-..",
     "GET /rooms/{room_id}/messages/{message_id}": "s-..",
     "GET /files/{file_id}/{name}": "s-..",
+    "GET /files/{file_id}/thumbnails/{scale}": "s-..",
     "OPTIONS /rooms/{room_id}/uploads": "....",
     "POST /rooms/{room_id}/uploads": "s-..",
     "PATCH /uploads/{upload_id}": "s-.-",

@@ -20,7 +20,12 @@ ANSWERS = {"s": (303,), ".": (200, 201, 204, 303), "-": (404,), "x": (403,), "?"
 REFUSED = "s-x?"
 # A person's own style sheet does not change while they are signed in, and the emoji do not change at all.
 SIGNED_IN = [route for route, expected in ROUTES.items() if expected.startswith("s")]
-KEPT_BY_BROWSERS = {"GET /me.css", "GET /emoji/all", "GET /files/{file_id}/{name}"}
+KEPT_BY_BROWSERS = {
+    "GET /me.css",
+    "GET /emoji/all",
+    "GET /files/{file_id}/{name}",
+    "GET /files/{file_id}/thumbnails/{scale}",
+}
 HEADERS = {
     "content-security-policy": r"default-src 'none';.*frame-ancestors 'none'",
     "x-content-type-options": "nosniff",

@@ -35,8 +35,8 @@ _PLACE = """
         SELECT gen_random_uuid(), $4, id, 'photo.png', 5 FROM room RETURNING id
     ), file AS (
         INSERT INTO files (client_id, author_id, room_id, message_id, place, name, size, received, object, bytes, kind,
-            finished_at)
-        SELECT gen_random_uuid(), $4, room.id, message.id, 1, 'plan.txt', 5, 5, $5, 5, 'text/plain', now()
+            thumbnail, finished_at)
+        SELECT gen_random_uuid(), $4, room.id, message.id, 1, 'plan.txt', 5, 5, $5, 5, 'text/plain', $5, now()
         FROM room, message RETURNING id
     ), invite AS (
         INSERT INTO invites (token, room_id, made_by) SELECT $2, id, $3 FROM room RETURNING id
@@ -65,6 +65,7 @@ class World:
             "room_id": made["room_id"],
             "message_id": made["message_id"],
             "upload_id": made["upload_id"],
+            "scale": 1,
             "file_id": made["file_id"],
             "position": 1,
             "user_id": bob,
