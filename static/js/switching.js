@@ -48,7 +48,10 @@ let soon;
 function prefetch({ target, type }) {
   const link = target.closest?.("a[href]");
   clearTimeout(soon);
-  if (window.navigation && link && isPart(link) && link.href !== location.href)
+  if (!link || !isPart(link)) return;
+  // An address in a message: the server does not know by which of its names it is reached.
+  link.removeAttribute("target");
+  if (window.navigation && link.href !== location.href)
     soon = setTimeout(partOf, type === "pointerdown" ? 0 : 65, link);
 }
 for (const type of ["pointerover", "pointerdown", "focusin"]) document.addEventListener(type, prefetch);

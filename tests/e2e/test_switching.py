@@ -254,6 +254,22 @@ def test_a_link_to_a_message_of_another_room_opens_at_it(alice: Person, windows:
     assert is_same(page)
 
 
+def test_an_address_of_a_room_in_a_message_opens_in_the_same_tab(alice: Person, windows: Windows) -> None:
+    garden, kitchen = arrange(alice)
+    alice.post(garden, f"see {alice.server.url}/rooms/{kitchen} and https://example.org/rooms/{kitchen}")
+    page = windows.open_as(alice, f"/rooms/{garden}")
+    same_page(page)
+    own, foreign = page.locator("#messages .body a").all()
+    foreign.hover()
+    own.click()
+    expect(page.locator("#messages .body")).to_have_text(["soup"])
+    assert is_same(page)
+    page.go_back()
+    expect(own).not_to_have_attribute("target", "_blank")
+    expect(foreign).to_have_attribute("target", "_blank")
+    assert len(page.context.pages) == 1
+
+
 def test_without_a_server_a_reader_stays_where_they_are(alice: Person, server: ChatServer, windows: Windows) -> None:
     garden, _ = arrange(alice)
     page = windows.open_as(alice, f"/rooms/{garden}", expected=LOST_SERVER)
