@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -27,7 +26,7 @@ from chat.installed import COMMAND, has_extra, how_to_install
 from chat.live.brokers.broker import create_broadcast
 from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
-from chat.metrics.shared import IN_MEMORY
+from chat.metrics.shared import shared_folder
 from chat.reporting import Reporting
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
@@ -169,13 +168,10 @@ def serve(settings: Settings, stack: ExitStack) -> None:
 
 def _share_figures(stack: ExitStack) -> None:
     """Make the folder in which the server processes share their figures, so that any can answer `/metrics`."""
-    in_memory = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
     try:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="simplechat-metrics-", dir=in_memory))
+        os.environ[METRICS_FOLDER] = str(stack.enter_context(shared_folder()))
     except OSError as error:
         logging.getLogger("chat").warning("Each process answers /metrics for itself: %s", error)
-        return
-    os.environ[METRICS_FOLDER] = folder
 
 
 def _run_server(settings: Settings) -> None:

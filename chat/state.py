@@ -101,6 +101,7 @@ def create_chat(settings: Settings) -> Chat:
             broker=broker,
             hub=live.hub,
             posting=posting,
+            uploading=uploading,
             failures=failures,
         ),
         tracing=tracing,

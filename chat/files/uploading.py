@@ -47,6 +47,7 @@ class Uploading:
         self.store = store
         self._database = database
         self._pictures = Pictures()
+        self.uploads = self.uploaded_bytes = 0  # whole, since the start
 
     async def begin(self, author: Visitor, room_id: RoomId, announced: Announced) -> Upload:
         """Begin an upload, as `begin_upload` does. An empty file is complete at once."""
@@ -105,10 +106,15 @@ class Uploading:
         objects = picture.objects if picture else (await self._joined(upload),)
         values = _values_of(picture, upload) if picture else {"bytes": upload.size, "kind": kind}
         async with self._database.begin() as connection:
-            if not await finish_upload(connection, upload, objects, {**values, "object": objects[0]}):
+            is_finished = await finish_upload(connection, upload, objects, {**values, "object": objects[0]})
+            if not is_finished:
                 # Another request has done the same.
                 await give_up_objects(connection, [key for key in objects if key not in upload.pieces])
-            return await upload_of(connection, author, upload.id)
+            finished = await upload_of(connection, author, upload.id)
+        if is_finished:
+            self.uploads += 1
+            self.uploaded_bytes += upload.size
+        return finished
 
     async def _picture(self, upload: Upload) -> Picture | None:
         async def put(part: AsyncIterable[bytes]) -> UUID:

@@ -60,6 +60,8 @@ METRICS = {
         Metric("database_timeouts", "counter", "Waits for a connection to the database that were given up."),
         Metric("search_unindexed_messages", "gauge", "Changes of messages that search does not know yet."),
         Metric("search_lag_seconds", "gauge", "Age of the oldest message that search does not know yet."),
+        Metric("uploads", "counter", "Files uploaded whole."),
+        Metric("upload_bytes", "counter", "Bytes of files uploaded whole."),
         Metric("task_restarts", "counter", "Background tasks started again after an error.", ("task",)),
         Metric("tasks_down", "gauge", "Background tasks that are down."),
         Metric("processes", "gauge", "Processes that serve."),

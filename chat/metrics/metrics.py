@@ -15,6 +15,7 @@ from chat import __version__
 from chat.database.engine import reading, time_limit
 from chat.database.pool import PatientPool
 from chat.errors import DatabaseUnavailable
+from chat.files.uploading import Uploading
 from chat.live.brokers.broker import Broker
 from chat.live.hub import Hub
 from chat.live.wire import BACKLOG
@@ -47,12 +48,13 @@ class Metrics:
         broker: Broker,
         hub: Hub,
         posting: Posting,
+        uploading: Uploading,
         failures: Failures,
     ) -> None:
         self.requests = RequestTally()
         self._folder = folder
         self._database, self._broker, self._hub = database, broker, hub
-        self._posting, self._failures = posting, failures
+        self._posting, self._uploading, self._failures = posting, uploading, failures
         self._place: Place | None = None
         self._minute = Minute()
         self._started_at = time.time()
@@ -153,6 +155,8 @@ class Metrics:
     def _read_live(self, figures: Figures) -> None:
         tally = self._hub.tally
         figures.counters["posts",] = self._posting.posted
+        figures.counters["uploads",] = self._uploading.uploads
+        figures.counters["upload_bytes",] = self._uploading.uploaded_bytes
         figures.counters["deliveries",] = tally.deliveries
         figures.histogram("delivery_lag_seconds", of=tally.lag)
         figures.counters["replays",] = tally.replays

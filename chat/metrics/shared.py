@@ -6,7 +6,10 @@ The next process at a place goes on with its counters, so there are never more f
 
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +17,35 @@ from chat.metrics.figures import Figures, decode
 
 # A file system in memory, where there is one: the files are written once a second.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  the folder in it gets a random name, and is closed to others
+PREFIX = "simplechat-metrics-"
+OWNER = "serve.lock"
+
+
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """Make the folder of a `serve`, and remove it at the end. Those of killed ones are removed, too.
+
+    Raises `OSError` where there is no place for it.
+    """
+    base = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else Path(tempfile.gettempdir())
+    _remove_abandoned(base)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=base) as name:
+        descriptor = os.open(Path(name) / "new", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Renamed once it is held, so that nobody takes a folder that has just been made for an abandoned one.
+        (Path(name) / "new").rename(Path(name) / OWNER)
+        try:
+            yield Path(name)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_abandoned(base: Path) -> None:
+    for folder in base.glob(f"{PREFIX}*"):
+        # Folders of other accounts are closed.
+        with suppress(OSError):
+            if (folder / OWNER).exists() and not any(_is_held(lock) for lock in folder.glob("*.lock")):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Place:

@@ -14,6 +14,7 @@ from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
 from tests.support.scrape import Scrape, scrape, until
 from tests.support.server import ChatServer, ForkedServer
+from tests.support.uploading import upload
 
 TOKEN = "a token that only the tests use"
 
@@ -155,6 +156,15 @@ def test_only_this_machine_or_a_bearer_of_the_token_reads_the_figures(chat: tupl
     refused = httpx.get(f"{alice.server.url}/metrics", headers=through_a_proxy)
     assert refused.headers["www-authenticate"] == "Bearer"
     alice.server.until_logged("status=401 method=GET path=/metrics")
+
+
+def test_an_uploaded_file_counts_with_its_bytes(chat: tuple[Person, Person, RedisServer]) -> None:
+    alice, _, _ = chat
+    before = scrape(alice.server)
+    upload(alice, 1, "timetable.txt", b"maths at nine")
+    after = scrape(alice.server)
+    assert after.value("uploads_total") - before.value("uploads_total") == 1
+    assert after.value("upload_bytes_total") - before.value("upload_bytes_total") == 13
 
 
 def test_every_metric_of_the_catalogue_is_there_and_no_other(chat: tuple[Person, Person, RedisServer]) -> None:
