@@ -62,11 +62,9 @@ export function pointAt(message) {
     if (/\d/.test(value)) each.setAttribute(name, value.replace(/(messages\/|#m-)\d+/, `$1${message.id.slice(2)}`));
 }
 
-const hovered = () => document.querySelector("#messages > :hover") ?? (bar().matches(":hover") ? here() : null);
-function focused() {
-  const at = document.activeElement;
-  return bar().contains(at) ? here() : at.matches(":focus-visible") ? at.closest("#messages > li") : null;
-}
+export const rowOf = (element) => (bar()?.contains(element) ? here() : element?.closest("#messages > li"));
+const hovered = () => rowOf(document.querySelector("#messages > :hover") ?? document.querySelector("#bar:hover"));
+const focused = () => rowOf(document.querySelector("#bar :focus, :focus-visible"));
 document.addEventListener("pointerover", () => isFree() && pointAt(hovered() ?? focused()), { passive: true });
 document.addEventListener("focusin", () => isFree() && pointAt(focused() ?? hovered()));
 
@@ -184,15 +182,13 @@ document.addEventListener("click", ({ target }) => {
 // A room that comes back has no row under the mouse.
 document.addEventListener("chat:leave", () => bar() && pointAt());
 
-function tidy() {
-  showTimes();
-  showDay();
-}
-document.addEventListener("htmx:after:swap", () => {
+function refresh() {
   for (const box of document.querySelectorAll(EDITOR)) box.value = sessionStorage.getItem(box.id) ?? box.value;
   if (rows().length > MOST && scroller().scrollTop >= -40) letGo(KEPT);
-  tidy();
+  showTimes();
+  showDay();
   if (isFree()) pointAt(here());
-});
-tidy();
+}
+document.addEventListener("htmx:after:swap", refresh);
+refresh();
 if (messages()?.dataset.focus) location.replace(`#${messages().dataset.focus}`);

@@ -65,5 +65,4 @@ panel?.addEventListener("change", async ({ target }) => {
   document.getElementById("notifications-refused").hidden = !isShown || window.Notification?.permission !== "denied";
   if (kind === "sounding" && target.checked) ring();
 });
-if (panel) panel.hidden = false;
 for (const box of panel?.querySelectorAll("[data-notifications]") ?? []) box.checked = wants(box.dataset.notifications);

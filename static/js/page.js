@@ -1,6 +1,6 @@
 // Every page: what keys and clicks do, and where the keyboard is after an action.
 import { box, replyTo } from "./composer.js";
-import { bar, here, menu, messages, openMenu, scroller, shown } from "./messages.js";
+import { bar, here, menu, messages, openMenu, rowOf, scroller, shown } from "./messages.js";
 
 const { me } = document.documentElement.dataset;
 const writing = () => box() ?? scroller() ?? document.getElementById("main");
@@ -34,6 +34,7 @@ export function onClick(where, act) {
 document.addEventListener("close", ({ target: dialog }) => {
   const at = document.activeElement;
   if (at === document.body || dialog.contains(at)) writing().focus();
+  for (const box of dialog.querySelectorAll("input")) box.value = "";
 }, true);
 
 // A swap may remove what had the keyboard; a mouse needs no place to be.
@@ -76,7 +77,6 @@ onKey("PageUp PageDown", "#body", ({ key, target }) => {
 
 // The arrows lead from message to message, within one to its links and actions, and through its menu.
 const CONTROLS = ":is(a, button, pre):not(.editor *)";
-const rowOf = (element) => (bar()?.contains(element) ? here() : element.closest("#messages > li"));
 const controls = (...places) => shown(places.flatMap((place) => [...place.querySelectorAll(CONTROLS)]));
 export function step(all, { key, target }, columns = 1, before = null) {
   const places = /Up|Down/.test(key) ? columns : 1;
@@ -159,13 +159,7 @@ document.addEventListener("htmx:after:swap", ({ target }) => {
   if (box) mark(box, markedOf(box));
 });
 
-function open(id) {
-  const dialog = document.getElementById(id), input = dialog.querySelector("input");
-  if (document.querySelector("dialog[open]")) return;
-  dialog.showModal();
-  if (input) input.value = "";
-  htmx.trigger(input ?? dialog, "opened");
-}
+const open = (id) => document.querySelector("dialog[open]") ?? document.getElementById(id).showModal();
 const switcher = () => document.getElementById("switcher");
 const IN_SHELL = ":has(#switcher) *", NOT_TYPING = `${IN_SHELL}:not(input, textarea, select)`;
 onKey("Ctrl+k Ctrl+K", IN_SHELL, () => (switcher().open ? switcher().close() : open("switcher")));
@@ -187,9 +181,7 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
 });
 
 // Loaded when somebody moves; a first tap comes before the module does. While the server is away there is no help.
-const completion = () => import("./completion.js").catch(() => {});
-const copying = () => import("./copying.js").catch(() => ({}));
-const switching = () => import("./switching.js").catch(() => {});
-for (const type of ["pointermove", "pointerdown", "keydown"]) for (const load of [completion, copying, switching])
-  window.addEventListener(type, load, { once: true, capture: true });
-onClick("[data-copy]", async (source) => (await copying()).copyFrom?.(source));
+const load = (name) => import(`./${name}.js`).catch(() => ({}));
+for (const type of ["pointermove", "pointerdown", "keydown"]) for (const name of ["completion", "copying", "switching"])
+  window.addEventListener(type, () => load(name), { once: true, capture: true });
+onClick("[data-copy]", async (source) => (await load("copying")).copyFrom?.(source));
