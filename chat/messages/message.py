@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.accounts.person import Person
 from chat.files.attachment import FILES, WEIGHS, Attachment, attachments_from
+from chat.files.phrase import phrase_of
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.memory import KILOBYTE, size_of
 from chat.messages.original import ORIGINAL, Original, original_from
@@ -70,6 +71,11 @@ class Message:
     reactions: tuple[Reaction, ...] = ()
     original: Original | None = None
     files: tuple[Attachment, ...] = ()
+
+    @property
+    def files_in_words(self) -> str:
+        """Its files, for a line that quotes it."""
+        return phrase_of(self.files)
 
     @property
     def size(self) -> int:

@@ -8,6 +8,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person
+from chat.files.kinds import Sort, sort_of
+from chat.files.phrase import phrase_of
 from chat.ids import MessageId, Revision, RoomId, UserId
 from chat.messages.markdown import plain
 from chat.models import memberships, messages
@@ -20,7 +22,9 @@ _ORIGINAL = f"""
     CASE WHEN messages.reply_to_id IS NOT NULL THEN (
         SELECT jsonb_build_object('id', original.id, 'author_id', person.id, 'author_name', person.name,
             'revision', original.revision, 'is_deleted', original.deleted_at IS NOT NULL,
-            'html', left(original.body_html, {_READ}))
+            'html', left(original.body_html, {_READ}), 'files', CASE WHEN original.file_count > 0 THEN (
+                SELECT jsonb_agg(jsonb_build_object('name', name, 'kind', kind, 'width', width) ORDER BY place)
+                FROM files WHERE message_id = original.id) END)
         FROM messages AS original JOIN users AS person ON person.id = original.author_id
         WHERE original.id = messages.reply_to_id AND original.room_id = messages.room_id
     ) END
@@ -38,6 +42,12 @@ class Original:
     revision: Revision
 
 
+class _StoredFile(TypedDict):
+    name: str
+    kind: str
+    width: int | None
+
+
 class _Stored(TypedDict):
     """An original as PostgreSQL returns it."""
 
@@ -47,15 +57,27 @@ class _Stored(TypedDict):
     revision: Revision
     is_deleted: bool
     html: str
+    files: list[_StoredFile] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    sort: Sort
 
 
 def original_from(stored: _Stored | None) -> Original | None:
     """Return the original in a row of `select_messages`."""
     if stored is None:
         return None
-    words = plain(stored["html"], {"blockquote"}) or plain(stored["html"])
+    words = plain(stored["html"], {"blockquote"}) or plain(stored["html"]) or _files_of(stored)
     text = "This message was deleted." if stored["is_deleted"] else words[:LENGTH]
     return Original(stored["id"], Person(stored["author_id"], stored["author_name"]), text, stored["revision"])
+
+
+def _files_of(stored: _Stored) -> str:
+    files = stored["files"] or []
+    return phrase_of([_File(file["name"], sort_of(file["kind"], file["width"])) for file in files])
 
 
 async def author_of(connection: AsyncConnection, room_id: RoomId, message_id: MessageId) -> UserId | None:

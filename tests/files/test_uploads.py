@@ -94,7 +94,7 @@ def test_a_message_takes_only_its_authors_complete_uploads_to_its_room(alice: Pe
         answer = post_files(alice, 1, [fine, number], "with files")
         assert answer.status_code == 422, number
         assert "file" in answer.text or "arrived" in answer.text
-    assert bob.reads(1) == [""]
+    assert bob.reads(1) == ["sent.txt"]
 
 
 def test_deleting_a_message_deletes_its_files_from_the_store(alice: Person, bob: Person) -> None:
