@@ -39,9 +39,8 @@ onElement("cursor", ({ cursor }) => {
 let switches = 0, isBehind = false, hasMissed = false;
 function follow(isAnew) {
   const { room, epoch, after, age } = place();
-  if (isAnew) followed = null;
   // A socket that is being opened tells it when it is open.
-  if (room === followed || live?.socket?.readyState !== WebSocket.OPEN) return;
+  if ((room === followed && !isAnew) || live?.socket?.readyState !== WebSocket.OPEN) return;
   [followed, isBehind, heardAt] = [room, true, Date.now()];
   live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${age} ${epoch ?? "-"}`);
 }
@@ -117,13 +116,9 @@ onElement("left", ({ room }) => {
 onElement("preferences", (chosen) => Object.assign(root.dataset, chosen));
 
 // Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
-let stale;
 onElement("pages", ({ paths }) => {
-  if (!paths.split(" ").includes(location.pathname)) return;
-  clearTimeout(stale);
-  stale = setTimeout(loadPage, 300 + 700 * Math.random());
+  if (paths.split(" ").includes(location.pathname)) setTimeout(loadPage, 700 * Math.random());
 });
-
 function loadPage() {
   const fields = document.querySelectorAll("#main :is(input:not([type=hidden]), textarea)");
   if (![...fields].some(isChanged)) htmx.trigger("#page-news", "news");
