@@ -53,7 +53,8 @@ settings, all taken from the environment and all optional:
   DATABASE_POOL        most connections a process opens to PostgreSQL (20)
   REDIS_URL            redis://host:6379/0 or rediss://…: the broker between processes
   REDIS_TLS_VERIFY     no: accept any certificate of a rediss:// server, such as Heroku's self-signed ones (yes)
-  BROADCAST_URL        another broker: postgresql://…, nats://…, amqp://…, kafka://… (docs/brokers.md);
+  BROADCAST_URL        another broker: postgresql://…, nats://…, amqp://…, kafka://…, redis+sentinel://…,
+                       redis+cluster://… (docs/brokers.md);
                        DATABASE_URL if WEB_CONCURRENCY is over 1 without REDIS_URL
   SECRET_KEY           signs the sign-in tokens, at least 32 bytes; required with DATABASE_URL
   PUBLIC_URL           the address people use, such as https://chat.example.org: cookies and links follow from it

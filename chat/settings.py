@@ -25,17 +25,9 @@ METRICS_FOLDER = "METRICS_FOLDER"
 PRIVATE_DATABASE = "PRIVATE_DATABASE_URL"
 # The schemes of BROADCAST_URL.
 BROKERS = (
-    "redis",
-    "rediss",
-    "postgres",
-    "postgresql",
-    "memory",
-    "nats",
-    "nats+tls",
-    "amqp",
-    "amqps",
-    "kafka",
-    "kafka+tls",
+    *("memory", "postgres", "postgresql"),
+    *("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"),
+    *("nats", "nats+tls", "amqp", "amqps", "kafka", "kafka+tls"),
 )
 KEY_HINT = "try: openssl rand -hex 32"
 _MEDIA_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9.+-]+)")
@@ -144,7 +136,7 @@ def _broadcast_url(environment: Mapping[str, str]) -> str | None:
         environment, "BROADCAST_URL", BROKERS, "redis://host:6379/0, postgresql://…, nats://…, amqp://… or kafka://…"
     )
     chosen = chosen or redis
-    if chosen is not None and chosen.startswith("rediss:") and not verifies:
+    if chosen is not None and chosen.startswith("rediss") and not verifies:
         # In the URL, so that it holds for every client of the broker.
         chosen = f"{chosen}{'&' if '?' in chosen else '?'}ssl_cert_reqs=none"
     if _whole_number(environment, "WEB_CONCURRENCY", 1, 1, 256) == 1:

@@ -16,10 +16,11 @@ from chat.live.brokers.broker import RESYNC, Broker, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import BATCH
 from chat.live.brokers.remote import RemoteBackend
-from tests.support.brokers import BROKERS, NAMES, RESTARTED, Machine, missing
+from tests.support.brokers import BROKERS, MORTAL, NAMES, THOROUGH, Machine, missing
 from tests.support.kafka_server import KafkaServer
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
+from tests.support.redis_groups import ClusterGroup, SentinelGroup
 from tests.support.redis_server import RedisServer
 from tests.torture.proxy import Proxy
 
@@ -52,7 +53,7 @@ def remove(machine: Machine) -> None:
     machine.remove() if isinstance(machine, PostgresServer) else machine.stop()
 
 
-@pytest.fixture(params=BROKERS)
+@pytest.fixture(params=MORTAL)
 def machine(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) -> Iterator[Machine]:
     """The server behind a broker that crosses processes, to be killed at will."""
     found = machines(request.param)
@@ -82,18 +83,18 @@ async def behind_proxy(machine: Machine) -> AsyncIterator[Proxy]:
     """A network before the broker that can be cut."""
     proxy = Proxy(machine.port)
     await proxy.start()
-    if isinstance(machine, KafkaServer):
+    if isinstance(machine, KafkaServer | SentinelGroup):
         machine.name_port(proxy.port)
     try:
         yield proxy
     finally:
         await proxy.stop()
-        if isinstance(machine, KafkaServer):
+        if isinstance(machine, KafkaServer | SentinelGroup):
             machine.name_port(machine.port)
 
 
 def proxied(machine: Machine, proxy: Proxy) -> str:
-    """The broker's address as the chat sees it through the network."""
+    """The broker's address as the chat sees it through the network; the nodes of a cluster name their own."""
     return machine.url.replace(str(machine.port), str(proxy.port))
 
 
@@ -298,7 +299,7 @@ class TestTwoProcesses:
             assert [await next_message(lobby) for _ in words] == words
 
 
-@pytest.mark.parametrize("machine", RESTARTED, indirect=True)
+@pytest.mark.parametrize("machine", THOROUGH, indirect=True)
 class TestServerAway:
     async def test_a_process_started_before_its_server_hears_resync_then_messages(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
@@ -429,7 +430,7 @@ class TestConnectionCut:
             broker.subscribe("lobby") as lobby,
         ):
             for number in range(3):
-                if isinstance(machine, RedisServer | PostgresServer):
+                if isinstance(machine, RedisServer | PostgresServer | ClusterGroup):
                     machine.cut()  # the subscription only, from the server's side
                 else:
                     proxy.cut()
@@ -457,6 +458,7 @@ class TestServerFrozen:
             await broker.publish("lobby", "new")
             assert await next_message(lobby) == "new"
 
+    @pytest.mark.parametrize("machine", THOROUGH, indirect=True)
     async def test_no_flood_of_old_messages_follows_a_thaw(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -474,6 +476,7 @@ class TestServerFrozen:
             await broker.publish("lobby", "new")
             assert len(await messages_before(lobby, "new")) <= 3 * BATCH, "only messages in flight at the freeze"
 
+    @pytest.mark.parametrize("machine", THOROUGH, indirect=True)
     async def test_subscribing_and_leaving_do_not_hang_with_a_frozen_server(self, machine: Machine) -> None:
         async with connected(machine.url) as broker:
             machine.pause()
@@ -485,6 +488,7 @@ class TestServerFrozen:
         assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize("machine", [broker for broker in MORTAL if broker != "cluster"], indirect=True)
 async def test_silently_dead_connections_are_noticed_and_replaced(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

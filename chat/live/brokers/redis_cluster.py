@@ -1,0 +1,150 @@
+"""The broker on a Redis Cluster: sharded pub/sub, so that a message goes to a single node."""
+
+import asyncio
+import math
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import anyio
+from broadcaster import Event
+from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
+from redis.crc import key_slot
+from redis.exceptions import MovedError, RedisError, ResponseError
+
+from chat.live.brokers.incoming import CAPACITY
+from chat.live.brokers.outgoing import Batch
+from chat.live.brokers.redis import CONNECT_SECONDS, CONNECTION_OPTIONS, SILENCE_SECONDS, opened
+from chat.live.brokers.redis_hosts import Host, redis_hosts
+from chat.live.brokers.remote import RemoteBackend
+
+PORT = 6379
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """A connection to each master, and the slots that each has."""
+
+    connections: dict[Host, AbstractConnection]
+    slots: list[tuple[range, Host]]
+
+    def of(self, channel: str) -> AbstractConnection:
+        """Return the connection to the node that has a channel."""
+        slot = key_slot(channel.encode())
+        for slots, node in self.slots:
+            if slot in slots:
+                return self.connections[node]
+        raise ConnectionError(f"no node has the slot {slot}")
+
+    def all(self) -> Iterable[AbstractConnection]:
+        """Return the connections to all masters."""
+        return self.connections.values()
+
+
+class ClusterBackend(RemoteBackend[Nodes]):
+    """Publishes and subscribes through the nodes of a Redis Cluster. When one is lost, all are connected anew."""
+
+    server = "Redis Cluster"
+    foreseen = (RedisError,)
+
+    def __init__(self, url: str, capacity: int = CAPACITY) -> None:
+        super().__init__(capacity)
+        self._hosts, plain, name = redis_hosts(url, PORT)
+        if name not in ("", "0"):
+            raise ValueError(f"a Redis Cluster has no database {name!r}")
+        self._options: dict[str, Any] = {**parse_url(plain), **CONNECTION_OPTIONS}
+        self._to(self._hosts[0])  # fails here for a wrong option, not later in the background
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Nodes]:
+        async with AsyncExitStack() as stack:
+            with anyio.fail_after(2 * CONNECT_SECONDS):
+                slots = await self._slots()
+                masters = {node for _, node in slots}
+                connections = {node: await stack.enter_async_context(opened(self._to(node))) for node in masters}
+            yield Nodes(connections, slots)
+
+    async def _slots(self) -> list[tuple[range, Host]]:
+        """Ask the servers in turn which node has which slots; raises the last one's error."""
+        trouble: Exception = ConnectionError("no server answers")
+        for host in random.sample(self._hosts, len(self._hosts)):
+            try:
+                async with opened(self._to(host)) as connection:
+                    await connection.send_command("CLUSTER", "SLOTS")
+                    found = await connection.read_response()
+            except (OSError, RedisError) as error:
+                trouble = error
+            else:
+                if found:
+                    return [
+                        (range(first, last + 1), (master[0].decode() if master[0] else host[0], master[1]))
+                        for first, last, master, *_ in found
+                    ]
+                trouble = ConnectionError("the cluster has no slots yet")
+        raise trouble
+
+    def _to(self, host: Host) -> AbstractConnection:
+        connection: AbstractConnection = ConnectionPool(
+            **self._options | {"host": host[0], "port": host[1]}
+        ).make_connection()
+        return connection
+
+    async def _receive(self, nodes: Nodes) -> None:
+        answers = {connection: asyncio.Event() for connection in nodes.all()}
+        wanted: set[str] = set()
+
+        async def ask(joined: set[str], left: set[str]) -> None:
+            commands: dict[AbstractConnection, list[Command]] = defaultdict(list)
+            wanted.difference_update(left)
+            wanted.update(joined)
+            # One channel a command, because those of one command must share a slot.
+            for word, channels in (("SUNSUBSCRIBE", left), ("SSUBSCRIBE", joined)):
+                for channel in channels:
+                    commands[nodes.of(channel)].append((word, channel))
+            for connection, answered in answers.items():
+                answered.clear()
+                # Answers come in order, so that to PING confirms all before it.
+                words = [*commands[connection], ("PING",)]
+                await connection.send_packed_command(connection.pack_commands(words))
+            for answered in answers.values():
+                await answered.wait()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow, ask, name="broker redis cluster channels")
+            for connection, answered in answers.items():
+                tasks.start_soon(self._hear, connection, answered, wanted, name="broker redis cluster node")
+
+    async def _hear(self, connection: AbstractConnection, answered: asyncio.Event, wanted: set[str]) -> NoReturn:
+        while True:
+            # `None` means a timeout.
+            match await connection.read_response(timeout=SILENCE_SECONDS):
+                case None:
+                    raise TimeoutError(f"no answer in {SILENCE_SECONDS:g} s")
+                case [b"smessage", channel, message]:
+                    self._incoming.put(Event(channel.decode(), message.decode(errors="replace")))
+                case [b"pong", _] | b"PONG":
+                    answered.set()
+                case [b"sunsubscribe", channel, _] if channel.decode() in wanted:
+                    raise ConnectionError("a slot has moved to another node")
+
+    async def _send(self, nodes: Nodes, batch: Batch) -> None:
+        commands: dict[AbstractConnection, list[Command]] = defaultdict(list)
+        for channel, message in batch:
+            commands[nodes.of(channel)].append(("SPUBLISH", channel, message))
+        if not batch:
+            commands = {connection: [("PING",)] for connection in nodes.all()}
+        for connection, words in commands.items():
+            await connection.send_packed_command(connection.pack_commands(words))
+        for connection, words in commands.items():
+            for _ in words:
+                try:
+                    await connection.read_response(timeout=math.inf)
+                except MovedError:
+                    raise
+                except ResponseError as refusal:
+                    self._refused(str(refusal))

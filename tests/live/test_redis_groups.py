@@ -1,0 +1,150 @@
+"""The broker on a Redis that Sentinel watches, and on a Redis Cluster."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from redis.crc import key_slot
+
+from chat.live.brokers.broker import RESYNC, create_broadcast
+from tests.live.test_broker import connected, messages_before, next_message, until
+from tests.support import redis_groups
+from tests.support.brokers import missing
+from tests.support.redis_groups import SERVICE, ClusterGroup, SentinelGroup
+from tests.support.redis_server import ValkeyServer
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(missing("cluster") is not None, reason=str(missing("cluster"))),
+]
+
+
+@pytest.fixture(scope="module")
+def group() -> Iterator[SentinelGroup]:
+    """A master with a replica, and a Sentinel that knows both."""
+    group = SentinelGroup()
+    replica = ValkeyServer("--replicaof", "127.0.0.1", str(group.port))
+    group.members.insert(1, replica)
+    group.master.start()
+    replica.start()
+    # Sentinel looks for replicas at its start, and then every ten seconds.
+    redis_groups.until(lambda: "'master_link_status': 'up'" in repr(replica.command("INFO", "REPLICATION")))
+    group.start()
+    redis_groups.until(lambda: str(replica.port) in repr(group.sentinel.command("SENTINEL", "REPLICAS", SERVICE)))
+    yield group
+    group.start()
+    group.stop()
+
+
+async def test_an_administrator_is_told_that_sentinel_knows_no_such_service(group: SentinelGroup) -> None:
+    broker = create_broadcast(group.url.replace(SERVICE, "other"))
+    async with broker:
+        await until(lambda: "Sentinel knows no master of the name 'other'" in str(broker.trouble))
+
+
+@pytest.mark.usefixtures("patient")
+async def test_when_replicas_become_the_master_resync_comes_and_messages_arrive(group: SentinelGroup) -> None:
+    first, second = group.members[:2]
+    async with (
+        connected(group.url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        await asyncio.to_thread(first.kill)
+        assert await next_message(resync, 30) == "connected"
+        await until(lambda: broker.backend.is_connected, 30)
+        await broker.publish("lobby", "after the crash")
+        assert await next_message(lobby) == "after the crash"
+        assert "lobby" in repr(second.command("PUBSUB", "CHANNELS"))
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_server_that_is_no_longer_the_master_is_left(group: SentinelGroup) -> None:
+    second = group.members[1]
+    async with connected(group.url) as broker, broker.subscribe("lobby"):
+        assert "lobby" in repr(second.command("PUBSUB", "CHANNELS"))
+        second.command("REPLICAOF", "127.0.0.1", str(group.port))
+        second.command("CLIENT", "KILL", "TYPE", "pubsub")
+        await until(lambda: "slave, not the master" in str(broker.trouble))
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_master_that_sentinel_no_longer_names_is_left_though_it_answers(group: SentinelGroup) -> None:
+    old, new = ValkeyServer(), ValkeyServer()
+    old.start()
+    new.start()
+    _monitor(group, old)
+    async with connected(group.url) as broker, broker.subscribe(RESYNC) as resync, broker.subscribe("lobby") as lobby:
+        assert "lobby" in repr(old.command("PUBSUB", "CHANNELS"))
+        _monitor(group, new)
+        assert await next_message(resync, 30) == "connected"
+        await until(lambda: new.command("PUBSUB", "NUMSUB", "lobby") != [b"lobby", 0] and broker.backend.is_connected)
+        await broker.publish("lobby", "hello")
+        assert await next_message(lobby) == "hello"
+    old.stop()
+    new.stop()
+
+
+def _monitor(group: SentinelGroup, master: ValkeyServer) -> None:
+    group.sentinel.command("SENTINEL", "REMOVE", SERVICE)
+    group.sentinel.command("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", str(master.port), "1")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[ClusterGroup]:
+    """Two nodes of this file's own."""
+    cluster = ClusterGroup()
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+ROOMS = [f"room:{number}" for number in range(40)]  # on both nodes
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_room_is_heard_by_a_single_node_of_the_cluster(cluster: ClusterGroup) -> None:
+    async with connected(cluster.url) as broker:
+        for room in ROOMS:
+            await broker.backend.subscribe(room)
+        found = [repr(member.command("PUBSUB", "SHARDCHANNELS")) for member in cluster.members]
+        heard = [[room for room in ROOMS if f"'{room}'" in channels] for channels in found]
+        assert sorted(heard[0] + heard[1]) == sorted(ROOMS)
+        assert all(heard)
+        assert all(key_slot(room.encode()) < 8192 for room in heard[0])
+
+
+@pytest.mark.usefixtures("patient")
+async def test_when_a_slot_moves_to_another_node_resync_comes_and_messages_arrive(cluster: ClusterGroup) -> None:
+    slot = key_slot(b"lobby")
+    first, second = cluster.members if slot < 8192 else cluster.members[::-1]
+    for owner in (second, first):
+        async with (
+            connected(cluster.url) as broker,
+            broker.subscribe(RESYNC) as resync,
+            broker.subscribe("lobby") as lobby,
+        ):
+            name = str(owner.command("CLUSTER", "MYID"), "ascii")  # type: ignore[call-overload]  # it is in bytes
+            for member in cluster.members:
+                member.command("CLUSTER", "SETSLOT", str(slot), "NODE", name)
+            assert await next_message(resync, 20) == "connected"
+            await broker.publish("lobby", "hello")
+            assert await next_message(lobby, 20) == "hello"
+
+
+@pytest.mark.usefixtures("patient")
+async def test_refusals_of_a_cluster_are_counted_and_logged_once(
+    cluster: ClusterGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with connected(cluster.url) as broker, broker.subscribe("lobby") as lobby:
+        for member in cluster.members:
+            member.command("ACL", "SETUSER", "default", "-spublish")
+        for room in ROOMS:
+            await broker.publish(room, "refused")
+        await until(lambda: broker.dropped == len(ROOMS))
+        for member in cluster.members:
+            member.command("ACL", "SETUSER", "default", "+spublish")
+        assert broker.backend.is_connected
+        assert len(caplog.records) == 1
+        await broker.publish("lobby", "allowed")
+        assert await messages_before(lobby, "allowed") == []
