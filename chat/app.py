@@ -251,6 +251,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
         kept.keep(FileTidying(chat.database, chat.uploading.store).run, "deletion of files")
         kept.keep(connections.run, "connections")
         kept.keep(chat.metrics.run, "metrics")
+        kept.keep(chat.metrics.listen, "metrics of others")
         kept.keep(chat.throttling.run, "throttling")
         kept.keep(chat.departure.run, "departure", may_end=True)
         yield {"chat": chat, "connections": connections}

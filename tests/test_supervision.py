@@ -44,6 +44,7 @@ TASKS = [
     "deletion of ended sessions",
     "connections",
     "metrics",
+    "metrics of others",
     "throttling",
     "broker listener",
 ]

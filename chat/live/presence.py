@@ -41,11 +41,6 @@ class Presence:
         """Return all people with a page open, on any process."""
         return set(self._sockets).union(self._leaving, *(people for _, people in self._others.values()))
 
-    @property
-    def process_count(self) -> int:
-        """The number of processes heard of, with this one."""
-        return 1 + len(self._others)
-
     def state_of(self, user_id: UserId) -> State:
         """Return a person's presence."""
         is_elsewhere = any(user_id in people for _, people in self._others.values())

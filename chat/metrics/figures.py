@@ -14,11 +14,14 @@ Key = tuple[str, ...]  # a metric's name and the values of its labels
 class Figures:
     """The values of metrics. A histogram is a list of its counts, followed by its sum.
 
-    `started_at` is when the process started, in seconds since 1970. `recent` are its counts of the last minute.
+    `node` names the process among all, `started_at` is when it started, in seconds since 1970, and `recent` are its
+    counts of the last minute.
     """
 
-    started_at: float = 0.0
+    node: str = ""
+    machine: str = ""
     process_id: int = 0
+    started_at: float = 0.0
     counters: dict[Key, float] = field(default_factory=dict)
     gauges: dict[Key, float] = field(default_factory=dict)
     histograms: dict[Key, list[float]] = field(default_factory=dict)
@@ -36,11 +39,15 @@ class Figures:
             mine = self.histograms.get(key)
             self.histograms[key] = [a + b for a, b in zip(mine, values, strict=True)] if mine else list(values)
 
+    def add_recent(self, other: "Figures") -> None:
+        """Add what another process has counted in the last minute."""
+        for name, value in other.recent.items():
+            self.recent[name] = self.recent.get(name, 0) + value
+
     def add(self, other: "Figures") -> None:
         """Add all figures of another process that runs."""
         self.add_history(other)
-        for name, value in other.recent.items():
-            self.recent[name] = self.recent.get(name, 0) + value
+        self.add_recent(other)
         for key, value in other.gauges.items():
             if key not in self.gauges:
                 self.gauges[key] = value
@@ -53,14 +60,15 @@ class Figures:
         """Return them as JSON."""
         maps = (self.counters, self.gauges, self.histograms)
         lists = [[[*key, value] for key, value in values.items()] for values in maps]
-        return json.dumps([self.started_at, self.process_id, self.recent, *lists]).encode()
+        process = [self.node, self.machine, self.process_id, self.started_at]
+        return json.dumps([*process, self.recent, *lists]).encode()
 
 
 def decode(text: bytes) -> Figures:
     """Return the figures in JSON; raises `ValueError` or `TypeError` for anything else."""
-    started_at, process_id, recent, *maps = json.loads(text)
+    node, machine, process_id, started_at, recent, *maps = json.loads(text)
     counters, gauges, histograms = ({tuple(key): value for *key, value in each} for each in maps)
-    return Figures(started_at, process_id, counters, gauges, histograms, recent)
+    return Figures(node, machine, process_id, started_at, counters, gauges, histograms, dict(recent))
 
 
 def sum_of(running: Iterable[Figures], ended: Iterable[Figures] = ()) -> Figures:

@@ -3,6 +3,8 @@
 import logging
 import os
 import resource
+import secrets
+import socket
 import time
 from bisect import bisect_left
 from pathlib import Path
@@ -20,6 +22,7 @@ from chat.live.brokers.broker import Broker
 from chat.live.hub import Hub
 from chat.live.wire import BACKLOG
 from chat.messages.post import Posting
+from chat.metrics.elsewhere import TELL_SECONDS, Elsewhere
 from chat.metrics.figures import Figures, sum_of
 from chat.metrics.minute import Minute
 from chat.metrics.shared import Place
@@ -52,25 +55,36 @@ class Metrics:
         failures: Failures,
     ) -> None:
         self.requests = RequestTally()
+        self._node = secrets.token_hex(8)
+        self._elsewhere = Elsewhere(broker, self._node)
         self._folder = folder
         self._database, self._broker, self._hub = database, broker, hub
         self._posting, self._uploading, self._failures = posting, uploading, failures
         self._place: Place | None = None
         self._minute = Minute()
         self._started_at = time.time()
+        self._machine = socket.gethostname()
         self._lag: Lag | None = None
         self._queried_at = float("-inf")
         self._reminder = Reminder()
 
     async def run(self) -> None:
-        """Count the last minute, and let the other processes read the figures of this one, until cancelled."""
+        """Count the last minute, and let the other processes know the figures of this one, until cancelled."""
+        told_at = float("-inf")
         try:
             while True:
                 self._minute.tick(self._counts())
                 self._write()
+                if monotonic() - told_at >= TELL_SECONDS:
+                    told_at = monotonic()
+                    await self._elsewhere.tell(self.here())
                 await anyio.sleep(WRITE_SECONDS)
         finally:
             self._write()
+
+    async def listen(self) -> None:
+        """Hear the figures of the other processes, until cancelled."""
+        await self._elsewhere.listen()
 
     def _write(self) -> None:
         if self._folder is None:
@@ -99,6 +113,12 @@ class Metrics:
         """Return the figures of each process that runs on this machine, the oldest first."""
         return sorted(self._processes()[0], key=lambda figures: figures.started_at)
 
+    def elsewhere(self) -> list[Figures]:
+        """Return the gauges and the last minute of each process that runs on another machine, the oldest first."""
+        here = {figures.node for figures in self.running()}
+        others = [figures for figures in self._elsewhere.running() if figures.node not in here]
+        return sorted(others, key=lambda figures: figures.started_at)
+
     def _processes(self) -> tuple[list[Figures], list[Figures]]:
         """Return the figures of the processes that run, and of those that have ended."""
         self._write()
@@ -121,7 +141,7 @@ class Metrics:
 
     def here(self) -> Figures:
         """Return the figures of this process."""
-        figures = Figures(self._started_at, os.getpid())
+        figures = Figures(self._node, self._machine, os.getpid(), self._started_at)
         self._read_live(figures)
         self._read_broker(figures)
         self._read_database(figures)

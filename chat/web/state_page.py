@@ -11,19 +11,23 @@ from chat.web.pages import shell_page
 
 
 async def show_state(request: Request) -> Response:
-    """Show what all processes on this machine do now, and what is wrong."""
+    """Show what all processes do now, and what is wrong."""
     administrator(request)
     chat = request.state.chat
-    running = chat.metrics.running()
+    here, elsewhere = chat.metrics.running(), chat.metrics.elsewhere()
+    total = sum_of(here)
+    for figures in elsewhere:
+        total.add_recent(figures)
     context = {
-        "total": sum_of(running),
+        "total": total,
+        "sockets": sum(figures.gauges.get(("open_sockets",), 0) for figures in [*here, *elsewhere]),
         "lag": await chat.metrics.search_lag(),
         "people": len(chat.live.presence.online()),
-        "elsewhere": max(0, chat.live.presence.process_count - len(running)),
+        "machines": len({figures.machine for figures in [*here, *elsewhere]}),
         "broker_name": chat.broker.name,
         "broker_trouble": chat.broker.trouble,
         "down": list(chat.failures),
-        "processes": [(figures, _started(figures)) for figures in running],
+        "processes": [(figures, _started(figures)) for figures in [*here, *elsewhere]],
     }
     return await shell_page(request, "accounts/state.html", context)
 

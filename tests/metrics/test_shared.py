@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 
+from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.metrics import shared
+from chat.metrics.elsewhere import CHANNEL, Elsewhere
 from chat.metrics.figures import Figures
 from chat.metrics.shared import OWNER, PREFIX, Place, shared_folder
+
+MALFORMED = ("", "[1, 2", "[]", '{"a": 1}', "7", '["n", "m", 1, 2.0, {}, [], [], [3]]')
 
 
 def figures_of(process_id: int, posts: float) -> Figures:
@@ -37,6 +42,24 @@ def test_processes_at_the_same_time_have_places_of_their_own(tmp_path: Path) -> 
 def test_a_torn_or_foreign_file_is_left_out(tmp_path: Path) -> None:
     place = Place(tmp_path)
     place.write(figures_of(1, 5))
-    for number, text in enumerate(("", "[1, 2", "[]", '{"a": 1}', "7"), 5):
+    for number, text in enumerate(MALFORMED, 5):
         (tmp_path / f"{number}.figures").write_text(text)
     assert [found.process_id for found, _ in place.processes()] == [1]
+
+
+@pytest.mark.anyio
+async def test_figures_told_over_the_broker_are_heard_and_malformed_ones_are_not() -> None:
+    broker = Broker(MemoryBackend())
+    async with broker, anyio.create_task_group() as tasks:
+        mine, other = Elsewhere(broker, "mine"), Elsewhere(broker, "other")
+        tasks.start_soon(mine.listen)
+        await anyio.lowlevel.checkpoint()
+        for text in MALFORMED:
+            await broker.publish(CHANNEL, text)
+        await mine.tell(Figures("mine"))
+        with anyio.fail_after(20):
+            while not mine.running():
+                await other.tell(Figures("other", recent={"posts": 7}))
+                await anyio.sleep(0.01)
+        assert [(found.node, found.recent) for found in mine.running()] == [("other", {"posts": 7})]
+        tasks.cancel_scope.cancel()

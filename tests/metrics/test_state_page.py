@@ -25,23 +25,25 @@ def words_of(person: Person) -> str:
 @pytest.mark.anyio
 async def test_the_page_says_in_words_what_the_chat_did_in_the_last_minute(alice: Person, bob: Person) -> None:
     before = words_of(alice)
-    assert "All is well." in before
+    assert "failed" not in before
     assert "0 messages were posted" in before
     async with LiveClient(alice, 1), LiveClient(bob, 1) as page:
         await asyncio.to_thread(bob.post, 1, "lunch at noon?")
         await page.until_shows("lunch at noon?")
         words = await asyncio.to_thread(words_of, alice)
-    assert "2 people have the chat open; 2 pages are connected here. No reader is too slow." in words
-    assert "1 message was posted, and 2 deliveries made to open pages, each within a second." in words
+    assert "2 people have the chat open; 2 pages are connected. No reader is too slow." in words
+    assert "1 message was posted, and 2 deliveries made to open pages" in words
+    # A machine that stands still delivers late, and the page says so.
+    assert ("each within a second." in words) is not ("Some messages came late." in words)
     assert "none of them with an error" in words
     assert "None: a single process needs none." in words
     assert re.search(r"It answers\. \d connections? of 20 in use\.", words)
     assert re.search(r"Process \d+ Since .*, \d\d:\d\d UTC \. 2 pages, \d+ requests, \d+ megabytes of memory", words)
-    assert "elsewhere" not in words
+    assert words.count("Process ") == 1
 
 
 @pytest.mark.anyio
-async def test_the_page_names_what_is_wrong(
+async def test_the_page_has_the_processes_of_other_servers_and_names_what_is_wrong(
     start_server: Callable[..., ChatServer], postgres_server: PostgresServer, redis_server: RedisServer
 ) -> None:
     server = start_server(postgres_server.url, redis_server.url)
@@ -49,15 +51,16 @@ async def test_the_page_names_what_is_wrong(
     alice = first_run(server)
     until(server, "broker_up", 1)
     assert "Redis answers." in words_of(alice)
-    while "1 process serves the chat elsewhere." not in words_of(alice):
-        await asyncio.sleep(0.1)
+    assert other.process is not None
+    async with asyncio.timeout(60):
+        while f"Process {other.process.pid} " not in words_of(alice):
+            await asyncio.sleep(0.1)
     redis_server.kill()
     until(server, "broker_up", 0)
     words = words_of(alice)
     assert "Messages arrive about a second late." in words
     assert "Redis is away." in words
     assert "All is well." not in words
-    assert other.process is not None
 
 
 def test_a_minute_forgets_what_is_older(monkeypatch: pytest.MonkeyPatch) -> None:
