@@ -6,7 +6,19 @@ import sys
 
 from benchmarks.report import write
 
-ROWS = ("fanout", "nodes", "growth", "posts", "pages", "connections", "browser", "switching", "start", "search")
+ROWS = (
+    "fanout",
+    "nodes",
+    "growth",
+    "posts",
+    "pages",
+    "connections",
+    "browser",
+    "switching",
+    "start",
+    "search",
+    "brokers",
+)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ pytestmark = [
 def group() -> Iterator[SentinelGroup]:
     """A master with a replica, and a Sentinel that knows both."""
     group = SentinelGroup()
-    replica = ValkeyServer("--replicaof", "127.0.0.1", str(group.port))
+    replica = group.server("--replicaof", "127.0.0.1", str(group.port))
     group.members.insert(1, replica)
     group.master.start()
     replica.start()
@@ -70,7 +70,7 @@ async def test_a_server_that_is_no_longer_the_master_is_left(group: SentinelGrou
 
 @pytest.mark.usefixtures("patient")
 async def test_a_master_that_sentinel_no_longer_names_is_left_though_it_answers(group: SentinelGroup) -> None:
-    old, new = ValkeyServer(), ValkeyServer()
+    old, new = group.server(), group.server()
     old.start()
     new.start()
     _monitor(group, old)

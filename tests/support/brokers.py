@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+import psutil
+
 from tests.support.kafka_server import KafkaServer, tansu_binary
 from tests.support.nats_server import NatsServer, nats_binary
 from tests.support.postgres_server import PostgresServer
@@ -35,6 +37,9 @@ class Machine(Protocol):
 
     def resume(self) -> None:
         """Let paused processes go on."""
+
+    def processes(self) -> list[psutil.Process]:
+        """The processes that run, for meters."""
 
 
 BROKERS: dict[str, Callable[[], Machine]] = {

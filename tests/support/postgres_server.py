@@ -36,7 +36,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it again on the same port, unless it runs."""
-        if not self._processes():
+        if not self.processes():
             self._server.start()
 
     def stop(self) -> None:
@@ -76,11 +76,12 @@ class PostgresServer:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
-        for process in self._processes():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """The processes that run, the main one first."""
         try:
             main = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
             return [main, *main.children(recursive=True)]

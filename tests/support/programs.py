@@ -5,6 +5,8 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 
+import psutil
+
 from tests.support.ports import free_port
 
 START_SECONDS = 90  # for RabbitMQ on a busy machine
@@ -61,6 +63,10 @@ class Program(ABC):
         """Let a paused process go on."""
         if self._process is not None:
             self._signal(signal.SIGCONT)
+
+    def processes(self) -> list[psutil.Process]:
+        """The processes that run, for meters."""
+        return [psutil.Process(self._process.pid)] if self._process is not None else []
 
     def _signal(self, number: int) -> None:
         assert self._process is not None

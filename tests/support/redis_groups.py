@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from tests.support.redis_server import ValkeyServer, valkey_binary
 
 SERVICE = "mymaster"
@@ -47,6 +49,10 @@ class Group:
 
     members: list[ValkeyServer]
 
+    def processes(self) -> list[psutil.Process]:
+        """The processes that run, for meters."""
+        return [process for member in self.members for process in member.processes()]
+
     def start(self) -> None:
         """Start them, or start them again on the same ports; nothing for those that run."""
         for member in self.members:
@@ -77,7 +83,8 @@ class SentinelGroup(Group):
     """A master and its Sentinel."""
 
     def __init__(self) -> None:
-        self.master = ValkeyServer()
+        self.folder = Path(tempfile.mkdtemp(prefix="simplechat-valkey-"))
+        self.master = self.server()
         self.sentinel = Sentinel(self.master.port)
         self.members = [self.master, self.sentinel]
         self.port = self.master.port
@@ -85,6 +92,11 @@ class SentinelGroup(Group):
     @property
     def url(self) -> str:
         return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/{SERVICE}"
+
+    def server(self, *options: str) -> ValkeyServer:
+        """Return one more server, which is yet to be started; replicas write a file."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        return ValkeyServer("--dir", str(folder), *options)
 
     def name_port(self, port: int) -> None:
         """Let the Sentinel name another port as the master's, such as that of a proxy."""
@@ -95,7 +107,8 @@ class SentinelGroup(Group):
 
     def stop(self) -> None:
         super().stop()
-        shutil.rmtree(self.sentinel.folder, ignore_errors=True)
+        for folder in (self.sentinel.folder, self.folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class ClusterGroup(Group):
