@@ -65,6 +65,7 @@ onElement("news", loadHead);
 
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
   if (live) loadHead();
+  if (live) htmx.trigger("#sidebar-news", "news");
   [live, heardAt, isBehind] = [connection, Date.now(), false];
   // The page may have switched rooms while it connected.
   follow();

@@ -40,8 +40,8 @@ const kinds = {
   activity(link, count) {
     if (Number(link.dataset.count) >= count) return false;
     link.dataset.count = count;
-    const list = link.closest("[data-by=activity]"), hadFocus = document.activeElement === link;
-    if (list && list.firstElementChild !== link.parentElement) list.prepend(link.parentElement);
+    const hadFocus = document.activeElement === link;
+    link.closest("[data-by=activity] > :not(:first-child)")?.parentElement.prepend(link.parentElement);
     if (hadFocus) link.focus({ preventScroll: true });
     return true;
   },
@@ -69,7 +69,7 @@ function notify(link, kind) {
 const heard = new Map();
 const loadSidebar = () => htmx.trigger("#sidebar-news", "news");
 function learn(kind, room, number) {
-  const key = kind === "mention" ? `${room} ${number}` : `${room} ${kind}`;
+  const key = `${room} ${kind} ${kind === "mention" && number}`;
   const news = { kind, room, number, isUnlisted: heard.get(key)?.isUnlisted };
   heard.set(key, news);
   apply(news);
@@ -95,12 +95,6 @@ onElement("read", ({ room, position: text }) => {
 });
 onElement("sidebar", loadSidebar);
 
-// What happened while there was no connection.
-let wasConnected = false;
-document.addEventListener("htmx:ws:after:connection", () => {
-  if (wasConnected) loadSidebar();
-  wasConnected = true;
-});
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
 let isHeld = false;
