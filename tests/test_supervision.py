@@ -42,6 +42,7 @@ TASKS = [
     "unread counts check",
     "search indexing",
     "deletion of ended sessions",
+    "deletion of files",
     "connections",
     "metrics",
     "metrics of others",
