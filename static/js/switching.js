@@ -63,24 +63,18 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   lineOf(location)?.setAttribute("aria-current", "page");
 }, true);
 
-// A room is kept as a page would show it.
 const main = () => document.getElementById("main");
 let shown = addressOf(location);
-function leave() {
-  document.dispatchEvent(new Event("chat:leave"));
-  document.querySelector("dialog[open]")?.close();
-  document.querySelector(":popover-open")?.hidePopover();
-  if (!main().querySelector("#room-news")) return;
-  if (box()) box().value = "";
-  main().dataset.at = Date.now();
-  keep(shown, Promise.resolve(main()));
-}
-
 function show(part, url) {
   const old = main(), { clientHeight, scrollHeight } = scroller() ?? {};
   // More messages than about fill the screen would take time whenever the room comes back.
   const enough = (messages()?.childElementCount * (clientHeight + 600)) / scrollHeight;
-  leave();
+  document.dispatchEvent(new Event("chat:leave"));
+  document.querySelector("dialog[open]")?.close();
+  document.querySelector(":popover-open")?.hidePopover();
+  if (box()) box().value = "";
+  old.dataset.at = Date.now();
+  if (old.querySelector("#room-news")) keep(shown, Promise.resolve(old));
   shown = addressOf(url);
   old.replaceWith(part);
   htmx.process(part);

@@ -58,6 +58,7 @@ LOST_SERVER = (
     "htmx:error",
     "htmx:ws:error",
     "ERR_EMPTY_RESPONSE",
+    "ERR_CONTENT_LENGTH_MISMATCH",
     "ERR_FAILED",
 )
 
