@@ -25,7 +25,7 @@ STYLE_SHEETS = (
 )
 # fmt: on
 # Loaded with what needs them, because a first load should be small.
-SHEETS_APART = ("files",)
+SHEETS_APART = ("attachments", "files")
 # Files that every page needs are one response: each request costs more than its bytes.
 JOINED = {
     "css/chat.css": [f"css/{name}.css" for name in STYLE_SHEETS],

@@ -5,7 +5,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self'",
+        "img-src 'self' blob:",
         "media-src 'self'",
         "connect-src 'self'",
         "form-action 'self'",

@@ -9,14 +9,15 @@ const outbox = () => document.getElementById("outbox");
 const elsewhere = () => document.getElementById("elsewhere");
 
 // A UUID without its dashes. crypto.randomUUID() is not there over plain http.
-const newId = () => crypto.getRandomValues(new Uint8Array(16)).toHex();
+export const newId = () => crypto.getRandomValues(new Uint8Array(16)).toHex();
 
 export function insert(text, start, end) {
   box().setRangeText(text, start, end, "end");
   box().dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-// What is stored for a room: its draft, and the messages that wait. The sidebar tells of both.
+// What is stored for a room: its draft, and the messages that wait. Of files, only their number: static/js/files.js.
+const tell = (act, item) => document.dispatchEvent(new CustomEvent(`chat:${act}`, { detail: item.dataset }));
 const keyOf = (kind, element) => `${kind}:${me}:${element.dataset.room}:`;
 function store(key, value) {
   if (!value) return localStorage.removeItem(key);
@@ -30,29 +31,24 @@ function store(key, value) {
 const keepDraft = () => store(keyOf("draft", composer()), box().value);
 document.addEventListener("input", ({ target }) => target === box() && keepDraft());
 
-export function markRooms() {
-  const keys = Object.keys(localStorage);
-  for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
-    const has = (kind) => keys.some((key) => key.startsWith(keyOf(kind, link)));
-    link.dataset.unsent = has("outbox") ? "Not sent" : has("draft") ? "Draft" : "";
-  }
-}
-
 // The messages of all rooms, in the order in which they were written; those that are refused wait for their author.
 const items = () => [...document.querySelectorAll(".unsent")];
-const queue = () => items().filter(({ dataset }) => dataset.state !== "refused");
+const hasFiles = (item) => item.querySelectorAll(".attachment.whole").length >= item.dataset.files;
+const queue = () => items().filter((item) => item.dataset.state !== "refused" && hasFiles(item));
 const queueOf = (room) => queue().filter(({ dataset }) => dataset.room === room);
 const itemOf = (key) => items().find(({ dataset }) => dataset.key === key);
 const formOf = (item) => item.querySelector("form");
-const fieldsOf = (item) => Object.fromEntries(new FormData(formOf(item)));
+const OF_FILES = ["file", "upload", "alt"];
+const textsIn = (form) => Object.fromEntries([...new FormData(form)].filter(([name]) => !OF_FILES.includes(name)));
+const fieldsOf = (item) => textsIn(formOf(item));
 const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ?? "";
 const inputOf = ([name, value]) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
 const tokenOf = ({ client_id }) => client_id.slice(0, 12);
 
-function show(key, { fields, why }, patience = 0) {
+function show(key, { fields, why, files = 0 }, patience = 0) {
   const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true), form = formOf(item);
   const [, , room] = key.split(":");
-  Object.assign(item.dataset, { key, room, client: tokenOf(fields), due: performance.now() + patience });
+  Object.assign(item.dataset, { key, room, client: tokenOf(fields), files, due: performance.now() + patience });
   item.querySelector(".body > p").textContent = fields.body;
   for (const each of form.querySelectorAll("[popovertarget]")) each.popoverTargetElement = form.lastElementChild;
   form.setAttribute("hx-post", `/rooms/${room}/messages`);
@@ -60,6 +56,7 @@ function show(key, { fields, why }, patience = 0) {
   if (why) say(item, "refused", why);
   place(item);
   window.htmx?.process(item);
+  if (files) import("./files.js").catch(() => {});
   return item;
 }
 
@@ -74,12 +71,13 @@ function place(item) {
 }
 function keep(item) {
   const why = item.dataset.state === "refused" && reasonOf(item);
-  store(item.dataset.key, JSON.stringify({ fields: fieldsOf(item), why }));
+  store(item.dataset.key, JSON.stringify({ fields: fieldsOf(item), why, files: item.dataset.files }));
 }
 
 function drop(item) {
   localStorage.removeItem(item.dataset.key);
   item.remove();
+  tell("dropped", item);
   return fieldsOf(item);
 }
 
@@ -116,10 +114,12 @@ function restore() {
 document.addEventListener("submit", (event) => {
   if (event.target !== composer() || !outbox()) return;
   event.preventDefault();
-  if (!box().value.trim()) return;
+  const files = document.getElementById("attached").childElementCount;
+  if (!box().value.trim() && !files) return;
   const [head] = queueOf(outbox().dataset.room), last = outbox().lastElementChild?.dataset.key.split(/[:-]/)[3] ?? 0;
   const client_id = newId(), key = `${keyOf("outbox", outbox())}${Math.max(Date.now(), Number(last) + 1)}-${client_id}`;
-  const item = show(key, { fields: { ...Object.fromEntries(new FormData(composer())), client_id } });
+  const item = show(key, { fields: { ...textsIn(composer()), client_id }, files });
+  tell("composed", item);
   if (head?.dataset.state) say(item, "waiting", head.dataset.until ? BEHIND : reasonOf(head));
   keep(item);
   join();
@@ -137,6 +137,7 @@ function go({ type } = {}) {
     if (performance.now() > Math.max(until, type ? 0 : due)) window.htmx?.trigger(form, "send");
 }
 window.addEventListener("online", go);
+document.addEventListener("chat:uploaded", go);
 document.addEventListener("htmx:ws:after:connection", go);
 
 function say(item, state, why, until) {
@@ -144,6 +145,8 @@ function say(item, state, why, until) {
   if (why !== reasonOf(item)) item.querySelector(".why").textContent = why;
   return item;
 }
+
+export const refuse = (item, why) => keep(say(item, "refused", why));
 
 const SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 function countDown(item) {
@@ -191,10 +194,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
     for (const { dataset } of fragment?.querySelectorAll(`.message[data-author="${me}"]`) ?? [])
       items().filter((item) => item.dataset.client === dataset.client).forEach(drop);
 }, true);
-document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  if (["sidebar", "main"].includes(ctx.target?.id)) markRooms();
-  restore();
-});
+document.addEventListener("htmx:after:swap", restore);
 
 const acts = {
   discard: drop,
@@ -205,6 +205,7 @@ const acts = {
     acts.retry(item);
   },
   edit(item) {
+    tell("recomposed", item);
     const { body, ...others } = drop(item);
     for (const name in others) if (composer().elements[name]) composer().elements[name].value = others[name];
     replyTo(others.reply_to ?? "");
@@ -223,7 +224,6 @@ document.addEventListener("click", (event) => {
 
 // Other pages: the one in which a message was written sends it, and this one if that is gone.
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
-  markRooms();
   if (key?.startsWith(`outbox:${me}:`)) {
     itemOf(key)?.remove();
     if (newValue) show(key, JSON.parse(newValue), 3000);
@@ -247,4 +247,3 @@ export function replyTo(id) {
   place.hidden = !id;
 }
 restore();
-markRooms();

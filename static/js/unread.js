@@ -35,6 +35,17 @@ function showCounts() {
   document.title = (total ? `(${total}) ` : "") + title;
 }
 
+// Drafts and messages that wait, which composer.js stores.
+function showUnsent() {
+  const { me } = document.documentElement.dataset, keys = Object.keys(localStorage);
+  for (const { dataset } of document.querySelectorAll("#sidebar a[data-room]")) {
+    const has = (kind) => keys.some((key) => key.startsWith(`${kind}:${me}:${dataset.room}:`));
+    dataset.unsent = has("outbox") ? "Not sent" : has("draft") ? "Draft" : "";
+  }
+}
+window.addEventListener("storage", showUnsent);
+showUnsent();
+
 // Each answers whether that is new to this page.
 const kinds = {
   activity(link, count) {
@@ -199,6 +210,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (readForm() && messages()?.lastElementChild) learn("activity", readForm().dataset.room, newest());
   look();
   if (document.getElementById("sidebar")) showCounts();
+  if (["sidebar", "main"].includes(ctx.target?.id)) showUnsent();
 });
 document.addEventListener("scroll", ({ target }) => target === scroller() && look(), true);
 // htmx takes the form over after the modules have run.

@@ -1,0 +1,143 @@
+"""Sending files: chosen, pasted and dropped; progress, cancel, errors, and what outlives a reload and a dead server."""
+
+import re
+import struct
+import zlib
+
+import pytest
+from playwright.sync_api import FilePayload, Page, ViewportSize, expect
+
+from tests.support.browsers import LOST_SERVER, PHONE, Options, Windows, wait_until
+from tests.support.people import Person
+
+
+def picture(width: int = 640, height: int = 480) -> bytes:
+    """Return a PNG: a grey ramp."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    row = b"\0" + bytes(x * 255 // width for x in range(width))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    content = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(row * height)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+def chosen(name: str, kind: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": kind, "buffer": content}
+
+
+HAND_OVER = """async ([type, name, kind, bytes]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], name, { type: kind }));
+    const target = document.getElementById("body");
+    if (type === "paste") target.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true,
+        cancelable: true }));
+    else for (const each of ["dragenter", "dragover", type])
+        target.dispatchEvent(new DragEvent(each, { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def hand_over(page: Page, act: str, name: str, kind: str, content: bytes) -> None:
+    """Paste or drop a file at the box, as `act` says."""
+    page.evaluate(HAND_OVER, [act, name, kind, list(content)])
+
+
+def ready(page: Page) -> None:
+    """Move, so that the page loads what it needs for files."""
+    page.mouse.move(300, 300)
+    page.keyboard.press("Shift")
+    loaded = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/files.js'))"
+    wait_until(lambda: bool(page.evaluate(loaded)), page)
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
+def test_files_are_chosen_pasted_and_dropped_and_go_with_the_text(
+    alice: Person, bob: Person, windows: Windows, viewport: ViewportSize | None
+) -> None:
+    options: Options = {"viewport": viewport, "has_touch": True, "is_mobile": True} if viewport else {}
+    reader, page = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1", **options)
+    ready(page)
+    items = page.locator("#attached > li")
+    page.set_input_files("#files", [chosen("plan.pdf", "application/pdf", b"%PDF-1.4 plan")])
+    hand_over(page, "paste", "image.png", "image/png", picture())
+    hand_over(page, "drop", "notes.txt", "text/plain", b"notes")
+    expect(items.locator(".name")).to_have_text(["plan.pdf", "image.png", "notes.txt"])
+    expect(page.locator("#attached > li.whole")).to_have_count(3)
+    items.nth(1).locator("[name=alt]").fill("A grey ramp")
+    items.nth(2).get_by_title("Remove").click()
+    page.fill("#body", "Here is the plan")
+    page.click(".send")
+    for each in (page, reader):
+        message = each.locator("#messages .message").last
+        expect(message.locator("p").filter(has_text="Here is the plan")).to_be_visible()
+        expect(message.get_by_role("img", name="A grey ramp")).to_be_visible()
+        expect(message.get_by_role("link", name=re.compile("plan.pdf"))).to_be_visible()
+        expect(message.locator(".files > li")).to_have_count(2)
+    expect(items).to_have_count(0)
+    expect(page.locator(".unsent")).to_have_count(0)
+
+
+def test_a_picture_goes_without_text_and_loads_for_others(alice: Person, bob: Person, windows: Windows) -> None:
+    reader, page = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1")
+    ready(page)
+    hand_over(page, "paste", "image.png", "image/png", picture())
+    page.keyboard.press("Enter")
+    shown = reader.locator("#messages .files img")
+    expect(shown).to_be_visible()
+    wait_until(lambda: bool(shown.evaluate("image => image.complete && image.naturalWidth > 0")), reader)
+
+
+def test_an_upload_outlives_a_reload_and_goes_with_its_message(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    ready(page)
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.emulateNetworkConditions", {
+        "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000,
+    })  # fmt: skip
+    page.set_input_files("#files", [chosen("video.bin", "application/octet-stream", b"\x00" * 3_000_000)])
+    progress = page.locator("#attached progress")
+    wait_until(lambda: 0.05 < float(progress.evaluate("bar => bar.value")) < 0.95, page)
+    page.fill("#body", "A video")
+    page.keyboard.press("Enter")
+    expect(page.locator(".unsent .attachment .name")).to_have_text("video.bin")
+    page.fill("#body", "This text does not wait for it")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body").last).to_contain_text("does not wait")
+    page.reload()
+    expect(page.locator(".unsent .attachment .name")).to_have_text("video.bin")
+    expect(page.locator("#messages .message").last).to_contain_text("A video")
+    expect(page.locator("#messages .message").last.locator(".files")).to_contain_text("video.bin")
+    expect(page.locator(".unsent")).to_have_count(0)
+
+
+def test_a_refused_file_says_why_and_the_others_stay(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=("422", "413"))
+    ready(page)
+    page.evaluate("""() => {
+        const data = new DataTransfer(), large = new File(["x"], "large.iso");
+        Object.defineProperty(large, "size", { value: 2e9 });
+        data.items.add(new File(["notes"], "notes.txt", { type: "text/plain" }));
+        document.getElementById("files").files = data.files;
+        document.getElementById("files").dispatchEvent(new Event("change", { bubbles: true }));
+    }""")
+    expect(page.locator("#attached > li.whole")).to_have_count(1)
+
+
+def test_a_long_text_that_is_pasted_can_go_as_a_file(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    ready(page)
+    page.fill("#body", "See: ")
+    page.evaluate(
+        """text => {
+        const data = new DataTransfer(), box = document.getElementById("body");
+        data.setData("text/plain", text);
+        box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+        box.setRangeText(text, 5, 5, "end");
+    }""",
+        "word " * 2500,
+    )
+    page.get_by_role("button", name="Send it as a file").click()
+    expect(page.locator("#body")).to_have_value("See: ")
+    expect(page.locator("#attached .name")).to_have_text("text.txt")
