@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     waiting = "how long to wait for another process that migrates (%(default)g)"
     migrating.add_argument("--wait", type=float, metavar="SECONDS", default=schema.TURN_SECONDS, help=waiting)
     backing_up = commands.add_parser("backup", help="write everything into one file; the chat may be running")
+    backing_up.add_argument("--without-files", action="store_true", help="leave out the files of messages")
     restoring = commands.add_parser("restore", help="put everything back from such a file; the chat may be running")
     restoring.add_argument("--replace", action="store_true", help="discard what is in the database now")
     restoring.add_argument("--any-size", action="store_true", help="accept a file that unpacks to an unusual size")
@@ -135,10 +136,10 @@ def _run(chosen: argparse.Namespace, settings: Settings, stack: ExitStack) -> No
         case "backup":
             database_url = _use_running_database(settings, stack)
             schema.check(database_url)
-            _back_up(database_url, chosen.file)
+            _back_up(database_url, chosen.file, None if chosen.without_files else settings.files_url)
         case "restore":
             database_url = _use_running_database(settings, stack)
-            _restore(database_url, chosen.file, replace=chosen.replace, any_size=chosen.any_size)
+            _restore(database_url, chosen.file, settings.files_url, replace=chosen.replace, any_size=chosen.any_size)
         case _:
             serve(settings, stack)
 
@@ -297,16 +298,20 @@ def _migrate(database_url: str, to: str | None = None, wait: float = schema.TURN
     migrate(database_url, to, patience=wait)
 
 
-def _back_up(database_url: str, file: Path) -> None:
+def _back_up(database_url: str, file: Path, files_url: str | None) -> None:
     from chat.backup import backup  # noqa: PLC0415
+    from chat.files.opening import open_store  # noqa: PLC0415
 
-    asyncio.run(backup.write(database_url, file))
+    store = open_store(files_url) if files_url is not None else None
+    asyncio.run(backup.write(database_url, file, store))
 
 
-def _restore(database_url: str, file: Path, *, replace: bool, any_size: bool) -> None:
+def _restore(database_url: str, file: Path, files_url: str, *, replace: bool, any_size: bool) -> None:
     from chat.backup import backup  # noqa: PLC0415
+    from chat.files.opening import open_store  # noqa: PLC0415
 
-    asyncio.run(backup.restore(database_url, file, replace=replace, any_size=any_size))
+    store = open_store(files_url)
+    asyncio.run(backup.restore(database_url, file, store, replace=replace, any_size=any_size))
 
 
 def _check_broker(url: str | None) -> None:

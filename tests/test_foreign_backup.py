@@ -16,6 +16,7 @@ import pytest
 
 from chat.backup import backup
 from chat.backup.file import BackupError
+from chat.files.folder import Folder
 from tests.support.databases import admin_url, execute, fresh_database, query, run
 from tests.support.people import Person, first_run, sign_up
 from tests.support.server import ROOT, SECRET_KEY, ChatServer
@@ -25,6 +26,8 @@ MEGABYTE = 1024 * 1024
 MANY = 200
 WORDS = ("the", "hall", "is", "ours", "on", "Friday", "from", "six", "bring", "cables", "and", "projectors")
 FORGED = '<img src=x onerror="alert(1)"><a class="mention" href="/people/1">@Bob Brown</a>'
+
+NO_FILES = Folder(Path("/nonexistent"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
             alice.post(1, "gone soon")
             alice.delete(query(url, "SELECT max(id) AS id FROM messages")[0]["id"])
             file = tmp_path_factory.mktemp("source") / "monday.backup"
-            run(backup.write(url, file))
+            run(backup.write(url, file, NO_FILES))
             yield url, file, server
         finally:
             server.remove()
@@ -83,7 +86,7 @@ def with_field(parts: dict[str, bytes], table: str, row_id: int, column: str, co
 
 
 def restored(file: Path, url: str, **options: bool) -> None:
-    run(backup.restore(url, file, **{"replace": False, **options}))
+    run(backup.restore(url, file, NO_FILES, **{"replace": False, **options}))
 
 
 def refusal(file: Path, **options: bool) -> str:
@@ -447,7 +450,7 @@ def test_sessions_in_another_chats_backup_sign_no_member_in(
             first_run(here)
             mallory = sign_up(here, "Mallory Moss")
             own = tmp_path / "own"
-            run(backup.write(target, own))
+            run(backup.write(target, own, NO_FILES))
             restored(foreign, target, replace=True)
             assert mallory.client.get("/profile").status_code == 303, "it would be the profile of Bob Brown"
             assert not query(target, "SELECT FROM sessions")
@@ -457,7 +460,7 @@ def test_sessions_in_another_chats_backup_sign_no_member_in(
 
 def test_a_restore_neither_ends_nor_revives_sessions(alice: Person, bob: Person, tmp_path: Path) -> None:
     url = alice.server.database_url
-    run(backup.write(url, tmp_path / "own"))
+    run(backup.write(url, tmp_path / "own", NO_FILES))
     tokens = httpx.Cookies(bob.client.cookies)
     assert bob.submit("/sign-out").status_code == 303
     restored(tmp_path / "own", url, replace=True)

@@ -23,11 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat import audit
 from chat.backup.file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
+from chat.backup.objects import Objects, remember_objects, restore_objects, settle_objects, write_objects
 from chat.backup.rows import safe_rows
 from chat.database.engine import create_engine
 from chat.database.migrate import move_to
 from chat.database.schema import NEWEST, tables_of
 from chat.errors import DatabaseUnavailable
+from chat.files.store import Store
 from chat.installed import COMMAND
 from chat.messages.workshop import Workshop
 from chat.models import metadata, sessions
@@ -43,13 +45,14 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
 SKIPPED = {"sessions": 1_000_000}
 
 
-async def write(database_url: str, file: Path) -> None:
+async def write(database_url: str, file: Path, store: Store | None) -> None:
     """Write a snapshot of the whole chat into `file`, which is replaced only when the backup is complete.
 
-    "-" is standard output. Raises `BackupError` when the file cannot be written, and `DatabaseUnavailable`.
+    "-" is standard output. Without a store, the files of messages are left out. Raises `BackupError` when the file
+    cannot be written, and `DatabaseUnavailable`.
     """
     if str(file) == STANDARD_STREAM:
-        await _write_to_standard_output(database_url)
+        await _write_to_standard_output(database_url, store)
         return
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
@@ -58,7 +61,7 @@ async def write(database_url: str, file: Path) -> None:
         raise BackupError(f"{file} cannot be written: {error.strerror}") from error
     try:
         with output:
-            await _write_tables(database_url, output)
+            await _write_tables(database_url, output, store)
             output.flush()
             os.fsync(output.fileno())
         unfinished.replace(file)
@@ -76,12 +79,12 @@ def _private_file(file: Path) -> IO[bytes]:
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-async def _write_to_standard_output(database_url: str) -> None:
+async def _write_to_standard_output(database_url: str, store: Store | None) -> None:
     if sys.stdout.isatty():
         raise BackupError(f"a backup is not for the screen: write `{COMMAND} backup - > file`")
     try:
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
-            await _write_tables(database_url, output)
+            await _write_tables(database_url, output, store)
     except OSError as error:
         if error.errno not in (errno.EPIPE, *DISK_ERRORS):
             raise
@@ -89,7 +92,7 @@ async def _write_to_standard_output(database_url: str) -> None:
     audit.record("backup_made", file="standard output")
 
 
-async def restore(database_url: str, file: Path, *, replace: bool, any_size: bool = False) -> None:
+async def restore(database_url: str, file: Path, store: Store, *, replace: bool, any_size: bool = False) -> None:
     """Restore a backup in one transaction, under a new epoch. The chat may be running.
 
     "-" is standard input. Raises `DatabaseUnavailable`, and `BackupError` when the file is no backup, damaged, newer
@@ -99,7 +102,7 @@ async def restore(database_url: str, file: Path, *, replace: bool, any_size: boo
         with tempfile.NamedTemporaryFile(prefix="backup-from-standard-input-") as copy:
             shutil.copyfileobj(sys.stdin.buffer, copy)
             copy.flush()
-            await restore(database_url, Path(copy.name), replace=replace, any_size=any_size)
+            await restore(database_url, Path(copy.name), store, replace=replace, any_size=any_size)
         return
     engine = create_engine(database_url)
     try:
@@ -108,8 +111,9 @@ async def restore(database_url: str, file: Path, *, replace: bool, any_size: boo
                 await _refuse_newer_tables(connection)
                 await _refuse_people(connection, replace=replace)
             await _check(backup, checked)
+            objects = Objects(store, await restore_objects(backup, store))
             with zipfile.ZipFile(checked) as rows:
-                await _restore(engine, backup, rows, replace=replace)
+                await _restore(engine, backup, rows, objects, replace=replace)
     finally:
         await engine.dispose()
     audit.record("backup_restored", file=file.name)
@@ -132,7 +136,7 @@ async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
         raise BackupError(f"there is no room for a copy in {tempfile.gettempdir()}: {error.strerror}") from error
 
 
-async def _write_tables(database_url: str, output: IO[bytes]) -> None:
+async def _write_tables(database_url: str, output: IO[bytes], store: Store | None) -> None:
     engine = create_engine(database_url)
     try:
         async with engine.connect() as connection:
@@ -155,17 +159,21 @@ async def _write_tables(database_url: str, output: IO[bytes]) -> None:
                     "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
                     "tables": tables,
                 }
+                if store is not None:
+                    await write_objects(connection, store, archive)
                 archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
     finally:
         await engine.dispose()
 
 
-async def _restore(engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool) -> None:
+async def _restore(
+    engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFile, objects: Objects, *, replace: bool
+) -> None:
     try:
         for attempt in range(ATTEMPTS):
             try:
                 async with engine.begin() as connection:
-                    await _replace_everything(connection, backup, rows, replace=replace)
+                    await _replace_everything(connection, backup, rows, objects, replace=replace)
                 return
             except DatabaseUnavailable as error:
                 if error.sqlstate == LOCKED:
@@ -180,7 +188,7 @@ async def _restore(engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFil
 
 
 async def _replace_everything(
-    connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, *, replace: bool
+    connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, objects: Objects, *, replace: bool
 ) -> None:
     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
     await _refuse_newer_tables(connection)
@@ -189,6 +197,7 @@ async def _replace_everything(
     await connection.execute(text(f"LOCK TABLE {tables}"))
     await _refuse_people(connection, replace=replace)
     await connection.execute(text(_KEEP_SESSIONS))
+    await remember_objects(connection)
     await connection.execute(text(f"TRUNCATE {tables}"))
     await connection.run_sync(move_to, backup.revision)
     await connection.run_sync(_check_columns, backup)
@@ -197,6 +206,7 @@ async def _replace_everything(
     for check, complaint in _CHECKS.items():
         if (await connection.execute(text(check))).scalar_one():
             raise BackupError(f"{backup.name} is not a valid backup: {complaint}")
+    await settle_objects(connection, objects)
     await _move_ids_forward(connection)
     await _restore_sessions(connection)
     await connection.execute(text("UPDATE installation SET epoch = gen_random_uuid()"))

@@ -10,9 +10,10 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from chat.database.migrate import revisions
 from chat.errors import CannotRun
@@ -21,6 +22,7 @@ from chat.models import metadata
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+OBJECTS = "objects"  # the files of messages; absent when they were left out
 # Messages unpack to five or ten times their packed size.
 PACKED_AT_MOST = 30
 ALWAYS_ALLOWED = 100 * MEGABYTE
@@ -76,7 +78,7 @@ class BackupFile:
                 self._archive = zipfile.ZipFile(self._file)
                 self._check_parts(any_size=any_size)
                 self.revision, self.tables = _manifest(self._archive, self.name)
-                if {part.filename for part in self._archive.infolist()} - {MANIFEST, *self.tables}:
+                if {part.filename for part in self._archive.infolist()} - {MANIFEST, OBJECTS, *self.tables}:
                     raise ValueError("it holds something that is no table")
             except OSError as error:
                 raise BackupError(f"{file} cannot be read: {error.strerror}") from error
@@ -101,6 +103,18 @@ class BackupFile:
             raise BackupError(f"{self.name} is damaged: {error}") from error
         if found != self.tables[table].rows:
             raise BackupError(f"{self.name} is damaged: {table} has {found} rows")
+
+    @contextmanager
+    def objects(self) -> Iterator[IO[bytes]]:
+        """Open the part with the files of messages; raises `BackupError` if it is damaged."""
+        try:
+            if OBJECTS in self._archive.namelist():
+                with self._archive.open(OBJECTS) as part:
+                    yield part
+            else:
+                yield io.BytesIO()
+        except _UNREADABLE as error:
+            raise BackupError(f"{self.name} is damaged: {error}") from error
 
     def close(self) -> None:
         """Close the file."""

@@ -96,6 +96,15 @@ class Bucket:
             async for chunk in found.stream(min_chunk_size=READ_AT_ONCE):
                 yield bytes(chunk)
 
+    async def has(self, key: UUID) -> bool:
+        """Tell whether there is such an object."""
+        with _explained():
+            try:
+                await obstore.head_async(self._bucket, self._name(key))
+            except FileNotFoundError:
+                return False
+            return True
+
     async def delete(self, key: UUID) -> None:
         """Delete an object, as `Store.delete` does."""
         with _explained(), suppress(FileNotFoundError):

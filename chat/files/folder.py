@@ -57,6 +57,11 @@ class Folder:
             finally:
                 file.close()
 
+    async def has(self, key: UUID) -> bool:
+        """Tell whether there is such an object."""
+        with _explained():
+            return await run_sync(self._place(key).exists, limiter=self._threads)
+
     async def delete(self, key: UUID) -> None:
         """Delete an object, as `Store.delete` does."""
         with _explained():

@@ -27,6 +27,9 @@ class Store(Protocol):
     def read(self, key: UUID, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read an object in chunks, from byte `start` up to byte `end`, which is not read."""
 
+    async def has(self, key: UUID) -> bool:
+        """Tell whether there is such an object."""
+
     async def delete(self, key: UUID) -> None:
         """Delete an object; one that is not there is no error."""
 

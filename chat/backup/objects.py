@@ -1,0 +1,156 @@
+"""The files of messages in a backup: one part of it, with each object's key and its content in chunks.
+
+After a restore the store and the database agree: a row without its object is dropped, and so is an object without a
+row.
+"""
+
+import asyncio
+import struct
+import zipfile
+from collections.abc import AsyncGenerator, Collection, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import IO
+from uuid import UUID
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.backup.file import OBJECTS, BackupError, BackupFile
+from chat.files.store import Store, StoreUnavailable
+from chat.models import files
+
+CHUNK = struct.Struct("!I")
+LARGEST_CHUNK = 2**20
+KEY_BYTES = 16
+BROKEN_OFF = 0xFFFFFFFF  # instead of a length: the object was deleted while it was copied
+
+_KEYS = "SELECT DISTINCT key FROM files, unnest(ARRAY[object, thumbnail, sharp_thumbnail]) AS key WHERE key IS NOT NULL"
+
+
+async def write_objects(connection: AsyncConnection, store: Store, archive: zipfile.ZipFile) -> None:
+    """Copy the files of all messages into a backup."""
+    keys = (await connection.execute(text(f"{_KEYS} AND message_id IS NOT NULL"))).scalars().all()
+    part = zipfile.ZipInfo(OBJECTS)
+    part.compress_type = zipfile.ZIP_STORED  # pictures and films are compressed already
+    with _explained(), archive.open(part, "w", force_zip64=True) as output:
+        for key in keys:
+            output.write(key.bytes)
+            output.write(CHUNK.pack(await _copy(store, key, output)))
+
+
+async def _copy(store: Store, key: UUID, output: IO[bytes]) -> int:
+    """Write the chunks of an object; return what stands for their end."""
+    try:
+        async with aclosing(store.read(key)) as chunks:
+            async for chunk in chunks:
+                output.write(CHUNK.pack(len(chunk)) + chunk)
+    except StoreUnavailable:
+        if await store.has(key):
+            raise
+        return BROKEN_OFF
+    return 0
+
+
+async def restore_objects(backup: BackupFile, store: Store) -> set[UUID]:
+    """Put the objects of a backup into the store, and return their keys. Those that are there already stay."""
+    present = set()
+    with _explained(), backup.objects() as part:
+        while key := part.read(KEY_BYTES):
+            chunks = _Chunks(part)
+            found = UUID(bytes=key)
+            if not await store.has(found):
+                try:
+                    await store.put(found, chunks.content())
+                except _BrokenOffError:
+                    continue
+            chunks.skip()
+            if not chunks.is_broken:
+                present.add(found)
+    return present
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise BackupError(f"the store of files does not work: {error}") from error
+
+
+class _BrokenOffError(Exception):
+    """An object was deleted while it was copied into the backup."""
+
+
+class _Chunks:
+    """The chunks of one object in a backup, which may be forged."""
+
+    def __init__(self, part: IO[bytes]) -> None:
+        self._part = part
+        self._chunks = self._read()
+        self.is_broken = False
+
+    def _read(self) -> Iterator[bytes]:
+        while length := CHUNK.unpack(_exactly(self._part, CHUNK.size))[0]:
+            if length == BROKEN_OFF:
+                self.is_broken = True
+                return
+            if length > LARGEST_CHUNK:
+                raise ValueError("a part of a file is too long")
+            yield _exactly(self._part, length)
+
+    async def content(self) -> AsyncGenerator[bytes, None]:
+        for chunk in self._chunks:
+            yield chunk
+            await asyncio.sleep(0)
+        if self.is_broken:
+            raise _BrokenOffError
+
+    def skip(self) -> None:
+        for _ in self._chunks:
+            pass
+
+
+def _exactly(part: IO[bytes], length: int) -> bytes:
+    data = part.read(length)
+    if len(data) < length:
+        raise ValueError("a file in it is broken off")
+    return data
+
+
+async def remember_objects(connection: AsyncConnection) -> None:
+    """Keep the keys of all objects of the chat that a restore is about to replace."""
+    keys = f"{_KEYS} UNION SELECT key FROM files, unnest(pieces) AS key UNION SELECT key FROM stray_objects"  # noqa: S608  of constants
+    await connection.execute(text(f"CREATE TEMPORARY TABLE former_objects ON COMMIT DROP AS {keys}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The store, and the keys of the objects that a restore has found in the backup."""
+
+    store: Store
+    present: Collection[UUID]
+
+
+async def settle_objects(connection: AsyncConnection, objects: Objects) -> None:
+    """Drop restored rows without an object, and let objects without a row be deleted."""
+    await connection.execute(delete(files).where(files.c.message_id.is_(None)))
+    columns = (files.c.object, files.c.thumbnail, files.c.sharp_thumbnail)
+    for row in (await connection.execute(select(files.c.id, *columns))).all():
+        needed = {key for key in row[1:] if key is not None} - set(objects.present)
+        if not all([await objects.store.has(key) for key in needed]):
+            await connection.execute(delete(files).where(files.c.id == row.id))
+    await connection.execute(text("TRUNCATE stray_objects"))
+    await connection.execute(text(_FORGET))
+    await connection.execute(text(_COUNT))
+
+
+_FORGET = f"INSERT INTO stray_objects (key) SELECT key FROM former_objects WHERE key NOT IN ({_KEYS})"  # noqa: S608  of constants
+_COUNT = """
+    UPDATE messages SET file_count = number FROM (
+        SELECT messages.id, count(files.id) AS number
+        FROM messages LEFT JOIN files ON files.message_id = messages.id
+        GROUP BY messages.id
+    ) AS found
+    WHERE messages.id = found.id AND file_count <> number
+"""

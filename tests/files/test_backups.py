@@ -1,0 +1,75 @@
+"""Backups hold the files of messages, and after a restore no row is without its object."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.files.test_uploads import objects_in, until_stored
+from tests.support.databases import fresh_database
+from tests.support.people import Person
+from tests.support.pictures import encoded, plain
+from tests.support.server import SECRET_KEY, ChatServer, run_chat
+from tests.support.tables import tables_of
+from tests.support.uploading import paths_in, send_file, upload
+
+
+def chat(server: ChatServer, url: str, *arguments: object, files: Path | None = None) -> None:
+    environment = {"DATABASE_URL": url, "SECRET_KEY": SECRET_KEY, "FILES_URL": str(files or server.files)}
+    done = run_chat(*arguments, environment=environment)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def photo(alice: Person) -> str:
+    """A chat with a photo, which has two thumbnails, an empty file, and an upload that was not sent."""
+    path = send_file(alice, "photo.png", encoded(plain(), "PNG"), "a photo")
+    send_file(alice, "empty.txt", b"")
+    upload(alice, 1, "not sent.txt", b"not sent")
+    return path
+
+
+def test_a_backup_brings_the_files_to_another_machine(alice: Person, photo: str, tmp_path: Path) -> None:
+    data, thumbnail = alice.get(photo).content, alice.get(photo.rpartition("/")[0] + "/thumbnails/2").content
+    chat(alice.server, alice.server.database_url, "backup", tmp_path / "chat.backup")
+    with fresh_database() as url, tables_of(url) as tables:
+        for _ in range(2):
+            chat(alice.server, url, "restore", "--replace", tmp_path / "chat.backup", files=tmp_path / "files")
+        stored = [each.read_bytes() for each in (tmp_path / "files").rglob("*") if each.is_file()]
+        assert sorted(map(len, stored))[0] == 0
+        assert len(stored) == 4
+        assert {data, thumbnail} < set(stored)
+        assert tables.value("SELECT count(*) FROM files") == 2
+        assert tables.value("SELECT count(*) FROM stray_objects") == 0
+
+
+def test_a_restore_deletes_what_came_after_the_backup(alice: Person, photo: str, tmp_path: Path) -> None:
+    chat(alice.server, alice.server.database_url, "backup", "--without-files", tmp_path / "chat.backup")
+    with zipfile.ZipFile(tmp_path / "chat.backup") as archive:
+        assert "objects" not in archive.namelist()
+    data = alice.get(photo).content
+    later = send_file(alice, "later.txt", b"later")
+    chat(alice.server, alice.server.database_url, "restore", "--replace", tmp_path / "chat.backup")
+    until_stored(alice.server, 4)
+    assert alice.get(photo).content == data
+    assert alice.get(later).status_code == 404
+
+
+def test_a_message_loses_a_file_that_is_in_no_backup_and_no_store(alice: Person, photo: str, tmp_path: Path) -> None:
+    chat(alice.server, alice.server.database_url, "backup", "--without-files", tmp_path / "chat.backup")
+    for each in objects_in(alice.server):
+        each.unlink()
+    chat(alice.server, alice.server.database_url, "restore", "--replace", tmp_path / "chat.backup")
+    page = alice.get("/rooms/1").text
+    assert "a photo" in page
+    assert paths_in(page) == []
+
+
+def test_a_file_deleted_during_the_backup_is_left_out(alice: Person, photo: str, tmp_path: Path) -> None:
+    largest = max(objects_in(alice.server), key=lambda each: each.stat().st_size)
+    largest.unlink()
+    chat(alice.server, alice.server.database_url, "backup", tmp_path / "chat.backup")
+    with fresh_database() as url, tables_of(url) as tables:
+        chat(alice.server, url, "restore", tmp_path / "chat.backup", files=tmp_path / "files")
+        assert tables.value("SELECT count(*) FROM files") == 1
+        assert tables.value("SELECT sum(file_count) FROM messages") == 1
