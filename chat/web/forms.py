@@ -4,6 +4,7 @@ Starlette's parsers let the client name the codec of a multipart form, and some 
 They guess at invalid bytes. The parsers here refuse both.
 """
 
+import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -23,6 +24,8 @@ MOST_FIELDS = 100
 FILE_FIELD = "file"  # the only one that may hold files
 PIECE_BYTES = 16 * 1024  # the parsers read every byte; other requests run between two pieces
 
+logger = logging.getLogger(__name__)
+
 _UTF_8 = frozenset({b"utf-8", b"utf8"})
 # `unquote_to_bytes` takes four times as long for a form of nothing but percent signs.
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -38,10 +41,12 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-async def read_files(request: Request) -> list[UploadFile]:
+async def read_files(request: Request) -> list["ReceivedFile"]:
     """Return the files of a form, without empty choices. Raises as `read_form` does; see `read_form_with_files`."""
     form = await _parsed(request)
-    return [file for file in form.getlist(FILE_FIELD) if isinstance(file, UploadFile) and (file.filename or file.size)]
+    return [
+        file for file in form.getlist(FILE_FIELD) if isinstance(file, ReceivedFile) and (file.filename or file.size)
+    ]
 
 
 async def read_form_with_files(request: Request, most_bytes: int) -> dict[str, str]:
@@ -132,6 +137,27 @@ def _unescape(escape: re.Match[bytes]) -> bytes:
     return bytes.fromhex(escape[1].decode())
 
 
+class ReceivedFile(UploadFile):
+    """A file of a form. When the disk for temporary files is full it is lost, but the rest of the form is not."""
+
+    is_lost = False
+
+    async def write(self, data: bytes) -> None:
+        if not self.is_lost:
+            try:
+                await super().write(data)
+            except OSError as error:
+                logger.warning("There is no room for a form's file: %s", error)
+                self.is_lost = True
+
+    async def seek(self, offset: int) -> None:
+        try:
+            await super().seek(offset)
+        except OSError as error:
+            logger.warning("There is no room for a form's file: %s", error)
+            self.is_lost = True
+
+
 class _Urlencoded(FormParser):
     """`a=b&c=d` in UTF-8."""
 
@@ -195,6 +221,7 @@ class _Multipart(MultiPartParser):
         if part.file is not None:
             if part.field_name != FILE_FIELD:
                 raise MultiPartException("A field of text is a file.")
+            part.file = ReceivedFile(part.file.file, size=0, headers=part.file.headers)
             name = parse_options_header(part.content_disposition)[1].get(b"filename", b"")
             part.file.filename = name.decode(errors="replace").replace("\0", UNREADABLE).replace("%22", '"')
 

@@ -4,8 +4,6 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from starlette.datastructures import UploadFile
-
 from chat.accounts.person import Visitor
 from chat.database.engine import reading
 from chat.errors import Forbidden, InvalidInput, NotFound
@@ -17,7 +15,7 @@ from chat.state import Request
 from chat.text import single_line
 from chat.throttling.rules import UPLOAD
 from chat.web.errors import DISK_FULL, STORE_AWAY
-from chat.web.forms import read_choices, read_files, whole_number
+from chat.web.forms import ReceivedFile, read_choices, read_files, whole_number
 from chat.web.middleware.throttling import throttle
 
 CHUNK_BYTES = 64 * 1024
@@ -74,9 +72,11 @@ def _why(error: Exception) -> str:
     return "You cannot write in this room."
 
 
-async def _received(request: Request, author: Visitor, room_id: RoomId, client_id: UUID, file: UploadFile) -> Upload:
+async def _received(request: Request, author: Visitor, room_id: RoomId, client_id: UUID, file: ReceivedFile) -> Upload:
     """Store a file of the form. The same form sent twice makes it one upload."""
     uploading = request.state.chat.uploading
+    if file.is_lost:
+        raise InvalidInput(files=DISK_FULL)
     name, size = file.filename or "", file.size or 0
     if size > uploading.limits.most_bytes:
         raise too_large(name, uploading.limits)
@@ -88,6 +88,6 @@ async def _received(request: Request, author: Visitor, room_id: RoomId, client_i
     return await uploading.append(author, upload, upload.received, _content(file))
 
 
-async def _content(file: UploadFile) -> AsyncGenerator[bytes, None]:
+async def _content(file: ReceivedFile) -> AsyncGenerator[bytes, None]:
     while chunk := await file.read(CHUNK_BYTES):
         yield chunk
