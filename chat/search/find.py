@@ -12,8 +12,10 @@ from sqlalchemy import (
     Float,
     Select,
     String,
+    Text,
     and_,
     cast,
+    exists,
     extract,
     false,
     func,
@@ -33,11 +35,11 @@ from chat.folding import bare
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.emoji import shortcodes
 from chat.messages.message import Message, message_from, select_messages
-from chat.models import memberships, messages, rooms, searchable, users
+from chat.models import files, memberships, messages, rooms, searchable, users
 from chat.rooms.room import direct_name, others_in
 from chat.search.extract import extract as extract_of
 from chat.search.folding import spaced
-from chat.search.query import Question, Term
+from chat.search.query import Kind, Question, Term
 from chat.sqlstates import QUERY_CANCELED
 
 PAGE = 20
@@ -159,8 +161,13 @@ async def _shown(
     shown = [message_from(row) for row in rows]
     names = [row.room_name or direct_name(visitor, people[row.room_id]) for row in rows]
     # Twenty long messages and twenty terms take a tenth of a second.
-    extracts = await anyio.to_thread.run_sync(lambda: [extract_of(each.body, question.wanted) for each in shown])
+    extracts = await anyio.to_thread.run_sync(lambda: [extract_of(_text_of(each), question.wanted) for each in shown])
     return [Result(*each) for each in zip(shown, names, extracts, strict=True)]
+
+
+def _text_of(message: Message) -> str:
+    """Return the markup in which a search finds words: the text, and the names of the files."""
+    return message.body + Markup("").join(Markup("<p>{}</p>").format(file.name) for file in message.files)
 
 
 async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Question) -> list[ColumnElement[bool]]:
@@ -178,11 +185,24 @@ async def _conditions(connection: AsyncConnection, visitor: Visitor, question: Q
         conditions.append(searchable.c.posted_at >= question.since)
     if question.until:
         conditions.append(searchable.c.posted_at < question.until)
-    if question.wants_link:
-        conditions.append(searchable.c.has_link)
-    if question.wants_no_link:
-        conditions.append(not_(searchable.c.has_link))
+    conditions += [_has(kind) for kind in question.kinds]
+    conditions += [not_(_has(kind)) for kind in question.unwanted_kinds]
+    conditions += [_has_file_named(name) for name in question.file_names]
+    conditions += [not_(_has_file_named(name)) for name in question.unwanted_file_names]
     return conditions
+
+
+def _has(kind: Kind) -> ColumnElement[bool]:
+    if kind == "link":
+        return searchable.c.has_link
+    is_its_file = files.c.message_id == searchable.c.message_id
+    # Only a picture that can be shown has a width.
+    return exists().where(is_its_file, *([files.c.width.is_not(None)] if kind == "image" else []))
+
+
+def _has_file_named(name: str) -> ColumnElement[bool]:
+    is_named = func.bare(files.c.name, type_=Text).contains(name, autoescape=True)
+    return exists().where(files.c.message_id == searchable.c.message_id, is_named)
 
 
 def _condition(term: Term) -> ColumnElement[bool]:

@@ -30,7 +30,9 @@ _KEEP = r"""
         INSERT INTO searchable (message_id, room_id, author_id, posted_at, has_link, text)
         SELECT id, room_id, author_id, created_at,
             body_html LIKE '%<a href="http%',
-            bare(body)
+            bare(CASE WHEN file_count = 0 THEN body ELSE concat_ws(E'\n', nullif(body, ''), (
+                SELECT string_agg(files.name, E'\n' ORDER BY place) FROM files WHERE files.message_id = changed.id
+            )) END)
         FROM changed WHERE deleted_at IS NULL
         ON CONFLICT (message_id) DO UPDATE SET text = excluded.text, has_link = excluded.has_link
         WHERE searchable.text <> excluded.text OR searchable.has_link <> excluded.has_link

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
 from chat.errors import InvalidInput
 from chat.folding import bare
@@ -14,7 +15,18 @@ LONGEST = 300
 MOST_TERMS = 20
 SHORTEST_SUBSTRING = 3  # characters, since pg_trgm indexes text in threes
 
-_OPERATORS = ("from", "in", "before", "after", "has")
+_OPERATORS = ("from", "in", "before", "after", "has", "filename")
+Kind = Literal["link", "file", "image"]
+_KINDS: dict[str, Kind] = {
+    "link": "link",
+    "links": "link",
+    "file": "file",
+    "files": "file",
+    "image": "image",
+    "images": "image",
+    "photo": "image",
+    "photos": "image",
+}
 _PART = re.compile(rf'(-?)(?:({"|".join(_OPERATORS)}):)?("[^"]*"?|\S+)', re.IGNORECASE)
 
 
@@ -60,8 +72,10 @@ class Question:
     unwanted_rooms: tuple[str, ...]
     since: datetime | None
     until: datetime | None
-    wants_link: bool
-    wants_no_link: bool
+    kinds: frozenset[Kind]
+    unwanted_kinds: frozenset[Kind]
+    file_names: tuple[str, ...]
+    unwanted_file_names: tuple[str, ...]
 
     @property
     def wanted(self) -> tuple[Term, ...]:
@@ -89,8 +103,10 @@ def parse_search(typed: str, now: datetime) -> Question:
         unwanted_rooms=_rooms(said["-in"]),
         since=since,
         until=until,
-        wants_link=_names_links(said["has"]),
-        wants_no_link=_names_links(said["-has"]),
+        kinds=_kinds(said["has"]),
+        unwanted_kinds=_kinds(said["-has"]),
+        file_names=tuple(map(bare, said["filename"])),
+        unwanted_file_names=tuple(map(bare, said["-filename"])),
     )
 
 
@@ -117,12 +133,12 @@ def _span(said: dict[str, list[str]], now: datetime) -> tuple[datetime | None, d
     return max(since, default=None), min(until, default=None)
 
 
-def _names_links(kinds: list[str]) -> bool:
-    """Tell whether `has:` was typed; raises `InvalidInput` for any kind but links."""
-    for kind in kinds:
-        if kind.lower() not in ("link", "links"):
-            raise InvalidInput(q=f"“has:{kind}” is unknown. Use has:link.")
-    return bool(kinds)
+def _kinds(named: list[str]) -> frozenset[Kind]:
+    """Return what `has:` names; raises `InvalidInput` for anything else."""
+    for kind in named:
+        if kind.lower() not in _KINDS:
+            raise InvalidInput(q=f"“has:{kind}” is unknown. Use has:link, has:file or has:image.")
+    return frozenset(_KINDS[kind.lower()] for kind in named)
 
 
 def _without_punctuation(text: str) -> str:

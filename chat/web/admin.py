@@ -8,6 +8,7 @@ from chat import audit
 from chat.accounts.installation import open_sign_up
 from chat.database.engine import reading
 from chat.errors import InvalidInput
+from chat.files.room_files import largest_people, largest_rooms
 from chat.ids import InviteId
 from chat.rooms.invites import (
     LIFETIMES,
@@ -86,6 +87,7 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
     async with reading(request.state.chat.database) as connection:
         invite = await invite_of(connection, None, datetime.now(UTC))
         search_lag = await lag_of(connection)
+        storage = {"largest_rooms": await largest_rooms(connection), "largest_people": await largest_people(connection)}
     origin = own_origin(request, request.state.chat.settings.public_url)
     context = {
         "installation": request.state.installation,
@@ -98,6 +100,7 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
         "insecure": not is_secure(request),
         "broker_trouble": request.state.chat.broker.trouble,
         "search_lag": search_lag,
+        **storage,
         "saved": request.query_params.get("saved", ""),
     }
     return await shell_page(request, "accounts/admin.html", context)

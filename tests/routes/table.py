@@ -108,6 +108,7 @@ ROUTES = {
     "GET /status": "s...",
     "POST /status": "s...",
     "POST /status/clear": "s...",
+    "GET /rooms/{room_id}/files": "s-..",
     "GET /rooms/{room_id}/pinned": "s-..",
     "POST /messages/{message_id}/pin": "s-..",
     "GET /healthz": "....",
