@@ -65,6 +65,7 @@ settings, all taken from the environment and all optional:
   GRACE                seconds a process may take to shut down: 8 or more, less than the platform's limit (20)
   SETUP_CODE           code that opens the first run, at least 16 characters (a link in the log)
   METRICS_TOKEN        lets other machines read /metrics, at least 16 characters (this machine only)
+  OTEL_EXPORTER_OTLP_ENDPOINT  a collector of OpenTelemetry traces, such as http://localhost:4318 (none)
   SENTRY_DSN           a Sentry that gets a report of each error: https://key@sentry.example.org/1 (none)
   SESSION_DAYS         days after which everybody must sign in again (90)
   LOG_FORMAT           text, or json for one JSON object a line (text)
