@@ -68,7 +68,7 @@ def upgrade() -> None:
         CREATE FUNCTION forget_files() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             INSERT INTO stray_objects (key)
-            SELECT key FROM unnest(OLD.pieces || ARRAY[OLD.object, OLD.thumbnail, OLD.sharp_thumbnail]) AS key
+            SELECT DISTINCT key FROM unnest(OLD.pieces || ARRAY[OLD.object, OLD.thumbnail, OLD.sharp_thumbnail]) AS key
             WHERE key IS NOT NULL
             ON CONFLICT (key) DO UPDATE SET due_at = now();
             RETURN NULL;

@@ -110,7 +110,7 @@ class World:
 def world(**environment: str) -> Iterator[World]:
     """A chat that is set up, with three people in it."""
     with fresh_database() as url, tables_of(url) as tables:
-        server = ForkedServer(url, **environment)
+        server = ForkedServer(url, **{"MAX_UPLOADS": "10000", **environment})
         try:
             server.start()
             alice = first_run(server)
