@@ -14,7 +14,7 @@ from chat.database.migrating import LAST_WITHOUT_RULES
 from chat.database.schema import NEWEST
 from tests.support.databases import execute, fresh_database, query, run
 from tests.support.migration_rules import Statement, faults, recorded
-from tests.support.newer_version import FILL_SHOUT, LOSE_TOPICS, SHOUT, add_migrations, configuration, revision
+from tests.support.newer_version import FILL_SHOUT, LOSE_TOPICS, OLDEST, SHOUT, add_migrations, configuration, revision
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_migrations_are_a_single_line_of_consecutive_numbers() -> None:
 COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"
 NOT_NULL = """
 def upgrade() -> None:
-    op.add_column("rooms", sa.Column("colour", sa.Text, nullable=False))
+    op.add_column("rooms", sa.Column("newer_colour", sa.Text, nullable=False))
 """
 PLAIN_INDEX = """
 def upgrade() -> None:
@@ -147,7 +147,7 @@ def test_a_backfill_goes_in_batches_and_repeats_what_was_interrupted(
     assert "shout" in query(database_url, "SELECT pg_get_indexdef('messages_shout_idx'::regclass)")[0][0]
     command.downgrade(config, NEWEST)
     assert query(database_url, "SELECT to_regclass('messages_shout_idx')")[0][0] is None
-    assert query(database_url, "SELECT version_num, serves_from FROM alembic_version")[0] == (NEWEST, NEWEST)
+    assert query(database_url, "SELECT version_num, serves_from FROM alembic_version")[0] == (NEWEST, OLDEST)
 
 
 PEOPLE = "INSERT INTO users (email, name, password_hash, role) VALUES ('a@example.org', 'Alice', '', 'member')"

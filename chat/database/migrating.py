@@ -65,8 +65,14 @@ def record_oldest_served(connection: Connection, scripts: ScriptDirectory, revis
     """Record which code the tables serve from now on, in the transaction of the migration to this revision."""
     if not connection.execute(text(_HAS_COLUMN)).scalar_one():
         connection.execute(text("ALTER TABLE alembic_version ADD COLUMN serves_from text"))
-    oldest = max(_serves_from(script) for script in scripts.iterate_revisions(revision, "base"))
-    connection.execute(text("UPDATE alembic_version SET serves_from = :oldest"), {"oldest": oldest})
+    connection.execute(
+        text("UPDATE alembic_version SET serves_from = :oldest"), {"oldest": oldest_served(scripts, revision)}
+    )
+
+
+def oldest_served(scripts: ScriptDirectory, revision: str) -> str:
+    """Return the oldest revision of code that the tables of a revision serve."""
+    return max(_serves_from(script) for script in scripts.iterate_revisions(revision, "base"))
 
 
 def _serves_from(script: Script) -> str:

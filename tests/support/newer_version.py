@@ -4,9 +4,14 @@ import shutil
 from pathlib import Path
 
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
+from chat.database.migrating import oldest_served
 from chat.database.schema import NEWEST
 from tests.support.server import ROOT
+
+# The oldest revision of code that our own tables serve.
+OLDEST = oldest_served(ScriptDirectory(str(ROOT / "migrations")), NEWEST)
 
 # Expands the tables. Old code posts without the column.
 SHOUT = """
