@@ -49,19 +49,22 @@ def spread(values: Sequence[float], unit: str = "") -> str:
 
 
 class Readers:
-    """Many websockets of a load process, on the other core."""
+    """Many websockets of a load process, on the other core; or `inside` what a command leads into, on any core."""
 
-    def __init__(self, port: int, count: int, handshakes: Sequence[str], greeting: str = "") -> None:
+    def __init__(
+        self, port: int, count: int, handshakes: Sequence[str], greeting: str = "", inside: Sequence[str] = ()
+    ) -> None:
         self._requests = tempfile.NamedTemporaryFile("w", suffix=".requests", newline="")  # noqa: SIM115
         self._requests.write("".join(handshakes))
         self._requests.flush()
         sources = str(count // 20_000 + 1)
-        command = [compiled("load.c"), str(port), str(count), self._requests.name, sources]
+        command = [*inside, compiled("load.c"), str(port), str(count), self._requests.name, sources]
         self._process = subprocess.Popen(
             command + ([greeting] if greeting else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self.meter = psutil.Process(self._process.pid)
-        pin(self.meter, LOAD_CORE)
+        if not inside:
+            pin(self.meter, LOAD_CORE)
         self._lines: queue.Queue[list[str]] = queue.Queue()
         self.lost = 0
         self._done: dict[int, float] = {}
@@ -99,13 +102,13 @@ class Readers:
 class Http:
     """A connection that is kept open, as light as a client can be, because its own cost must not count."""
 
-    def __init__(self, port: int, headers: str = "") -> None:
-        self._port = port
-        self._headers = f"Host: 127.0.0.1:{port}\r\n{headers}"
+    def __init__(self, port: int, headers: str = "", host: str = "127.0.0.1") -> None:
+        self._address = host, port
+        self._headers = f"Host: {host}:{port}\r\n{headers}"
         self._connect()
 
     def _connect(self) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=30)
+        self._socket = socket.create_connection(self._address, timeout=30)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._answers = self._socket.makefile("rb")
 
