@@ -21,7 +21,8 @@ RUN python3 -m venv /opt/sbom \
     && /opt/sbom/bin/pip install --no-cache-dir --require-hashes --requirement requirements-sbom.txt \
     && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/sbom.json /opt/venv/bin/python \
     && /opt/venv/bin/pip uninstall --yes setuptools pip \
-    && rm requirements.txt requirements-sbom.txt
+    && rm requirements.txt requirements-sbom.txt \
+    && mkdir /files
 COPY pyproject.toml ./
 COPY static ./static
 COPY templates ./templates
@@ -40,9 +41,12 @@ LABEL org.opencontainers.image.title="simplechat" \
 COPY --from=build /opt/sbom.json /usr/share/sbom/simplechat.cdx.json
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
+# A volume that all processes share: nothing else can be written to.
+COPY --from=build --chown=10001:10001 /files /files
 WORKDIR /app
 ENV PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    FILES_URL=/files
 USER 10001:10001
 EXPOSE 8000
 # The chat closes its pages, sends its last messages and ends within GRACE seconds, 20 by default.
