@@ -180,10 +180,11 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
   settle(item, ctx);
   go();
 });
-// What the answer brings is about another room than this page.
+// What the answer brings is about another room than this page, unless the page has just lost this one.
 document.addEventListener("htmx:after:request", (event) => {
   const { response, sourceElement } = event.detail.ctx, item = sourceElement.closest?.(".unsent");
   if (!item || outbox()?.contains(item) || response.status >= 400) return;
+  if (response.headers.has("HX-Redirect") && location.pathname === `/rooms/${item.dataset.room}`) return;
   event.preventDefault();
   drop(item);
 });

@@ -4,20 +4,31 @@ import { del, entries, set } from "../vendor/idb-keyval.js";
 import { box, composer, insert, newId, refuse } from "./composer.js";
 import { onClick } from "./page.js";
 
+const { me } = document.documentElement.dataset;
 const LONG_TEXT = 10_000;
+const UNSENT = "This file could not be sent.";
 const GONE = "This browser no longer has its files. Edit it, and choose them again.";
 const RETRIES = Array.from({ length: 1000 }, (_, place) => Math.min(500 * 2 ** place, 15_000));
+// Not in the page, because its first load should be small.
+const MARKUP = `<span class="face"><img alt=""></span>
+  <span class="name one-line"></span><small></small>
+  <button class="square" type="button" value="cancel" title="Remove" aria-label="Remove">×</button>
+  <progress max="1" value="0" aria-label="Upload"></progress>
+  <input name="alt" maxlength="1000" placeholder="Describe the picture" aria-label="Describe the picture">
+  <input type="hidden" name="upload" disabled><p class="problem" role="alert"></p>
+  <button class="button-quiet" type="button" value="again" hidden>Retry</button>`;
 const tray = () => document.getElementById("attached");
 const itemOf = (id) => document.querySelector(`.attachment[data-id="${id}"]`);
 const messageOf = (key) => [...document.querySelectorAll(".unsent")].find(({ dataset }) => dataset.key === key);
 
-// Of each file: { id, room, message, file, alt, url, isWhole, error }. The message is the key of one in the outbox.
+// Of each file: { me, id, room, message, file, alt, url, isWhole, error }. The message is the key of one in the outbox.
 const records = new Map();
 const running = new Map();
 const loaded = entries().catch(() => []).then((all) => {
-  for (const [id, record] of all) if (!records.has(id)) records.set(id, record);
+  // Somebody else may have signed in with this browser.
+  for (const [id, record] of all) if (record.me === me && !records.has(id)) records.set(id, record);
 });
-const otherPages = new BroadcastChannel("files");
+const otherPages = new BroadcastChannel(`files:${me}`);
 function keep(record) {
   records.set(record.id, record);
   // Without storage, as in some private windows, a file is kept in the page alone.
@@ -44,7 +55,8 @@ function show(record) {
   const { id, file, alt, message, room } = record, isHere = room === composer()?.dataset.room;
   const place = message ? messageOf(message)?.querySelector(".attached") : isHere && tray();
   if (!place || itemOf(id)) return;
-  const item = document.getElementById("attachment").content.firstElementChild.cloneNode(true);
+  const item = Object.assign(document.createElement("li"), { className: "attachment", innerHTML: MARKUP });
+  item.querySelector(".face").prepend(document.querySelector(".attach > .icon")?.cloneNode(true) ?? "");
   const picture = item.querySelector("img"), description = item.querySelector("[name=alt]");
   item.dataset.id = id;
   item.querySelector(".name").textContent = file.name;
@@ -72,10 +84,15 @@ function showState({ id, error, isWhole, url, sent = 0 }) {
 
 // Of several pages only one uploads a file. Over plain http there are no locks, and the server sorts it out.
 async function start({ id }) {
-  await import("../vendor/tus.min.js");
+  try {
+    await import("../vendor/tus.min.js");
+  } catch {
+    keep({ ...records.get(id), error: UNSENT });
+    return showState(records.get(id));
+  }
   const upload = () => new Promise((resolve) => uploadUntil(resolve, records.get(id)));
-  if (navigator.locks) await navigator.locks.request(`file ${id}`, { ifAvailable: true }, (lock) => lock && upload());
-  else await upload();
+  if (!navigator.locks) return upload();
+  return navigator.locks.request(`file ${id}`, { ifAvailable: true }, (lock) => lock && upload());
 }
 
 function uploadUntil(resolve, record) {
@@ -111,12 +128,12 @@ function uploadUntil(resolve, record) {
 
 function reasonOf({ originalResponse }) {
   const page = new DOMParser().parseFromString(originalResponse?.getBody() ?? "", "text/html");
-  return page.querySelector(".reason")?.textContent ?? "This file could not be sent.";
+  return page.querySelector(".reason")?.textContent ?? UNSENT;
 }
 
 function attach(files) {
   for (const file of files) {
-    const record = { id: newId(), room: composer().dataset.room, message: "", file, alt: "" };
+    const record = { me, id: newId(), room: composer().dataset.room, message: "", file, alt: "" };
     keep(record);
     show(record);
     start(record);
@@ -144,16 +161,22 @@ async function restore() {
 document.addEventListener("chat:leave", () => tray()?.replaceChildren());
 document.addEventListener("chat:enter", restore);
 
-
 const ofMessage = (key) => [...records.values()].filter(({ message }) => message === key);
-const move = (from, to) => ofMessage(from).forEach((record) => {
+const inTray = () => ofMessage("").filter(({ room }) => room === composer()?.dataset.room);
+const move = (moved, message) => moved.forEach((record) => {
   itemOf(record.id)?.remove();
-  keep({ ...record, message: to });
+  keep({ ...record, message });
   show(records.get(record.id));
 });
-document.addEventListener("chat:composed", ({ detail: { key } }) => move("", key));
-document.addEventListener("chat:recomposed", ({ detail: { key } }) => move(key, ""));
+document.addEventListener("chat:composed", ({ detail: { key } }) => move(inTray(), key));
+document.addEventListener("chat:recomposed", ({ detail: { key } }) => move(ofMessage(key), ""));
 document.addEventListener("chat:dropped", ({ detail: { key } }) => ofMessage(key).forEach(forget));
+// From a part of the past a message is sent by the browser, which loads the answer as a page.
+document.addEventListener("submit", (event) => {
+  if (event.target !== composer() || event.defaultPrevented) return;
+  if (inTray().every(({ isWhole }) => isWhole)) inTray().forEach(forget);
+  else event.preventDefault();
+});
 
 document.addEventListener("change", ({ target }) => {
   if (target.matches("#files")) attach(target.files);
@@ -169,22 +192,28 @@ onClick(".attachment > button", ({ value, parentElement: { dataset } }) => {
 
 // A picture that comes with its text, as from an office program, is text.
 document.addEventListener("paste", (event) => {
-  const { files, items } = event.clipboardData, text = event.clipboardData.getData("text/plain");
+  const { files } = event.clipboardData, text = event.clipboardData.getData("text/plain");
   if (event.target !== box()) return;
   if (files.length && !text) {
     event.preventDefault();
     attach(files);
   }
-  document.getElementById("long-text").hidden = text.length <= LONG_TEXT;
-  pasted = text;
+  document.getElementById("long-text")?.remove();
+  if (text.length > LONG_TEXT) offerFile(text);
 });
-let pasted = "";
-onClick("#long-text > button", (button) => {
-  const at = box().value.indexOf(pasted);
-  if (at >= 0) insert("", at, at + pasted.length);
-  attach([new File([pasted], "text.txt", { type: "text/plain" })]);
-  button.parentElement.hidden = true;
-});
+function offerFile(text) {
+  const offer = Object.assign(document.createElement("p"), { id: "long-text", innerText: "This is a long text. " });
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "button-quiet" });
+  button.textContent = "Send it as a file";
+  button.addEventListener("click", () => {
+    const at = box().value.indexOf(text);
+    if (at >= 0) insert("", at, at + text.length);
+    attach([new File([text], "text.txt", { type: "text/plain" })]);
+    offer.remove();
+  });
+  offer.append(button);
+  composer().append(offer);
+}
 
 const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files") && box();
 for (const type of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(type, (event) => {

@@ -141,3 +141,28 @@ def test_a_long_text_that_is_pasted_can_go_as_a_file(alice: Person, windows: Win
     page.get_by_role("button", name="Send it as a file").click()
     expect(page.locator("#body")).to_have_value("See: ")
     expect(page.locator("#attached .name")).to_have_text("text.txt")
+
+
+def test_files_wait_in_their_room_and_for_their_person(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    page = windows.open_as(alice, "/rooms/1")
+    ready(page)
+    page.set_input_files("#files", [chosen("plan.pdf", "application/pdf", b"%PDF-1.4 plan")])
+    expect(page.locator("#attached > li.whole")).to_have_count(1)
+    page.click(f"#sidebar .rooms a[data-room='{garden}']")
+    expect(page.locator("h1")).to_contain_text("Garden")
+    expect(page.locator("#attached > li")).to_have_count(0)
+    page.fill("#body", "no files")
+    page.keyboard.press("Enter")
+    expect(page.locator("#messages .body")).to_have_text("no files")
+    page.goto(f"{alice.server.url}/rooms/1")
+    page.keyboard.press("Shift")
+    expect(page.locator("#attached .name")).to_have_text("plan.pdf")
+    for cookie in windows.open_as(bob).context.cookies():
+        page.context.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": alice.server.url}])
+    page.goto(f"{alice.server.url}/rooms/1")
+    ready(page)
+    expect(page.locator("html")).to_have_attribute("data-me", str(bob.id))
+    page.set_input_files("#files", [chosen("bob.pdf", "application/pdf", b"%PDF-1.4 bob")])
+    expect(page.locator("#attached > li.whole .name")).to_have_text(["bob.pdf"])
+    expect(page.locator("#attached > li")).to_have_count(1)

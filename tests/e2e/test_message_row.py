@@ -90,7 +90,7 @@ def test_a_finger_that_rests_on_a_message_opens_its_actions(alice: Person, bob: 
     expect(menu).to_be_visible()
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     for words in ("Reply", "Copy text", "Copy link", "Pin", "Mark unread from here", "Delete"):
-        expect(menu.get_by_text(words, exact=True)).to_be_in_viewport()
+        expect(menu.get_by_text(words, exact=True).first).to_be_in_viewport()
     sheet = menu.bounding_box()
     assert sheet
     assert round(sheet["y"] + sheet["height"]) == PHONE["height"], "it comes from below"

@@ -7,6 +7,7 @@ import socket
 # Below the ports that systems give to outgoing connections, of which the tests have thousands.
 _FIRST = 10_000
 _RANGES, _PORTS_IN_A_RANGE = 20, 1_000
+_REFUSED_BY_BROWSERS = {10_080}
 
 
 class _Range:
@@ -26,6 +27,8 @@ class _Range:
         for _ in range(_PORTS_IN_A_RANGE):
             self._given += 1
             port = self._first + self._given % _PORTS_IN_A_RANGE
+            if port in _REFUSED_BY_BROWSERS:
+                continue
             with socket.socket() as probe:
                 try:
                     probe.bind(("127.0.0.1", port))

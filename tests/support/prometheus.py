@@ -61,7 +61,10 @@ class Prometheus:
 
     def get(self, path: str, **parameters: str) -> dict[str, object]:
         """The data of an answer to a question."""
-        answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=30).json()
+        response = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=30)
+        if response.status_code == 503:
+            raise httpx.ConnectError("it is still starting")
+        answer = response.json()
         assert answer["status"] == "success", answer
         data: dict[str, object] = answer["data"]
         return data
