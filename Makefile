@@ -21,7 +21,7 @@ run: $(VENV)/run.stamp ## Start the chat on http://localhost:8000
 test: lint ## Check style and types, run every test, show what of the chat none has run (PYTEST="-k rooms": some tests)
 	@if [ -n "$(PYTEST)" ]; then exec $(PY) -m pytest -n 3 --dist loadfile $(PYTEST); fi; \
 	rm -rf .measured && mkdir .measured && \
-	SIMPLECHAT_MEASURED="$(CURDIR)/.measured" $(PY) -m pytest -n 4 --dist loadfile && \
+	SIMPLECHAT_MEASURED="$(CURDIR)/.measured" $(PY) -m pytest -n 3 --dist loadfile && \
 	$(PY) -m tests.support.measuring .measured
 
 lint: $(VENV)/dev.stamp ## Check style and types
