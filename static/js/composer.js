@@ -45,10 +45,10 @@ const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ??
 const inputOf = ([name, value]) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
 const tokenOf = ({ client_id }) => client_id.slice(0, 12);
 
-function show(key, { fields, why, files = 0 }, patience = 0) {
+function show(key, { fields, why, files = 0 }, wait = 0) {
   const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true), form = formOf(item);
   const [, , room] = key.split(":");
-  Object.assign(item.dataset, { key, room, client: tokenOf(fields), files, due: performance.now() + patience });
+  Object.assign(item.dataset, { key, room, client: tokenOf(fields), files, due: performance.now() + wait });
   item.querySelector(".body > p").textContent = fields.body;
   for (const each of form.querySelectorAll("[popovertarget]")) each.popoverTargetElement = form.lastElementChild;
   form.setAttribute("hx-post", `/rooms/${room}/messages`);
@@ -90,7 +90,7 @@ function join() {
 }
 
 // Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
-let restored;
+let restored, patience = 0;
 document.addEventListener("chat:leave", () => (restored = null));
 document.addEventListener("chat:leave", () => elsewhere().append(...items()));
 function restore() {
@@ -105,7 +105,7 @@ function restore() {
   for (const key of Object.keys(localStorage).filter((each) => each.startsWith(`outbox:${me}:`)).sort()) {
     const kept = JSON.parse(localStorage.getItem(key)), token = tokenOf(kept.fields);
     if (messages()?.querySelector(`[data-author="${me}"][data-client="${token}"]`)) localStorage.removeItem(key);
-    else if (!itemOf(key)) show(key, kept);
+    else if (!itemOf(key)) show(key, kept, patience);
   }
   items().forEach(place);
   join();
@@ -137,8 +137,7 @@ function go({ type } = {}) {
     if (performance.now() > Math.max(until, type ? 0 : due)) window.htmx?.trigger(form, "send");
 }
 window.addEventListener("online", go);
-document.addEventListener("chat:uploaded", go);
-document.addEventListener("htmx:ws:after:connection", go);
+for (const type of ["chat:uploaded", "htmx:ws:after:connection"]) document.addEventListener(type, go);
 
 function say(item, state, why, until) {
   Object.assign(item.dataset, { state, until: until || "" });
@@ -147,7 +146,6 @@ function say(item, state, why, until) {
 }
 
 export const refuse = (item, why) => keep(say(item, "refused", why));
-
 const SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 function countDown(item) {
   const { state, until } = item.dataset, seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
@@ -184,8 +182,8 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:after:request", (event) => {
   const { response, sourceElement } = event.detail.ctx, item = sourceElement.closest?.(".unsent");
   if (!item || outbox()?.contains(item) || response.status >= 400) return;
-  if (response.headers.has("HX-Redirect") && location.pathname === `/rooms/${item.dataset.room}`) return;
-  event.preventDefault();
+  const isLeft = response.headers.has("HX-Redirect") && location.pathname === `/rooms/${item.dataset.room}`;
+  if (!isLeft) event.preventDefault();
   drop(item);
 });
 
@@ -227,7 +225,7 @@ document.addEventListener("click", (event) => {
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (key?.startsWith(`outbox:${me}:`)) {
     itemOf(key)?.remove();
-    if (newValue) show(key, JSON.parse(newValue), 3000);
+    if (newValue) show(key, JSON.parse(newValue), patience);
     join();
   } else if (composer() && newValue === null && key === keyOf("draft", composer())) {
     // The other page has sent this text, or thrown it away. Here stands the same, or something else to keep.
@@ -248,3 +246,5 @@ export function replyTo(id) {
   place.hidden = !id;
 }
 restore();
+// What comes into the storage from now on, another page has written and sends.
+patience = 3000;

@@ -107,6 +107,8 @@ def test_an_upload_outlives_a_reload_and_goes_with_its_message(alice: Person, wi
     expect(page.locator("#messages .body").last).to_contain_text("does not wait")
     page.reload()
     expect(page.locator(".unsent .attachment .name")).to_have_text("video.bin")
+    slow.send("Network.disable")
+    slow.detach()
     expect(page.locator("#messages .message").last).to_contain_text("A video")
     expect(page.locator("#messages .message").last.locator(".files")).to_contain_text("video.bin")
     expect(page.locator(".unsent")).to_have_count(0)
