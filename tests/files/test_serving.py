@@ -1,11 +1,13 @@
 """Serving files: to whom, with which headers, in which parts, and what attackers make of them."""
 
+import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
 
 from chat.files.names import shown_name, shown_size
+from chat.files.ranges import ranges_of
 from tests.support.people import Person
 from tests.support.server import ChatServer
 from tests.support.uploading import begin, paths_in, post_files, send_file, upload
@@ -129,6 +131,13 @@ def test_a_part_of_a_file_is_sent(alice: Person) -> None:
         else:
             assert answer.content == expected, asked
             assert answer.status_code in ({200, 206} if expected == DATA else {206})
+
+
+@pytest.mark.parametrize("hostile", [" " * 30_000 + "x", "x" + " " * 30_000 + "-", "1" * 15 + " " * 30_000 + "x"])
+def test_a_range_of_many_spaces_holds_nobody_up(hostile: str) -> None:
+    began = time.process_time()
+    assert ranges_of(f"bytes=0-1,{hostile}", 1000) == []
+    assert time.process_time() - began < 0.1
 
 
 def test_several_parts_of_a_file_are_sent_together(alice: Person) -> None:
