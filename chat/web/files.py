@@ -65,7 +65,11 @@ async def served(request: Request, file: Served, *, is_download: bool) -> Respon
         ranges = ranges_of(wanted, file.size) if file.size is not None else []
     except NotSatisfiable:
         return Response(status_code=416, headers={**HEADERS, "Content-Range": f"bytes */{file.size}"})
-    return _parts(request.state.chat.uploading.store, file, ranges, headers)
+    response = _parts(request.state.chat.uploading.store, file, ranges, headers)
+    if request.method == "HEAD":
+        # The server would drop the content, so the store is not asked for it.
+        return StreamingResponse((), response.status_code, response.headers)
+    return response
 
 
 async def _sent_by_another(

@@ -153,6 +153,17 @@ def test_several_parts_of_a_file_are_sent_together(alice: Person) -> None:
     assert changed.content == DATA
 
 
+def test_the_head_of_a_file_costs_the_store_nothing(alice: Person) -> None:
+    path = send_file(alice, "data.bin", DATA)
+    for stored in alice.server.files.rglob("*"):
+        if stored.is_file():
+            stored.unlink()
+    for asked, status, size in [("", 200, 1000), ("bytes=0-9", 206, 10), ("bytes=1000-", 416, 0)]:
+        answer = alice.client.head(path, headers={"Range": asked})
+        assert (answer.status_code, answer.headers["content-length"]) == (status, str(size))
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_nginx_is_told_which_file_to_send(start_server: Callable[..., ChatServer], alice: Person) -> None:
     path = send_file(alice, "data.bin", DATA)
     alice.server.stop()
