@@ -8,8 +8,9 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 
-# JPEG (ITU-T T.81, B.1): a marker ends the compressed data unless it is stuffing or a restart.
-_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+# JPEG (ITU-T T.81, B.1): a marker ends the compressed data unless it is stuffing or a restart. The fill bytes before it
+# pass as data: to match them, too, takes time that grows with the square of their number.
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _START, _END, _SCAN, _COMMENT, _APP0, _APP2, _APP14, _APP15 = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xE2, 0xEE, 0xEF
 # PNG, third edition, 11: chunks that change how the picture looks.
 _PNG_CHUNKS = frozenset(

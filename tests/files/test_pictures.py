@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 from collections.abc import AsyncIterable, AsyncIterator
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from chat.files import pictures
+from chat.files.metadata import without_metadata
 from chat.files.pictures import Picture, Pictures
 from tests.support.people import Person
 from tests.support.pictures import SECRET, claiming, encoded, opened, plain
@@ -139,6 +141,15 @@ def test_a_damaged_picture_is_a_file_like_any_other(alice: Person) -> None:
     assert "<img" not in page.partition('class="files"')[2].partition("</ul>")[0]
     assert "bomb.png" in page
     assert alice.get(path).content == HOSTILE["claims 65,535 pixels a side"]
+
+
+def test_a_photo_of_many_fill_bytes_takes_no_time() -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="no end"):
+        without_metadata(WHOLE[:-2] + b"\xff" * 100_000 + b"\0", "image/jpeg")
+    assert time.process_time() - began < 0.5
+    photo = WHOLE[:-2] + b"\xff" * 1000 + WHOLE[-2:]
+    assert opened(without_metadata(photo, "image/jpeg")).tobytes() == opened(WHOLE).tobytes()
 
 
 @pytest.mark.anyio
