@@ -1,8 +1,10 @@
 """Uploading: receives the pieces of a file, and makes a complete file of them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,7 +27,7 @@ from chat.files.uploads import (
     promise_object,
     upload_of,
 )
-from chat.ids import FileId, RoomId
+from chat.ids import FileId, RoomId, UserId
 from chat.settings import FileLimits
 
 _ENDINGS = {"image/jpeg": "jpg", "image/webp": "webp"}
@@ -47,6 +49,7 @@ class Uploading:
         self.store = store
         self._database = database
         self._pictures = Pictures()
+        self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
         self.uploads = self.uploaded_bytes = 0  # whole, since the start
 
     async def begin(self, author: Visitor, room_id: RoomId, announced: Announced) -> Upload:
@@ -93,8 +96,16 @@ class Uploading:
     async def finish(self, author: Visitor, upload: Upload) -> Upload:
         """Make one object of an upload's pieces and decide its type, unless that has been done.
 
-        Raises `InvalidInput` for `files` when the chat does not take such files; then the upload is gone.
+        A person's uploads take turns: repeated requests do not join the same pieces at once, and pictures of others do
+        not wait for all of theirs. Raises `InvalidInput` for `files` when the chat does not take such files; then the
+        upload is gone.
         """
+        if upload.is_finished:
+            return upload
+        async with self._turns.setdefault(author.id, asyncio.Lock()):
+            return await self._finish(author, await self.own(author, upload.id))
+
+    async def _finish(self, author: Visitor, upload: Upload) -> Upload:
         if upload.is_finished:
             return upload
         kind = kind_of(await self._head(upload))
@@ -108,7 +119,7 @@ class Uploading:
         async with self._database.begin() as connection:
             is_finished = await finish_upload(connection, upload, objects, {**values, "object": objects[0]})
             if not is_finished:
-                # Another request has done the same.
+                # Another process has done the same.
                 await give_up_objects(connection, [key for key in objects if key not in upload.pieces])
             finished = await upload_of(connection, author, upload.id)
         if is_finished:

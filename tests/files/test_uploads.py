@@ -1,17 +1,27 @@
 """Uploads, and messages with files."""
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from chat.accounts.person import Visitor
+from chat.database.engine import create_engine
+from chat.files.folder import Folder
+from chat.files.uploading import Uploading
+from chat.files.uploads import Announced, add_piece
+from chat.ids import RoomId, SessionId, UserId
+from chat.settings import FileLimits
 from tests.support.people import Person, bodies
 from tests.support.server import ChatServer
 from tests.support.tables import tables_of
 from tests.support.uploading import TUS, append, begin, paths_in, post_files, send_file, upload
+
+LIMITS = FileLimits(most_bytes=100, most_files=20, most_stored=None, most_uploads=100, types=())
 
 
 def objects_in(server: ChatServer) -> list[Path]:
@@ -154,6 +164,27 @@ def test_killing_the_process_in_mid_upload_leaves_nothing_half(
         assert tables.value("SELECT count(*) FROM stray_objects") == 1
         tables.execute("UPDATE stray_objects SET due_at = now()")
     until_stored(alice.server, 1)
+
+
+@pytest.mark.anyio
+async def test_many_requests_that_complete_an_upload_join_its_pieces_once(alice: Person, tmp_path: Path) -> None:
+    async def content() -> AsyncIterator[bytes]:
+        yield b"abc"
+
+    me = Visitor(UserId(alice.id), "Alice", email="", is_administrator=True, session_id=SessionId(1))
+    engine, store = create_engine(alice.server.database_url), Folder(tmp_path / "files")
+    uploading = Uploading(engine, store, LIMITS)
+    begun = await uploading.begin(me, RoomId(1), Announced(uuid4(), "film.bin", 6))
+    half = await uploading.append(me, begun, 0, content())
+    await store.put(second := uuid4(), content())
+    async with engine.begin() as connection:
+        whole = await add_piece(connection, half, second, 3)
+    assert whole is not None
+    finished = await asyncio.gather(*[uploading.finish(me, whole) for _ in range(8)])
+    assert all(upload.is_finished for upload in finished)
+    assert len([path for path in store._path.rglob("*") if path.is_file()]) == 3, "two pieces, and the file"
+    assert uploading.uploads == 1
+    await engine.dispose()
 
 
 def test_a_client_of_another_version_learns_which_one_the_chat_speaks(alice: Person) -> None:
