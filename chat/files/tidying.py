@@ -15,6 +15,7 @@ EVERY_SECONDS = 2.0
 AT_ONCE = 100
 LIFETIME = timedelta(days=1)
 LONGEST_PAUSE = timedelta(hours=1)
+DELETE_SECONDS = 3.0  # less than a transaction may be idle (database/poolers.py)
 
 logger = logging.getLogger(__name__)
 
@@ -44,18 +45,20 @@ class FileTidying:
             await connection.execute(delete(files).where(files.c.id.in_(old)))
 
     async def _delete_objects(self) -> int:
-        """Delete the objects that are due, and return their number. Those that the store keeps are due later."""
+        """Delete objects that are due, and return their number. One that the store keeps is due later and ends it."""
         due = select(stray_objects.c.key, stray_objects.c.attempts).where(stray_objects.c.due_at <= func.now())
         async with self._database.begin() as connection:
             rows = (await connection.execute(due.limit(AT_ONCE).with_for_update(skip_locked=True))).all()
-            for row in rows:
+            for deleted, row in enumerate(rows):
                 try:
-                    await self._store.delete(row.key)
-                except StoreUnavailable as error:
-                    logger.warning("Could not delete a file from the store, and will try again: %s", error)
+                    with anyio.fail_after(DELETE_SECONDS):
+                        await self._store.delete(row.key)
+                except (StoreUnavailable, TimeoutError) as error:
+                    why = str(error) or "it does not answer"
+                    logger.warning("Could not delete a file from the store, and will try again: %s", why)
                     pause = min(timedelta(seconds=10 * 2 ** min(row.attempts, 12)), LONGEST_PAUSE)
                     await _put_off(connection, row.key, pause)
-                    break
+                    return deleted
                 await connection.execute(delete(stray_objects).where(stray_objects.c.key == row.key))
         return len(rows)
 
