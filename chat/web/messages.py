@@ -30,7 +30,7 @@ from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
-from chat.web.sent_files import NO_FILES, sent_files
+from chat.web.sent_files import NO_FILES, check_membership_before_files, sent_files
 
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
@@ -58,6 +58,7 @@ async def list_messages(request: Request) -> Response:
 
 async def post_message(request: Request) -> Response:
     me, chat, room_id = visitor(request), request.state.chat, room_id_in(request)
+    await check_membership_before_files(request, me, room_id)
     form = await read_form_with_files(request, chat.uploading.limits.most_bytes)
     client_id, body, reply_to = _client_id(form.get("client_id")), form.get("body", ""), _reply_to(form)
     sent = NO_FILES

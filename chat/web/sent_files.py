@@ -11,11 +11,12 @@ from chat.files.attachment import LONGEST_ALT, Chosen, files_gone
 from chat.files.store import StoreFull, StoreUnavailable
 from chat.files.uploads import Announced, Upload, too_large, uploads_of
 from chat.ids import FileId, RoomId
+from chat.rooms.room import room_of_member
 from chat.state import Request
 from chat.text import single_line
 from chat.throttling.rules import UPLOAD
 from chat.web.errors import DISK_FULL, STORE_AWAY
-from chat.web.forms import ReceivedFile, read_choices, read_files, whole_number
+from chat.web.forms import MOST_BYTES, ReceivedFile, read_choices, read_files, whole_number
 from chat.web.middleware.throttling import throttle
 
 CHUNK_BYTES = 64 * 1024
@@ -40,6 +41,15 @@ class SentFiles:
 
 
 NO_FILES = SentFiles((), (), "")
+
+
+async def check_membership_before_files(request: Request, author: Visitor, room_id: RoomId) -> None:
+    """Raise `NotFound` for a form to a room of others, before its files take space on the disk."""
+    length = request.headers.get("content-length", "")
+    is_short = length.isascii() and length.isdigit() and int(length) <= MOST_BYTES
+    if not is_short:
+        async with reading(request.state.chat.database) as connection:
+            await room_of_member(connection, author, room_id)
 
 
 async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_id: UUID) -> SentFiles:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -250,6 +251,22 @@ def test_a_refused_file_keeps_the_text_and_the_other_files(
     assert again.status_code == 303
     assert alice.reads(1) == ["look at this"]
     assert alice.get(paths_in(alice.get("/rooms/1").text)[0]).content == b"fine"
+
+
+def test_files_in_a_form_to_a_room_of_others_are_not_even_received(alice: Person, bob: Person) -> None:
+    room_id = alice.create_room("Board", "closed")
+    head = {
+        "Host": f"127.0.0.1:{bob.server.port}",
+        "Origin": bob.server.url,
+        "Cookie": "; ".join(f"{name}={value}" for name, value in bob.client.cookies.items()),
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": str(50 * 2**20),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    begun = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' + bytes(2**20)
+    with socket.create_connection(("127.0.0.1", bob.server.port), timeout=5) as connection:
+        connection.sendall(f"POST /rooms/{room_id}/messages HTTP/1.1\r\n{lines}\r\n".encode() + begun)
+        assert b" 404 " in connection.recv(65536).partition(b"\r\n")[0]
 
 
 def test_a_form_without_a_chosen_file_is_a_message(alice: Person) -> None:
