@@ -9,13 +9,17 @@ from chat import audit
 from chat.errors import NotFound
 from chat.metrics.exposition import CONTENT_TYPE, exposition
 from chat.state import Request
+from chat.throttling.rules import ANONYMOUS
 from chat.web.middleware.client import is_directly_at_this_machine
+from chat.web.middleware.throttling import throttle
 
 
 async def show_metrics(request: Request) -> Response:
     """Return the figures of all processes on this machine, in the text format of Prometheus."""
     token = request.state.chat.settings.metrics_token
     if not (is_directly_at_this_machine(request) or (token is not None and _bears(request, token))):
+        # The middleware counts no request for this path, because a Prometheus may ask as often as it likes.
+        await throttle(request, ANONYMOUS)
         if token is None:
             raise NotFound
         audit.record("refused", status=401, method=request.method, path="/metrics")

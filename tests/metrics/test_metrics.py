@@ -158,6 +158,16 @@ def test_only_this_machine_or_a_bearer_of_the_token_reads_the_figures(chat: tupl
     alice.server.until_logged("status=401 method=GET path=/metrics")
 
 
+def test_asking_for_the_figures_without_the_token_is_throttled(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    server = start_server(database_url, RATE_LIMITS="1", METRICS_TOKEN=TOKEN)
+    with httpx.Client(base_url=server.url, headers={"X-Forwarded-For": "203.0.113.7"}) as stranger:
+        assert {stranger.get("/metrics").status_code for _ in range(1300)} == {401, 429}
+        assert stranger.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert {httpx.get(f"{server.url}/metrics").status_code for _ in range(20)} == {200}
+
+
 def test_an_uploaded_file_counts_with_its_bytes(chat: tuple[Person, Person, RedisServer]) -> None:
     alice, _, _ = chat
     before = scrape(alice.server)
