@@ -7,13 +7,20 @@ _PACKAGE = Path(__file__).resolve().parent
 _INSIDE = _PACKAGE / "_files"
 # The folder of `templates/`, `static/` and `migrations/`. pyproject.toml puts them into the wheel.
 ROOT = _INSIDE if _INSIDE.is_dir() else _PACKAGE.parent
-# What people type to run it.
+# The command that runs it.
 COMMAND = "simplechat" if _INSIDE.is_dir() else "python -m chat"
-# What people name to pip, with an extra in brackets.
-PACKAGE = "simplechat" if _INSIDE.is_dir() else "."
+# Its name for pip, which takes an extra in brackets.
+_PACKAGE_NAME = "simplechat" if _INSIDE.is_dir() else "."
 
 # The libraries that come with `pip install 'simplechat[…]'`.
-_LIBRARIES = {"traces": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"), "sentry": ("sentry_sdk",)}
+_LIBRARIES = {
+    "kafka": ("aiokafka",),
+    "nats": ("nats",),
+    "rabbitmq": ("aiormq",),
+    "s3": ("obstore",),
+    "sentry": ("sentry_sdk",),
+    "traces": ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"),
+}
 
 
 def has_extra(extra: str) -> bool:
@@ -26,4 +33,4 @@ def has_extra(extra: str) -> bool:
 
 def how_to_install(extra: str) -> str:
     """Return the command that installs an extra."""
-    return f"pip install '{PACKAGE}[{extra}]'"
+    return f"pip install '{_PACKAGE_NAME}[{extra}]'"

@@ -1,13 +1,12 @@
 """Opening the store that `FILES_URL` names."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from chat.errors import CannotRun
 from chat.files.folder import Folder
 from chat.files.store import Store
-from chat.installed import PACKAGE
+from chat.installed import has_extra, how_to_install
 
 
 def open_store(url: str) -> Store:
@@ -16,8 +15,8 @@ def open_store(url: str) -> Store:
     if parts.scheme in ("", "file"):
         return Folder(Path(parts.path if parts.scheme else url))
     if parts.scheme == "s3" and parts.netloc:
-        if find_spec("obstore") is None:
-            install = f"pip install '{PACKAGE}[s3]'"
+        if not has_extra("s3"):
+            install = how_to_install("s3")
             raise CannotRun(f"FILES_URL is the address of a bucket, whose library is not installed. Run: {install}")
         from chat.files.bucket import Bucket  # noqa: PLC0415  a chat that keeps its files in a folder needs no client
 

@@ -5,7 +5,6 @@ and then put a `RESYNC` event into the queue, which tells listeners to compare t
 """
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -14,8 +13,8 @@ from typing import Any
 from broadcaster import Broadcast, BroadcastBackend, Event
 from broadcaster._base import Subscriber
 
-from chat import installed
 from chat.errors import CannotRun
+from chat.installed import has_extra, how_to_install
 from chat.live.brokers.incoming import CAPACITY, RESYNC, Events, Incoming
 from chat.live.brokers.postgres import PostgresBackend
 from chat.live.brokers.remote import RemoteBackend
@@ -171,17 +170,17 @@ def _backend(url: str, capacity: int) -> MemoryBackend | RemoteBackend[Any]:
         case "postgres" | "postgresql":
             return PostgresBackend(url, capacity)
         case "nats" | "nats+tls":
-            _need("nats", "nats", "NATS")
+            _need("nats", "NATS")
             from chat.live.brokers.nats import NatsBackend  # noqa: PLC0415
 
             return NatsBackend(url, capacity)
         case "amqp" | "amqps":
-            _need("aiormq", "rabbitmq", "RabbitMQ")
+            _need("rabbitmq", "RabbitMQ")
             from chat.live.brokers.rabbitmq import RabbitBackend  # noqa: PLC0415
 
             return RabbitBackend(url, capacity)
         case "kafka" | "kafka+tls":
-            _need("aiokafka", "kafka", "Kafka")
+            _need("kafka", "Kafka")
             from chat.live.brokers.kafka import KafkaBackend  # noqa: PLC0415
 
             return KafkaBackend(url, capacity)
@@ -205,7 +204,7 @@ def _redis_backend(url: str, capacity: int) -> RemoteBackend[Any]:
             return RedisBackend(url, capacity)
 
 
-def _need(library: str, extra: str, server: str) -> None:
-    if importlib.util.find_spec(library) is None:
-        install = f"pip install '{installed.PACKAGE}[{extra}]'"
+def _need(extra: str, server: str) -> None:
+    if not has_extra(extra):
+        install = how_to_install(extra)
         raise CannotRun(f"BROADCAST_URL is an address of {server}, whose library is not installed. Run: {install}")
