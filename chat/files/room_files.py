@@ -8,10 +8,9 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Join, Text, case, func, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.accounts.person import Person
 from chat.files.attachment import Attachment
 from chat.files.names import shown_size
-from chat.ids import FileId, MessageId, RoomId
+from chat.ids import FileId, RoomId
 from chat.models import files, messages, rooms, users
 
 PAGE = 60
@@ -25,11 +24,9 @@ _SORTS = {"picture": _IS_PICTURE, "media": _IS_MEDIA, "other": not_(or_(_IS_PICT
 
 @dataclass(frozen=True, slots=True)
 class RoomFile:
-    """A file of a room, its message, and the person and moment that it comes from."""
+    """A file of a room, and the moment its message was posted."""
 
     file: Attachment
-    message_id: MessageId
-    author: Person
     sent_at: datetime
 
     @property
@@ -63,9 +60,8 @@ class Stored:
 async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | None, before: int | None) -> RoomFiles:
     """Return the newest files of a room, of one sort or of any, that were begun before the file `before`."""
     statement = (
-        select(files, messages.c.created_at.label("sent_at"), users.c.name.label("author_name"))
+        select(files, messages.c.created_at.label("sent_at"))
         .join(messages, messages.c.id == files.c.message_id)
-        .join(users, users.c.id == files.c.author_id)
         .where(files.c.room_id == room_id)
         .order_by(files.c.id.desc())
         .limit(PAGE + 1)
@@ -89,8 +85,6 @@ async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | No
                 is_animated=row.is_animated,
                 has_thumbnail=row.thumbnail is not None,
             ),
-            row.message_id,
-            Person(row.author_id, row.author_name),
             row.sent_at,
         )
         for row in rows[:PAGE]

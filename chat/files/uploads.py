@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from chat.accounts.person import Visitor
 from chat.database.engine import is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.files.names import shown_name, shown_size
-from chat.ids import FileId, MessageId, RoomId
+from chat.ids import FileId, RoomId
 from chat.models import files, stray_objects, users
 from chat.rooms.room import may_post, room_of_member
 from chat.settings import FileLimits
@@ -34,29 +33,21 @@ class Upload:
     """An upload, or the file of a message that it has become."""
 
     id: FileId
-    client_id: UUID
-    room_id: RoomId
-    message_id: MessageId | None
     name: str
     size: int
     received: int
     pieces: tuple[UUID, ...]
     is_finished: bool
-    created_at: datetime
 
 
 def _upload_from(row: Row[Any]) -> Upload:
     return Upload(
         id=row.id,
-        client_id=row.client_id,
-        room_id=row.room_id,
-        message_id=row.message_id,
         name=row.name,
         size=row.size,
         received=row.received,
         pieces=tuple(row.pieces),
         is_finished=row.finished_at is not None,
-        created_at=row.created_at,
     )
 
 

@@ -105,7 +105,7 @@ async def _rejected(request: Request, invalid: InvalidInput, composer: dict[str,
         reason = invalid.why if isinstance(invalid, TooManyRequests) else error
         context = {"reason": reason, "may_be_message": may_be_message}
         return refused(page(request, "_reason.html", context), invalid)
-    composer |= {"error": error, "may_be_message": may_be_message, "is_about_files": "files" in invalid.errors}
+    composer |= {"error": error, "may_be_message": may_be_message}
     return refused(await room_page(request, composer=composer), invalid)
 
 

@@ -23,7 +23,6 @@ from chat.web.path import room_id_in
 
 VERSION = "1.0.0"
 CONTENT = "application/offset+octet-stream"
-LARGEST_NUMBER = 2**53
 
 
 async def describe_uploads(request: Request) -> Response:
