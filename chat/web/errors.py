@@ -158,9 +158,7 @@ async def on_database_error(request: Request, error: Exception) -> Response:
 async def on_store_error(request: Request, error: Exception) -> Response:
     logger.warning("The store of files: %s", error)
     if isinstance(error, StoreFull):
-        return error_page(
-            request, 507, "The disk of the chat's files is full. Reading still works. Tell an administrator."
-        )
+        return error_page(request, 507, DISK_FULL)
     return error_page(request, 503, STORE_AWAY)
 
 
