@@ -49,7 +49,7 @@ def spread(values: Sequence[float], unit: str = "") -> str:
 
 
 class Readers:
-    """Many websockets of a load process, on the other core; or `inside` what a command leads into, on any core."""
+    """Many websockets of a load process: on the other core, or behind the command `inside`, on any core."""
 
     def __init__(
         self, port: int, count: int, handshakes: Sequence[str], greeting: str = "", inside: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""What a message costs through each broker: latency, CPU of the chat's processes, CPU of the broker."""
+"""Measure a message through each broker: its latency, and the CPU time of the chat's processes and of the broker."""
 
 import asyncio
 import statistics
@@ -23,7 +23,7 @@ BURSTS, BURST = 30, 100
 
 @dataclass
 class Contestant:
-    """A broker and what its messages cost."""
+    """A broker, and the measured costs of its messages."""
 
     machine: Machine
     latency: list[float] = field(default_factory=list)  # seconds
@@ -74,7 +74,7 @@ def run(repetitions: int) -> list[Line]:
     with ExitStack() as stack:
         for broker, make in BROKERS.items():
             if reason := missing(broker):
-                lines.append(Line(f"{broker}", f"not measured: {reason}", "", None))
+                lines.append(Line(broker, f"not measured: {reason}", "", None))
                 continue
             machine = make()
             stack.callback(machine.remove if isinstance(machine, PostgresServer) else machine.stop)

@@ -11,9 +11,9 @@ from benchmarks.simulation.measured import Measured, fit, measure
 from benchmarks.simulation.model import Costs, Setup, capacity, simulate
 from benchmarks.simulation.namespaces import Nodes
 
-# Of docs/benchmarks.md: a post, by `posts`; a hint, as in docs/delivery.md; a reader, by `nodes`; the
-# database, what a core that does both leaves of `posts`' rate; the wait, that of a lone post. The broker's
-# is an assumption: 0.2 ms were measured, with cold caches. The readers have machines of their own.
+# From docs/benchmarks.md: `post` from the row `posts`, `reader` from `nodes`, `wait` from a lone post. `hint` is from
+# docs/delivery.md. `database` is the rest of the time of a core that serves the chat and PostgreSQL at the rate of
+# `posts`. The broker's costs are assumed: 0.2 ms were measured, with cold caches. Readers run on machines of their own.
 BENCHMARKS = Costs(
     post=470e-6, hint=300e-6, reader=10.9e-6, database=90e-6, wait=3.6e-3, broker=30e-6, broker_node=5e-6, load=0.0
 )
@@ -25,7 +25,7 @@ CHECKS = [(4, 400, 4.0), (4, MANY, 4.0), (4, MANY, 12.0)]
 
 
 def main() -> None:
-    """Measure, fit and check; with `paper` as argument, only tell what the fitted model predicts."""
+    """Measure, fit and check; with `paper` as argument, only print the predictions from docs/benchmarks.md."""
     if sys.argv[1:] != ["paper"]:
         # Namespaces and servers are removed on the way out.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
@@ -72,12 +72,12 @@ def _print_check(costs: Costs, measured: Measured) -> None:
         _print_pair(f"post to last reader, p{percent}", really, predicted.percentile(percent))
 
 
-def _print_pair(what: str, measured: float, simulated: float) -> None:
-    print(f"{what:40}{1e3 * measured:12.2f}{1e3 * simulated:12.2f} ms")
+def _print_pair(name: str, measured: float, simulated: float) -> None:
+    print(f"{name:40}{1e3 * measured:12.2f}{1e3 * simulated:12.2f} ms")
 
 
 def _print_paper() -> None:
-    """Tell what the model says of nodes with a core each, with the costs of docs/benchmarks.md."""
+    """Print the predictions for nodes with a core each, from the costs of docs/benchmarks.md."""
     print("\nmost posts a second of which 99 of 100 reach the last reader within a second, on 1, 2, 4 and 8 nodes:")
     for readers in (100, 1_000, 10_000, 50_000):
         figures = [capacity(BENCHMARKS, nodes, readers) for nodes in NODES]

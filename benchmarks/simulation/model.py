@@ -34,7 +34,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Setup:
-    """What is simulated. The `readers` of each room, and its authors, are spread over all nodes, or over `spread`."""
+    """The input of a simulation. The readers and authors of a room are spread over all nodes, or over `spread`."""
 
     nodes: int
     readers: int
@@ -170,7 +170,7 @@ class _Simulation:
                 self._on(f"node {node}", self._costs.hint, partial(self._rooms[room, node].take, message))
 
     def frame(self, node: int, messages: list[int]) -> None:
-        """Send messages to the readers of a node, who have them when their program has read the last frame."""
+        """Send messages to the readers of a node. They arrive when the readers' program has read the last frame."""
         weight = self._setup.readers / self._setup.nodes_of_a_room * (1 + (len(messages) - 1) * FURTHER_IN_A_FRAME)
 
         def read() -> None:

@@ -1,4 +1,4 @@
-"""The chat on several machines, each a network namespace: a cable of its own to a bridge, behind it the servers."""
+"""The chat on several machines. Each is a network namespace with a cable to a bridge, where the servers listen."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ class BridgeRedis(RedisServer):
 
 
 class Nodes:
-    """So many nodes of the chat, each in a namespace, with PostgreSQL and Redis behind a bridge; people in room 1."""
+    """Nodes of the chat, each in a namespace, with PostgreSQL and Redis behind a bridge, and people in room 1."""
 
     def __init__(self, count: int, people: int) -> None:
         self._stack = ExitStack()
@@ -121,7 +121,7 @@ class Nodes:
         return psutil.Process(pid), f"postgresql://postgres@{HOST}:{port}/{embedded.DATABASE}"
 
     def readers(self, node: int, count: int, cookies: list[str], after: int) -> Readers:
-        """Open room 1 for so many members, from the node's own namespace."""
+        """Open room 1 for `count` members, from the node's own namespace."""
         path = f"/rooms/1/live?after={after}&epoch={self._place['epoch']}"
         handshakes = [handshake(PORT, path, cookie) for cookie in cookies[:count]]
         return Readers(PORT, count, handshakes, inside=["ip", "netns", "exec", self.names[node]])
