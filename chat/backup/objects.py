@@ -40,7 +40,7 @@ async def write_objects(connection: AsyncConnection, store: Store, archive: zipf
 
 
 async def _copy(store: Store, key: UUID, output: IO[bytes]) -> int:
-    """Write the chunks of an object; return what stands for their end."""
+    """Write the chunks of an object, and return the mark that ends them."""
     try:
         async with aclosing(store.read(key)) as chunks:
             async for chunk in chunks:
@@ -119,7 +119,7 @@ def _exactly(part: IO[bytes], length: int) -> bytes:
 
 
 async def remember_objects(connection: AsyncConnection) -> None:
-    """Keep the keys of all objects of the chat that a restore is about to replace."""
+    """Keep the keys of all objects of the chat that a restore replaces."""
     keys = f"{_KEYS} UNION SELECT key FROM files, unnest(pieces) AS key UNION SELECT key FROM stray_objects"  # noqa: S608  of constants
     await connection.execute(text(f"CREATE TEMPORARY TABLE former_objects ON COMMIT DROP AS {keys}"))
 

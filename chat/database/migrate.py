@@ -82,7 +82,7 @@ def _insist(move: Callable[[], None]) -> None:
 
 
 def _refusal(error: DBAPIError, present: Tables, to: str) -> Exception:
-    """Return what to tell about an error of the database: the error itself if we know no better."""
+    """Return an error with advice for an error of the database; without advice, the error itself."""
     sqlstate = str(getattr(error.orig, "sqlstate", None) or "")
     told = str(error.orig).rpartition(">: ")[2].splitlines()[0]
     if sqlstate.startswith(_REFUSED_ROWS):

@@ -1,4 +1,4 @@
-"""What migrations are made of: taking turns, short locks, indexes and backfills beside a running chat.
+"""Tools for migrations: taking turns, short locks, and indexes and backfills beside a running chat.
 
 `docs/upgrading.md` says how a migration is written. A migration that builds an index or backfills leaves its
 transaction, so it does nothing else: if it is interrupted, the next run repeats it from its beginning.
@@ -29,10 +29,10 @@ class CannotMigrate(CannotRun):
 
 @asynccontextmanager
 async def turn(database_url: str, seconds: float) -> AsyncIterator[None]:
-    """Let no other process migrate the database in this block; raises `CannotMigrate` if one has not ended in time.
+    """Hold the right to migrate the database; raises `CannotMigrate` if another process holds it for too long.
 
-    The lock belongs to a transaction, because a session's lock would stay behind in a pooler. Its last statement is a
-    simple query: a prepared one would keep its snapshot, for which building an index waits.
+    The lock belongs to a transaction, because a session's lock would stay behind in a pooler. The transaction's last
+    statement is a simple query: a prepared one would keep its snapshot, and `CREATE INDEX CONCURRENTLY` waits for that.
     """
     connection = await connect(database_url, command_timeout=None)
     try:
@@ -120,7 +120,7 @@ def backfill(table: str, statement: str, *, key: str = "id") -> None:
 def _beside_others() -> Iterator[str]:
     """Leave the migration's transaction, and yield the word for building an index beside others.
 
-    A restore stays in its transaction and yields no word: nobody else sees its tables before it commits.
+    A restore stays in its transaction and yields "": no other process sees its tables before it commits.
     """
     context = op.get_context()
     if context.config is not None and context.config.attributes.get("connection") is not None:

@@ -60,7 +60,7 @@ class Tables:
 
     @property
     def advice(self) -> str:
-        """What to do about the obstacle."""
+        """The advice for an administrator whose chat meets the obstacle."""
         if self.are_older:
             return f"run `{COMMAND} migrate` (or `alembic upgrade head`) first"
         return (

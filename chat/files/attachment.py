@@ -19,7 +19,7 @@ from chat.files.uploads import Upload
 from chat.ids import FileId, MessageId
 
 LONGEST_ALT = 1000
-WEIGHS = 1500  # bytes of markup and values of a file, roughly
+WEIGHS = 1500  # bytes: the markup and values of a file, roughly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ _FILES = """
 """
 FILES = literal_column(_FILES, JSONB).label("files")
 
-# Only an author's own complete uploads to the message's room that have no message yet.
+# Takes only complete uploads by the message's author, to its room, that have no message yet.
 _ATTACH = text("""
     WITH asked AS (
         SELECT * FROM unnest(:message_ids, :file_ids, :places, :alts) AS asked (message_id, file_id, place, alt)
@@ -120,14 +120,14 @@ _ATTACH = text("""
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """An upload that its author sends with a message, and its description for people who do not see it."""
+    """An upload that its author sends with a message, and its description for readers who do not see it."""
 
     id: FileId
     alt: str = ""
 
 
 class NotAttached(Exception):
-    """A file has been attached to another message, or removed, since it was checked."""
+    """After the check, a file was attached to another message, or removed."""
 
 
 def attachments_from(stored: Sequence[_Stored] | None) -> tuple[Attachment, ...]:
@@ -141,7 +141,7 @@ def files_gone() -> InvalidInput:
 
 
 async def complete_uploads(uploading: Uploading, author: Visitor, uploads: Sequence[Upload]) -> None:
-    """Finish uploads that a message is about to have; raises `InvalidInput` for `files` when one is incomplete."""
+    """Finish the uploads of a message before it is posted; raises `InvalidInput` for `files` if one is incomplete."""
     if len(uploads) > uploading.limits.most_files:
         raise InvalidInput(files=f"A message may have at most {uploading.limits.most_files} files.")
     for upload in uploads:

@@ -32,7 +32,7 @@ _SAFE: "Attributes" = {
 class Bucket:
     """A bucket of objects: `prefix/ab12…`. Credentials come from the environment, as for Amazon's own tools."""
 
-    piece_bytes = MEGABYTE  # it is held in memory, because S3 must know the length of what is put
+    piece_bytes = MEGABYTE  # it is held in memory, because S3 must know an object's length beforehand
 
     def __init__(self, name: str, prefix: str, options: Mapping[str, str]) -> None:
         endpoint = options.get("endpoint")

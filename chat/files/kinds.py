@@ -1,11 +1,10 @@
-"""The type of a file, decided from its content. Its name counts only for what a card calls it."""
+"""The type of a file, decided from its content. Its name is only shown."""
 
 from typing import Literal
 
 HEAD_BYTES = 4096
 UNKNOWN = "application/octet-stream"
 
-# What a browser may show within a page: nothing that can hold a script.
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -37,6 +36,7 @@ _BRANDS = {
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
 Sort = Literal["picture", "audio", "video", "other"]
+# Browsers may show these within a page: none of them can hold a script.
 _INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"})
 _PLAYERS: dict[str, Sort] = {
     "audio/mpeg": "audio",
@@ -73,7 +73,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def sort_of(kind: str, width: int | None) -> Sort:
-    """Return how a file is shown; a picture has dimensions, which a damaged one has not."""
+    """Return how a file is shown. A picture without a width is damaged, and is shown as a file."""
     if kind in _INLINE:
         return "picture" if width else "other"
     return _PLAYERS.get(kind, "other")
@@ -85,5 +85,5 @@ def is_inline(kind: str) -> bool:
 
 
 def is_allowed(kind: str, types: tuple[str, ...]) -> bool:
-    """Tell whether a type is among those that the chat takes; any, when none are named."""
+    """Tell whether the chat takes files of a type; without `types` it takes all."""
     return not types or kind in types or f"{kind.partition('/')[0]}/*" in types

@@ -1,6 +1,6 @@
-"""Removes what a camera writes into a picture besides the picture: place, time, owner, further pictures, films.
+"""Removes a picture's metadata: place, time, owner, and the further pictures and films that phones add.
 
-The picture itself is copied byte for byte, with its colour profile. What follows its end is dropped. These functions
+The picture itself is copied byte for byte, with its colour profile. Bytes after its end are dropped. These functions
 run in the worker process (`chat.files.picture_worker`); they raise `ValueError` for a file that is cut off or damaged.
 """
 

@@ -16,7 +16,7 @@ from chat.files.kinds import HEAD_BYTES, kind_of
 from chat.files.metadata import without_metadata
 from chat.files.prepared import MOST_BYTES, THUMBNAIL, Prepared
 
-SHARP = 2  # times, on a dense one
+SHARP = 2  # times THUMBNAIL, on a dense screen
 MOST_PIXELS = 64_000_000  # a large camera's picture; as RGBA they take a quarter of the memory
 MOST_SIDE = 30_000
 MOST_MEMORY = 1024 * 2**20
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def prepare(data: bytes) -> tuple[Prepared, list[bytes]]:
-    """Return a picture without metadata, upright, and its thumbnails; raises an error for what is no such picture."""
+    """Return a picture without metadata, upright, and its thumbnails; raises an error for anything else."""
     if len(data) > MOST_BYTES:
         raise ValueError("the file is too large")
     kind, data, is_animated = _cleaned(data)
@@ -107,7 +107,7 @@ def _written_again(picture: Image.Image, kind: str) -> tuple[str, bytes]:
 def _reduced(picture: Image.Image, side: int) -> Image.Image:
     """Return a picture that fits into a square; a JPEG is not even decoded at its full size."""
     picture.draft(None, (side * 2, side * 2))
-    # A profile of greys or of printers' inks would be wrong for what the picture becomes.
+    # The result has RGB colours, which a profile of greys or of printers' inks does not fit.
     profile = picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA", "P") else None
     reduced = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     reduced.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)

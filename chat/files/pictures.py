@@ -48,7 +48,7 @@ class Pictures:
     async def prepared(
         self, content: AsyncIterable[bytes], put: Callable[[AsyncIterable[bytes]], Awaitable[UUID]]
     ) -> Picture | None:
-        """Return what `content` is as a picture, with its parts put into the store; None if it is none."""
+        """Prepare a picture and put its parts into the store; returns None if `content` is no picture."""
         async with self._free:
             process = await _start()
             try:

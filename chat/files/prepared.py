@@ -1,4 +1,4 @@
-"""What the worker that prepares pictures answers, and the sizes that it makes."""
+"""The answer of the worker that prepares pictures, and the limits that both sides know."""
 
 from typing import TypedDict
 

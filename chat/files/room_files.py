@@ -93,7 +93,7 @@ async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | No
 
 
 async def largest_rooms(connection: AsyncConnection) -> list[Stored]:
-    """Return the rooms whose files take the most bytes; all direct conversations together are one."""
+    """Return the rooms whose files take the most bytes; all direct conversations count as one."""
     name = case((rooms.c.kind == "direct", literal("Direct conversations", Text)), else_=rooms.c.name)
     return await _largest(connection, name, files.join(rooms, rooms.c.id == files.c.room_id))
 

@@ -1,6 +1,6 @@
 """The store of files: a folder, or a bucket of anything that speaks S3.
 
-An object's key is a random number of ours, never a name. An object is whole or not there, and it never changes.
+The chat chooses a random number as an object's key, never a name. An object is whole or absent, and never changes.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable
@@ -19,7 +19,7 @@ class StoreFull(StoreUnavailable):
 class Store(Protocol):
     """Keeps objects by key. Every method raises `StoreUnavailable`."""
 
-    piece_bytes: int  # of an upload that is put at once
+    piece_bytes: int  # the most of an upload that is put as one object
 
     async def put(self, key: UUID, content: AsyncIterable[bytes]) -> int:
         """Keep a new object and return its bytes. If `content` fails, nothing is kept. Raises `StoreFull`."""
@@ -37,4 +37,4 @@ class Store(Protocol):
         """Return the path of an object within the folder of the store; None if it is no folder."""
 
     async def link_to(self, key: UUID, seconds: int) -> str | None:
-        """Return an address at which anybody can read an object for some seconds; None if there is none."""
+        """Return an address that gives everybody an object for some seconds; None if there is none."""

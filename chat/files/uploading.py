@@ -61,7 +61,7 @@ class Uploading:
     async def append(self, author: Visitor, upload: Upload, offset: int, content: AsyncIterable[bytes]) -> Upload:
         """Append content at an offset, and finish the upload when it is complete.
 
-        The content may end early; what has come counts. Raises `WrongOffset`, `InvalidInput` for `files`, and
+        The content may end early; the bytes that arrived count. Raises `WrongOffset`, `InvalidInput` for `files`, and
         `StoreUnavailable`.
         """
         if offset != upload.received:

@@ -148,7 +148,7 @@ async def finish_upload(
 
 
 async def promise_object(connection: AsyncConnection, key: UUID) -> None:
-    """Note an object that is about to be written. It is deleted after a day unless a row of `files` holds it then."""
+    """Note an object before it is written. It is deleted after a day, unless a row of `files` holds it by then."""
     due = func.now() + func.make_interval(0, 0, 0, 1)
     await connection.execute(insert(stray_objects).values(key=key, due_at=due))
 
