@@ -17,7 +17,7 @@ from chat.audit import request_context
 
 CLOSE_SECONDS = 1.0  # for the last reports; a Sentry that is away must not delay the shutdown
 
-# All that is taken over from the library's own report. It would add the machine's name and the values of variables.
+# The parts that are kept of the library's own report, which also has the machine's name and the values of variables.
 _KEPT = ("event_id", "timestamp", "level", "logger", "platform", "environment", "release", "sdk")
 _KEPT_OF_ERRORS = ("type", "module", "mechanism", "thread_id", "stacktrace")
 _KEPT_OF_FRAMES = ("filename", "function", "module", "lineno", "pre_context", "context_line", "post_context", "in_app")
@@ -33,7 +33,7 @@ class Reporting:
         import sentry_sdk  # noqa: PLC0415  an extra
         from sentry_sdk.integrations.logging import LoggingIntegration  # noqa: PLC0415
 
-        # All else that the library can do would hold up requests, or look at what people send.
+        # The library's other integrations would delay requests, or read forms and texts.
         self._client = sentry_sdk.Client(
             dsn=dsn,
             release=f"simplechat@{__version__}",
@@ -50,7 +50,7 @@ class Reporting:
         sentry_sdk.get_global_scope().set_client(self._client)
 
     async def close(self) -> None:
-        """Send what is left."""
+        """Send the last reports."""
         closing = threading.Thread(target=self._client.close, args=(CLOSE_SECONDS,), name="last reports", daemon=True)
         closing.start()
         await anyio.to_thread.run_sync(closing.join, CLOSE_SECONDS)

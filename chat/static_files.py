@@ -24,7 +24,7 @@ STYLE_SHEETS = (
     "about", "empty-state", "utilities",
 )
 # fmt: on
-# Loaded with what needs them, because a first load should be small.
+# Loaded with the script or the message that needs them, so that a first load stays small.
 SHEETS_APART = ("attachments", "files")
 # Files that every page needs are one response: each request costs more than its bytes.
 JOINED = {

@@ -22,13 +22,13 @@ class Histogram:
         self.sum = 0.0
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Count a value, so many times."""
+        """Count a value, once or several `times`."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.sum += value * times
 
 
 class LiveTally:
-    """What the live engine of a process has done since its start."""
+    """The deliveries, replays, repairs and resyncs of a process since its start."""
 
     def __init__(self) -> None:
         self.deliveries = 0

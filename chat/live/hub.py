@@ -104,7 +104,7 @@ class Hub:
         return self._readers_of.get(user_id, ())
 
     def room_ids(self) -> list[RoomId]:
-        """Return the rooms with readers here, or with readers half a minute ago, who may come back."""
+        """Return the rooms with readers here, or with readers half a minute ago, as these may come back."""
         return list(self._rooms)
 
     def send_to_room(self, room_id: RoomId, html: str, most: int | None = None) -> None:

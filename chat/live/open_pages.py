@@ -136,7 +136,7 @@ class OpenPages:
             reader.send(NEWS)
 
     def tell_news(self, reader: Reader, since: float) -> None:
-        """Let a page that shows its room as it was at a moment fetch what is around the messages, if that changed."""
+        """Let a page fetch its room's header and composer, if they changed since the moment that the page shows."""
         if self._latest_news.may_miss(reader, since):
             reader.send(NEWS)
 

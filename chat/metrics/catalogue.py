@@ -40,7 +40,7 @@ METRICS = {
             "Seconds from a change's commit until it was handed to a reader's socket.",
             bounds=LAG_BOUNDS,
         ),
-        Metric("replays", "counter", "Readers that connected behind their room and were sent what they had missed."),
+        Metric("replays", "counter", "Readers that connected behind their room and were sent the missed changes."),
         Metric(
             "repairs",
             "counter",
@@ -50,7 +50,7 @@ METRICS = {
         Metric("resyncs", "counter", "Comparisons of all rooms because hints may have been lost."),
         Metric("broker_up", "gauge", "1 while every process can send and receive hints.", over="least"),
         Metric("broker_reconnects", "counter", "Connections to the broker opened after one was lost.", ("purpose",)),
-        Metric("broker_dropped", "counter", "Hints lost on their way to or from the broker."),
+        Metric("broker_dropped", "counter", "Hints lost between a process and the broker."),
         Metric("open_sockets", "gauge", "Websockets of open pages."),
         Metric("queue_bytes", "gauge", "Bytes waiting for slow readers, for the broker and from it.", ("queue",)),
         Metric("database_up", "gauge", "1 while the database answers."),

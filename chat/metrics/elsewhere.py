@@ -1,4 +1,4 @@
-"""The figures of processes on other machines, which all processes tell each other over the broker."""
+"""The figures of processes on other machines. Every process sends its own to all others over the broker."""
 
 import logging
 
@@ -12,11 +12,11 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "figures"
 TELL_SECONDS = 5.0
-LIFETIME_SECONDS = 16.0  # three may be lost before a process counts as dead
+LIFETIME_SECONDS = 16.0  # a process counts as dead when three of its messages are lost
 
 
 class Elsewhere:
-    """What other processes have told of themselves: their gauges, and their counts of the last minute."""
+    """The latest gauges of other processes, and their counts of the last minute."""
 
     def __init__(self, broadcast: Broker, node: str) -> None:
         self._broadcast = broadcast
@@ -24,13 +24,13 @@ class Elsewhere:
         self._told: dict[str, tuple[float, Figures]] = {}
 
     async def tell(self, figures: Figures) -> None:
-        """Tell the other processes the figures of this one. Never waits for the broker."""
+        """Send the figures of this process to the others. Never waits for the broker."""
         brief = Figures(figures.node, figures.machine, figures.process_id, figures.started_at)
         brief.gauges, brief.recent = figures.gauges, figures.recent
         await self._broadcast.publish(CHANNEL, brief.encode().decode())
 
     async def listen(self) -> None:
-        """Note what the others tell, until cancelled."""
+        """Keep the figures that other processes send, until cancelled."""
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             async for text in messages_of(subscriber):
                 try:
@@ -44,7 +44,7 @@ class Elsewhere:
                     self._told[figures.node] = anyio.current_time() + LIFETIME_SECONDS, figures
 
     def running(self) -> list[Figures]:
-        """Return the figures of the processes that have not been silent for long."""
+        """Return the figures of the processes that sent some in the last 16 seconds."""
         self._forget_silent()
         return [figures for _, figures in self._told.values()]
 

@@ -40,7 +40,7 @@ class Figures:
             self.histograms[key] = [a + b for a, b in zip(mine, values, strict=True)] if mine else list(values)
 
     def add_recent(self, other: "Figures") -> None:
-        """Add what another process has counted in the last minute."""
+        """Add another process's counts of the last minute."""
         for name, value in other.recent.items():
             self.recent[name] = self.recent.get(name, 0) + value
 
@@ -72,7 +72,7 @@ def decode(text: bytes) -> Figures:
 
 
 def sum_of(running: Iterable[Figures], ended: Iterable[Figures] = ()) -> Figures:
-    """Return the sum over processes. Of those that have ended, only what they have counted remains."""
+    """Return the sum over processes. Those that have ended add their counters and histograms, and no gauges."""
     total = Figures()
     for each in ended:
         total.add_history(each)

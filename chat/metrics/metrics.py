@@ -69,7 +69,7 @@ class Metrics:
         self._reminder = Reminder()
 
     async def run(self) -> None:
-        """Count the last minute, and let the other processes know the figures of this one, until cancelled."""
+        """Count the last minute, and give the figures of this process to the others, until cancelled."""
         told_at = float("-inf")
         try:
             while True:
@@ -83,7 +83,7 @@ class Metrics:
             self._write()
 
     async def listen(self) -> None:
-        """Hear the figures of the other processes, until cancelled."""
+        """Receive the figures of the other processes, until cancelled."""
         await self._elsewhere.listen()
 
     def _write(self) -> None:
@@ -93,7 +93,7 @@ class Metrics:
             self._place = self._place or Place(self._folder)
             self._place.write(self.here())
         except OSError as error:
-            # A full disk must not take the process away from its visitors.
+            # A full disk must not end the process.
             if self._reminder.is_due():
                 logger.warning("The figures of this process could not be written: %s", error)
 

@@ -23,7 +23,7 @@ OWNER = "serve.lock"
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """Make the folder of a `serve`, and remove it at the end. Those of killed ones are removed, too.
+    """Make the folder of a `serve`, and remove it at the end. Folders of killed ones are removed, too.
 
     Raises `OSError` where there is no place for it.
     """
@@ -70,7 +70,7 @@ class Place:
         self._written = b""
 
     def write(self, figures: Figures) -> None:
-        """Let the other processes read these figures, with what earlier processes at this place have counted."""
+        """Let the other processes read these figures, with the counts of earlier processes at this place."""
         figures.add_history(self._earlier)
         text = figures.encode()
         if text != self._written:

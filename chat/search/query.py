@@ -134,7 +134,7 @@ def _span(said: dict[str, list[str]], now: datetime) -> tuple[datetime | None, d
 
 
 def _kinds(named: list[str]) -> frozenset[Kind]:
-    """Return what `has:` names; raises `InvalidInput` for anything else."""
+    """Return the kinds that `has:` names; raises `InvalidInput` for an unknown one."""
     for kind in named:
         if kind.lower() not in _KINDS:
             raise InvalidInput(q=f"“has:{kind}” is unknown. Use has:link, has:file or has:image.")

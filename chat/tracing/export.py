@@ -36,7 +36,7 @@ class ExportedTracing(Tracing):
 
     def __init__(self) -> None:
         ours = Resource({"service.name": "simplechat", "service.version": __version__, "process.pid": os.getpid()})
-        # A worker process ends by a signal, so `close` does what the SDK would do at exit.
+        # A worker process ends by a signal, not by an exit that the SDK would notice; `close` exports the last spans.
         self._provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("chat", __version__)

@@ -6,7 +6,7 @@ A span is named to others by its `traceparent` (W3C Trace Context, version 00), 
 import re
 from typing import Protocol
 
-# More than one hint carries: a batch of posts to a busy room has up to a hundred.
+# A hint carries no more: a batch of posts to a busy room has up to a hundred.
 MOST_IN_A_HINT = 8
 _TRACE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -20,7 +20,7 @@ class Span(Protocol):
     def trace(self) -> str: ...
 
     def end(self, name: str = "", *, failed: bool = False, attributes: dict[str, Value] | None = None) -> None:
-        """Note that the work is done, and perhaps its real name."""
+        """Note that the work is done; `name` replaces the first name."""
 
 
 class Tracing:
@@ -36,7 +36,7 @@ class Tracing:
         return NO_SPAN
 
     async def close(self) -> None:
-        """Export what is left."""
+        """Export the last spans."""
 
 
 class _NoSpan:
@@ -55,5 +55,5 @@ def trace_in(text: object) -> str:
 
 
 def traces_in(found: object) -> tuple[str, ...]:
-    """Return the traces in a hint, without what is malformed, and not too many."""
+    """Return the well-formed traces among the first eight of a hint."""
     return tuple(filter(None, map(trace_in, found[:MOST_IN_A_HINT]))) if isinstance(found, list) else ()

@@ -21,7 +21,7 @@ from chat.web.middleware.session import visitor
 LINK_SECONDS = 60
 _VERSIONS: dict[int, Version] = {1: "thumbnail", 2: "sharp_thumbnail"}
 _UNPLAIN = re.compile(r'[^ -~]|["\\%]')
-# Whatever a browser makes of a file: it runs nothing, loads nothing and belongs to no origin.
+# A file that a browser takes for a page runs nothing, loads nothing and belongs to no origin.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "Cache-Control": "private, no-cache",

@@ -24,7 +24,7 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SentFiles:
-    """The uploads of a form, and why others could not be received."""
+    """The uploads of a form, and the reason why others were refused."""
 
     uploads: Sequence[Upload]
     alts: Sequence[str]

@@ -11,7 +11,7 @@ from chat.web.pages import shell_page
 
 
 async def show_state(request: Request) -> Response:
-    """Show what all processes do now, and what is wrong."""
+    """Show the state of all processes, and every problem."""
     administrator(request)
     chat = request.state.chat
     here, elsewhere = chat.metrics.running(), chat.metrics.elsewhere()

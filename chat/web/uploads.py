@@ -79,7 +79,7 @@ async def cancel_upload(request: Request) -> Response:
 
 
 async def _until_cut(request: Request) -> AsyncGenerator[bytes, None]:
-    """Return what arrives before the line is cut."""
+    """Yield the bytes that arrive before the line is cut."""
     async with aclosing(request.stream()) as stream:
         try:
             async for chunk in stream:

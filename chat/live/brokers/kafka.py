@@ -1,7 +1,7 @@
 """The broker on Kafka: a topic of one partition that every process reads from its end.
 
 It uses aiokafka's connection rather than its consumer: that reconnects silently and goes on at an offset, which may
-name another message when the topic was deleted meanwhile.
+name another message if the topic was deleted and made again.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ PORT = 9092
 SASL = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 TOPIC_SETTINGS = [("retention.ms", "600000"), ("cleanup.policy", "delete")]
 COPIES = 3  # of the topic, if there are so many servers
-# Milliseconds for which Kafka holds a question until there is a message. Tansu looks for one only after half of it.
+# Milliseconds for which Kafka holds a fetch until there is a message. Tansu looks for one only after half of them.
 FETCH_WAIT = 50
 FETCH_BYTES = MEGABYTE
 BATCH_BYTES = MEGABYTE // 2  # Kafka takes a megabyte unless it is told otherwise
@@ -49,7 +49,7 @@ Records = list[tuple[str, str]]  # key, value
 
 
 class _Answer(Protocol):
-    """The parts of Kafka's answers that are used, as aiokafka decodes them. Every answer has some."""
+    """The parts of Kafka's answers that we use, as aiokafka decodes them. Every answer has some of them."""
 
     brokers: list[tuple[int, str, int]]
     controller_id: int
@@ -112,7 +112,7 @@ class KafkaConnection:
         return [record for record in _read(content) if record[0] >= offset], int(end)
 
     async def close(self) -> None:
-        """Close it without a word, as a frozen server would not take the last ones."""
+        """Abort the connection: a frozen server would not answer a farewell."""
         if self._connection is not None:
             if self._connection._writer is not None:
                 self._connection._writer.transport.abort()
@@ -190,12 +190,12 @@ class KafkaBackend(RemoteBackend[KafkaConnection]):
         async def ask(joined: set[str], left: set[str]) -> None:
             hearing.difference_update(left)
             came_back.clear()
-            # What follows it in the topic is of after the change. It also shows that the topic still stands.
+            # Every record behind it was written after the change. It also shows that the topic still exists.
             await asking.produce([(me, "")])
             await came_back.wait()
             hearing.update(joined)
 
-        # Kafka answers a connection's questions one after the other, and the one for messages takes long.
+        # Kafka answers a connection's requests one after the other, and a fetch takes long.
         async with self._open() as asking, anyio.create_task_group() as tasks:
             offset = await connection.end()
             tasks.start_soon(self._follow_in_time, ask, name="broker kafka channels")

@@ -44,7 +44,7 @@ class NatsConnection(Client):
         await self._send_command(PING_PROTO)
         await self._flush_pending()
         if not self.is_closed:
-            # nats-py would stop reading at the answer to a cancelled question.
+            # nats-py would stop reading at the answer to a cancelled PING.
             await asyncio.shield(answer)
         if self.is_closed:
             raise self.problem
@@ -55,7 +55,7 @@ class NatsConnection(Client):
             task.set_name("broker nats connection")
 
     async def end(self) -> None:
-        """Close the connection without a word, as a frozen server would not take the last ones."""
+        """Abort the connection: a frozen server would not answer a farewell."""
         if isinstance(self._transport, TcpTransport) and self._transport._io_writer is not None:
             self._transport._io_writer.transport.abort()
         # nats-py's own `close` would wait for ever after a TLS handshake that failed.

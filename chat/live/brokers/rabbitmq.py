@@ -34,7 +34,7 @@ LONGEST_CHANNEL = 255  # bytes of a routing key
 
 
 class _Transport(TCPTransportFactory):
-    """Opens a socket, and can close it without a word, as a frozen server would not take the last ones."""
+    """Opens a socket, and can abort it: a frozen server would not answer a farewell."""
 
     def __init__(self, *, is_encrypted: bool) -> None:
         self._factory = TLSTransportFactory() if is_encrypted else TCPTransportFactory()
@@ -80,7 +80,7 @@ class RabbitBackend(RemoteBackend[Channel]):
         try:
             await connection.connect()
         except InvalidFrameError as error:
-            # RabbitMQ's words are lost in aiormq.
+            # aiormq drops the reason that RabbitMQ gives.
             raise ConnectionError(f"it refuses the virtual host {self._address.name or '/'!r}") from error
 
     def _url(self) -> URL:
@@ -122,7 +122,7 @@ class RabbitBackend(RemoteBackend[Channel]):
 
 
 class _Inbox:
-    """A process's queue. What overflows it goes to a second queue of one place, whose message tells of the loss."""
+    """A process's queue. RabbitMQ moves overflow into a second queue of one place, whose message tells of the loss."""
 
     def __init__(self, channel: Channel, hear: Callable[[str, bytes], None]) -> None:
         self._channel, self._hear = channel, hear
@@ -150,7 +150,7 @@ class _Inbox:
     async def bind(self, joined: set[str], left: set[str]) -> None:
         """Change the bindings, and return when a message has come back through the exchange and the queue.
 
-        That shows both that the changes are made, and that neither was deleted meanwhile.
+        So RabbitMQ has made the changes, and nobody has deleted the exchange or the queue.
         """
         self._came_back.clear()
         for name in left:

@@ -47,7 +47,7 @@ class Nodes:
 
 
 class ClusterBackend(RemoteBackend[Nodes]):
-    """Publishes and subscribes through the nodes of a Redis Cluster. When one is lost, all are connected anew."""
+    """Publishes and subscribes through all nodes of a Redis Cluster. When a node is lost, it reconnects to all."""
 
     server = "Redis Cluster"
     foreseen = (RedisError,)

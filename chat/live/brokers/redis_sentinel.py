@@ -13,14 +13,14 @@ from chat.live.brokers.redis import CONNECT_SECONDS, RedisBackend, opened
 from chat.live.brokers.redis_hosts import Host, redis_hosts
 
 PORT = 26379
-WATCH_SECONDS = 2.0  # between looks at which server is the master
+WATCH_SECONDS = 2.0  # between two questions for the master
 
 
 class SentinelBackend(RedisBackend):
     """Publishes and subscribes through the master that the Sentinels name.
 
-    A former master may keep its connections, and take messages that nobody hears. So the Sentinels are asked again and
-    again, and a new master leads to new connections.
+    A former master may keep its connections, and take messages that nobody hears. So it asks the Sentinels every two
+    seconds, and reconnects when they name another master.
     """
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:

@@ -41,7 +41,7 @@ class SecurityHeadersMiddleware:
 
 
 def _without_own(added: list[tuple[bytes, bytes]], own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the headers to add; a file has a stricter policy of its own."""
+    """Return the headers to add. An answer that has a policy keeps it: that of a file is stricter."""
     has_policy = any(name.lower() == b"content-security-policy" for name, _ in own)
     return [header for header in added if header[0] != b"content-security-policy"] if has_policy else added
 
