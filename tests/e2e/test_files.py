@@ -3,12 +3,14 @@
 import re
 import struct
 import zlib
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import FilePayload, Page, ViewportSize, expect
 
 from tests.support.browsers import LOST_SERVER, PHONE, Options, Windows, wait_until
-from tests.support.people import Person
+from tests.support.people import Person, first_run
+from tests.support.server import ChatServer
 
 
 def picture(width: int = 640, height: int = 480) -> bytes:
@@ -114,17 +116,21 @@ def test_an_upload_outlives_a_reload_and_goes_with_its_message(alice: Person, wi
     expect(page.locator(".unsent")).to_have_count(0)
 
 
-def test_a_refused_file_says_why_and_the_others_stay(alice: Person, windows: Windows) -> None:
-    page = windows.open_as(alice, "/rooms/1", expected=("422", "413"))
+def test_a_refused_file_says_why_and_the_others_stay(
+    start_server: Callable[..., ChatServer], database_url: str, windows: Windows
+) -> None:
+    alice = first_run(start_server(database_url, MAX_FILE_SIZE="1"))
+    page = windows.open_as(alice, "/rooms/1", expected=("422",))
     ready(page)
-    page.evaluate("""() => {
-        const data = new DataTransfer(), large = new File(["x"], "large.iso");
-        Object.defineProperty(large, "size", { value: 2e9 });
-        data.items.add(new File(["notes"], "notes.txt", { type: "text/plain" }));
-        document.getElementById("files").files = data.files;
-        document.getElementById("files").dispatchEvent(new Event("change", { bubbles: true }));
-    }""")
-    expect(page.locator("#attached > li.whole")).to_have_count(1)
+    large = chosen("large.iso", "application/octet-stream", bytes(2**20 + 1))
+    page.set_input_files("#files", [large, chosen("notes.txt", "text/plain", b"notes")])
+    refused = page.locator("#attached > li", has_text="large.iso")
+    expect(refused.get_by_role("alert")).to_contain_text("“large.iso” is too large. A file may have 1 MB.")
+    expect(page.locator("#attached > li.whole .name")).to_have_text(["notes.txt"])
+    refused.get_by_title("Remove").click()
+    page.click(".send")
+    expect(page.locator("#messages .files > li")).to_have_count(1)
+    expect(page.locator("#messages .files")).to_contain_text("notes.txt")
 
 
 def test_a_long_text_that_is_pasted_can_go_as_a_file(alice: Person, windows: Windows) -> None:
