@@ -25,7 +25,7 @@ def empty_database() -> Iterator[str]:
 
 
 def migrate_and_judge(config: Config, after: str) -> dict[str, list[str]]:
-    """Migrate to the newest revision; returns what of each migration after a revision breaks the rules."""
+    """Migrate to the newest revision; returns the faults of each migration after a revision."""
     scripts = ScriptDirectory.from_config(config)
     newer = [script for script in reversed(list(scripts.walk_revisions())) if script.revision > after]
     command.upgrade(config, after)

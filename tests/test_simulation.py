@@ -1,4 +1,4 @@
-"""The simulation behind docs/scaling.md, against what theory says."""
+"""The simulation behind docs/scaling.md, against queueing theory."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""Upgrading without a stop, and going back: old code on newer tables, and what `migrate` says."""
+"""Upgrading without a stop, and going back: old code on newer tables, and the messages of `migrate`."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ def contracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*arguments: object, folder: Path = ROOT, **environment: str) -> tuple[int, str]:
-    """Run a command of a version; returns its exit code and what it prints, without the log."""
+    """Run a command of a version; returns its exit code and its output, without the log."""
     variables = {"PATH": os.environ["PATH"], "HOME": "/tmp", "SECRET_KEY": SECRET_KEY, **environment}
     if folder == ROOT:
         done = run_chat(*arguments, environment=variables)
@@ -234,7 +234,7 @@ def test_migrating_goes_down_and_up_and_refuses_revisions_that_it_does_not_know(
 
 @contextmanager
 def holding(url: str, statement: str) -> Iterator[None]:
-    """Hold what a statement locks, in a transaction of another process."""
+    """Hold the locks of a statement, in a transaction of another process."""
 
     async def hold() -> asyncpg.Connection:
         connection = await asyncpg.connect(url)

@@ -1,4 +1,4 @@
-"""compose.yaml: what it promises beside the image."""
+"""compose.yaml: its promises beside those of the image."""
 
 import re
 from pathlib import Path

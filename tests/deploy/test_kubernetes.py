@@ -34,7 +34,7 @@ def base(name: str) -> dict[str, object]:
 
 
 def at(tree: object, *path: str | int) -> object:
-    """Return what stands at a path of an object."""
+    """Return the value at a path of an object."""
     for step in path:
         if isinstance(tree, list):
             assert isinstance(step, int), path
@@ -106,7 +106,7 @@ def test_the_times_of_a_stop_agree() -> None:
 
 
 class Service:
-    """What a Service does: each new connection goes to the next pod that is ready."""
+    """A Service as in Kubernetes: each new connection goes to the next pod that is ready."""
 
     def __init__(self) -> None:
         self.ready: list[ChatServer] = []
@@ -184,7 +184,7 @@ class Kubelet:
 
 
 class Author:
-    """Posts over a new connection each time, and counts what was refused."""
+    """Posts over a new connection each time, and keeps the messages that were refused."""
 
     def __init__(self, person: Person, url: str) -> None:
         self._person = person

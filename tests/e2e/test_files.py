@@ -1,4 +1,4 @@
-"""Sending files: chosen, pasted and dropped; progress, cancel, errors, and what outlives a reload and a dead server."""
+"""Sending files: chosen, pasted and dropped; progress, cancel, errors, and uploads that outlive a reload."""
 
 import re
 import struct
@@ -46,7 +46,7 @@ def hand_over(page: Page, act: str, name: str, kind: str, content: bytes) -> Non
 
 
 def ready(page: Page) -> None:
-    """Move, so that the page loads what it needs for files."""
+    """Move the mouse, so that the page loads its script for files."""
     page.mouse.move(300, 300)
     page.keyboard.press("Shift")
     loaded = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/files.js'))"

@@ -1,4 +1,4 @@
-"""Pictures: what becomes of them, and that a hostile one harms nobody."""
+"""Pictures: their types, sizes and metadata, and hostile ones."""
 
 import io
 import re
@@ -20,7 +20,7 @@ KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 
 
 async def prepared(data: bytes) -> tuple[Picture | None, list[bytes]]:
-    """What the worker makes of a file."""
+    """Prepare a picture as an upload does; returns it with its parts."""
     stored: dict[UUID, bytes] = {}
 
     async def put(part: AsyncIterable[bytes]) -> UUID:

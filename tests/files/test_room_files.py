@@ -1,4 +1,4 @@
-"""A room's page of its files, and what administrators see of storage."""
+"""A room's page of its files, and the storage that administrators see."""
 
 import re
 

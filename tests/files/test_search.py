@@ -1,4 +1,4 @@
-"""Files are found by their names, and by what they are."""
+"""Files are found by their names and kinds."""
 
 from tests.search.test_search import finds
 from tests.support.people import Person

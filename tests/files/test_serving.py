@@ -1,4 +1,4 @@
-"""Serving files: to whom, with which headers, in which parts, and what attackers make of them."""
+"""Serving files: readers, headers, ranges, and attacks."""
 
 import time
 from collections.abc import Callable

@@ -24,7 +24,7 @@ from tests.torture.writers import Writer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
-# They cut what is silent; Caddy does not.
+# They cut silent connections; Caddy does not.
 CUTTING = ("nginx", "haproxy")
 KINDS = (*CUTTING, "caddy")
 READERS = 60

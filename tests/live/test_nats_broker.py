@@ -48,7 +48,7 @@ async def test_foreign_messages_neither_cause_resync_nor_stop_delivery(strict: N
         await foreign.publish("club.resync", b"a false alarm")
         await foreign.publish("simplechat.a%2E%2A", b"of another chat")
         await foreign.publish("club.a%2E%2A", b"\xad")
-        for _ in range(2):  # the first PING of nats-py overtakes what is still queued
+        for _ in range(2):  # the first PING of nats-py overtakes commands that are still queued
             await foreign.flush()
         await broker.publish("a.b", "of another room, which a wildcard would hear")
         await broker.publish("a.*", "hello")

@@ -103,7 +103,7 @@ async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(al
     async with follow(alice) as socket:
 
         async def visit(room: int) -> str:
-            """Return what a page gets that comes to a room, up to a message that is posted then."""
+            """Return the frames that a page gets when it comes to a room, up to a message that is posted then."""
             number = next(numbers)
             after, epoch = await asyncio.to_thread(state_of, alice, room)
             await socket.send(f"switch {number} {room} {after} 0 {epoch}")
@@ -112,7 +112,7 @@ async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(al
             return "".join(await until(socket, f"visit {number}."))
 
         async with asyncio.timeout(60):
-            # A process that has just begun does not know what it has missed.
+            # A process that has just begun does not know the earlier changes.
             while re.search('chat-news|id="online"', await visit(garden)):
                 await asyncio.sleep(0.5)
             await visit(1)

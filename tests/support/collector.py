@@ -1,4 +1,4 @@
-"""HTTP servers that take what a chat reports: spans by OTLP, and errors as Sentry's envelopes."""
+"""HTTP servers that take a chat's reports: spans by OTLP, and errors as Sentry's envelopes."""
 
 import threading
 import time

@@ -38,16 +38,16 @@ def base_is_here() -> bool:
 
 
 def build() -> None:
-    """Build the image; what has not changed since the last time is not built again."""
+    """Build the image; layers that have not changed are not built again."""
     chosen = [f"--build-arg={name}={value}" for name, value in _build_arguments().items()]
     command = [engine(), "build", "--network=host", *chosen, f"--tag={IMAGE}", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-def inspected(what: str) -> dict[str, object]:
-    """Return what the engine tells of an image or a container."""
-    done = subprocess.run([engine(), "inspect", what], capture_output=True, text=True, check=True)
+def inspected(name: str) -> dict[str, object]:
+    """Return the engine's description of an image or a container."""
+    done = subprocess.run([engine(), "inspect", name], capture_output=True, text=True, check=True)
     (found,) = json.loads(done.stdout)
     assert isinstance(found, dict)
     return found

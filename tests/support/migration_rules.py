@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, event
 
-# Tables that grow with every message or visit: what reads or writes all their rows must not lock them.
+# Tables that grow with every message or visit: a statement that reads or writes all their rows must not lock them.
 LARGE = {"mentions", "memberships", "messages", "searchable", "sessions"}
 
 _OURS = re.compile(r"alembic_version|^SELECT|pg_catalog", re.I)
@@ -56,20 +56,20 @@ def recorded() -> Iterator[list[Statement]]:
 def faults(
     statements: Sequence[Statement], serves_from: str, down_revision: str, taken: Collection[str] = ()
 ) -> list[str]:
-    """Return what in the upgrade of a migration breaks the rules; `taken` are the names of the columns before it."""
+    """Return the faults of a migration's upgrade; `taken` are the names of the columns before it."""
     found = list(_locks(statements))
     added = {name for it in statements for name in _ADDED.findall(it.sql)}
     found += [f"it adds {name}, which joins in old code would find ambiguous" for name in sorted(added & set(taken))]
     contracting = list(_contracts(statements))
     if contracting and not serves_from:
-        found += [f"it {what}, but does not say which code it serves: serves_from" for what in contracting]
+        found += [f"it {fault}, but does not say which code it serves: serves_from" for fault in contracting]
     if serves_from > down_revision:
         found.append(f"it serves no code before it: serves_from is at most {down_revision}")
     return found
 
 
 def _contracts(statements: Sequence[Statement]) -> Iterator[str]:
-    """Yield what in a migration may break the code before it."""
+    """Yield the faults that may break the code before a migration."""
     created = {match[1] for it in statements if (match := _CREATED.match(it.sql))}
     added = {name for it in statements for name in _ADDED.findall(it.sql)}
     built = {match[3] for it in statements if (match := _INDEX.match(it.sql))}
@@ -77,7 +77,7 @@ def _contracts(statements: Sequence[Statement]) -> Iterator[str]:
         index, rebuilt, alter = _INDEX.match(it.sql), _REBUILT.match(it.sql), _ALTER.match(it.sql)
         if (rebuilt and rebuilt[1] in built) or (alter and alter[1] in created):
             continue
-        yield from (what for what, pattern in _CONTRACTING.items() if pattern.search(it.sql))
+        yield from (fault for fault, pattern in _CONTRACTING.items() if pattern.search(it.sql))
         if index and index[1] and index[4] not in created:
             yield "adds a key"
         if re.search(r"\bADD COLUMN\b.*\bNOT NULL\b", it.sql, re.I) and not _has_value(it.sql):
@@ -88,7 +88,7 @@ def _contracts(statements: Sequence[Statement]) -> Iterator[str]:
 
 
 def _locks(statements: Sequence[Statement]) -> Iterator[str]:
-    """Yield what in a migration makes running processes wait."""
+    """Yield the faults that make running processes wait."""
     created = {match[1] for it in statements if (match := _CREATED.match(it.sql))}
     for it in statements:
         index, alter, write = _INDEX.match(it.sql), _ALTER.match(it.sql), _WRITE.match(it.sql)

@@ -44,7 +44,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.add_column("rooms", sa.Column("topic", sa.Text, nullable=False, server_default=""))
 """
-# What is written into its column does not fit the way back.
+# Values that are written into its column do not fit the way back.
 FREE_TOPICS = """
 def upgrade() -> None:
     op.alter_column("rooms", "topic", nullable=True)
