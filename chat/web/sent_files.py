@@ -1,5 +1,6 @@
 """The files that a form sends with a message: uploads that are there already, and files within the form itself."""
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -20,6 +21,8 @@ from chat.web.forms import MOST_BYTES, ReceivedFile, read_choices, read_files, w
 from chat.web.middleware.throttling import throttle
 
 CHUNK_BYTES = 64 * 1024
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_
 
 def _why(error: Exception) -> str:
     if isinstance(error, StoreUnavailable):
+        logger.warning("The store of files: %s", error)
         return DISK_FULL if isinstance(error, StoreFull) else STORE_AWAY
     return "You cannot write in this room."
 

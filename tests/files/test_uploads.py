@@ -253,6 +253,15 @@ def test_a_refused_file_keeps_the_text_and_the_other_files(
     assert alice.get(paths_in(alice.get("/rooms/1").text)[0]).content == b"fine"
 
 
+def test_the_log_says_why_a_forms_file_could_not_be_stored(alice: Person) -> None:
+    alice.server.files.write_text("not a folder")
+    fields = {"body": "look", "client_id": str(uuid4())}
+    answer = alice.client.post("/rooms/1/messages", data=fields, files=[("file", ("a.txt", b"a"))])
+    assert answer.status_code == 422
+    assert "The store of the chat's files does not answer." in answer.text.replace("&#39;", "'")
+    alice.server.until_logged("The store of files: ")
+
+
 def test_files_in_a_form_to_a_room_of_others_are_not_even_received(alice: Person, bob: Person) -> None:
     room_id = alice.create_room("Board", "closed")
     head = {
