@@ -118,6 +118,27 @@ async def test_a_pool_gives_connections_back_when_the_server_refuses_more(
 
 
 @pytest.mark.anyio
+async def test_requests_get_connections_in_the_order_in_which_they_came(database_url: str) -> None:
+    """Each second a waiting request went to the end of the line, and some got none within five seconds."""
+    engine = create_engine(database_url, connections=1)
+    order: list[str] = []
+
+    async def use(name: str, seconds: float) -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"SELECT pg_sleep({seconds})"))
+            order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(use("first", 1.5))
+        await asyncio.sleep(0.1)
+        group.create_task(use("second", 0))
+        await asyncio.sleep(0.5)
+        group.create_task(use("third", 0))
+    assert order == ["first", "second", "third"]
+    await engine.dispose()
+
+
+@pytest.mark.anyio
 async def test_a_pool_times_out_when_the_server_never_has_a_free_connection(
     limited_url: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

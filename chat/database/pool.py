@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+from functools import cached_property
 from time import monotonic
 
 from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util import await_, greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
 from chat.errors import DatabaseUnavailable
@@ -29,9 +30,9 @@ class PatientPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool, except that it waits instead of failing if the server has no connection left.
 
     A role may have a limit (`CONNECTION LIMIT 20`), and a server has a total limit. A refused request waits until a
-    connection of its process is free, or retries after a moment. From then on its process uses fewer connections, down
-    to one, and then slowly more again. So processes that share a limit come to have equal shares. What a process does
-    not use it gives back.
+    connection of its process is free, or retries after a moment; requests of a process get connections in the order
+    in which they came. After a refusal its process uses fewer connections, down to one, and then slowly more again. So
+    processes that share a limit come to have equal shares. What a process does not use it gives back.
     """
 
     _most: float = float("inf")
@@ -41,6 +42,10 @@ class PatientPool(AsyncAdaptedQueuePool):
     waiting: int = 0
     timeouts: int = 0
 
+    @cached_property
+    def _line(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
     @property
     def allowed(self) -> int:
         """The most connections that this process may open."""
@@ -49,30 +54,57 @@ class PatientPool(AsyncAdaptedQueuePool):
     def _do_get(self) -> ConnectionPoolEntry:
         deadline = monotonic() + self._timeout
         while True:
+            if record := self._take(deadline):
+                return record
+            try:
+                return self._create_connection()
+            except DatabaseUnavailable as error:
+                self._dec_overflow()
+                if error.sqlstate != TOO_MANY_CONNECTIONS:
+                    raise
+                self._note_refusal()
+            except BaseException:
+                self._dec_overflow()
+                raise
+
+    def _take(self, deadline: float) -> ConnectionPoolEntry | None:
+        """Return a free connection, or None when the caller may open one more.
+
+        Requests wait in line, and only the first one looks for a connection: otherwise later requests may get one
+        first, again and again.
+        """
+        if not self._line.locked() and self.checkedin():
+            return self._pool.get(block=False)
+        self.waiting += 1
+        try:
+            await_(self._line_up(deadline))
+            try:
+                return self._take_first(deadline)
+            finally:
+                self._line.release()
+        except TimeoutError:
+            self.timeouts += 1
+            raise DatabaseUnavailable("every connection was in use for too long") from None
+        finally:
+            self.waiting -= 1
+
+    async def _line_up(self, deadline: float) -> None:
+        async with asyncio.timeout(max(0.0, deadline - monotonic())):
+            await self._line.acquire()
+
+    def _take_first(self, deadline: float) -> ConnectionPoolEntry | None:
+        while True:
             try:
                 return self._pool.get(block=False)
             except Empty:
                 pass
             if self._may_open() and self._inc_overflow():
-                try:
-                    return self._create_connection()
-                except DatabaseUnavailable as error:
-                    self._dec_overflow()
-                    if error.sqlstate != TOO_MANY_CONNECTIONS:
-                        raise
-                    self._note_refusal()
-                except BaseException:
-                    self._dec_overflow()
-                    raise
-            self.waiting += 1
+                return None
             try:
                 return self._pool.get(block=True, timeout=self._patience(deadline))
             except Empty:
                 if monotonic() >= deadline:
-                    self.timeouts += 1
-                    raise DatabaseUnavailable("every connection was in use for too long") from None
-            finally:
-                self.waiting -= 1
+                    raise TimeoutError from None
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         if self._open() > self._most:
