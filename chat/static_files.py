@@ -17,18 +17,22 @@ STATIC = ROOT / "static"
 # In the order of the cascade: within a layer, a later sheet wins.
 # fmt: off
 STYLE_SHEETS = (
-    "base", "icon", "avatar", "layout", "welcome", "card", "notice", "connection", "sidebar", "popup", "badge",
-    "room", "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help",
-    "highlighting", "composer", "outbox", "banner", "typing", "completions", "picker", "button", "field", "panel",
-    "choice", "invite", "tabs", "find", "profile", "status", "switcher", "confirm", "quoted-message", "search", "list",
-    "about", "empty-state", "utilities",
+    "base", "icon", "avatar", "layout", "welcome", "notice", "connection", "sidebar", "popup", "badge", "room",
+    "scroller", "online", "message", "reaction", "message-actions", "editor", "prose", "help", "highlighting",
+    "composer", "outbox", "banner", "typing", "completions", "picker", "button", "field", "panel", "invite",
+    "switcher", "confirm", "utilities",
+)
+# For all pages but those of a conversation, whose first load should be small.
+SHEETS_OF_PAGES = (
+    "card", "choice", "tabs", "find", "profile", "status", "quoted-message", "search", "list", "about", "empty-state",
 )
 # fmt: on
-# Loaded with the script or the message that needs them, so that a first load stays small.
+# Loaded with the script or the message that needs them.
 SHEETS_APART = ("attachments", "files")
 # Files that every page needs are one response: each request costs more than its bytes.
 JOINED = {
     "css/chat.css": [f"css/{name}.css" for name in STYLE_SHEETS],
+    "css/pages.css": [f"css/{name}.css" for name in SHEETS_OF_PAGES],
     "vendor/htmx.js": [f"vendor/{name}.min.js" for name in ("htmx", "hx-ws", "hx-upsert")],
 }
 

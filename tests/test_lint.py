@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
-from chat.static_files import SHEETS_APART, STYLE_SHEETS
+from chat.static_files import SHEETS_APART, SHEETS_OF_PAGES, STYLE_SHEETS
 from chat.templating import environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,7 +202,7 @@ def test_each_selector_is_written_once_in_its_layer() -> None:
 
 
 def test_every_style_sheet_is_listed_once() -> None:
-    assert sorted((*STYLE_SHEETS, *SHEETS_APART)) == sorted(sheet.stem for sheet in SHEETS)
+    assert sorted((*STYLE_SHEETS, *SHEETS_OF_PAGES, *SHEETS_APART)) == sorted(sheet.stem for sheet in SHEETS)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from websockets import Origin
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from chat.static_files import STYLE_SHEETS
+from chat.static_files import SHEETS_OF_PAGES, STYLE_SHEETS
 from tests.support.databases import admin_url, execute, run
 from tests.support.people import PASSWORD, Person, browser
 from tests.support.server import ROOT, SETUP_CODE, ChatServer, until_ready
@@ -153,14 +153,30 @@ def test_browsers_keep_static_files_for_ever_under_their_digest(alice: Person) -
     assert alice.client.get("/static/0123456789ab/nothing.js").headers["cache-control"] == "no-store"
 
 
-def test_all_style_sheets_share_a_response_as_do_vendored_scripts(alice: Person) -> None:
+def test_style_sheets_share_a_response_as_do_vendored_scripts(alice: Person) -> None:
     plain = {"Accept-Encoding": "identity"}
-    style = alice.client.get("/static/css/chat.css", headers=plain).text
-    for sheet in STYLE_SHEETS:
-        assert (ROOT / f"static/css/{sheet}.css").read_text() in style
+    for name, sheets in {"chat": STYLE_SHEETS, "pages": SHEETS_OF_PAGES}.items():
+        style = alice.client.get(f"/static/css/{name}.css", headers=plain).text
+        for sheet in sheets:
+            assert (ROOT / f"static/css/{sheet}.css").read_text() in style
     script = alice.client.get("/static/vendor/htmx.js", headers=plain).text
     for part in (ROOT / "static/vendor").glob("h*.min.js"):
         assert part.read_text() in script
+
+
+def test_a_conversation_loads_the_style_of_all_its_classes(alice: Person) -> None:
+    page = alice.get("/rooms/1").text
+    assert "/css/chat.css" in page
+    assert "/css/pages.css" not in page
+    assert "/css/pages.css" in alice.get("/people").text
+    loaded, apart = (
+        set(re.findall(r"\.([a-z][a-z-]+)", "".join((ROOT / f"static/css/{name}.css").read_text() for name in sheets)))
+        for sheets in (STYLE_SHEETS, SHEETS_OF_PAGES)
+    )
+    assert "panel" in loaded
+    assert "choice" in apart
+    used = set(" ".join(re.findall(r'class="([^"]*)"', page)).split())
+    assert used & apart <= loaded
 
 
 def test_static_files_are_compressed_and_fetched_once(alice: Person) -> None:
