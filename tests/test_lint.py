@@ -259,6 +259,13 @@ def test_modules_have_no_import_circle() -> None:
     assert left == {}
 
 
+def test_modules_hear_the_events_that_others_send() -> None:
+    scripts = "".join(script.read_text() for script in SCRIPTS)
+    sent = set(re.findall(r'(?:Event\("chat:|\btell\(")(\w+)"', scripts))
+    assert sent == set(re.findall(r'(?<!Event\()"chat:(\w+)"', scripts))
+    assert "leave" in sent
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_keep_to_their_folder(module: Path) -> None:
     text = module.read_text()

@@ -159,7 +159,7 @@ async function restore() {
   document.dispatchEvent(new Event("chat:uploaded"));
 }
 document.addEventListener("chat:leave", () => tray()?.replaceChildren());
-document.addEventListener("chat:enter", restore);
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => ctx.target?.id === "main" && restore());
 
 const ofMessage = (key) => [...records.values()].filter(({ message }) => message === key);
 const inTray = () => ofMessage("").filter(({ room }) => room === composer()?.dataset.room);

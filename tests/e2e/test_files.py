@@ -163,6 +163,8 @@ def test_files_wait_in_their_room_and_for_their_person(alice: Person, bob: Perso
     page.fill("#body", "no files")
     page.keyboard.press("Enter")
     expect(page.locator("#messages .body")).to_have_text("no files")
+    page.click("#sidebar .rooms a[data-room='1']")
+    expect(page.locator("#attached .name")).to_have_text("plan.pdf")
     page.goto(f"{alice.server.url}/rooms/1")
     page.keyboard.press("Shift")
     expect(page.locator("#attached .name")).to_have_text("plan.pdf")
