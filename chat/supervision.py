@@ -93,8 +93,13 @@ async def keep(work: Callable[[], Awaitable[None]], name: str, failures: Failure
             logger.exception("The task %s failed; it starts again in %g s", name, pause)
         finally:
             recovery.cancel()
-        await anyio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  no secret
+        await pause_before_restart(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def pause_before_restart(seconds: float) -> None:
+    """Wait about so many seconds: tasks of many processes may have failed at once."""
+    await anyio.sleep(seconds * random.uniform(0.8, 1.2))  # noqa: S311  no secret
 
 
 async def _try(work: Callable[[], Awaitable[None]], name: str) -> None:
