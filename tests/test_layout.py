@@ -16,7 +16,7 @@ LAYERS = [
     {"readiness", "database_source", "metrics"},
     {"search"},
     {"messages"},
-    {"files"},
+    {"files", "fetching"},
     {"rooms"},
     {"accounts"},
     {"change"},
