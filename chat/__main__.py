@@ -318,8 +318,9 @@ def _restore(database_url: str, file: Path, files_url: str, *, replace: bool, an
 def _check_broker(url: str | None) -> None:
     try:
         create_broadcast(url)
-    except (ValueError, TypeError) as error:
-        raise SettingsError(f"REDIS_URL or BROADCAST_URL is no address of a broker: {error}") from error
+    except ValueError as error:
+        name = "BROADCAST_URL" if os.environ.get("BROADCAST_URL", "").strip() else "REDIS_URL"
+        raise SettingsError(f"{name} is no address of a broker: {error}") from error
 
 
 def _exit(signal_number: int, frame: FrameType | None) -> None:

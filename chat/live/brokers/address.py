@@ -1,11 +1,15 @@
 """The addresses of NATS, RabbitMQ and Kafka: `scheme://user:password@host:port,host:port/name?ca=/path/ca.pem`."""
 
+import itertools
 import random
+import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
+
+from chat.urls import Host, hosts_of, split_url
 
 NAME = "simplechat"  # of subjects, exchange and topic, if the address has none
 
@@ -14,69 +18,68 @@ NAME = "simplechat"  # of subjects, exchange and topic, if the address has none
 class Address:
     """A broker's servers, any of which will do, and how to sign in to them."""
 
-    hosts: tuple[tuple[str, int], ...]
+    hosts: Iterator[Host]  # in turn, for ever
     user: str | None
     password: str | None
     name: str
     tls: ssl.SSLContext | None
     options: Mapping[str, str]
 
-    def any_host(self) -> tuple[str, int]:
-        """Pick a server at random, so that the next attempt goes to another."""
-        return random.choice(self.hosts)  # noqa: S311  no secret
+    def next_host(self) -> Host:
+        """Return another server than the last time, if there are several."""
+        return next(self.hosts)
 
 
 def read_address(
-    url: str, port: int, *, has_tls: bool, more: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    url: str,
+    port: int,
+    *,
+    has_tls: bool,
+    has_tokens: bool = False,
+    names: re.Pattern[str] | None = None,
+    more: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Address:
     """Read a URL whose hosts have this port unless it names another; raises `ValueError`.
 
+    A user without a password is a token where there are tokens. `names` are the names that the path may have, and
     `more` are options besides `ca` and `verify`, each with the values it takes.
     """
-    parts = urlsplit(url)
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = credentials.partition(":")
+    parts = split_url(url)
+    hosts = hosts_of(parts.netloc, port)
+    credentials = parts.netloc.rpartition("@")[0]
+    user, _, password = map(unquote, credentials.partition(":"))
+    if password and not user:
+        raise ValueError("the password needs a user")
+    if user and not password and not has_tokens:
+        raise ValueError(f"the user {user!r} needs a password")
+    name = unquote(parts.path.strip("/"))
+    if "/" in parts.path.strip("/") or (name and names and not names.fullmatch(name)):
+        raise ValueError(f"the path cannot be {name!r} (a / within a name is written %2F)")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    known = [*(("ca", "verify") if has_tls else ()), *more]
+    _check_options(options, parts.scheme, {**({"ca": (), "verify": ("yes", "no")} if has_tls else {}), **more})
+    # Processes begin with different servers.
+    turns = itertools.cycle(random.sample(hosts, len(hosts)))
+    return Address(turns, user or None, password or None, name, _tls(options) if has_tls else None, options)
+
+
+def _check_options(options: Mapping[str, str], scheme: str, known: Mapping[str, tuple[str, ...]]) -> None:
     for name, value in options.items():
         if name not in known:
-            encrypted = "" if has_tls else f"; {parts.scheme}:// has no encryption"
+            encrypted = "" if "ca" in known else f"; {scheme}:// has no encryption"
             raise ValueError(f"unknown option {name!r} (known: {' and '.join(known) or 'none'}{encrypted})")
-        if name in more and value not in more[name]:
-            raise ValueError(f"{name} must be {' or '.join(more[name])}, not {value!r}")
-    return Address(
-        tuple(host_of(host, port) for host in hosts.split(",")),
-        unquote(user) or None,
-        unquote(password) or None,
-        unquote(parts.path.strip("/")),
-        _tls(options) if has_tls else None,
-        options,
-    )
+        if known[name] and value not in known[name]:
+            raise ValueError(f"{name} must be {' or '.join(known[name])}, not {value!r}")
 
 
-def host_of(text: str, port: int) -> tuple[str, int]:
-    """Read `host:port`, whose port may be missing; raises `ValueError`."""
-    parts = urlsplit(f"//{text}")
-    if not parts.hostname:
-        raise ValueError(f"{text!r} is no host")
-    try:
-        return parts.hostname, parts.port or port
-    except ValueError:
-        raise ValueError(f"{text!r} has no port from 1 to 65535") from None
-
-
-def _tls(options: dict[str, str]) -> ssl.SSLContext:
+def _tls(options: Mapping[str, str]) -> ssl.SSLContext:
     """Check certificates by the system's authorities or by the file `ca`; `verify=no` accepts any."""
+    if options.get("ca") == "":
+        raise ValueError("ca= names no file")
     try:
         context = ssl.create_default_context(cafile=options.get("ca"))
     except OSError as error:
         raise ValueError(f"ca={options['ca']} cannot be read: {error}") from None
-    match options.get("verify", "yes"):
-        case "no":
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        case "yes":
-            pass
-        case other:
-            raise ValueError(f"verify must be yes or no, not {other!r}")
+    if options.get("verify") == "no":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     return context

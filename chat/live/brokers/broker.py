@@ -156,8 +156,7 @@ def create_broadcast(url: str | None, capacity: int = CAPACITY) -> Broker:
     """Return the broker of a URL; for None `memory://`, in this process.
 
     `capacity` is the length at which a queue of messages is replaced by one `RESYNC`.
-    Raises `CannotRun` when its library is not installed, `ValueError` for a wrong URL, and `TypeError` for a URL with
-    an option unknown to redis-py.
+    Raises `CannotRun` when its library is not installed, and `ValueError` for a URL that makes no sense.
     """
     return Broker(_backend(url or "memory://", capacity), capacity)
 

@@ -6,6 +6,7 @@ name another message if the topic was deleted and made again.
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, signing in and finding the 
 CLOSE_SECONDS = 0.5
 PORT = 9092
 SASL = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+TOPICS = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")  # the names that Kafka takes
 TOPIC_SETTINGS = [("retention.ms", "600000"), ("cleanup.policy", "delete")]
 COPIES = 3  # of the topic, if there are so many servers
 # Milliseconds for which Kafka holds a fetch until there is a message. Tansu looks for one only after half of them.
@@ -63,7 +65,7 @@ class KafkaConnection:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._topic = address.name or NAME
-        self._host, self._port = address.any_host()
+        self._host, self._port = address.next_host()
         self._connection: AIOKafkaConnection | None = None
 
     async def open(self) -> None:
@@ -170,7 +172,10 @@ class KafkaBackend(RemoteBackend[KafkaConnection]):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
-        self._address = read_address(url, PORT, has_tls=url.startswith("kafka+tls:"), more={"sasl": SASL})
+        has_tls = url.startswith("kafka+tls:")
+        self._address = read_address(url, PORT, has_tls=has_tls, names=TOPICS, more={"sasl": SASL})
+        if "sasl" in self._address.options and self._address.user is None:
+            raise ValueError("sasl needs a user and a password")
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[KafkaConnection]:

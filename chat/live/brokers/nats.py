@@ -5,6 +5,7 @@ hands messages over as soon as they are parsed.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from chat.live.brokers.remote import RemoteBackend
 
 CONNECT_SECONDS = 2
 PORT = 4222
+PREFIXES = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")  # words without wildcards, between dots
 
 
 class NatsConnection(Client):
@@ -96,7 +98,8 @@ class NatsBackend(RemoteBackend[NatsConnection]):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
-        self._address = read_address(url, PORT, has_tls=url.startswith("nats+tls:"))
+        has_tls = url.startswith("nats+tls:")
+        self._address = read_address(url, PORT, has_tls=has_tls, has_tokens=True, names=PREFIXES)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[NatsConnection]:
@@ -111,7 +114,7 @@ class NatsBackend(RemoteBackend[NatsConnection]):
                 await connection.end()
 
     async def _connect(self, connection: NatsConnection) -> None:
-        host, port = self._address.any_host()
+        host, port = self._address.next_host()
         try:
             await connection.connect(
                 f"nats://{f'[{host}]' if ':' in host else host}:{port}",

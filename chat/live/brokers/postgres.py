@@ -13,6 +13,7 @@ from chat.database.poolers import Connection, connect, pooling_of
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
+from chat.urls import check_postgres_url
 
 # Bytes: NOTIFY takes less than 8,000; larger messages go in parts. Markup in a hint costs its receiver a sixth of
 # fetching it, and PostgreSQL nothing measurable.
@@ -40,6 +41,7 @@ class PostgresBackend(RemoteBackend[Connection]):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
+        check_postgres_url(url)
         self._url = url
         self._parts: list[str] = []
 

@@ -84,7 +84,7 @@ class RabbitBackend(RemoteBackend[Channel]):
             raise ConnectionError(f"it refuses the virtual host {self._address.name or '/'!r}") from error
 
     def _url(self) -> URL:
-        host, port = self._address.any_host()
+        host, port = self._address.next_host()
         return URL.build(
             scheme="amqps" if self._address.tls else "amqp",
             user=self._address.user or "guest",

@@ -6,19 +6,22 @@ connection must lead to a comparison with the database.
 
 import asyncio
 import math
+import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
 from broadcaster import Event
-from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
+from redis.asyncio.connection import AbstractConnection, ConnectionPool, SSLConnection, parse_url
 from redis.exceptions import RedisError, ResponseError
 
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
+from chat.urls import hosts_of, split_url
 
+PORT = 6379
 CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, authentication and a PING together
 SILENCE_SECONDS = 5.0  # includes at least one PING
 
@@ -32,6 +35,26 @@ CONNECTION_OPTIONS = {
     "socket_timeout": None,
     "socket_connect_timeout": CONNECT_SECONDS,
 }
+
+
+def check_redis_url(url: str) -> None:
+    """Raise `ValueError` if an address of one server makes no sense."""
+    parts = split_url(url)
+    if parts.netloc.rpartition("@")[2] and len(hosts_of(parts.netloc, PORT)) > 1:
+        raise ValueError("it names several servers, as only redis+sentinel:// and redis+cluster:// may")
+    if not re.fullmatch(r"/?\d*/?", parts.path):
+        raise ValueError(f"a database of Redis is a number, not {parts.path.strip('/')!r}")
+    # Otherwise a wrong option would be found only later, in the background.
+    try:
+        connection = ConnectionPool(**parse_url(url)).make_connection()
+        if isinstance(connection, SSLConnection):
+            connection.ssl_context.get()
+    except TypeError as error:
+        name = str(error).rpartition("argument ")[2]
+        encrypted = " (rediss:// has encryption, redis:// has none)" if "ssl_" in name else ""
+        raise ValueError(f"unknown option {name}{encrypted}") from None
+    except (RedisError, OSError) as error:
+        raise ValueError(f"its options for TLS cannot be used: {error}") from None
 
 
 @asynccontextmanager
@@ -57,9 +80,9 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)
+        check_redis_url(url)
         self._options: dict[str, Any] = {**parse_url(url), **CONNECTION_OPTIONS}
         self._pool = ConnectionPool(**self._options)
-        self._pool.make_connection()  # fails here for a wrong option, not later in the background
 
     def _open(self) -> AbstractAsyncContextManager[AbstractConnection]:
         return opened(self._pool.make_connection())

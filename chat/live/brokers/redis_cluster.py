@@ -17,9 +17,10 @@ from redis.exceptions import MovedError, RedisError, ResponseError
 
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
-from chat.live.brokers.redis import CONNECT_SECONDS, CONNECTION_OPTIONS, SILENCE_SECONDS, opened
-from chat.live.brokers.redis_hosts import Host, redis_hosts
+from chat.live.brokers.redis import CONNECT_SECONDS, CONNECTION_OPTIONS, SILENCE_SECONDS, check_redis_url, opened
+from chat.live.brokers.redis_hosts import redis_hosts
 from chat.live.brokers.remote import RemoteBackend
+from chat.urls import Host
 
 PORT = 6379
 
@@ -57,8 +58,8 @@ class ClusterBackend(RemoteBackend[Nodes]):
         self._hosts, plain, name = redis_hosts(url, PORT)
         if name not in ("", "0"):
             raise ValueError(f"a Redis Cluster has no database {name!r}")
+        check_redis_url(plain)
         self._options: dict[str, Any] = {**parse_url(plain), **CONNECTION_OPTIONS}
-        self._to(self._hosts[0])  # fails here for a wrong option, not later in the background
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Nodes]:

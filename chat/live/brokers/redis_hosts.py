@@ -1,10 +1,6 @@
 """The addresses of several Redis servers: `redis+cluster://user:password@host:port,host:port/name?option=value`."""
 
-from urllib.parse import urlsplit
-
-from chat.live.brokers.address import host_of
-
-Host = tuple[str, int]
+from chat.urls import Host, hosts_of, split_url
 
 
 def redis_hosts(url: str, port: int) -> tuple[list[Host], str, str]:
@@ -12,10 +8,10 @@ def redis_hosts(url: str, port: int) -> tuple[list[Host], str, str]:
 
     Raises `ValueError`.
     """
-    parts = urlsplit(url)
-    credentials, at, hosts = parts.netloc.rpartition("@")
-    found = [host_of(host, port) for host in hosts.split(",")]
+    parts = split_url(url)
+    credentials, at, _ = parts.netloc.rpartition("@")
+    found = hosts_of(parts.netloc, port)
     scheme = parts.scheme.partition("+")[0]
     first = f"[{found[0][0]}]" if ":" in found[0][0] else found[0][0]
     options = f"?{parts.query}" if parts.query else ""
-    return found, f"{scheme}://{credentials}{at}{first}:{found[0][1]}{options}", parts.path.strip("/")
+    return [*found], f"{scheme}://{credentials}{at}{first}:{found[0][1]}{options}", parts.path.strip("/")

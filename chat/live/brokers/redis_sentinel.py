@@ -10,7 +10,8 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool
 
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.redis import CONNECT_SECONDS, RedisBackend, opened
-from chat.live.brokers.redis_hosts import Host, redis_hosts
+from chat.live.brokers.redis_hosts import redis_hosts
+from chat.urls import Host
 
 PORT = 26379
 WATCH_SECONDS = 2.0  # between two questions for the master
@@ -25,7 +26,7 @@ class SentinelBackend(RedisBackend):
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         hosts, plain, self._service = redis_hosts(url, PORT)
-        if not self._service:
+        if not self._service or "/" in self._service:
             raise ValueError("name the service, as in redis+sentinel://host:26379/mymaster")
         super().__init__(plain, capacity)
         self._sentinels = hosts
