@@ -17,4 +17,4 @@ async def list_completions(request: Request) -> Response:
     await throttle(request, FIND)
     async with reading(request.state.chat.database) as connection:
         found = await completions_of(connection, me, room_id_in(request), word)
-    return page(request, "messages/_completions.html", {"completions": found})
+    return page(request, "messages/_completions.html", {"completions": found, "word": word})

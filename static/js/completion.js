@@ -14,28 +14,23 @@ function wordBefore() {
   return WORDS.map((word) => word.exec(text)?.[0]).find(Boolean) ?? "";
 }
 
-let asked, refused;
+let refused;
 function offer() {
   const word = wordBefore();
-  clearTimeout(asked);
   if (!word || word === refused) return close();
   // Until the answer comes, the list is that of an earlier word: nothing in it is for a key to take.
   mark(box());
-  asked = setTimeout(load, 80, word);
+  list().setAttribute("hx-vals", JSON.stringify({ word }));
+  htmx.trigger(list(), "word");
 }
 
-async function load(word) {
-  const url = `${list()?.dataset.url}?word=${encodeURIComponent(word)}`;
-  if (list()) await htmx.ajax("GET", url, { source: list(), target: list(), swap: "innerHTML" });
-  if (!list()) return;
-  list().dataset.word = word;
-  mark(box());
-  if (wordBefore() !== word || word === refused || document.activeElement !== box()) return;
-  list().hidden = [undefined, word].includes(list().firstElementChild?.dataset.text);
-}
+document.addEventListener("htmx:after:swap", ({ target }) => {
+  if (target !== list() || document.activeElement !== box()) return;
+  const { word = wordBefore(), text = word } = list().firstElementChild?.dataset ?? {};
+  if (word === wordBefore()) list().hidden = [text, refused].includes(word);
+});
 
 function close() {
-  clearTimeout(asked);
   if (!list()) return;
   list().hidden = true;
   mark(box());
@@ -51,7 +46,7 @@ function take(option) {
 const OFFERED = "#completions:not([hidden]) + #body";
 onKey("Enter Tab", OFFERED, ({ key }) => {
   const option = markedOf(box()) ?? (key === "Tab" && list().firstElementChild);
-  if (option && list().dataset.word === wordBefore()) return take(option);
+  if (option && option.dataset.word === wordBefore()) return take(option);
   close();
   return false;
 });

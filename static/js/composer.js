@@ -1,8 +1,7 @@
 // Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, in order. Each
 // is kept in localStorage until the server has accepted it; those of other rooms are sent from a hidden list.
-import { messages, quote } from "./messages.js";
+import { me, messages, quote } from "./messages.js";
 
-const { me } = document.documentElement.dataset;
 export const composer = () => document.getElementById("composer");
 export const box = () => document.getElementById("body");
 const outbox = () => document.getElementById("outbox");
@@ -64,9 +63,7 @@ function place(item) {
   const { room, key } = item.dataset, list = room === outbox()?.dataset.room ? outbox() : elsewhere();
   const isLater = ({ dataset }) => dataset.room === room && dataset.key > key;
   if (item.parentElement === list) return;
-  const quoted = item.querySelector(".quoted"), original = originalOf(fieldsOf(item));
-  quoted.hidden = !original;
-  if (original) quote(quoted, original);
+  quote(item.querySelector(".quoted"), originalOf(fieldsOf(item)));
   list.insertBefore(item, [...list.children].find(isLater) ?? null);
 }
 function keep(item) {
@@ -155,27 +152,20 @@ function countDown(item) {
 }
 setInterval(go, 1000);
 
-// After more than a minute, a message sent automatically would surprise its author.
-const isRefusal = ({ status, headers }) =>
-  status >= 400 && status < 500 && !(status === 429 && headers.get("Retry-After") <= 60);
-
-// An accepted message is gone by now, unless its answer leads elsewhere.
-function settle(item, { response, hx }) {
-  const seconds = Number(response?.headers.get("Retry-After"));
-  const until = seconds && performance.now() + 1000 * seconds;
+document.addEventListener("htmx:finally:request", ({ detail: { ctx: { sourceElement, response, hx } } }) => {
+  const item = sourceElement.closest?.(".unsent"), { status, headers } = response ?? {};
+  // After a sign-out the page is loaded again.
+  if (!item || hx?.refresh) return;
+  const seconds = Number(headers?.get("Retry-After")), until = seconds && performance.now() + 1000 * seconds;
   const why = response ? reasonOf(item) || "The server has a problem." : "Waiting for the connection.";
+  // After more than a minute, a message sent automatically would surprise its author.
+  const isRefused = status >= 400 && status < 500 && !(status === 429 && seconds <= 60);
   item.dataset.due = performance.now() + 1500 + 1500 * Math.random();
+  // An accepted message is gone by now, unless its answer leads elsewhere.
   if (hx?.redirect) drop(item);
-  else if (response && isRefusal(response)) keep(say(item, "refused", why, until));
+  else if (isRefused) keep(say(item, "refused", why, until));
   else if (item.isConnected) for (const each of queueOf(item.dataset.room))
     say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
-}
-
-document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  const item = ctx.sourceElement.closest?.(".unsent");
-  // After a sign-out the page is loaded again.
-  if (!item || ctx.hx?.refresh) return;
-  settle(item, ctx);
   go();
 });
 // What the answer brings is about another room than this page, unless the page has just lost this one.

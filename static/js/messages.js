@@ -7,6 +7,7 @@ document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; pat
 
 // In the zone and by the clock that the reader has chosen, else the browser's, which need not know every zone.
 const chosen = document.documentElement.dataset, formats = new Map();
+export const { me } = chosen;
 function format(moment, style, timeZone = chosen.timeZone) {
   const options = { ...style, timeZone: timeZone || undefined, hourCycle: chosen.hourCycle || undefined };
   const key = JSON.stringify(options);
@@ -18,18 +19,13 @@ function format(moment, style, timeZone = chosen.timeZone) {
   return formats.get(key).format(moment);
 }
 
-const DAY = { dateStyle: "full" };
-let days = {};
-function nameDays(today) {
-  let before = Date.now();
-  while (format(before, DAY) === today) before -= 3_600_000;
-  days = { [today]: "Today", [format(before, DAY)]: "Yesterday" };
-}
-
 // What a time was shown for is on it: at midnight, and after another choice, it is shown anew.
+const DAY = { dateStyle: "full" };
 function showTimes() {
   const today = format(Date.now(), DAY), shown = `${chosen.timeZone} ${chosen.hourCycle} ${today}`;
-  if (days[today] !== "Today") nameDays(today);
+  let before = Date.now();
+  while (format(before, DAY) === today) before -= 3_600_000;
+  const days = { [today]: "Today", [format(before, DAY)]: "Yesterday" };
   for (const time of document.querySelectorAll(`time:is([data-moment], .message *):not([data-shown="${shown}"])`)) {
     const moment = new Date(time.dateTime), message = time.closest("[data-at]"), day = format(moment, DAY);
     time.dataset.shown = shown;
@@ -137,16 +133,18 @@ export function letGo(kept, main = document) {
 // the newest versions that were heard of, also of messages that are edited here or that this page may fetch any moment.
 const versions = new Map(), MOST_VERSIONS = 500;
 const newer = (one, other) => (Number(other?.dataset.revision) > Number(one.dataset.revision) ? other : one);
-function newest(fresh) {
-  const version = newer(fresh, versions.get(fresh.id));
-  versions.delete(fresh.id);
-  versions.set(fresh.id, version);
-  if (versions.size > MOST_VERSIONS) versions.delete(versions.keys().next().value);
-  return version;
+
+// Sets an entry of a map that keeps the latest ones.
+export function remember(map, key, value, most) {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > most) map.delete(map.keys().next().value);
+  return value;
 }
 
 // An answer shows the beginning of its original as that is now.
 export function quote(place, original) {
+  if (newer(place, original) === place) return;
   const body = original.querySelector(".body").cloneNode(true);
   for (const each of body.querySelectorAll("blockquote, small, button")) each.remove();
   place.firstElementChild.textContent = original.querySelector(".author").textContent;
@@ -154,17 +152,14 @@ export function quote(place, original) {
   place.dataset.revision = original.dataset.revision;
 }
 
-function requote(place, original) {
-  if (Number(original?.dataset.revision) > Number(place.dataset.revision)) quote(place, original);
-}
-
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   for (const task of [...tasks]) for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
-    const shown = document.getElementById(fresh.id), editor = shown?.querySelector(".editor"), version = newest(fresh);
+    const shown = document.getElementById(fresh.id), editor = shown?.querySelector(".editor");
+    const version = remember(versions, fresh.id, newer(fresh, versions.get(fresh.id)), MOST_VERSIONS);
     const stays = editor ? !editor.contains(ctx.sourceElement) : shown && newer(shown, version) === shown;
-    for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) requote(place, fresh);
+    for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) quote(place, fresh);
     for (const place of version.querySelectorAll("a.quoted"))
-      requote(place, versions.get(place.getAttribute("href").split("#")[1]));
+      quote(place, versions.get(place.getAttribute("href").split("#")[1]));
     if (stays) fresh.remove();
     else fresh.replaceWith(version.cloneNode(true));
     if (!task.fragment.childElementCount) tasks.splice(tasks.indexOf(task), 1);

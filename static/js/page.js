@@ -1,8 +1,7 @@
 // Every page: what keys and clicks do, and where the keyboard is after an action.
 import { box, replyTo } from "./composer.js";
-import { bar, here, menu, messages, openMenu, rowOf, scroller, shown } from "./messages.js";
+import { bar, here, me, menu, messages, openMenu, rowOf, scroller, shown } from "./messages.js";
 
-const { me } = document.documentElement.dataset;
 const writing = () => box() ?? scroller() ?? document.getElementById("main");
 
 // Safari ends the composing of a word before it tells of the key that did.
@@ -78,10 +77,9 @@ onKey("PageUp PageDown", "#body", ({ key, target }) => {
 // The arrows lead from message to message, within one to its links and actions, and through its menu.
 const CONTROLS = ":is(a, button, pre):not(.editor *)";
 const controls = (...places) => shown(places.flatMap((place) => [...place.querySelectorAll(CONTROLS)]));
-export function step(all, { key, target }, columns = 1, before = null) {
-  const places = /Up|Down/.test(key) ? columns : 1;
-  (all[all.indexOf(target) + (/Up|Left/.test(key) ? -places : places)] ?? before)?.focus();
-}
+const beside = (all, at, key, places = 1) => all[all.indexOf(at) + (/Up|Left/.test(key) ? -places : places)];
+export const step = (all, { key, target }, columns = 1, before = null) =>
+  (beside(all, target, key, /Up|Down/.test(key) ? columns : 1) ?? before)?.focus();
 const IN_ROW = ":is(#messages, #bar) :not(.editor *)";
 onClick("#messages .more", ({ parentElement }) => Boolean(bar()) && openMenu(parentElement));
 onKey("Enter", "#messages > li:not(.deleted)", ({ target }) => openMenu(target));
@@ -139,10 +137,8 @@ export function mark(box, option) {
   else box.removeAttribute("aria-activedescendant");
 }
 onKey("ArrowUp ArrowDown", "[aria-controls]", ({ key, target }) => {
-  const all = shown(optionsOf(target));
-  if (!all.length) return false;
-  if (key === "ArrowUp") all.reverse();
-  return mark(target, all[(all.indexOf(markedOf(target)) + 1) % all.length]);
+  const all = shown(optionsOf(target)), end = all.at(key === "ArrowUp" ? -1 : 0);
+  return Boolean(end) && mark(target, beside(all, markedOf(target), key) ?? end);
 });
 
 // Enter takes the marked or first of what is found by what is typed now: the list may be that of an earlier word.
@@ -154,8 +150,8 @@ onKey("Enter", "#switcher input, .picking > input", async ({ target }) => {
   if (target.value !== value || !target.checkVisibility()) return;
   found.querySelector("[aria-selected=true], .found > button")?.click();
 });
-document.addEventListener("htmx:after:swap", ({ target }) => {
-  const box = target.closest?.("#switcher")?.querySelector("input");
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  const box = document.querySelector(`[aria-controls="${ctx.target?.id}"]`);
   if (box) mark(box, markedOf(box));
 });
 

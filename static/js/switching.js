@@ -2,7 +2,7 @@
 // and socket stay. Browsers without the Navigation API, and failures, load whole pages.
 import { box } from "./composer.js";
 import { tellUnreached } from "./live.js";
-import { letGo, messages, scroller } from "./messages.js";
+import { letGo, messages, remember, scroller } from "./messages.js";
 
 const PART = /^\/(list$|rooms\/\d+(\/messages\/\d+)?$)/;
 const isPart = ({ origin, pathname }) => origin === location.origin && PART.test(pathname);
@@ -15,9 +15,7 @@ const lineOf = (url) => document.querySelector(`#sidebar a[data-room="${roomOf(u
 const MOST_KEPT = 8, FEW = 20, FRESH = 5000;
 const kept = new Map();
 function keep(address, part) {
-  kept.delete(address);
-  kept.set(address, part);
-  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
+  remember(kept, address, part, MOST_KEPT);
   part.then((main) => (part.main = main), () => kept.delete(address));
   return part;
 }
