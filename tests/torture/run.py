@@ -24,7 +24,7 @@ from chat.database.migrate import migrate
 from tests.support.brokers import BROKERS, Machine, missing
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run, sign_up
-from tests.support.server import ChatServer
+from tests.support.server import ChatServer, ForkedServer
 from tests.torture.nemesis import Nemesis
 from tests.torture.proxy import Proxy
 from tests.torture.writers import DELETED, Writer
@@ -94,7 +94,7 @@ async def torture(
         if machine:
             await asyncio.to_thread(machine.start)
         broker_url = machine.url if machine else url
-        servers += [ChatServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
+        servers += [ForkedServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
         # Writers would wait for ever for a server that never comes back.
         async with asyncio.timeout(seconds + LONGEST_REST):

@@ -14,6 +14,7 @@ SECONDS = float(os.environ.get("TORTURE_SECONDS", "30"))
 PATIENCE = 15.0  # `make torture` checks the promised three, on an idle machine
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(("seed", "broker"), [(1, "redis"), (2, "rabbitmq"), (3, "nats"), (4, "kafka")])
 def test_readers_see_every_message_once_and_in_order_despite_faults(seed: int, broker: str) -> None:
     if reason := missing(broker):
