@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.files.attachment import Attachment
 from chat.files.names import shown_size
-from chat.ids import FileId, RoomId
+from chat.ids import FileId, MessageId, RoomId
 from chat.models import files, messages, rooms, users
 
 PAGE = 60
@@ -24,9 +24,11 @@ _SORTS = {"picture": _IS_PICTURE, "media": _IS_MEDIA, "other": not_(or_(_IS_PICT
 
 @dataclass(frozen=True, slots=True)
 class RoomFile:
-    """A file of a room, and the moment its message was posted."""
+    """A file of a room, and the message that it was sent with."""
 
     file: Attachment
+    message_id: MessageId
+    author: str
     sent_at: datetime
 
     @property
@@ -60,8 +62,9 @@ class Stored:
 async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | None, before: int | None) -> RoomFiles:
     """Return the newest files of a room, of one sort or of any, that were begun before the file `before`."""
     statement = (
-        select(files, messages.c.created_at.label("sent_at"))
+        select(files, messages.c.created_at.label("sent_at"), users.c.name.label("author"))
         .join(messages, messages.c.id == files.c.message_id)
+        .join(users, users.c.id == messages.c.author_id)
         .where(files.c.room_id == room_id)
         .order_by(files.c.id.desc())
         .limit(PAGE + 1)
@@ -85,6 +88,8 @@ async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | No
                 is_animated=row.is_animated,
                 has_thumbnail=row.thumbnail is not None,
             ),
+            row.message_id,
+            row.author,
             row.sent_at,
         )
         for row in rows[:PAGE]

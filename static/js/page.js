@@ -178,7 +178,8 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
 
 // Loaded when somebody moves; a first tap comes before the module does. While the server is away there is no help.
 const load = (name) => import(`./${name}.js`).catch(() => ({}));
-const LATER = ["completion", "copying", "switching", "files"];
+const LATER = ["completion", "copying", "switching", "files", "lightbox"];
 for (const type of ["pointermove", "pointerdown", "keydown"]) for (const name of LATER)
   window.addEventListener(type, () => load(name), { once: true, capture: true });
 onClick("[data-copy]", async (source) => (await load("copying")).copyFrom?.(source));
+onClick(".picture > a", async (link) => (await load("lightbox")).show?.(link));

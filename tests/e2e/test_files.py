@@ -77,6 +77,10 @@ def test_files_are_chosen_pasted_and_dropped_and_go_with_the_text(
         expect(message.get_by_role("img", name="A grey ramp")).to_be_visible()
         expect(message.get_by_role("link", name=re.compile("plan.pdf"))).to_be_visible()
         expect(message.locator(".files > li")).to_have_count(2)
+        text, files = message.locator(".body").bounding_box(), message.locator(".files").bounding_box()
+        assert text
+        assert files
+        assert text["y"] + text["height"] <= files["y"], "the files stand below the text"
     expect(items).to_have_count(0)
     expect(page.locator(".unsent")).to_have_count(0)
 

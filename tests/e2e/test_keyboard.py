@@ -17,8 +17,9 @@ REACHABLE = """() => {
     return window.unreached.size;
 }"""
 PAGES = """
-    /rooms/1 /rooms/1/settings /rooms/1/members /rooms/1/pinned /rooms/1/invite /rooms/1/delete /rooms /rooms/new
-    /people /people/2 /direct/new /mentions /search?q=hello /profile /status /admin /admin/state /help /switch
+    /rooms/1 /rooms/1/settings /rooms/1/members /rooms/1/pinned /rooms/1/files /rooms/1/invite /rooms/1/delete
+    /rooms /rooms/new /people /people/2 /direct/new
+    /mentions /search?q=hello /profile /status /admin /admin/state /help /switch
 """
 REACHED = "() => { unreached.delete(document.activeElement); return document.activeElement === document.body; }"
 LEFT = "() => [...unreached].map((each) => each.outerHTML.slice(0, 200))"

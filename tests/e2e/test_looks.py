@@ -11,6 +11,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.test_files import ready
 from tests.support.browsers import (
     DESKTOP,
     LOST_SERVER,
@@ -24,7 +25,9 @@ from tests.support.browsers import (
     wait_until_live,
 )
 from tests.support.people import Person, first_run, sign_up
+from tests.support.pictures import encoded, plain
 from tests.support.server import SETUP_CODE, ChatServer
+from tests.support.uploading import post_files, upload
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
 THEMES: tuple[ColorScheme, ...] = ("light", "dark")
@@ -185,6 +188,17 @@ def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], win
     page.evaluate("document.documentElement.dataset.connection = 'lost'")
     expect(page.locator("#connection")).to_have_css("opacity", "1")
     problems += check(page, "reconnecting")
+    contents = {"flag.png": encoded(plain(), "PNG"), "small.png": encoded(plain(40, 30), "PNG"), "notes.txt": b"notes"}
+    uploads = [upload(alice, 3, name, content) for name, content in contents.items()]
+    assert post_files(alice, 3, uploads, "These files").is_success
+    for name, path in (("files", "/rooms/3/files"), ("files-none", "/rooms/2/files"), ("message-of-files", "/rooms/3")):
+        page.goto(f"{alice.server.url}{path}")
+        problems += check(page, name)
+    page.set_viewport_size(DESKTOP)
+    ready(page)
+    page.get_by_role("link", name="flag.png").click()
+    expect(page.locator("#lightbox")).to_be_visible()
+    problems += check(page, "lightbox")
     assert problems == []
 
 
