@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -20,26 +19,23 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.schema import SchemaItem
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-    }
-)
+from chat.derived_tables import metadata as metadata  # noqa: PLC0414  given on: here it has all tables
 
 
 def _now() -> Column[object]:
     return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
-def _message_key() -> Column[int]:
-    key = ForeignKey("messages.id", ondelete="CASCADE")
-    return Column("message_id", BigInteger, key, primary_key=True, autoincrement=False)
+def _pictures() -> tuple[SchemaItem, ...]:
+    """Return the columns of a picture in two sizes: keys in the store.
+
+    The trigger `forget_pictures` puts the keys of a replaced picture among the `stray_objects`.
+    """
+    both = CheckConstraint("(small_picture IS NULL) = (large_picture IS NULL)", name="pictures")
+    return Column("small_picture", Uuid), Column("large_picture", Uuid), both
 
 
 def columns_of(table: Table) -> str:
@@ -48,7 +44,7 @@ def columns_of(table: Table) -> str:
 
 
 # One row. `epoch` changes when the database is restored from a backup, so that pages opened before it reload.
-# `people_revision` changes with a person's name, so that no page with the old one stays in a cache.
+# `people_revision` changes with a person's name or face, so that no page with the old one stays in a cache.
 installation = Table(
     "installation",
     metadata,
@@ -58,8 +54,11 @@ installation = Table(
     Column("sign_up_open", Boolean, nullable=False, server_default=text("true")),
     Column("rooms_admit_strangers", Boolean, nullable=False, server_default=text("false")),
     Column("people_revision", BigInteger, nullable=False, server_default="0"),
+    Column("accent", Text),  # six hexadecimal digits; NULL: the colour of the style sheet
+    *_pictures(),  # the logo
     _now(),
     CheckConstraint("id = 1", name="single_row"),
+    CheckConstraint("accent ~ '^[0-9a-f]{6}$'", name="accent"),
 )
 
 users = Table(
@@ -84,6 +83,7 @@ users = Table(
     Column("hours", Integer),
     Column("room_level", Text, nullable=False, server_default="mentions"),
     Column("direct_level", Text, nullable=False, server_default="everything"),
+    *_pictures(),  # the face
     _now(),
     CheckConstraint("role IN ('administrator', 'member')", name="role"),
     CheckConstraint("rooms_by IN ('name', 'activity')", name="rooms_by"),
@@ -132,6 +132,7 @@ rooms = Table(
     Column("newest_at", DateTime(timezone=True)),
     Column("newest_continues", Boolean, nullable=False, server_default=text("false")),
     Column("newest_starts_day", Boolean, nullable=False, server_default=text("false")),
+    *_pictures(),
     _now(),
     CheckConstraint("kind IN ('open', 'closed', 'direct')", name="kind"),
     CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
@@ -274,76 +275,4 @@ files = Table(
     Index("files_message_id_idx", "message_id", "place", postgresql_where=text("message_id IS NOT NULL")),
     Index("files_room_id_idx", "room_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     Index("files_waiting_idx", "author_id", "created_at", postgresql_where=text("message_id IS NULL")),
-)
-
-# Keys in the store that no row of `files` holds: of deleted files, and of objects that are being written. An object is
-# deleted when its time has come, again and again until the store has done so.
-stray_objects = Table(
-    "stray_objects",
-    metadata,
-    Column("key", Uuid, primary_key=True),
-    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    info={"derived": True},
-)
-
-# The search index, filled after messages are posted: indexing a message costs as much as posting it, and at times half
-# a second, too long to hold a room's lock. Chinese and Japanese are written without spaces, and Korean words carry
-# their particles, so each of their letters is a word, and a search term is a phrase.
-searchable = Table(
-    "searchable",
-    metadata,
-    _message_key(),
-    Column("room_id", BigInteger, nullable=False),
-    Column("author_id", BigInteger, nullable=False),
-    Column("posted_at", DateTime(timezone=True), nullable=False),
-    Column("has_link", Boolean, nullable=False),
-    Column("text", Text, nullable=False),
-    Column(
-        "words",
-        TSVECTOR,
-        Computed(
-            "to_tsvector('simple', regexp_replace(text, "
-            r"'([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff])', ' \1 ', 'g'))",
-            persisted=True,
-        ),
-        nullable=False,
-    ),
-    Index("searchable_room_id_message_id_idx", "room_id", "message_id"),
-    Index("searchable_author_id_message_id_idx", "author_id", "message_id"),
-    Index("searchable_link_idx", "message_id", postgresql_where=text("has_link")),
-    Index("searchable_words_idx", "words", postgresql_using="gin"),
-    Index("searchable_text_idx", "text", postgresql_using="gin", postgresql_ops={"text": "gin_trgm_ops"}),
-    info={"derived": True},
-)
-
-# Messages that PostgreSQL cannot index, or not fast enough. They are retried from time to time.
-unsearchable = Table(
-    "unsearchable",
-    metadata,
-    _message_key(),
-    Column("reason", Text, nullable=False),
-    Column("attempts", Integer, nullable=False, server_default="1"),
-    Column("tried_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    info={"derived": True},
-)
-
-# The revision of each room up to which `searchable` is complete.
-search_progress = Table(
-    "search_progress",
-    metadata,
-    Column("room_id", BigInteger, ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("revision", BigInteger, nullable=False),
-    info={"derived": True},
-)
-
-# Counters of the rate limits, for several processes without Redis (`chat/throttling/postgres.py`).
-throttles = Table(
-    "throttles",
-    metadata,
-    Column("key", Text, primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Column("ends_at", DateTime(timezone=True), nullable=False, index=True),
-    prefixes=["UNLOGGED"],
-    info={"derived": True},
 )

@@ -27,7 +27,7 @@ OTHER_PASSWORD, WRONG = "an entirely other horse", "not the right one"
 WALKED = {
     *("chat_set_up", "set_up_refused", "signed_up", "sign_up_refused", "sign_up_changed"),
     *("signed_in", "sign_in_failed", "signed_out", "session_ended", "other_sessions_ended", "session_copied"),
-    *("renamed", "email_changed", "password_changed", "own_password_failed"),
+    *("renamed", "picture_changed", "email_changed", "password_changed", "own_password_failed"),
     *("invite_made", "invite_used", "invite_ended", "invite_refused"),
     *("room_opened", "room_changed", "room_archived", "room_restored", "room_deleted"),
     *("member_joined", "member_left", "member_added", "member_removed", "owner_made", "owner_ended"),
@@ -192,6 +192,7 @@ def signing_in_and_out(walk: Walk, bob: Person) -> None:
 
 def own_account(walk: Walk, bob: Person) -> None:
     walk.act("renamed", bob.submit("/profile/name", {"name": "Robert Brown"}), 2)
+    walk.act("picture_changed", bob.submit("/profile/face/remove"), 2)
     again = sign_in(walk.server, bob)
     walk.done("signed_in", 2, again)
     number = re.findall(r"/profile/sessions/(\d+)/end", bob.get("/profile").text)[0]

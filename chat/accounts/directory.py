@@ -23,7 +23,8 @@ PAGE = 200
 
 def select_people() -> Select[Any]:
     """Return a `select` of people by name, whose rows are the values of a `Person`; callers filter it."""
-    return select(users.c.id, users.c.name, status_column()).order_by(func.lower(users.c.name), users.c.id)
+    person = (users.c.id, users.c.name, status_column(), users.c.small_picture)
+    return select(*person).order_by(func.lower(users.c.name), users.c.id)
 
 
 async def find_people(connection: AsyncConnection, query: str) -> list[Person]:

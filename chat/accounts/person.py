@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from chat.ids import SessionId, UserId
 
@@ -17,6 +18,12 @@ class Person:
     id: UserId
     name: str
     status: str = ""
+    face: UUID | None = None
+
+    @property
+    def face_path(self) -> str:
+        """The address of the person's picture, without its size; "" if they have none."""
+        return face_path(f"/people/{self.id}", self.face)
 
     @property
     def initials(self) -> str:
@@ -27,6 +34,16 @@ class Person:
     def hue(self) -> int:
         """The person's colour, one of twelve style classes."""
         return self.id % HUES
+
+
+def face_path(owner: str, key: UUID | None) -> str:
+    """Return the address of a picture below its owner's, without its size. Another picture has another address."""
+    return f"{owner}/faces/{version_of(key)}" if key else ""
+
+
+def version_of(key: UUID) -> str:
+    """Return the part of an object's key that is in the address of a picture."""
+    return key.hex[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

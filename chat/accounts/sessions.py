@@ -55,7 +55,8 @@ class OpenSession:
 
 
 _VISITOR = f"""sessions.id AS session_id, users.id, users.name, users.email, users.role, users.rooms_by,
-    users.unread_first, users.theme, users.time_zone, users.hours, users.skin_tone, {STATUS} AS status"""
+    users.unread_first, users.theme, users.time_zone, users.hours, users.skin_tone, users.small_picture AS face,
+    {STATUS} AS status"""
 
 # Runs with every request.
 _VISITORS = text(f"""
@@ -243,6 +244,7 @@ def _visitor(row: Row[Any]) -> Visitor:
         id=row.id,
         name=row.name,
         status=row.status,
+        face=row.face,
         email=row.email,
         is_administrator=row.role == "administrator",
         session_id=row.session_id,

@@ -1,7 +1,8 @@
 """Prepares one picture, in a process of its own that the kernel ends when it takes too much time or memory.
 
 `python -m chat.files.picture_worker` reads a file from its input. It writes a line of JSON and then the parts: the
-picture without metadata and, if it is larger than they are, two thumbnails. It fails for anything that it cannot show.
+picture without metadata and, if it is larger than they are, two thumbnails. With the argument `face` or `logo` the
+parts are two square pictures (`chat.files.squares`). It fails for anything that it cannot show.
 """
 
 import io
@@ -9,12 +10,14 @@ import json
 import os
 import resource
 import sys
+from collections.abc import Sequence
 
 from PIL import Image, ImageOps
 
 from chat.files.kinds import HEAD_BYTES, kind_of
 from chat.files.metadata import without_metadata
-from chat.files.prepared import MOST_BYTES, THUMBNAIL, Prepared
+from chat.files.prepared import LARGE_SIDE, MOST_BYTES, THUMBNAIL, Crop, Prepared
+from chat.files.squares import face_of, logo_of
 
 SHARP = 2  # times THUMBNAIL, on a dense screen
 MOST_PIXELS = 64_000_000  # a large camera's picture; as RGBA they take a quarter of the memory
@@ -35,7 +38,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    prepared, parts = prepare(sys.stdin.buffer.read(MOST_BYTES + 1))
+    shape, *crop = sys.argv[1:] or ["whole"]
+    data = sys.stdin.buffer.read(MOST_BYTES + 1)
+    prepared, parts = prepare(data) if shape == "whole" else prepare_square(data, shape, [int(each) for each in crop])
     sys.stdout.buffer.write(json.dumps(prepared).encode() + b"\n" + b"".join(parts))
 
 
@@ -57,6 +62,23 @@ def prepare(data: bytes) -> tuple[Prepared, list[bytes]]:
         "height": height,
         "colour": f"#{red:02x}{green:02x}{blue:02x}",
         "is_animated": is_animated,
+        "parts": [len(part) for part in parts],
+    }
+    return prepared, parts
+
+
+def prepare_square(data: bytes, shape: str, crop: Sequence[int]) -> tuple[Prepared, list[bytes]]:
+    """Return a face or a logo in two sizes; raises an error for anything but a picture."""
+    if len(data) > MOST_BYTES:
+        raise ValueError("the file is too large")
+    picture = _open(data, kind_of(data[:HEAD_BYTES]))
+    parts = logo_of(picture) if shape == "logo" else face_of(picture, Crop(*crop) if crop else None)
+    prepared: Prepared = {
+        "kind": "image/webp",
+        "width": LARGE_SIDE,
+        "height": LARGE_SIDE,
+        "colour": "",
+        "is_animated": False,
         "parts": [len(part) for part in parts],
     }
     return prepared, parts

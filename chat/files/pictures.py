@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from chat.files.prepared import Prepared
+from chat.files.prepared import Crop, Prepared, Shape
 
 AT_ONCE = 2
 SECONDS = 60.0  # of wall time; the worker's own limit is of CPU time
@@ -32,7 +32,15 @@ class Picture:
     colour: str
     is_animated: bool
     bytes: int
-    objects: tuple[UUID, ...]  # the picture, and its two thumbnails if it is larger than they are
+    objects: tuple[UUID, ...]  # the picture and its thumbnails, if it is larger than they are; or two squares
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A square picture in the store: the keys of its two sizes."""
+
+    small: UUID
+    large: UUID
 
 
 class _NoPicture(Exception):
@@ -46,11 +54,15 @@ class Pictures:
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def prepared(
-        self, content: AsyncIterable[bytes], put: Callable[[AsyncIterable[bytes]], Awaitable[UUID]]
+        self,
+        content: AsyncIterable[bytes],
+        put: Callable[[AsyncIterable[bytes]], Awaitable[UUID]],
+        shape: Shape = "whole",
+        crop: Crop | None = None,
     ) -> Picture | None:
         """Prepare a picture and put its parts into the store; returns None if `content` is no picture."""
         async with self._free:
-            process = await _start()
+            process = await _start(shape, *map(str, crop or ()))
             try:
                 async with asyncio.timeout(SECONDS):
                     return await _ask(process, content, put)
@@ -63,12 +75,13 @@ class Pictures:
                 await process.wait()
 
 
-async def _start() -> asyncio.subprocess.Process:
+async def _start(*arguments: str) -> asyncio.subprocess.Process:
     # It gets no environment: a process that parses hostile files must know no secret.
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "chat.files.picture_worker",
+        *arguments,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -1,9 +1,20 @@
-"""The answer of the worker that prepares pictures, and the limits that both sides know."""
+"""The question to the worker that prepares pictures and its answer, and the limits that both sides know."""
 
-from typing import TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 THUMBNAIL = 360  # pixels of the longer side, in CSS and on an ordinary screen
 MOST_BYTES = 64 * 2**20  # a larger file is no picture
+SMALL_SIDE, LARGE_SIDE = 96, 256  # pixels of a square picture: beside a message, twice and more; on a person's page
+
+Shape = Literal["whole", "face", "logo"]
+
+
+class Crop(NamedTuple):
+    """A square within an upright picture, in pixels."""
+
+    left: int
+    top: int
+    side: int
 
 
 class Prepared(TypedDict):

@@ -7,9 +7,10 @@ import anyio
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat.derived_tables import stray_objects
 from chat.errors import DatabaseUnavailable
 from chat.files.store import Store, StoreUnavailable
-from chat.models import files, stray_objects
+from chat.models import files
 
 EVERY_SECONDS = 2.0
 AT_ONCE = 100

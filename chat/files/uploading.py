@@ -13,8 +13,8 @@ from chat.crash import crash_point
 from chat.database.engine import reading
 from chat.errors import InvalidInput
 from chat.files.kinds import HEAD_BYTES, is_allowed, kind_of
-from chat.files.pictures import PICTURES, Picture, Pictures
-from chat.files.prepared import MOST_BYTES
+from chat.files.pictures import PICTURES, Picture, Pictures, Square
+from chat.files.prepared import MOST_BYTES, Crop, Shape
 from chat.files.store import Store
 from chat.files.uploads import (
     Announced,
@@ -128,22 +128,30 @@ class Uploading:
         return finished
 
     async def _picture(self, upload: Upload) -> Picture | None:
-        async def put(part: AsyncIterable[bytes]) -> UUID:
-            key = await self._promised()
-            await self.store.put(key, part)
-            return key
-
         async with aclosing(self._content(upload)) as content:
-            return await self._pictures.prepared(content, put)
+            return await self._pictures.prepared(content, self._put)
+
+    async def square(self, content: AsyncIterable[bytes], shape: Shape, crop: Crop | None = None) -> Square:
+        """Put a picture into the store as a square, in two sizes; raises `InvalidInput` for `picture`.
+
+        Its objects are deleted after a day, unless a transaction keeps them.
+        """
+        picture = await self._pictures.prepared(content, self._put, shape, crop)
+        if picture is None:
+            raise InvalidInput(picture="This picture cannot be read. Choose another JPEG, PNG, WebP or GIF.")
+        return Square(*picture.objects)
+
+    async def _put(self, content: AsyncIterable[bytes]) -> UUID:
+        key = await self._promised()
+        await self.store.put(key, content)
+        return key
 
     async def _joined(self, upload: Upload) -> UUID:
         """Return the key of an object of all pieces."""
         if len(upload.pieces) == 1:
             return upload.pieces[0]
-        key = await self._promised()
         async with aclosing(self._content(upload)) as content:
-            await self.store.put(key, content)
-        return key
+            return await self._put(content)
 
     async def _content(self, upload: Upload) -> AsyncGenerator[bytes, None]:
         for piece in upload.pieces:

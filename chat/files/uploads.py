@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Visitor
 from chat.database.engine import is_one_of
+from chat.derived_tables import stray_objects
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.files.names import shown_name, shown_size
 from chat.ids import FileId, RoomId
-from chat.models import files, stray_objects, users
+from chat.models import files, users
 from chat.rooms.room import may_post, room_of_member
 from chat.settings import FileLimits
 

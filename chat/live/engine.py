@@ -13,6 +13,7 @@ from chat.live.bus import Bus
 from chat.live.events import (
     Event,
     FleetingEvent,
+    LookChanged,
     MembersChanged,
     Mentioned,
     MessageCountsChanged,
@@ -114,6 +115,8 @@ class Live:
                 self._refresh_sidebars(user_ids)
                 for room_id in directs:
                     pages.show_room(room_id, "")
+            case LookChanged(html):
+                pages.show_all(html)
             case PreferencesChanged(user_id, html):
                 pages.show_people([user_id], html)
             case StatusChanged(user_id):

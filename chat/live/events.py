@@ -98,6 +98,13 @@ class PersonRenamed:
 
 
 @dataclass(frozen=True, slots=True)
+class LookChanged:
+    """A person has a new face, or the chat a new logo or colour. `html` puts it into every page."""
+
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreferencesChanged:
     """A person changed how their own pages look; `html` changes the open ones."""
 
@@ -166,6 +173,7 @@ FleetingEvent = (
     | SidebarsChanged
     | PagesChanged
     | PersonRenamed
+    | LookChanged
     | PreferencesChanged
     | StatusChanged
     | ReadPositionMoved

@@ -97,7 +97,8 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 
 def select_messages() -> Select[Any]:
     """Return a `select` of messages with their authors; callers filter and order it and read rows by `message_from`."""
-    columns = (REACTING, MENTIONED, ORIGINAL, FILES, users.c.name.label("author_name"))
+    author = users.c.name.label("author_name"), users.c.small_picture.label("author_face")
+    columns = (REACTING, MENTIONED, ORIGINAL, FILES, *author)
     return select(messages, *columns).join(users, users.c.id == messages.c.author_id)
 
 
@@ -125,7 +126,7 @@ def message_from(row: Row[Any]) -> Message:
     return Message(
         id=row.id,
         room_id=row.room_id,
-        author=Person(row.author_id, row.author_name),
+        author=Person(row.author_id, row.author_name, face=row.author_face),
         client_id=row.client_id,
         body=Markup(markup_with(row.mentioned or {}, row.body_html)),  # noqa: S704  sanitised when rendered
         continues=row.continues,

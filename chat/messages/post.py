@@ -55,11 +55,11 @@ _POST = (
     text(f"""
     WITH asked AS (
         SELECT * FROM unnest(
-            :author_ids, :author_names, :administrators, :room_ids, :client_ids, :bodies, :bodies_html, :mentions,
-            :originals)
+            :author_ids, :author_names, :author_faces, :administrators, :room_ids, :client_ids, :bodies, :bodies_html,
+            :mentions, :originals)
             WITH ORDINALITY AS asked (
-                author_id, author_name, is_administrator, room_id, client_id, body, body_html, mentions, original_id,
-                place)
+                author_id, author_name, author_face, is_administrator, room_id, client_id, body, body_html, mentions,
+                original_id, place)
     ), allowed AS (
         SELECT asked.*, CASE WHEN manages THEN 0 ELSE slow_seconds END AS slow_seconds,
             row_number() OVER (PARTITION BY room_id, author_id ORDER BY place) = 1 AS is_first
@@ -120,7 +120,7 @@ _POST = (
         FROM posted JOIN asked USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, NULL AS reacting, NULL AS mentioned, NULL AS original, NULL AS files,
+    SELECT posted.*, author_name, author_face, NULL AS reacting, NULL AS mentioned, NULL AS original, NULL AS files,
         (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
@@ -128,6 +128,7 @@ _POST = (
     .bindparams(
         bindparam("author_ids", type_=ARRAY(BigInteger)),
         bindparam("author_names", type_=ARRAY(Text)),
+        bindparam("author_faces", type_=ARRAY(Uuid)),
         bindparam("administrators", type_=ARRAY(Boolean)),
         bindparam("room_ids", type_=ARRAY(BigInteger)),
         bindparam("client_ids", type_=ARRAY(Uuid)),
@@ -245,6 +246,7 @@ class Posting:
         values = {
             "author_ids": [post.author.id for post in posts],
             "author_names": [post.author.name for post in posts],
+            "author_faces": [post.author.face for post in posts],
             "administrators": [post.author.is_administrator for post in posts],
             "room_ids": [post.room_id for post in posts],
             "client_ids": [post.client_id for post in posts],

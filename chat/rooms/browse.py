@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.accounts.person import face_path
 from chat.database.engine import contains
 from chat.ids import RoomId, UserId
 from chat.models import memberships, rooms
@@ -24,6 +25,7 @@ class RoomSummary:
     is_member: bool
     topic: str
     description: str
+    face_path: str
 
 
 async def find_rooms(
@@ -43,6 +45,15 @@ async def find_rooms(
         .limit(PAGE)
     )
     return [
-        RoomSummary(row.id, row.name, row.kind, row.member_count, row.role is not None, row.topic, row.description)
+        RoomSummary(
+            row.id,
+            row.name,
+            row.kind,
+            row.member_count,
+            row.role is not None,
+            row.topic,
+            row.description,
+            face_path(f"/rooms/{row.id}", row.small_picture),
+        )
         for row in await connection.execute(statement)
     ]

@@ -145,14 +145,14 @@ async def choose_level(change: Change, visitor: Visitor, room: Room, level: str)
 async def members_of(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Member]:
     """Return a page of members whose name contains `query`, by name; one more than a page if there are more."""
     statement = (
-        select(users.c.id, users.c.name, status_column(), memberships.c.role)
+        select(users.c.id, users.c.name, status_column(), users.c.small_picture, memberships.c.role)
         .join(memberships, memberships.c.user_id == users.c.id)
         .where(memberships.c.room_id == room_id, contains(users.c.bare_name, query))
         .order_by(func.lower(users.c.name), users.c.id)
         .limit(PAGE + 1)
     )
     return [
-        Member(row.id, row.name, row.status, is_owner=row.role == "owner")
+        Member(row.id, row.name, row.status, row.small_picture, is_owner=row.role == "owner")
         for row in await connection.execute(statement)
     ]
 
@@ -194,7 +194,7 @@ async def members_among(
 ) -> tuple[list[Person], int]:
     """Return the first `limit` of these people who are in the room, by name, and the number of all of them."""
     statement = (
-        select(users.c.id, users.c.name, func.count().over().label("total"))
+        select(users.c.id, users.c.name, users.c.small_picture, func.count().over().label("total"))
         .join(memberships, memberships.c.user_id == users.c.id)
         # The condition on memberships lets PostgreSQL look up only these people, not all members of the room.
         .where(memberships.c.room_id == room_id, is_one_of(memberships.c.user_id, user_ids))
@@ -202,7 +202,7 @@ async def members_among(
         .limit(limit)
     )
     rows = (await connection.execute(statement)).all()
-    return [Person(row.id, row.name) for row in rows], rows[0].total if rows else 0
+    return [Person(row.id, row.name, face=row.small_picture) for row in rows], rows[0].total if rows else 0
 
 
 async def lock_members(connection: AsyncConnection, room_id: RoomId) -> None:

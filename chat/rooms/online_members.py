@@ -30,7 +30,8 @@ class Online:
         """Return the list with a person who has just come online."""
         if self.more or any(known.id == person.id for known in self.people):
             return self
-        people = sorted((*self.people, Person(person.id, person.name)), key=lambda each: (each.name.lower(), each.id))
+        joined = Person(person.id, person.name, face=person.face)
+        people = sorted((*self.people, joined), key=lambda each: (each.name.lower(), each.id))
         return Online(tuple(people), 0)
 
 
@@ -54,7 +55,7 @@ class OnlineMembers:
         return known
 
 
-# The names in a list are its key.
+# The names and faces in a list are its key.
 @cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
 def online_markup(online: Online) -> Markup:
     """Return the markup of the list on a room's page."""

@@ -23,6 +23,7 @@ class Destination:
     name: str
     icon: str
     note: str = ""
+    face_path: str = ""
     person_id: UserId | None = None  # of a person to begin with: a link must not open a conversation, as a form may
 
 
@@ -35,7 +36,9 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
     sidebar = await sidebar_of(connection, visitor)
     mine = sorted(sidebar.links, key=lambda room: not room.unread)
     found = [
-        Destination(f"/rooms/{room.id}", room.name, room.kind, f"{room.unread} new" if room.unread else "")
+        Destination(
+            f"/rooms/{room.id}", room.name, room.kind, f"{room.unread} new" if room.unread else "", room.face_path
+        )
         for room in mine
         if query in bare(room.name)
     ]
@@ -44,7 +47,7 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
         found += [each for each in await _rooms_named(connection, visitor, query) if each.path not in listed]
         known = {room.person_id for room in mine}
         found += [
-            Destination(f"/people/{person.id}", person.name, "chat", "New conversation", person.id)
+            Destination(f"/people/{person.id}", person.name, "chat", "New conversation", person.face_path, person.id)
             for person in await find_people(connection, query)
             if person.id not in known
         ]
@@ -54,6 +57,6 @@ async def destinations(connection: AsyncConnection, visitor: Visitor, query: str
 
 async def _rooms_named(connection: AsyncConnection, visitor: Visitor, query: str) -> list[Destination]:
     return [
-        Destination(f"/rooms/{room.id}", room.name, room.kind, "" if room.is_member else "not joined")
+        Destination(f"/rooms/{room.id}", room.name, room.kind, "" if room.is_member else "not joined", room.face_path)
         for room in await find_rooms(connection, visitor.id, query)
     ]

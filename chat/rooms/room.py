@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 from sqlalchemy import Label, Row, and_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.accounts.person import Person, Visitor
+from chat.accounts.person import Person, Visitor, face_path
 from chat.database.engine import is_one_of
 from chat.errors import Forbidden, NotFound
 from chat.ids import Position, Revision, RoomId, UserId
@@ -43,6 +44,12 @@ class Room:
     level: Level
     is_favourite: bool
     people: tuple[Person, ...]
+    face: UUID | None
+
+    @property
+    def face_path(self) -> str:
+        """The address of the room's own picture, without its size; "" if it has none."""
+        return face_path(f"/rooms/{self.id}", self.face)
 
     @property
     def is_member(self) -> bool:
@@ -90,6 +97,7 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
         level=row.level or "mentions",
         is_favourite=bool(row.favourite),
         people=people,
+        face=row.small_picture,
     )
 
 
@@ -164,14 +172,14 @@ async def others_in(
 ) -> dict[RoomId, tuple[Person, ...]]:
     """Return the other members of each direct room, by name."""
     statement = (
-        select(memberships.c.room_id, users.c.id, users.c.name)
+        select(memberships.c.room_id, users.c.id, users.c.name, users.c.small_picture)
         .join(users, users.c.id == memberships.c.user_id)
         .where(is_one_of(memberships.c.room_id, room_ids), users.c.id != user_id)
         .order_by(func.lower(users.c.name), users.c.id)
     )
     people: dict[RoomId, tuple[Person, ...]] = dict.fromkeys(room_ids, ())
     for row in await connection.execute(statement):
-        people[row.room_id] += (Person(row.id, row.name),)
+        people[row.room_id] += (Person(row.id, row.name, face=row.small_picture),)
     return people
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Row, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.accounts.person import HUES, Person, Visitor
+from chat.accounts.person import HUES, Person, Visitor, face_path
 from chat.ids import Position, RoomId, UserId
 from chat.models import columns_of, memberships, rooms
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
@@ -31,7 +31,7 @@ _MINE = text(f"""
           AND (level <> 'hidden' AND archived_at IS NULL OR rooms.id = :shown)
     )
     SELECT mine.id, kind, name, revision, message_count, role, read_position, level, favourite, place, others.ids,
-        others.names, posting, slow_seconds, archived_at, topic,
+        others.names, others.faces, mine.small_picture, posting, slow_seconds, archived_at, topic,
         CASE WHEN mine.id = :shown THEN description END AS description,
         CASE WHEN message_count > read_position
             THEN (SELECT array_agg(position) FROM (SELECT position FROM mentions WHERE mentions.user_id = :user_id
@@ -47,7 +47,8 @@ _MINE = text(f"""
             WHERE messages.room_id = mine.id AND pinned_at IS NOT NULL) END AS pinned_count
     FROM mine LEFT JOIN LATERAL (
         SELECT array_agg(users.id ORDER BY lower(users.name), users.id) AS ids,
-            array_agg(users.name ORDER BY lower(users.name), users.id) AS names
+            array_agg(users.name ORDER BY lower(users.name), users.id) AS names,
+            array_agg(users.small_picture ORDER BY lower(users.name), users.id) AS faces
         FROM memberships AS other JOIN users ON users.id = other.user_id
         WHERE mine.kind = 'direct' AND other.room_id = mine.id AND other.user_id <> :user_id
     ) AS others ON true
@@ -74,6 +75,7 @@ class RoomLink:
     hue: int = 0
     person_id: UserId | None = None  # the other person in a conversation of two
     deleted: tuple[Position, ...] = ()
+    face_path: str = ""  # of the room's own picture, else of the other person
 
     @property
     def unread(self) -> int:
@@ -179,6 +181,7 @@ def _room_link(row: Row[Any]) -> RoomLink:
         mentions=tuple(row.mentions or ()),
         deleted=tuple(row.deleted or ()),
         is_favourite=row.favourite,
+        face_path=face_path(f"/rooms/{row.id}", row.small_picture),
     )
 
 
@@ -186,14 +189,17 @@ def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     people = _people(row)
     face = people[0] if len(people) == 1 else visitor
     is_group = len(people) > 1
+    link = _room_link(row)
     return replace(
-        _room_link(row),
+        link,
         name=row.name or direct_name(visitor, people),
         initials=str(len(people)) if is_group else face.initials,
         hue=row.id % HUES if is_group else face.hue,
         person_id=None if is_group else face.id,
+        face_path=link.face_path if is_group else face.face_path,
     )
 
 
 def _people(row: Row[Any]) -> tuple[Person, ...]:
-    return tuple(Person(*person) for person in zip(row.ids or (), row.names or (), strict=True))
+    found = zip(row.ids or (), row.names or (), row.faces or (), strict=True)
+    return tuple(Person(user_id, name, face=face) for user_id, name, face in found)

@@ -30,12 +30,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.database.engine import is_one_of
+from chat.derived_tables import searchable
 from chat.errors import DatabaseUnavailable, InvalidInput
 from chat.folding import bare
 from chat.ids import MessageId, RoomId, UserId
 from chat.messages.emoji import shortcodes
 from chat.messages.message import Message, message_from, select_messages
-from chat.models import files, memberships, messages, rooms, searchable, users
+from chat.models import files, memberships, messages, rooms, users
 from chat.rooms.room import direct_name, others_in
 from chat.search.extract import extract as extract_of
 from chat.search.folding import spaced

@@ -12,8 +12,8 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.database.engine import reading
+from chat.derived_tables import throttles
 from chat.errors import DatabaseUnavailable
-from chat.models import throttles
 from chat.throttling.shared import SharedStorage
 
 logger = logging.getLogger(__name__)

@@ -90,6 +90,10 @@ MAKE_LINK = Rule("make_link", "You made many links.", (Budget("person", 10, MINU
 FOLLOW_LINK = Rule("follow_link", "Too many invite links were opened.", (Budget("address", 240, MINUTE),))
 SEARCH = Rule("search", "You are searching very fast.", (Budget("person", 40, MINUTE),))
 FIND = Rule("find", "You are looking up names very fast.", (_here("person", 300, MINUTE),))
+# Each takes a process of its own for a moment.
+PICTURE = Rule(
+    "picture", "You are changing pictures very fast.", (Budget("person", 10, MINUTE), Budget("person", 60, HOUR))
+)
 PROFILE = Rule("profile", "You changed your profile many times.", (Budget("person", 30, MINUTE),))
 
 # The outer limits: every request draws from one of these, whatever its route.

@@ -16,11 +16,13 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 
+from chat.memory import MEGABYTE
 from chat.state import Request
 from chat.text import UNREADABLE
 
 MOST_BYTES = 256 * 1024  # 10,000 characters of four bytes each, percent-encoded, and room for the rest
 MOST_FIELDS = 100
+MOST_PICTURE_BYTES = 10 * MEGABYTE  # of a face or a logo
 FILE_FIELD = "file"  # the only one that may hold files
 PIECE_BYTES = 16 * 1024  # the parsers read every byte; other requests run between two pieces
 

@@ -1,6 +1,6 @@
 """The visitor's profile: their name, preferences, credentials and sessions."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from starlette.responses import RedirectResponse, Response
@@ -30,7 +30,7 @@ JUST_USED = timedelta(minutes=15)
 
 
 async def show_profile(request: Request) -> Response:
-    return await _profile_page(request, {}, {}, request.query_params.get("saved", ""))
+    return await profile_page(request, saved=request.query_params.get("saved", ""))
 
 
 async def rename_myself(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def rename_myself(request: Request) -> Response:
         async with request.state.chat.change() as change:
             await rename_person(change, me.id, form.get("name", ""))
     except InvalidInput as invalid:
-        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
+        return refused(await profile_page(request, form, invalid.errors), invalid)
     audit.record("renamed")
     return _saved("name")
 
@@ -92,7 +92,7 @@ async def change_my_email(request: Request) -> Response:
         async with request.state.chat.change() as change:
             ended = await change_email(change, me, new)
     except InvalidInput as invalid:
-        return refused(await _profile_page(request, form, invalid.errors, ""), invalid)
+        return refused(await profile_page(request, form, invalid.errors), invalid)
     audit.record("email_changed", ended_sessions=ended)
     await forgive(request, OWN_PASSWORD)
     answer = _saved("email")
@@ -113,7 +113,7 @@ async def change_my_password(request: Request) -> Response:
         async with request.state.chat.change() as change:
             ended = await change_password(change, me, replacement)
     except InvalidInput as invalid:
-        return refused(await _profile_page(request, {}, invalid.errors, ""), invalid)
+        return refused(await profile_page(request, errors=invalid.errors), invalid)
     audit.record("password_changed", ended_sessions=ended)
     await forgive(request, OWN_PASSWORD)
     return _saved("password")
@@ -148,7 +148,7 @@ async def _choose(request: Request, act: Callable[[Change], Awaitable[None]], *,
         async with request.state.chat.change() as change:
             await act(change)
     except InvalidInput as invalid:
-        return refused(await _profile_page(request, await read_form(request), invalid.errors, ""), invalid)
+        return refused(await profile_page(request, await read_form(request), invalid.errors), invalid)
     return _saved(saved)
 
 
@@ -157,7 +157,10 @@ def _saved(form: str) -> Response:
     return RedirectResponse(f"/profile?saved={form}", status_code=303)
 
 
-async def _profile_page(request: Request, values: dict[str, str], errors: dict[str, str], saved: str) -> Response:
+async def profile_page(
+    request: Request, values: Mapping[str, str] = {}, errors: Mapping[str, str] = {}, saved: str = ""
+) -> Response:
+    """Return the visitor's profile, with what they typed and the errors beside it."""
     me, now = visitor(request), datetime.now(UTC)
     async with reading(request.state.chat.database) as connection:
         sessions = await sessions_of(connection, me, now)
@@ -171,7 +174,7 @@ async def _profile_page(request: Request, values: dict[str, str], errors: dict[s
         "direct_level": levels.direct,
     }
     context = {
-        "values": kept | values,
+        "values": {**kept, **values},
         "errors": errors,
         "saved": saved,
         "zones": zones(),

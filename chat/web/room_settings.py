@@ -1,6 +1,6 @@
 """A room's settings: the visitor's own, and those its managers choose for all members."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.responses import RedirectResponse, Response
 
@@ -25,7 +25,7 @@ from chat.web.path import room_in
 
 
 async def show_room_settings(request: Request) -> Response:
-    return await _settings_page(request, await room_in(request), {}, {})
+    return await settings_page(request, await room_in(request))
 
 
 async def change_room_settings(request: Request) -> Response:
@@ -35,7 +35,7 @@ async def change_room_settings(request: Request) -> Response:
         async with request.state.chat.change() as change:
             await change_settings(change, me, room, form)
     except InvalidInput as invalid:
-        return refused(await _settings_page(request, room, form, invalid.errors), invalid)
+        return refused(await settings_page(request, room, form, invalid.errors), invalid)
     audit.record("room_changed", room_id=room.id, kind=form.get("kind"), posting=form.get("posting"))
     return _to_room(room)
 
@@ -80,7 +80,7 @@ async def choose_notification_level(request: Request) -> Response:
         async with request.state.chat.change() as change:
             await choose_level(change, me, room, form.get("level", ""))
     except InvalidInput as invalid:
-        return refused(await _settings_page(request, room, {}, invalid.errors), invalid)
+        return refused(await settings_page(request, room, errors=invalid.errors), invalid)
     return await _own_choice(request, "rooms/_bell.html", room)
 
 
@@ -91,7 +91,7 @@ async def name_conversation(request: Request) -> Response:
         async with request.state.chat.change() as change:
             await name_group(change, room, form.get("name", ""))
     except InvalidInput as invalid:
-        return refused(await _settings_page(request, room, form, invalid.errors), invalid)
+        return refused(await settings_page(request, room, form, invalid.errors), invalid)
     return _to_room(room)
 
 
@@ -123,12 +123,15 @@ def _to_room(room: Room) -> Response:
     return RedirectResponse(f"/rooms/{room.id}", status_code=303)
 
 
-async def _settings_page(request: Request, room: Room, values: dict[str, str], errors: dict[str, str]) -> Response:
+async def settings_page(
+    request: Request, room: Room, values: Mapping[str, str] = {}, errors: Mapping[str, str] = {}
+) -> Response:
+    """Return the settings of a room, with what the visitor typed and the errors beside it."""
     kept = {name: str(getattr(room, name)) for name in ("name", "topic", "description", "kind", "posting")}
     kept["name"] = room.name if room.has_name else ""
     context = {
         "room": room,
-        "values": kept | {"slow_seconds": str(room.slow_seconds)} | values,
+        "values": {**kept, "slow_seconds": str(room.slow_seconds), **values},
         "errors": errors,
         "slow": {str(seconds): label for seconds, label in SLOW.items()},
         "paces": {str(seconds): f"Every {label}" if seconds else label for seconds, label in SLOW.items()},

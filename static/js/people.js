@@ -3,18 +3,25 @@ import { onElement } from "./live.js";
 
 const { me } = document.documentElement.dataset;
 const facesOf = (id) => `.avatar[data-person="${id}"]`;
+const allFacesOf = (id) => document.querySelectorAll(`${facesOf(id)}, [data-author="${id}"] > .byline > .avatar`);
 
 onElement("name", ({ person, name, initials, hue }) => {
   document.dispatchEvent(new Event("chat:renamed"));
   const names = `:is(.author, .mention, .list-name)[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
-  const faces = `${facesOf(person)}, [data-author="${person}"] > .byline > .avatar`;
   for (const each of document.querySelectorAll(names)) {
     const text = each.firstChild, after = text.data.endsWith(" (you)") ? " (you)" : "";
     text.data = (each.matches(".mention") ? "@" : "") + name + after;
   }
-  for (const face of document.querySelectorAll(faces)) {
-    face.textContent = initials;
+  for (const face of allFacesOf(person)) {
+    face.firstChild.data = initials;
     face.className = face.className.replace(/hue-\d+/, `hue-${hue}`);
+  }
+});
+
+onElement("face", ({ person, src }) => {
+  for (const face of allFacesOf(person)) {
+    const image = Object.assign(new Image(), { alt: "", src: `${src}/${face.matches(".large") ? 256 : 96}` });
+    face.replaceChildren(face.firstChild, ...(src ? [image] : []));
   }
 });
 

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from chat.database.engine import create_engine
+from chat.derived_tables import stray_objects
 from chat.files import tidying
 from chat.files.opening import open_store
 from chat.files.store import Store
 from chat.files.tidying import FileTidying
-from chat.models import stray_objects
 from tests.support.s3_server import BUCKET, CREDENTIALS
 
 OBJECTS = 150

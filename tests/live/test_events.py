@@ -11,6 +11,7 @@ import pytest
 from chat.ids import RoomId, UserId
 from chat.live import events
 from chat.live.bus import decode, encode
+from tests.files.test_faces import send_picture
 from tests.support.databases import run
 from tests.support.live_client import LiveClient
 from tests.support.people import Person, first_run, sign_up
@@ -77,6 +78,7 @@ ACTS: dict[type[events.Event], Act] = {
         lambda stage: stage.alice.submit("/rooms", {"name": "Kitchen", "kind": "open"}), 'data-paths="/rooms"'
     ),
     events.PersonRenamed: Act(lambda stage: stage.alice.submit("/profile/name", {"name": "Alicia"}), "Alicia"),
+    events.LookChanged: Act(lambda stage: send_picture(stage.alice), '<chat-face data-person="1"'),
     events.PreferencesChanged: Act(
         lambda stage: stage.alice.submit("/profile/theme", {"theme": "dark"}), 'data-theme="dark"', reader="alice"
     ),

@@ -5,7 +5,7 @@ and for Alice, who owns the room and administers the chat.
 
     s  redirects to the sign-in page    .  answers with the page, or does it and redirects (200, 204, 303)
     -  404: there is nothing here       x  403: may see it, but not do that
-    ?  422: the form comes back with an error, because its password is missing
+    ?  422: the form comes back with an error, because its password or its file is missing
 """
 
 ROUTES = {
@@ -25,6 +25,8 @@ ROUTES = {
     "POST /admin/invites/{invite_id}/end": "s--.",
     "GET /profile": "s...",
     "POST /profile/name": "s...",
+    "POST /profile/face": "s???",
+    "POST /profile/face/remove": "s...",
     "POST /profile/rooms": "s...",
     "POST /profile/theme": "s...",
     "POST /profile/times": "s...",
@@ -52,6 +54,7 @@ ROUTES = {
     "GET /people": "s...",
     "GET /people/{user_id}": "s...",
     "GET /people/{user_id}/card": "s...",
+    "GET /people/{user_id}/faces/{version}/{side}": "s...",
     "GET /direct/new": "s...",
     "POST /direct": "s...",
     "GET /rooms/{room_id}/settings": "s-..",
@@ -61,6 +64,9 @@ ROUTES = {
     "GET /rooms/{room_id}/delete": "s-x.",
     "POST /rooms/{room_id}/delete": "s-x.",
     "POST /rooms/{room_id}/name": "s-xx",
+    "POST /rooms/{room_id}/face": "s-x?",
+    "POST /rooms/{room_id}/face/remove": "s-x.",
+    "GET /rooms/{room_id}/faces/{version}/{side}": "s-..",
     "POST /rooms/{room_id}/favourite": "s-..",
     "POST /rooms/{room_id}/level": "s-..",
     "GET /rooms/{room_id}/invite": "s-x.",

@@ -25,6 +25,8 @@ KEPT_BY_BROWSERS = {
     "GET /emoji/all",
     "GET /files/{file_id}/{name}",
     "GET /files/{file_id}/thumbnails/{scale}",
+    "GET /people/{user_id}/faces/{version}/{side}",
+    "GET /rooms/{room_id}/faces/{version}/{side}",
 }
 HEADERS = {
     "content-security-policy": r"default-src 'none';.*frame-ancestors 'none'",

@@ -22,7 +22,10 @@ VISITORS = ("nobody", "carol", "bob", "alice")
 
 _PLACE = """
     WITH room AS (
-        INSERT INTO rooms (kind, name, revision, message_count) VALUES ('closed', $1, 1, 1) RETURNING id
+        INSERT INTO rooms (kind, name, revision, message_count, small_picture, large_picture)
+        VALUES ('closed', $1, 1, 1, $5, $5) RETURNING id
+    ), face AS (
+        UPDATE users SET small_picture = $5, large_picture = $5 WHERE id = $4
     ), seats AS (
         INSERT INTO memberships (room_id, user_id, role)
         SELECT id, unnest(ARRAY[$3, $4]::bigint[]), unnest(ARRAY['owner', 'member']) FROM room
@@ -60,12 +63,15 @@ class World:
         """A new closed room of Alice's with a message of Bob's: the values of the parameters in paths."""
         alice, bob = self.people["alice"], self.people["bob"]
         name, token = f"Board {secrets.token_hex(4)}", secrets.token_urlsafe(18)
-        made = self.tables.row(_PLACE, name, token, alice, bob, self._stored(b"hello"))
+        key = self._stored(b"hello")
+        made = self.tables.row(_PLACE, name, token, alice, bob, key)
         return {
             "room_id": made["room_id"],
             "message_id": made["message_id"],
             "upload_id": made["upload_id"],
             "scale": 1,
+            "version": key.hex[:12],
+            "side": 96,
             "file_id": made["file_id"],
             "position": 1,
             "user_id": bob,

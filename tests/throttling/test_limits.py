@@ -198,6 +198,7 @@ FLOODS: dict[str, tuple[str, Callable[[int], dict[str, str]], int, str]] = {
     "people": ("/rooms/1/members", lambda _: {"person": "999"}, 60, "You added many people."),
     "talks": ("/direct", lambda _: {"person": "2"}, 30, "You opened many conversations."),
     "profile": ("/profile/name", lambda n: {"name": f"Alice {n}"}, 30, "You changed your profile many times."),
+    "picture": ("/profile/face", lambda _: {}, 10, "You are changing pictures very fast."),
     "status": ("/status", lambda _: {"usual": "1"}, 30, "You changed your profile many times."),
     "settings": ("/rooms/1/settings", lambda n: {"name": f"Lobby {n}"}, 30, "You are changing rooms very fast."),
     "password": (

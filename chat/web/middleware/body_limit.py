@@ -10,10 +10,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.settings import FileLimits
 from chat.state import Request
-from chat.web.forms import MOST_BYTES
+from chat.web.forms import MOST_BYTES, MOST_PICTURE_BYTES
 
 _UPLOAD = re.compile(r"/uploads/[0-9]+")
 _POST = re.compile(r"/rooms/[0-9]+/messages")
+_PICTURE = re.compile(r"/profile/face|/rooms/[0-9]+/face|/admin/logo")
 
 
 class BodyLimitMiddleware:
@@ -41,6 +42,8 @@ class BodyLimitMiddleware:
             return self._limits.most_bytes
         if scope["method"] == "POST" and kind.startswith("multipart/") and _POST.fullmatch(scope["path"]):
             return MOST_BYTES + self._limits.most_files * (self._limits.most_bytes + MOST_BYTES)
+        if scope["method"] == "POST" and kind.startswith("multipart/") and _PICTURE.fullmatch(scope["path"]):
+            return 2 * MOST_BYTES + MOST_PICTURE_BYTES
         return MOST_BYTES
 
 
