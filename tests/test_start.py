@@ -434,7 +434,7 @@ def test_migrations_create_exactly_the_tables_of_the_code(database_url: str) -> 
 
 
 def test_the_lock_pins_every_package_with_hashes_and_names_no_host() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-image.txt"):
         text = (ROOT / name).read_text()
         pinned = re.findall(r"^[a-z0-9\[\]-]+==\S+", text, re.M)
         assert len(pinned) > 20

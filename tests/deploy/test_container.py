@@ -97,6 +97,22 @@ def test_the_image_is_small_and_not_roots_and_lists_its_parts(image: str) -> Non
     assert all(f"{part['name'].lower()}=={part['version']} " in pinned for part in parts if part["name"] == "starlette")
 
 
+def test_the_image_has_every_extra_and_no_shell(image: str) -> None:
+    show = """
+import chat.installed, json, os, shutil, ssl
+print(json.dumps({
+    "missing": [extra for extra in chat.installed._LIBRARIES if not chat.installed.has_extra(extra)],
+    "programs": [name for name in ("sh", "bash", "pip", "apt", "dpkg") if shutil.which(name, path=os.defpath)],
+    "authorities": len(ssl.create_default_context().get_ca_certs()),
+    "packages": os.listdir("/var/lib/dpkg/status.d"),
+}))
+"""
+    told = json.loads(run_once("-c", show, entrypoint="/opt/venv/bin/python").stdout)
+    assert (told["missing"], told["programs"]) == ([], [])
+    assert told["authorities"] > 100
+    assert "libc6" in told["packages"], "scanners look for faults of the libraries by their packages"
+
+
 def test_without_a_database_the_container_says_what_it_needs(image: str) -> None:
     done = run_once()
     assert done.returncode == 1
