@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     waiting = "how long to wait for another process that migrates (%(default)g)"
     migrating.add_argument("--wait", type=float, metavar="SECONDS", default=schema.TURN_SECONDS, help=waiting)
     backing_up = commands.add_parser("backup", help="write everything into one file; the chat may be running")
-    backing_up.add_argument("--without-files", action="store_true", help="leave out the files of messages")
+    backing_up.add_argument("--without-files", action="store_true", help="leave out files and pictures")
     restoring = commands.add_parser("restore", help="put everything back from such a file; the chat may be running")
     restoring.add_argument("--replace", action="store_true", help="discard what is in the database now")
     restoring.add_argument("--any-size", action="store_true", help="accept a file that unpacks to an unusual size")

@@ -1,7 +1,7 @@
-"""The files of messages in a backup: one part of it, with each object's key and its content in chunks.
+"""The files of messages and the pictures of people and rooms in a backup: one part of it.
 
-After a restore the store and the database agree: a row without its object is dropped, and so is an object without a
-row.
+It has each object's key, and its content in chunks. After a restore the store and the database agree: a file or a
+picture without its object is dropped, and so is an object that no row holds.
 """
 
 import asyncio
@@ -13,24 +13,30 @@ from dataclasses import dataclass
 from typing import IO
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import Table, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.backup.file import OBJECTS, BackupError, BackupFile
 from chat.files.store import Store, StoreUnavailable
-from chat.models import files
+from chat.models import files, installation, rooms, users
 
 CHUNK = struct.Struct("!I")
 LARGEST_CHUNK = 2**20
 KEY_BYTES = 16
 BROKEN_OFF = 0xFFFFFFFF  # instead of a length: the object was deleted while it was copied
+OWNERS = (users, rooms, installation)
 
-_KEYS = "SELECT DISTINCT key FROM files, unnest(ARRAY[object, thumbnail, sharp_thumbnail]) AS key WHERE key IS NOT NULL"
+_FILES = "SELECT key FROM files, unnest(ARRAY[object, thumbnail, sharp_thumbnail]) AS key WHERE key IS NOT NULL"
+_PICTURES = "".join(
+    f" UNION SELECT key FROM {table.name}, unnest(ARRAY[small_picture, large_picture]) AS key WHERE key IS NOT NULL"  # noqa: S608  of constants
+    for table in OWNERS
+)
 
 
 async def write_objects(connection: AsyncConnection, store: Store, archive: zipfile.ZipFile) -> None:
-    """Copy the files of all messages into a backup."""
-    keys = (await connection.execute(text(f"{_KEYS} AND message_id IS NOT NULL"))).scalars().all()
+    """Copy the files of all messages, and all pictures, into a backup."""
+    sent = f"{_FILES} AND message_id IS NOT NULL {_PICTURES}"
+    keys = (await connection.execute(text(sent))).scalars().all()
     part = zipfile.ZipInfo(OBJECTS)
     part.compress_type = zipfile.ZIP_STORED  # pictures and films are compressed already
     with _explained(), archive.open(part, "w", force_zip64=True) as output:
@@ -120,7 +126,8 @@ def _exactly(part: IO[bytes], length: int) -> bytes:
 
 async def remember_objects(connection: AsyncConnection) -> None:
     """Keep the keys of all objects of the chat that a restore replaces."""
-    keys = f"{_KEYS} UNION SELECT key FROM files, unnest(pieces) AS key UNION SELECT key FROM stray_objects"  # noqa: S608  of constants
+    others = "UNION SELECT key FROM files, unnest(pieces) AS key UNION SELECT key FROM stray_objects"
+    keys = f"{_FILES} {_PICTURES} {others}"
     await connection.execute(text(f"CREATE TEMPORARY TABLE former_objects ON COMMIT DROP AS {keys}"))
 
 
@@ -133,19 +140,30 @@ class Objects:
 
 
 async def settle_objects(connection: AsyncConnection, objects: Objects) -> None:
-    """Drop restored rows without an object, and let objects without a row be deleted."""
+    """Drop restored files and pictures without an object, and let objects without a row be deleted."""
     await connection.execute(delete(files).where(files.c.message_id.is_(None)))
     columns = (files.c.object, files.c.thumbnail, files.c.sharp_thumbnail)
     for row in (await connection.execute(select(files.c.id, *columns))).all():
         needed = {key for key in row[1:] if key is not None} - set(objects.present)
         if not all([await objects.store.has(key) for key in needed]):
             await connection.execute(delete(files).where(files.c.id == row.id))
+    for table in OWNERS:
+        await _settle_pictures(connection, objects, table)
     await connection.execute(text("TRUNCATE stray_objects"))
     await connection.execute(text(_FORGET))
     await connection.execute(text(_COUNT))
 
 
-_FORGET = f"INSERT INTO stray_objects (key) SELECT key FROM former_objects WHERE key NOT IN ({_KEYS})"  # noqa: S608  of constants
+async def _settle_pictures(connection: AsyncConnection, objects: Objects, table: Table) -> None:
+    drawn = select(table.c.id, table.c.small_picture, table.c.large_picture).where(table.c.small_picture.is_not(None))
+    for row in (await connection.execute(drawn)).all():
+        needed = {row.small_picture, row.large_picture} - set(objects.present)
+        if not all([await objects.store.has(key) for key in needed]):
+            none = {"small_picture": None, "large_picture": None}
+            await connection.execute(update(table).where(table.c.id == row.id).values(none))
+
+
+_FORGET = f"INSERT INTO stray_objects (key) SELECT key FROM former_objects WHERE key NOT IN ({_FILES} {_PICTURES})"  # noqa: S608  of constants
 _COUNT = """
     UPDATE messages SET file_count = number FROM (
         SELECT messages.id, count(files.id) AS number

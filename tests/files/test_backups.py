@@ -1,10 +1,11 @@
-"""Backups hold the files of messages, and after a restore no row is without its object."""
+"""Backups hold the files of messages and the pictures of people, and after a restore no row is without its object."""
 
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.files.test_faces import send_picture
 from tests.files.test_uploads import objects_in, until_stored
 from tests.support.databases import fresh_database
 from tests.support.people import Person
@@ -74,3 +75,20 @@ def test_a_file_deleted_during_the_backup_is_left_out(alice: Person, photo: str,
         chat(alice.server, url, "restore", tmp_path / "chat.backup", files=tmp_path / "files")
         assert tables.value("SELECT count(*) FROM files") == 1
         assert tables.value("SELECT sum(file_count) FROM messages") == 1
+
+
+def test_a_backup_brings_faces_along_and_drops_those_that_are_nowhere(alice: Person, tmp_path: Path) -> None:
+    for path in ("/profile/face", "/rooms/1/face"):
+        assert send_picture(alice, path).status_code == 303
+    drawn = "SELECT (SELECT count(small_picture) FROM users) + (SELECT count(large_picture) FROM rooms)"
+    chat(alice.server, alice.server.database_url, "backup", tmp_path / "chat.backup")
+    with fresh_database() as url, tables_of(url) as tables:
+        chat(alice.server, url, "restore", tmp_path / "chat.backup", files=tmp_path / "files")
+        stored = sorted(each.read_bytes() for each in (tmp_path / "files").rglob("*") if each.is_file())
+        assert stored == sorted(each.read_bytes() for each in objects_in(alice.server))
+        assert len(stored) == 4
+        assert tables.value(drawn) == 2
+    chat(alice.server, alice.server.database_url, "backup", "--without-files", tmp_path / "bare.backup")
+    with fresh_database() as url, tables_of(url) as tables:
+        chat(alice.server, url, "restore", tmp_path / "bare.backup", files=tmp_path / "elsewhere")
+        assert tables.value(drawn) == 0
