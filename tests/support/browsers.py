@@ -174,18 +174,21 @@ def running_browser() -> Iterator[Browser]:
 AXE_TAGS = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 AXE_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 
+# The whole result of axe is large: handing it on costs half as much time as the search.
+FIND_VIOLATIONS = """async (rules) => {
+    const { violations } = await axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
+    const line = (id, node) => `${id}: ${node.html.slice(0, 160)} (${(node.failureSummary ?? "").slice(0, 200)})`;
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => line(id, node)));
+}"""
+
 
 def accessibility_violations(page: Page, *, only_colours: bool = False) -> list[str]:
     """The violations of WCAG 2.2 A and AA that axe finds on a page, a line each."""
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE)
     rules = AXE_COLOURS if only_colours else AXE_TAGS
-    result = page.evaluate("rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']})", rules)
-    return [
-        f"{violation['id']}: {node['html'][:160]} ({node.get('failureSummary', '')[:200]})"
-        for violation in result["violations"]
-        for node in violation["nodes"]
-    ]
+    violations: list[str] = page.evaluate(FIND_VIOLATIONS, rules)
+    return violations
 
 
 def open_menu(page: Page, message_id: int) -> Locator:
