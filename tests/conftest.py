@@ -27,7 +27,7 @@ _cluster = pytest.StashKey[ExitStack]()
 # The largest files come first: a long file that came last would leave the other workers idle. These take a minute or
 # more; they count as if they had so many tests, which also keeps them apart, as they are sensitive to load.
 SIZES = {
-    "test_broken_connections.py": 90,
+    "test_broken_connections.py": 70,
     "test_attacks.py": 82,
     "test_limits.py": 75,
     "test_looks.py": 70,

@@ -3,16 +3,18 @@
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsers import ARGUMENTS, LOST_SERVER, Windows, find_browser, unsent, wait_until, wait_until_live
-from tests.support.people import Person, sign_up
+from tests.support.people import Person
+from tests.support.server import ForkedServer
+from tests.support.settled import settled_database, settled_person
 from tests.torture.proxy import Proxy
 
 
@@ -32,32 +34,14 @@ def is_cut_off(page: Page) -> bool:
     return page.locator("#connection").is_visible()
 
 
-def test_half_a_minute_without_network_loses_no_message(alice: Person, windows: Windows) -> None:
-    bob = sign_up(alice.server, "Bob Brown")
-    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
-    page.context.set_offline(True)
-    wait_until(lambda: is_cut_off(page), page)
-    say(page, "from the tunnel")
-    expect(unsent(page)).to_contain_text("Waiting for the connection.")
-    for number in range(12):
-        bob.post(1, f"message {number}")
-        page.wait_for_timeout(2500)
-    expect(page.locator("#connection")).to_be_visible()
-    expect(unsent(page).locator(".body")).to_have_text("from the tunnel")
-    page.context.set_offline(False)
-    # After many failures Chromium itself holds each new socket back for up to five seconds.
-    expect(page.locator("#connection")).to_be_hidden(timeout=15_000)
-    expect(unsent(page)).to_have_count(0)
-    expect(page.locator("#messages .body")).to_have_count(13)
-    assert bodies(page) == alice.reads(1)
-
-
 def browsers() -> set[psutil.Process]:
-    """The processes of all browsers that run for this test."""
+    """The main processes of the browsers that run for these tests."""
     found = set()
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            found |= {process} if "chrom" in process.name() else set()
+            parent = process.parent()
+            if "chrom" in process.name() and (parent is None or "chrom" not in parent.name()):
+                found.add(process)
     return found
 
 
@@ -66,34 +50,6 @@ def tell(processes: set[psutil.Process], what: signal.Signals) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(what)
-
-
-@pytest.fixture
-def laptop(browser: Browser) -> Iterator[Windows]:
-    """Windows of a browser of its own, which may be put to sleep without the others."""
-    sleeper = browser.browser_type.launch(executable_path=find_browser(), args=ARGUMENTS)
-    windows = Windows(sleeper)
-    yield windows
-    windows.close()
-    sleeper.close()
-    assert windows.complaints == []
-
-
-def test_a_laptop_that_slept_catches_up_when_it_wakes(alice: Person, laptop: Windows) -> None:
-    page = laptop.open_as(alice, "/rooms/1", expected=LOST_SERVER)
-    page.locator("#body").press_sequentially("half a thou")
-    processes = browsers()
-    try:
-        tell(processes, signal.SIGSTOP)
-        for number in range(20):
-            alice.post(1, f"message {number}")
-            time.sleep(1)
-    finally:
-        tell(processes, signal.SIGCONT)
-    expect(page.locator("#messages .body")).to_have_count(20, timeout=15_000)
-    assert bodies(page) == alice.reads(1)
-    expect(page.locator("#body")).to_have_value("half a thou")
-    expect(page.locator("#connection")).to_be_hidden()
 
 
 class ProxyThread:
@@ -119,21 +75,144 @@ class ProxyThread:
         self._loop.close()
 
 
-@pytest.fixture
-def network(alice: Person) -> Iterator[ProxyThread]:
-    proxy = ProxyThread(alice.server.port)
+class Laptop:
+    """A browser of its own, which may be put to sleep without the others."""
+
+    def __init__(self, browser: Browser) -> None:
+        others = browsers()
+        self._browser = browser.browser_type.launch(executable_path=find_browser(), args=ARGUMENTS)
+        self._main = browsers() - others
+        self.windows = Windows(self._browser)
+
+    def sleep(self) -> None:
+        """Stop all its processes."""
+        self._processes = self._main.union(*(process.children(recursive=True) for process in self._main))
+        assert len(self._processes) > 3
+        tell(self._processes, signal.SIGSTOP)
+
+    @property
+    def is_asleep(self) -> bool:
+        return all(process.status() == psutil.STATUS_STOPPED for process in self._processes if process.is_running())
+
+    def wake(self) -> None:
+        """Let its processes go on."""
+        tell(self._processes, signal.SIGCONT)
+
+    def close(self) -> None:
+        self.windows.close()
+        self._browser.close()
+
+
+@pytest.fixture(scope="module")
+def chat() -> Iterator[tuple[Person, Person]]:
+    """Alice and Bob of a chat that all pages of the half minute belong to."""
+    with pytest.MonkeyPatch.context() as monkeypatch, settled_database(["alice", "bob"]) as url:
+        monkeypatch.setattr(ForkedServer, "is_measured", False)
+        server = ForkedServer(url)
+        try:
+            server.start()
+            alice, bob = (settled_person(server, name) for name in ("Alice Adams", "Bob Brown"))
+            assert alice
+            assert bob
+            yield alice, bob
+        finally:
+            server.remove()
+
+
+@pytest.fixture(scope="module")
+def network(chat: tuple[Person, Person]) -> Iterator[ProxyThread]:
+    proxy = ProxyThread(chat[0].server.port)
     yield proxy
     proxy.stop()
 
 
-def test_a_silently_dead_connection_is_noticed(alice: Person, network: ProxyThread, windows: Windows) -> None:
-    page = windows.open_as(alice, "/rooms/1", url=network.url, expected=LOST_SERVER)
-    alice.post(1, "heard")
-    expect(page.locator("#messages .body")).to_have_text(["heard"])
-    network.fall_silent()
-    alice.post(1, "not heard")
-    page.wait_for_timeout(3000)
-    expect(page.locator("#messages .body")).to_have_text(["heard"])
+@pytest.fixture(scope="module")
+def laptop(browser: Browser) -> Iterator[Laptop]:
+    laptop = Laptop(browser)
+    yield laptop
+    laptop.close()
+    assert laptop.windows.complaints == []
+
+
+@pytest.fixture(scope="module")
+def open_windows(browser: Browser) -> Iterator[Windows]:
+    """Windows that stay open during all tests of the half minute."""
+    windows = Windows(browser)
+    yield windows
+    windows.close()
+    assert windows.complaints == []
+
+
+@dataclass
+class HalfMinute:
+    """Pages of three rooms after half a minute: without network, asleep, and with a dead connection."""
+
+    alice: Person
+    cut_off: Page
+    asleep: Page
+    silent: Page
+    heard: list[str]  # on the page with the dead connection, three seconds after another message
+    rooms: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def half_minute(
+    chat: tuple[Person, Person], open_windows: Windows, laptop: Laptop, network: ProxyThread
+) -> Iterator[HalfMinute]:
+    """All three wait at the same time."""
+    alice, bob = chat
+    rooms = {"cut off": 1, "asleep": alice.create_room("Asleep"), "silent": alice.create_room("Silent")}
+    asleep = laptop.windows.open_as(alice, f"/rooms/{rooms['asleep']}", expected=LOST_SERVER)
+    asleep.locator("#body").press_sequentially("half a thou")
+    cut_off = open_windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    silent = open_windows.open_as(alice, f"/rooms/{rooms['silent']}", url=network.url, expected=LOST_SERVER)
+    alice.post(rooms["silent"], "heard")
+    expect(silent.locator("#messages .body")).to_have_text(["heard"])
+    cut_off.context.set_offline(True)
+    wait_until(lambda: is_cut_off(cut_off), cut_off)
+    say(cut_off, "from the tunnel")
+    expect(unsent(cut_off)).to_contain_text("Waiting for the connection.")
+    laptop.sleep()
+    try:
+        network.fall_silent()
+        alice.post(rooms["silent"], "not heard")
+        silent.wait_for_timeout(3000)
+        heard = bodies(silent)
+        for number in range(12):
+            bob.post(1, f"message {number}")
+            for half in ("a", "b"):
+                alice.post(rooms["asleep"], f"message {number} {half}")
+            cut_off.wait_for_timeout(2500)
+        yield HalfMinute(alice, cut_off, asleep, silent, heard, rooms)
+    finally:
+        laptop.wake()
+
+
+def test_half_a_minute_without_network_loses_no_message(half_minute: HalfMinute) -> None:
+    page = half_minute.cut_off
+    expect(page.locator("#connection")).to_be_visible()
+    expect(unsent(page).locator(".body")).to_have_text("from the tunnel")
+    page.context.set_offline(False)
+    # After many failures Chromium itself holds each new socket back for up to five seconds.
+    expect(page.locator("#connection")).to_be_hidden(timeout=15_000)
+    expect(unsent(page)).to_have_count(0)
+    expect(page.locator("#messages .body")).to_have_count(13)
+    assert bodies(page) == half_minute.alice.reads(1)
+
+
+def test_a_laptop_that_slept_catches_up_when_it_wakes(half_minute: HalfMinute, laptop: Laptop) -> None:
+    page = half_minute.asleep
+    assert laptop.is_asleep
+    laptop.wake()
+    expect(page.locator("#messages .body")).to_have_count(24, timeout=15_000)
+    assert bodies(page) == half_minute.alice.reads(half_minute.rooms["asleep"])
+    expect(page.locator("#body")).to_have_value("half a thou")
+    expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_a_silently_dead_connection_is_noticed(half_minute: HalfMinute) -> None:
+    page = half_minute.silent
+    assert half_minute.heard == ["heard"]
     expect(page.locator("#messages .body")).to_have_text(["heard", "not heard"], timeout=50_000)
     expect(page.locator("#connection")).to_be_hidden()
 
