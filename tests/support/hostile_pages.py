@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import parse_qs, urlsplit
@@ -84,16 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("image/jpeg", encoded(plain(), "JPEG"))
 
     def _bomb(self) -> None:
-        """Send 200 MB in a few hundred kilobytes."""
+        """Send 64 MB in some kilobytes."""
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        packed = zlib.compressobj(wbits=31)
-        self.wfile.write(packed.compress(b"<title>A bomb</title>"))
-        for _ in range(200):
-            self.wfile.write(packed.compress(bytes(MEGABYTE)))
-        self.wfile.write(packed.flush())
+        self.wfile.write(bomb())
 
     def _picture_bomb(self) -> None:
         self._answer("image/png", claiming(65_535, 65_535))
@@ -144,6 +141,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _nowhere(self) -> None:
         self._answer("text/html", b"", 302)
+
+
+@cache
+def bomb() -> bytes:
+    """Return a page of 64 MB, compressed."""
+    packed = zlib.compressobj(1, wbits=31)
+    parts = [packed.compress(b"<title>A bomb</title>"), *(packed.compress(bytes(MEGABYTE)) for _ in range(64))]
+    return b"".join(parts) + packed.flush()
 
 
 class _Server(ThreadingHTTPServer):
