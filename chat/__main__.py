@@ -81,6 +81,8 @@ settings, all taken from the environment and all optional:
   FILE_TYPES           the types of files that the chat takes, such as image/*,application/pdf (any)
   FILES_ACCEL          a path of nginx from which it sends files of the folder, such as /protected
   FILES_REDIRECT       yes: downloads come straight from the bucket, by signed addresses (no)
+  LINK_PREVIEWS        no: the chat fetches no pages that members link to (yes)
+  LINK_PREVIEW_ALLOW   private networks that the chat may fetch pages from, such as 10.0.0.0/8
   DATA_DIRECTORY       where the private PostgreSQL and the generated secret key are kept (var)
 """
 

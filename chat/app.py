@@ -43,6 +43,7 @@ from chat.web import (
     people,
     pins,
     presence,
+    previews,
     profile,
     quick_switcher,
     reactions,
@@ -180,6 +181,8 @@ ROUTES: list[BaseRoute] = [
     Route("/messages/{message_id:id}/edit", messages.edit_message, methods=POST),
     Route("/messages/{message_id:id}/delete", messages.delete_message, methods=POST),
     Route("/messages/{message_id:id}/reply", messages.reply_to_message),
+    Route("/messages/{message_id:id}/previews/remove", previews.remove_previews, methods=POST),
+    Route("/messages/{message_id:id}/previews/{preview_id:id}", previews.show_picture),
     Route("/messages/{message_id:id}/pin", pins.change_pin, methods=POST),
     Route("/messages/{message_id:id}/reactions", reactions.show_reactions),
     Route("/messages/{message_id:id}/reactions", reactions.change_reaction, methods=POST),
@@ -258,6 +261,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
         kept.keep(Indexing(chat.database).run, "search indexing")
         kept.keep(Tidying(chat.database).run, "deletion of ended sessions")
         kept.keep(FileTidying(chat.database, chat.uploading.store).run, "deletion of files")
+        kept.keep(chat.previewing.run, "previews of links")
         kept.keep(connections.run, "connections")
         kept.keep(chat.metrics.run, "metrics")
         kept.keep(chat.metrics.listen, "metrics of others")

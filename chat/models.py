@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.schema import SchemaItem
 
+import chat.link_tables  # noqa: F401  so that the metadata has its tables
 from chat.derived_tables import metadata as metadata  # noqa: PLC0414  given on: here it has all tables
 
 
@@ -133,6 +134,7 @@ rooms = Table(
     Column("newest_continues", Boolean, nullable=False, server_default=text("false")),
     Column("newest_starts_day", Boolean, nullable=False, server_default=text("false")),
     *_pictures(),
+    Column("shows_previews", Boolean, nullable=False, server_default=text("true")),
     _now(),
     CheckConstraint("kind IN ('open', 'closed', 'direct')", name="kind"),
     CheckConstraint("(kind = 'direct') = (direct_key IS NOT NULL)", name="direct_key"),
@@ -209,6 +211,7 @@ messages = Table(
     Column("pinned_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     Column("reply_to_id", BigInteger, ForeignKey("messages.id", ondelete="SET NULL")),
     Column("file_count", Integer, nullable=False, server_default="0"),
+    Column("link_count", Integer, nullable=False, server_default="0"),  # of links that it shows a preview of
     CheckConstraint("deleted_at IS NULL OR body = ''", name="deleted_body"),
     CheckConstraint("deleted_at IS NULL OR pinned_at IS NULL", name="deleted_pin"),
     CheckConstraint("char_length(body) <= 10000", name="body_length"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ BROKERS = (
     *("nats", "nats+tls", "amqp", "amqps", "kafka", "kafka+tls"),
 )
 KEY_HINT = "try: openssl rand -hex 32"
+Network = IPv4Network | IPv6Network
 _MEDIA_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9.+-]+)")
 
 
@@ -81,6 +83,8 @@ class Settings:
     file_limits: FileLimits
     files_accel: str | None
     files_redirect: bool
+    link_previews: bool
+    link_preview_allow: tuple[Network, ...]
     crash_points: Mapping[str, float]
 
     @classmethod
@@ -117,6 +121,8 @@ class Settings:
             file_limits=_file_limits(environment),
             files_accel=environment.get("FILES_ACCEL", "").strip().rstrip("/") or None,
             files_redirect=_yes_or_no(environment, "FILES_REDIRECT", default=False),
+            link_previews=_yes_or_no(environment, "LINK_PREVIEWS", default=True),
+            link_preview_allow=_networks(environment, "LINK_PREVIEW_ALLOW"),
             crash_points=_crash_points(environment),
         )
 
@@ -227,6 +233,13 @@ def _trusted_proxies(environment: Mapping[str, str]) -> TrustedProxies:
         raise SettingsError(
             f"FORWARDED_ALLOW_IPS must be addresses or networks such as 10.0.0.0/8, separated by commas, or *: {error}"
         ) from None
+
+
+def _networks(environment: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in environment.get(name, "").split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError(f"{name} must be networks such as 10.0.0.0/8, separated by commas: {error}") from None
 
 
 def _whole_number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -16,7 +16,10 @@ from chat.accounts.tokens import Signer
 from chat.change import Change, begin_change
 from chat.database.engine import create_engine
 from chat.database_source import DatabaseSource
+from chat.fetching.fetch import Fetcher
+from chat.fetching.guard import Guard
 from chat.files.opening import open_store
+from chat.files.store import Store
 from chat.files.uploading import Uploading
 from chat.installed import has_extra
 from chat.live.brokers.broker import Broker, create_broadcast
@@ -24,7 +27,9 @@ from chat.live.departure import Departure
 from chat.live.engine import Live
 from chat.live.open_pages import Fragments
 from chat.messages.page_cache import NewestPages
+from chat.messages.page_previews import PagePreviews
 from chat.messages.post import Posting
+from chat.messages.previewing import Previewing
 from chat.messages.workshop import Workshop
 from chat.metrics.metrics import Metrics
 from chat.readiness import Readiness
@@ -57,6 +62,7 @@ class Chat:
     workshop: Workshop
     uploading: Uploading
     posting: Posting
+    previewing: Previewing
     departure: Departure
     readiness: Readiness
     metrics: Metrics
@@ -93,6 +99,7 @@ def create_chat(settings: Settings) -> Chat:
         workshop=workshop,
         uploading=uploading,
         posting=posting,
+        previewing=_previewing(settings, database, live, uploading.store),
         departure=departure,
         readiness=Readiness(database, failures, departure),
         metrics=Metrics(
@@ -106,6 +113,12 @@ def create_chat(settings: Settings) -> Chat:
         ),
         tracing=tracing,
     )
+
+
+def _previewing(settings: Settings, database: AsyncEngine, live: Live, store: Store) -> Previewing:
+    fetcher = Fetcher(Guard(settings.link_preview_allow))
+    pages = PagePreviews(database, store, fetcher) if settings.link_previews else None
+    return Previewing(database, lambda: begin_change(database, live.publish), pages, settings.public_url)
 
 
 def _tracing(settings: Settings) -> Tracing:

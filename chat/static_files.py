@@ -29,7 +29,7 @@ SHEETS_OF_PAGES = (
 )
 # fmt: on
 # Loaded with the script or the message that needs them.
-SHEETS_APART = ("attachments", "files")
+SHEETS_APART = ("attachments", "files", "previews")
 # Files that every page needs are one response: each request costs more than its bytes.
 JOINED = {
     "css/chat.css": [f"css/{name}.css" for name in STYLE_SHEETS],

@@ -40,6 +40,7 @@ TASKS = [
     "search indexing",
     "deletion of ended sessions",
     "deletion of files",
+    "previews of links",
     "connections",
     "metrics",
     "metrics of others",

@@ -23,6 +23,7 @@ LAYERS = [
     {"live", "throttling"},
     {"serving", "database"},
     {"models", "settings", "templating", "reporting"},
+    {"link_tables"},
     {"derived_tables"},
     {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
     {"tally", "tracing"},

@@ -16,6 +16,8 @@ from chat.ids import MessageId, Position, Revision, RoomId, UserId
 from chat.memory import KILOBYTE, size_of
 from chat.messages.original import ORIGINAL, Original, original_from
 from chat.messages.present_names import MENTIONED, markup_with
+from chat.messages.shown_links import LINKS, ShownLink, links_from
+from chat.messages.shown_links import WEIGHS as LINK_WEIGHS
 from chat.models import messages, users
 
 MOST_NAMES = 20
@@ -71,6 +73,7 @@ class Message:
     reactions: tuple[Reaction, ...] = ()
     original: Original | None = None
     files: tuple[Attachment, ...] = ()
+    links: tuple[ShownLink, ...] = ()
 
     @property
     def files_in_words(self) -> str:
@@ -81,7 +84,7 @@ class Message:
     def size(self) -> int:
         """Estimate its bytes in memory."""
         reacted = sum(len(reaction.people) for reaction in self.reactions)
-        return size_of(self.body) + KILOBYTE + WEIGHS * len(self.files) + 100 * reacted
+        return size_of(self.body) + KILOBYTE + WEIGHS * len(self.files) + LINK_WEIGHS * len(self.links) + 100 * reacted
 
 
 # The names of the people who reacted, beside `messages`; most messages need no look-up.
@@ -98,7 +101,7 @@ REACTING = literal_column(_REACTING, JSONB).label("reacting")
 def select_messages() -> Select[Any]:
     """Return a `select` of messages with their authors; callers filter and order it and read rows by `message_from`."""
     author = users.c.name.label("author_name"), users.c.small_picture.label("author_face")
-    columns = (REACTING, MENTIONED, ORIGINAL, FILES, *author)
+    columns = (REACTING, MENTIONED, ORIGINAL, FILES, LINKS, *author)
     return select(messages, *columns).join(users, users.c.id == messages.c.author_id)
 
 
@@ -113,6 +116,7 @@ def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = Fals
         func.octet_length(found.c.body_html)
         + REACTIONS_WEIGH * func.octet_length(cast(found.c.reactions, Text))
         + WEIGHS * found.c.file_count
+        + LINK_WEIGHS * found.c.link_count
     )
     order = found.c[by].desc() if descending else found.c[by]
     before = func.sum(size).over(order_by=order, rows=(None, -1))
@@ -141,6 +145,7 @@ def message_from(row: Row[Any]) -> Message:
         reactions=tuple(_reaction(each, row.reacting) for each in row.reactions),
         original=original_from(row.original),
         files=attachments_from(row.files),
+        links=links_from(row.links),
     )
 
 

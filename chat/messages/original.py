@@ -17,18 +17,22 @@ from chat.models import memberships, messages
 LENGTH = 140  # characters; static/js/messages.js cuts at the same place
 _READ = 2000  # characters of the original's markup
 
+# An original as JSON, from its row and its author's, called `person`.
+QUOTED = f"""
+    jsonb_build_object('id', original.id, 'author_id', person.id, 'author_name', person.name,
+        'revision', original.revision, 'is_deleted', original.deleted_at IS NOT NULL,
+        'html', left(original.body_html, {_READ}), 'files', CASE WHEN original.file_count > 0 THEN (
+            SELECT jsonb_agg(jsonb_build_object('name', name, 'kind', kind, 'width', width) ORDER BY place)
+            FROM files WHERE message_id = original.id) END)
+"""  # noqa: S608  of a constant
 # Beside `messages`; most messages need no look-up. A room shows nothing of another room.
 _ORIGINAL = f"""
     CASE WHEN messages.reply_to_id IS NOT NULL THEN (
-        SELECT jsonb_build_object('id', original.id, 'author_id', person.id, 'author_name', person.name,
-            'revision', original.revision, 'is_deleted', original.deleted_at IS NOT NULL,
-            'html', left(original.body_html, {_READ}), 'files', CASE WHEN original.file_count > 0 THEN (
-                SELECT jsonb_agg(jsonb_build_object('name', name, 'kind', kind, 'width', width) ORDER BY place)
-                FROM files WHERE message_id = original.id) END)
+        SELECT {QUOTED}
         FROM messages AS original JOIN users AS person ON person.id = original.author_id
         WHERE original.id = messages.reply_to_id AND original.room_id = messages.room_id
     ) END
-"""  # noqa: S608  of a constant
+"""  # noqa: S608  of constants
 ORIGINAL = literal_column(_ORIGINAL, JSONB).label("original")
 
 
@@ -48,7 +52,7 @@ class _StoredFile(TypedDict):
     width: int | None
 
 
-class _Stored(TypedDict):
+class StoredOriginal(TypedDict):
     """An original as PostgreSQL returns it."""
 
     id: MessageId
@@ -66,7 +70,7 @@ class _File:
     sort: Sort
 
 
-def original_from(stored: _Stored | None) -> Original | None:
+def original_from(stored: StoredOriginal | None) -> Original | None:
     """Return the original in a row of `select_messages`."""
     if stored is None:
         return None
@@ -75,7 +79,7 @@ def original_from(stored: _Stored | None) -> Original | None:
     return Original(stored["id"], Person(stored["author_id"], stored["author_name"]), text, stored["revision"])
 
 
-def _files_of(stored: _Stored) -> str:
+def _files_of(stored: StoredOriginal) -> str:
     files = stored["files"] or []
     return phrase_of([_File(file["name"], sort_of(file["kind"], file["width"])) for file in files])
 

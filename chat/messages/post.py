@@ -26,12 +26,14 @@ from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
 from chat.live.source import RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
 from chat.messages.body import checked_body, shown
+from chat.messages.link_queue import look_at_links
 from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.original import author_of
 from chat.messages.refusal import refusal_of
 from chat.messages.rendering import as_change, markup_of
+from chat.messages.shown_links import has_links
 from chat.messages.with_files import with_files
 from chat.messages.workshop import Workshop
 from chat.models import columns_of, messages
@@ -120,7 +122,8 @@ _POST = (
         FROM posted JOIN asked USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, author_face, NULL AS reacting, NULL AS mentioned, NULL AS original, NULL AS files,
+    SELECT posted.*, author_name, author_face, NULL AS reacting, NULL AS mentioned, NULL AS original,
+        NULL AS files, NULL AS links,
         (SELECT epoch FROM installation) AS epoch
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
@@ -153,6 +156,7 @@ class Post:
     reply_to: MessageId | None
     files: tuple[Chosen, ...] = ()
     trace: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +197,11 @@ class Posting:
         *,
         reply_to: MessageId | None = None,
         chosen: Sequence[Chosen] = (),
+        origin: str = "",
     ) -> Posted:
         """Post a message, and return it once committed and published. A repeated request returns the first message.
 
+        `origin` is the chat's own, as the author's browser names it: links to there lead to messages of this chat.
         Raises `InvalidInput` for the body or the chosen `files`, or when the author may not post there at all or not
         yet, and `NotFound` when the author is not in the room.
         """
@@ -209,7 +215,7 @@ class Posting:
                 written = await self._told(author, room_id, reply_to, written)
             context = request_context.get()
             trace = context.trace if context is not None else ""
-            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace)
+            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace, origin)
             return await self._batches.ask(post)
 
     async def _complete(self, author: Visitor, room_id: RoomId, chosen: Sequence[Chosen]) -> None:
@@ -264,6 +270,10 @@ class Posting:
                 posted = await _with_originals(change.connection, posted)
             if files := {(post.author.id, post.client_id): post.files for post in posts if post.files}:
                 posted = await with_files(change.connection, posted, files)
+            if linked := [row for row in rows if has_links(row.body_html)]:
+                origins = {(post.author.id, post.client_id): post.origin for post in posts}
+                asked = {row.id: origins[row.author_id, row.client_id] for row in linked}
+                await look_at_links(change.connection, asked)
             first_of_room = [message.room_id for message in posted if message.position == 1]
             members = {room_id: await member_ids(change.connection, room_id) for room_id in first_of_room}
             mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}

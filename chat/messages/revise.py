@@ -12,17 +12,20 @@ from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import Forbidden, NotFound
 from chat.ids import MessageId, Revision, UserId
+from chat.link_tables import message_links
 from chat.live.events import Mentioned, MessagesChanged, RoomChanged, SidebarsChanged
 from chat.live.source import RoomChanges
 from chat.messages.body import checked_body, shown
 from chat.messages.markdown import Written
 from chat.messages.mentions import change_mentions, write
 from chat.messages.message import Message, message_from, select_messages
+from chat.messages.message_links import change_links
 from chat.messages.present_names import people_in, text_with
 from chat.messages.rendering import as_change
 from chat.messages.workshop import Workshop
 from chat.models import files, installation, memberships, messages
 from chat.rooms.members import MOST_TOLD
+from chat.rooms.quotes import look_again_where_quoted
 from chat.rooms.room import next_revision, require_unarchived
 
 _EPOCH = select(installation.c.epoch).scalar_subquery().label("epoch")
@@ -79,12 +82,18 @@ async def prepare_edit(
     return Edit(message, body, written)
 
 
-async def edit_message(change: Change, edit: Edit) -> Message:
-    """Replace a message's text by the edited one; raises `NotFound` and `Forbidden`."""
+async def edit_message(change: Change, edit: Edit, origin: str = "") -> Message:
+    """Replace a message's text by the edited one; raises `NotFound` and `Forbidden`.
+
+    `origin` is the chat's own, as the author's browser names it.
+    """
     if edit.written is None:
         return edit.message
     revision = await next_revision(change.connection, edit.message.room_id)
-    values = {"body": edit.body, "body_html": str(edit.written.html), "edited_at": func.clock_timestamp()}
+    html = str(edit.written.html)
+    values: dict[str, object] = {"body": edit.body, "body_html": html, "edited_at": func.clock_timestamp()}
+    values |= await change_links(change.connection, edit.message, html, origin)
+    await look_again_where_quoted(change.connection, message_id=edit.message.id)
     edited = await revise(change, edit.message, revision, **values)
     await _mention_only(change, edited, edit.written.mentioned)
     return edited
@@ -104,9 +113,12 @@ async def delete_message(change: Change, visitor: Visitor, message_id: MessageId
         "body_html": "",
         "reactions": [],
         "file_count": 0,
+        "link_count": 0,
         "pinned_at": None,
     }
     await change.connection.execute(delete(files).where(files.c.message_id == message.id))
+    await change.connection.execute(delete(message_links).where(message_links.c.message_id == message.id))
+    await look_again_where_quoted(change.connection, message_id=message.id)
     deleted = await revise(change, message, revision, deleted_at=func.clock_timestamp(), **gone)
     await _mention_only(change, deleted, frozenset())
     if waiting := await _unread_by(change.connection, deleted):

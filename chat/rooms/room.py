@@ -39,6 +39,7 @@ class Room:
     description: str
     posting: Posters
     slow_seconds: int
+    shows_previews: bool
     is_archived: bool
     pinned_count: int
     level: Level
@@ -92,6 +93,7 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
         description=row.description,
         posting=row.posting,
         slow_seconds=row.slow_seconds,
+        shows_previews=row.shows_previews,
         is_archived=row.archived_at is not None,
         pinned_count=row.pinned_count,
         level=row.level or "mentions",

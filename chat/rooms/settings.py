@@ -13,6 +13,7 @@ from chat.live.events import RoomChanged, RoomDeleted
 from chat.models import messages, rooms
 from chat.rooms.create import name_taken, valid_name, valid_topic
 from chat.rooms.members import member_ids
+from chat.rooms.quotes import look_again_where_quoted
 from chat.rooms.room import Room, require_manager
 from chat.templating import fragment
 from chat.text import paragraphs, single_line
@@ -43,6 +44,8 @@ async def change_settings(change: Change, visitor: Visitor, room: Room, typed: M
         await change.connection.execute(update(rooms).where(rooms.c.id == room.id).values(changed))
     except IntegrityError:
         raise name_taken() from None
+    if changed.get("kind", room.kind) != room.kind:
+        await look_again_where_quoted(change.connection, room_id=room.id)
     await _tell(change, room)
 
 
@@ -131,6 +134,12 @@ def _valid_slowness(seconds: str) -> int:
     raise InvalidInput(slow_seconds="Choose how often people may post.")
 
 
+def _valid_previews(answer: str) -> bool:
+    if answer not in ("yes", "no"):
+        raise InvalidInput(shows_previews="Choose whether links show previews.")
+    return answer == "yes"
+
+
 _CHECKS = {
     "name": valid_name,
     "topic": valid_topic,
@@ -138,4 +147,5 @@ _CHECKS = {
     "kind": _valid_kind,
     "posting": _valid_posting,
     "slow_seconds": _valid_slowness,
+    "shows_previews": _valid_previews,
 }

@@ -31,7 +31,7 @@ _MINE = text(f"""
           AND (level <> 'hidden' AND archived_at IS NULL OR rooms.id = :shown)
     )
     SELECT mine.id, kind, name, revision, message_count, role, read_position, level, favourite, place, others.ids,
-        others.names, others.faces, mine.small_picture, posting, slow_seconds, archived_at, topic,
+        others.names, others.faces, mine.small_picture, posting, slow_seconds, shows_previews, archived_at, topic,
         CASE WHEN mine.id = :shown THEN description END AS description,
         CASE WHEN message_count > read_position
             THEN (SELECT array_agg(position) FROM (SELECT position FROM mentions WHERE mentions.user_id = :user_id

@@ -18,6 +18,7 @@ from chat.messages.post import Posted
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import may_delete, message_as_shown, own_message, prepare_edit, readable_message
+from chat.messages.showing_links import may_remove_preview
 from chat.messages.summary import summary_of
 from chat.rooms.read_positions import mark_read
 from chat.rooms.room import may_post, room_of_member
@@ -25,6 +26,7 @@ from chat.state import Request
 from chat.throttling.rules import CHANGE, CHANGE_ROOM, INVITE, POST, PROFILE, TYPING
 from chat.web.errors import refused
 from chat.web.forms import read_form, read_form_with_files, whole_number
+from chat.web.middleware.origin import own_origin
 from chat.web.middleware.session import installation, visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
@@ -74,7 +76,9 @@ async def post_message(request: Request) -> Response:
             if isinstance(done, GoTo):
                 return _go_to(request, done.path)
             body = done.text
-        posted = await chat.posting.post(me, room_id, body, client_id, reply_to=reply_to, chosen=sent.chosen)
+        posted = await chat.posting.post(
+            me, room_id, body, client_id, reply_to=reply_to, chosen=sent.chosen, origin=_origin(request)
+        )
     except InvalidInput as invalid:
         composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": reply_to, "files": sent}
         return await _rejected(request, invalid, composer)
@@ -147,6 +151,7 @@ async def show_message_actions(request: Request) -> Response:
         "may_post": may_post(me, room),
         "may_edit": message.author.id == me.id and not room.is_archived,
         "may_delete": may_delete(me, message) and not room.is_archived,
+        "may_remove_previews": may_remove_preview(me, room, message) and not room.is_archived,
     }
     if is_htmx(request):
         return page(request, "messages/_actions.html", context)
@@ -178,7 +183,7 @@ async def edit_message(request: Request) -> Response:
             message, _ = await own_message(connection, me, message_id_in(request))
         return refused(await _editor(request, message, body, invalid.errors["body"]), invalid)
     async with chat.change() as change:
-        edited = await revise.edit_message(change, edit)
+        edited = await revise.edit_message(change, edit, _origin(request))
     return revised(request, edited)
 
 
@@ -202,6 +207,10 @@ async def _editor(request: Request, message: Message, body: str, error: str = ""
     if is_htmx(request):
         return page(request, "messages/_editor.html", context)
     return await shell_page(request, "messages/edit.html", context)
+
+
+def _origin(request: Request) -> str:
+    return own_origin(request, request.state.chat.settings.public_url)
 
 
 def _reply_to(form: Mapping[str, str]) -> MessageId | None:

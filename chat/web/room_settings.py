@@ -128,10 +128,11 @@ async def settings_page(
 ) -> Response:
     """Return the settings of a room, with what the visitor typed and the errors beside it."""
     kept = {name: str(getattr(room, name)) for name in ("name", "topic", "description", "kind", "posting")}
+    kept |= {"slow_seconds": str(room.slow_seconds), "shows_previews": "yes" if room.shows_previews else "no"}
     kept["name"] = room.name if room.has_name else ""
     context = {
         "room": room,
-        "values": {**kept, "slow_seconds": str(room.slow_seconds), **values},
+        "values": {**kept, **values},
         "errors": errors,
         "slow": {str(seconds): label for seconds, label in SLOW.items()},
         "paces": {str(seconds): f"Every {label}" if seconds else label for seconds, label in SLOW.items()},

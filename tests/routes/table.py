@@ -95,6 +95,8 @@ ROUTES = {
     "POST /messages/{message_id}/unread": "s-..",
     "POST /rooms/{room_id}/read": "s...",
     "GET /messages/{message_id}/reply": "s-..",
+    "GET /messages/{message_id}/previews/{preview_id}": "s-..",
+    "POST /messages/{message_id}/previews/remove": "s-..",
     "GET /messages/{message_id}/reactions": "s-..",
     "POST /messages/{message_id}/reactions": "s-..",
     "GET /rooms/{room_id}/completions": "s...",

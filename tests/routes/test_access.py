@@ -25,6 +25,7 @@ KEPT_BY_BROWSERS = {
     "GET /emoji/all",
     "GET /files/{file_id}/{name}",
     "GET /files/{file_id}/thumbnails/{scale}",
+    "GET /messages/{message_id}/previews/{preview_id}",
     "GET /people/{user_id}/faces/{version}/{side}",
     "GET /rooms/{room_id}/faces/{version}/{side}",
 }

@@ -41,12 +41,18 @@ _PLACE = """
             thumbnail, finished_at)
         SELECT gen_random_uuid(), $4, room.id, message.id, 1, 'plan.txt', 5, 5, $5, 5, 'text/plain', $5, now()
         FROM room, message RETURNING id
+    ), preview AS (
+        INSERT INTO link_previews (address, host, expires_at, title, picture, picture_kind, width, height)
+        VALUES ('https://example.org/', 'example.org', now(), 'An example', $5, 'image/webp', 1, 1) RETURNING id
+    ), link AS (
+        INSERT INTO message_links (message_id, place, address, preview_id)
+        SELECT message.id, 1, 'https://example.org/', preview.id FROM message, preview
     ), invite AS (
         INSERT INTO invites (token, room_id, made_by) SELECT $2, id, $3 FROM room RETURNING id
     )
     SELECT room.id AS room_id, message.id AS message_id, invite.id AS invite_id,
-        upload.id AS upload_id, file.id AS file_id
-    FROM room, message, invite, upload, file
+        upload.id AS upload_id, file.id AS file_id, preview.id AS preview_id
+    FROM room, message, invite, upload, file, preview
 """
 
 
@@ -69,6 +75,7 @@ class World:
             "room_id": made["room_id"],
             "message_id": made["message_id"],
             "upload_id": made["upload_id"],
+            "preview_id": made["preview_id"],
             "scale": 1,
             "version": key.hex[:12],
             "side": 96,

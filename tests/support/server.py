@@ -71,6 +71,8 @@ class ChatServer:
             # The tests open many pages for few people.
             "PAGES_PER_PERSON": "100000",
             "FILES_URL": str(self.files),
+            # Tests post links to sites that are none of theirs.
+            "LINK_PREVIEWS": "no",
             **environment,
         }
         with tempfile.NamedTemporaryFile(prefix="simplechat-server-", suffix=".log", delete=False) as log:

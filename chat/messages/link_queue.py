@@ -1,0 +1,66 @@
+"""The messages whose links are to be looked at (`chat.messages.previewing`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat.ids import MessageId
+from chat.link_tables import links_to_show
+
+ATTEMPTS = 3
+LEASE = timedelta(seconds=60)  # a process that has not looked at a message in this time has died
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message that this process looks at until `due_at`, when others may."""
+
+    message_id: MessageId
+    origin: str
+    due_at: datetime
+
+
+async def look_at_links(connection: AsyncConnection, origins: Mapping[MessageId, str]) -> None:
+    """Let the links of messages be looked at, once committed. `origins` are the chat's own, as browsers named it."""
+    values = [{"message_id": message_id, "origin": origin} for message_id, origin in sorted(origins.items())]
+    added = insert(links_to_show).values(values)
+    again = {"origin": added.excluded.origin, "due_at": func.now(), "attempts": 0}
+    await connection.execute(added.on_conflict_do_update(index_elements=["message_id"], set_=again))
+
+
+async def take_due(connection: AsyncConnection, most: int) -> list[Due]:
+    """Take messages that are due, so that no other process takes them meanwhile."""
+    waiting = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts < ATTEMPTS)
+    chosen = select(links_to_show.c.message_id).where(waiting).order_by(links_to_show.c.due_at).limit(most)
+    taken = (
+        update(links_to_show)
+        .where(links_to_show.c.message_id.in_(chosen.with_for_update(skip_locked=True)))
+        .values(due_at=func.now() + LEASE, attempts=links_to_show.c.attempts + 1)
+        .returning(links_to_show.c.message_id, links_to_show.c.origin, links_to_show.c.due_at)
+    )
+    return [Due(MessageId(row.message_id), row.origin, row.due_at) for row in await connection.execute(taken)]
+
+
+async def finish(connection: AsyncConnection, due: Due) -> None:
+    """Take a message off the queue, unless it has been edited since it was taken."""
+    await connection.execute(delete(links_to_show).where(_is_ours(due)))
+
+
+async def put_off(connection: AsyncConnection, due: Due, pause: timedelta) -> None:
+    """Let a message be looked at later, which is no failed attempt."""
+    later = {"due_at": func.now() + pause, "attempts": links_to_show.c.attempts - 1}
+    await connection.execute(update(links_to_show).where(_is_ours(due)).values(later))
+
+
+async def give_up(connection: AsyncConnection) -> None:
+    """Take the messages off the queue that could not be looked at."""
+    failed = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts >= ATTEMPTS)
+    await connection.execute(delete(links_to_show).where(failed))
+
+
+def _is_ours(due: Due) -> ColumnElement[bool]:
+    return (links_to_show.c.message_id == due.message_id) & (links_to_show.c.due_at == due.due_at)

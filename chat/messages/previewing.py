@@ -1,0 +1,124 @@
+"""Looks at the links of messages that were posted or edited, a moment later, so that nothing slows a post.
+
+Every process takes messages from the queue. A message shows what was found by a revision, as an edit does, so readers
+see it on every page. The revision and the end of the queue's row are one transaction: a process that is killed leaves
+nothing half, and another process takes over when its lease has ended.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+
+import anyio
+from anyio.abc import TaskGroup
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat.change import BeginChange
+from chat.database.engine import reading
+from chat.errors import DatabaseUnavailable, Forbidden, NotFound
+from chat.messages.link_queue import LEASE, Due, finish, give_up, put_off, take_due
+from chat.messages.message_links import Kept, Linking, linking_message, quotable
+from chat.messages.page_previews import PagePreviews, TooBusy
+from chat.messages.showing_links import Overtaken, keep_links
+from chat.messages.shown_links import is_own, permalink_in
+from chat.reminder import Reminder
+
+EVERY_SECONDS = 1.0
+AT_ONCE = 4  # messages; most of the time they wait for servers
+TIDY_SECONDS = 300.0
+PAUSE = timedelta(minutes=1)  # for a busy host
+MESSAGE_SECONDS = LEASE.total_seconds() - 10
+
+logger = logging.getLogger(__name__)
+
+
+class Previewing:
+    """Shows more of links while `run` is running. Every process does so. Without `pages` nothing is fetched."""
+
+    def __init__(
+        self, database: AsyncEngine, begin: BeginChange, pages: PagePreviews | None, public_url: str | None
+    ) -> None:
+        self._database, self._begin, self._pages = database, begin, pages
+        self._origins = (public_url.lower(),) if public_url else ()
+        self._free = AT_ONCE
+        self._tidied_at = monotonic()
+        self._reminder = Reminder()
+
+    async def run(self) -> None:
+        """Look at links until cancelled."""
+        self._free = AT_ONCE
+        async with anyio.create_task_group() as tasks:
+            while True:
+                try:
+                    await self._begin_next(tasks)
+                    await self._tidy()
+                except DatabaseUnavailable as error:
+                    if self._reminder.is_due():
+                        logger.warning("Could not look at links, and will try again: %s", error)
+                await anyio.sleep(EVERY_SECONDS)
+
+    async def _begin_next(self, tasks: TaskGroup) -> None:
+        if not self._free:
+            return
+        async with self._database.begin() as connection:
+            taken = await take_due(connection, self._free)
+        for due in taken:
+            self._free -= 1
+            tasks.start_soon(self._look_at, due)
+
+    async def _look_at(self, due: Due) -> None:
+        try:
+            with anyio.fail_after(MESSAGE_SECONDS):
+                await self._show(due)
+        except (DatabaseUnavailable, TimeoutError, IntegrityError) as error:
+            logger.warning("Could not show the links of message %d: %s", due.message_id, error)
+        except Exception:
+            # The others go on.
+            logger.exception("Could not show the links of message %d", due.message_id)
+        finally:
+            self._free += 1
+
+    async def _show(self, due: Due) -> None:
+        async with reading(self._database) as connection:
+            linking = await linking_message(connection, due.message_id)
+        try:
+            if linking is not None:
+                found = await self._found(linking, (due.origin.lower(), *self._origins))
+                async with self._begin() as change:
+                    await keep_links(change, due, linking, found)
+                return
+        except (Overtaken, TooBusy) as error:
+            async with self._database.begin() as connection:
+                await put_off(connection, due, PAUSE if isinstance(error, TooBusy) else timedelta(0))
+            return
+        except (Forbidden, NotFound):
+            pass  # the room has just been archived, or the message deleted
+        async with self._database.begin() as connection:
+            await finish(connection, due)
+
+    async def _found(self, linking: Linking, origins: Sequence[str]) -> list[Kept]:
+        """Return what the links of a message show, in the order of its text. Known links are not looked at again."""
+        known = {each.address: each for each in linking.kept}
+        found = [known.get(each) or await self._target(linking, each, origins) for each in linking.addresses]
+        return [each for each in found if each is not None]
+
+    async def _target(self, linking: Linking, address: str, origins: Sequence[str]) -> Kept | None:
+        if permalink := permalink_in(address, origins):
+            async with reading(self._database) as connection:
+                is_shown = await quotable(connection, linking, *permalink)
+            return Kept(address, quoted_id=permalink[1], quoted_room_id=permalink[0]) if is_shown else None
+        if self._pages is None or is_own(address, origins):
+            return None
+        preview_id = await self._pages.of(address)
+        return None if preview_id is None else Kept(address, preview_id)
+
+    async def _tidy(self) -> None:
+        if monotonic() - self._tidied_at < TIDY_SECONDS:
+            return
+        self._tidied_at = monotonic()
+        async with self._database.begin() as connection:
+            await give_up(connection)
+        if self._pages is not None:
+            await self._pages.tidy()
