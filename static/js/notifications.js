@@ -39,7 +39,9 @@ document.addEventListener("chat:read", ({ detail: { room, position } }) => {
 });
 
 function show(link, words, position) {
-  const options = { body: words, tag: link.getAttribute("href") };
+  // The face of the room or person, if they have one.
+  const icon = link.querySelector("img")?.src;
+  const options = { body: words, tag: link.getAttribute("href"), icon };
   try {
     // One for each room, whatever number of pages is open.
     const shown = new Notification(link.querySelector(".one-line").textContent, options);

@@ -18,10 +18,11 @@ onElement("name", ({ person, name, initials, hue }) => {
   }
 });
 
+// Lazy, because a new connection brings those of the last seconds again, and all but the last are gone.
 onElement("face", ({ person, src }) => {
   for (const face of allFacesOf(person)) {
-    const image = Object.assign(new Image(), { alt: "", src: `${src}/${face.matches(".large") ? 256 : 96}` });
-    face.replaceChildren(face.firstChild, ...(src ? [image] : []));
+    const from = `${src}/${face.matches(".large") ? 256 : 96}`;
+    face.replaceChildren(face.firstChild, src && Object.assign(new Image(), { loading: "lazy", alt: "", src: from }));
   }
 });
 

@@ -1,0 +1,89 @@
+"""Choosing a picture, with and without scripts, and seeing it change on open pages."""
+
+import re
+
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.files.test_faces import PHOTO, colours_of, send_picture
+from tests.support.browsers import Windows, wait_until_live
+from tests.support.people import Person
+
+FILE: FilePayload = {"name": "me.png", "mimeType": "image/png", "buffer": PHOTO}
+
+
+def kept(page: Page) -> list[str]:
+    """The colours of the face at the top of the profile, as the server keeps it."""
+    source = page.locator(".who img").get_attribute("src")
+    return colours_of(page.request.get(f"{page.url.partition('/profile')[0]}{source}").body())
+
+
+def drawn(page: Page, selector: str) -> bool:
+    """Whether a picture has loaded."""
+    return bool(page.eval_on_selector(selector, "image => image.decode().then(() => image.naturalWidth > 0)"))
+
+
+def test_a_face_is_cropped_with_the_pointer_or_the_keyboard(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/profile")
+    page.set_input_files("#picture-file", FILE)
+    frame, side = page.locator(".frame"), page.locator(".cropper [name=side]")
+    expect(frame).to_be_visible()
+    side.fill("300")
+    box = frame.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 2000, box["y"] + 20, steps=4)
+    page.mouse.up()
+    assert page.input_value(".cropper [name=left]") == "0"
+    page.click("text=Save picture")
+    expect(page.locator("#picture .saved")).to_be_in_viewport()
+    assert kept(page) == ["red", "red"]
+    page.set_input_files("#picture-file", FILE)
+    side.fill("300")
+    page.focus(".cropper [name=left]")
+    page.keyboard.press("End")
+    page.keyboard.press("Tab")
+    expect(frame).not_to_have_css("outline-style", "none")
+    page.click("text=Save picture")
+    expect(page.locator("#picture .saved")).to_be_visible()
+    assert kept(page) == ["blue", "blue"]
+    page.set_input_files("#picture-file", {**FILE, "buffer": b"no picture"})
+    expect(frame).to_be_hidden()
+
+
+def test_without_scripts_the_middle_is_taken_and_a_mistake_stands_beside_the_field(
+    alice: Person, windows: Windows
+) -> None:
+    page = windows.open_as(alice, "/profile", java_script_enabled=False, expected=("422",))
+    page.set_input_files("#picture-file", FILE)
+    page.click("text=Save picture")
+    assert kept(page) == ["red", "blue"]
+    page.set_input_files("#picture-file", {**FILE, "buffer": b"no picture"})
+    page.click("text=Save picture")
+    expect(page.locator("#picture-file-help")).to_contain_text("This picture cannot be read.")
+    page.click("text=Remove the picture")
+    expect(page.locator(".who img")).to_have_count(0)
+
+
+def test_a_new_face_shows_on_the_open_pages_of_others(alice: Person, bob: Person, windows: Windows) -> None:
+    alice.post(1, "hello")
+    direct = alice.open_direct(bob)
+    alice.post(direct, "hello")
+    page = windows.open_as(bob, "/rooms/1")
+    places = ["#m-1 .avatar", f"#sidebar [data-room='{direct}'] .avatar"]
+    for number in (1, 2):
+        send_picture(alice)
+        for place in places:
+            expect(page.locator(f"{place} > img")).to_have_count(1)
+            assert drawn(page, f"{place} > img")
+            expect(page.locator(place)).to_have_text("AA")
+        if number == 1:
+            former = page.locator(f"{places[0]} > img").get_attribute("src")
+    expect(page.locator(f"{places[0]} > img")).not_to_have_attribute("src", str(former))
+    page.goto(f"{alice.server.url}/people/{alice.id}")
+    wait_until_live(page)
+    assert drawn(page, ".welcome .avatar > img")
+    send_picture(alice)
+    expect(page.locator(".welcome .avatar > img")).to_have_attribute("src", re.compile("/256$"))
+    alice.submit("/profile/face/remove")
+    expect(page.locator(".avatar > img")).to_have_count(0)
