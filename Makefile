@@ -56,7 +56,7 @@ torture: $(VENV)/dev.stamp ## Break everything for SEEDS times SECONDS seconds a
 		--broker $(BROKER)
 
 brokers: $(VENV)/dev.stamp ## Test every broker that this machine has, in health and under torture, and name the others
-	@$(PY) -m tests.torture.brokers
+	@$(PY) -m tests.torture.brokers --seconds $(SECONDS)
 
 outbox: $(VENV)/dev.stamp ## Type into two pages while servers, Redis and PostgreSQL are killed in turn, for SEEDS seeds
 	@OUTBOX_SEEDS=$(SEEDS) $(PY) -m pytest -q -n 0 tests/e2e/test_broken_servers.py -k twenty

@@ -13,7 +13,7 @@ import psutil
 
 from benchmarks.measure import Line, spread
 from chat.live.brokers.broker import Broker, create_broadcast
-from tests.support.brokers import BROKERS, Machine, missing
+from tests.support.brokers import BROKERS, Machine, missing, remove
 from tests.support.postgres_server import PostgresServer
 
 HINT = "x" * 700  # characters: a hint of a short message
@@ -77,7 +77,7 @@ def run(repetitions: int) -> list[Line]:
                 lines.append(Line(broker, f"not measured: {reason}", "", None))
                 continue
             machine = make()
-            stack.callback(machine.remove if isinstance(machine, PostgresServer) else machine.stop)
+            stack.callback(remove, machine)
             machine.start()
             contestants[broker] = Contestant(machine)
         for _ in range(repetitions):

@@ -16,13 +16,12 @@ from chat.live.brokers.broker import RESYNC, Broker, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import BATCH
 from chat.live.brokers.remote import RemoteBackend
-from tests.support.brokers import BROKERS, MORTAL, NAMES, THOROUGH, Machine, missing
-from tests.support.kafka_server import KafkaServer
+from tests.support.brokers import BROKERS, MORTAL, NAMES, THOROUGH, Machine, missing, remove
 from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
-from tests.support.redis_groups import ClusterGroup, SentinelGroup
+from tests.support.redis_groups import ClusterGroup
 from tests.support.redis_server import RedisServer
-from tests.torture.proxy import Proxy
+from tests.torture.proxy import Network, network_before
 
 pytestmark = pytest.mark.anyio
 
@@ -46,11 +45,6 @@ def machines() -> Iterator[Callable[[str], Machine]]:
 
     with ExitStack() as stack:
         yield machine_of
-
-
-def remove(machine: Machine) -> None:
-    """End a broker and remove its files."""
-    machine.remove() if isinstance(machine, PostgresServer) else machine.stop()
 
 
 @pytest.fixture(params=MORTAL)
@@ -79,23 +73,13 @@ async def connected(url: str | None) -> AsyncIterator[Broker]:
 
 
 @asynccontextmanager
-async def behind_proxy(machine: Machine) -> AsyncIterator[Proxy]:
+async def behind_network(machine: Machine) -> AsyncIterator[Network]:
     """A network before the broker that can be cut."""
-    proxy = Proxy(machine.port)
-    await proxy.start()
-    if isinstance(machine, KafkaServer | SentinelGroup):
-        machine.name_port(proxy.port)
-    try:
-        yield proxy
-    finally:
-        await proxy.stop()
-        if isinstance(machine, KafkaServer | SentinelGroup):
-            machine.name_port(machine.port)
-
-
-def proxied(machine: Machine, proxy: Proxy) -> str:
-    """The broker's address as the chat sees it through the network; the nodes of a cluster name their own."""
-    return machine.url.replace(str(machine.port), str(proxy.port))
+    async with network_before(machine) as network:
+        try:
+            yield network
+        finally:
+            await asyncio.to_thread(machine.lead_through, machine.ports)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -435,8 +419,8 @@ class TestServerAway:
 class TestConnectionCut:
     async def test_after_a_cut_subscription_resync_and_messages_arrive(self, machine: Machine) -> None:
         async with (
-            behind_proxy(machine) as proxy,
-            connected(proxied(machine, proxy)) as broker,
+            behind_network(machine) as network,
+            connected(network.url) as broker,
             broker.subscribe(RESYNC) as resync,
             broker.subscribe("lobby") as lobby,
         ):
@@ -447,7 +431,7 @@ class TestConnectionCut:
                     await broker.publish("lobby", str(number))
                     assert await next_message(lobby) == str(number)
                 else:
-                    proxy.cut()
+                    network.cut()
                     assert await next_message(resync) == "connected"
                     await publish_until_heard(broker, lobby, str(number))
 
@@ -501,22 +485,20 @@ class TestServerFrozen:
         assert time.monotonic() - started < 10
 
 
-@pytest.mark.parametrize("machine", [broker for broker in MORTAL if broker != "cluster"], indirect=True)
 async def test_silently_dead_connections_are_noticed_and_replaced(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with (
-        behind_proxy(machine) as proxy,
-        connected(proxied(machine, proxy)) as broker,
+        behind_network(machine) as network,
+        connected(network.url) as broker,
         broker.subscribe(RESYNC) as resync,
         broker.subscribe("lobby") as lobby,
     ):
-        proxy.fall_silent()
-        proxy.blackhole = True
+        network.fall_silent()
         # All brokers, within the bounds that matter here; the rest of the test is about delivery.
         await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 20)
         be_patient(monkeypatch)
-        proxy.blackhole = False
+        network.speak()
         assert await next_message(resync) == "connected"
         await until(lambda: broker.backend.is_connected)
         await broker.publish("lobby", "hello")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from chat.live.brokers.broker import RESYNC, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
@@ -78,10 +77,7 @@ async def test_after_an_administrator_deletes_the_topic_resync_comes_and_message
     ):
         await broker.publish("lobby", "before")
         assert await next_message(lobby) == "before"
-        administrator = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{kafka.port}")
-        await administrator.start()
-        await administrator.delete_topics([TOPIC])
-        await administrator.close()
+        await asyncio.to_thread(kafka.delete_topic)
         assert await next_message(resync, 20) == "connected"
         await until(lambda: broker.backend.is_connected)
         await broker.publish("lobby", "after")
@@ -113,7 +109,7 @@ async def _flood(kafka: KafkaServer) -> None:
 async def test_kafka_with_tls_is_used_if_its_certificate_is_trusted(kafka: KafkaServer, tmp_path: Path) -> None:
     certificate = Certificate(tmp_path, "DNS:localhost", "IP:127.0.0.1")
     front = TlsFront(kafka.port, certificate)
-    kafka.name_port(front.port)
+    kafka.lead_through([front.port])
     url = f"kafka+tls://127.0.0.1:{front.port}"
     broker = create_broadcast(url)
     async with broker:
@@ -122,4 +118,4 @@ async def test_kafka_with_tls_is_used_if_its_certificate_is_trusted(kafka: Kafka
         await trusting.publish("lobby", "hello")
         assert await next_message(lobby) == "hello"
     front.stop()
-    kafka.name_port(kafka.port)
+    kafka.lead_through(kafka.ports)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import aiormq
@@ -94,22 +94,16 @@ async def test_an_administrator_is_told_why_rabbitmq_cannot_be_used(
     assert "Traceback" not in caplog.text
 
 
-@pytest.mark.parametrize("lost", ["queue", "exchange"])
+@pytest.mark.parametrize("delete", [RabbitServer.delete_queues, RabbitServer.delete_exchange])
 async def test_after_an_administrator_deletes_it_resync_comes_and_messages_arrive(
-    rabbit: RabbitServer, lost: str
+    rabbit: RabbitServer, delete: Callable[[RabbitServer], None]
 ) -> None:
     async with (
         connected(rabbit.url) as broker,
         broker.subscribe(RESYNC) as resync,
         broker.subscribe("lobby") as lobby,
-        foreign(rabbit) as channel,
     ):
-        if lost == "exchange":
-            await channel.exchange_delete(EXCHANGE)
-        else:
-            listed = await asyncio.to_thread(rabbit.control, "-q", "list_queues", "name", "consumers")
-            (name,) = (line.split()[0] for line in listed.splitlines() if line.endswith("\t1"))
-            await asyncio.to_thread(rabbit.control, "delete_queue", name)
+        await asyncio.to_thread(delete, rabbit)
         assert await next_message(resync, 20) == "connected"
         await until(lambda: broker.backend.is_connected)
         await broker.publish("lobby", "hello")

@@ -8,7 +8,6 @@ from redis.crc import key_slot
 
 from chat.live.brokers.broker import RESYNC, create_broadcast
 from tests.live.test_broker import connected, messages_before, next_message, until
-from tests.support import redis_groups
 from tests.support.brokers import missing
 from tests.support.redis_groups import SERVICE, ClusterGroup, SentinelGroup
 from tests.support.redis_server import ValkeyServer
@@ -22,15 +21,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def group() -> Iterator[SentinelGroup]:
     """A master with a replica, and a Sentinel that knows both."""
-    group = SentinelGroup()
-    replica = group.server("--replicaof", "127.0.0.1", str(group.port))
-    group.members.insert(1, replica)
-    group.master.start()
-    replica.start()
-    # Sentinel looks for replicas at its start, and then every ten seconds.
-    redis_groups.until(lambda: "'master_link_status': 'up'" in repr(replica.command("INFO", "REPLICATION")))
+    group = SentinelGroup(has_replica=True)
     group.start()
-    redis_groups.until(lambda: str(replica.port) in repr(group.sentinel.command("SENTINEL", "REPLICAS", SERVICE)))
     yield group
     group.start()
     group.stop()
@@ -124,9 +116,7 @@ async def test_when_a_slot_moves_to_another_node_resync_comes_and_messages_arriv
             broker.subscribe(RESYNC) as resync,
             broker.subscribe("lobby") as lobby,
         ):
-            name = str(owner.command("CLUSTER", "MYID"), "ascii")  # type: ignore[call-overload]  # it is in bytes
-            for member in cluster.members:
-                member.command("CLUSTER", "SETSLOT", str(slot), "NODE", name)
+            cluster.move_slot("lobby", owner)
             assert await next_message(resync, 20) == "connected"
             await broker.publish("lobby", "hello")
             assert await next_message(lobby, 20) == "hello"

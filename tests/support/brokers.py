@@ -1,7 +1,8 @@
 """The brokers that a test may kill, and the reason why one is missing here."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import psutil
@@ -17,11 +18,19 @@ from tests.support.redis_server import RedisServer, ValkeyServer, valkey_binary
 class Machine(Protocol):
     """The server behind a broker that crosses processes."""
 
-    port: int
-
     @property
     def url(self) -> str:
         """The address for the chat."""
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that its clients connect to."""
+
+    def lead_through(self, ports: Sequence[int]) -> str:
+        """Lead clients to other ports, such as those of proxies, or back to its own; returns the address."""
+
+    def faults(self) -> list[Callable[[], None]]:
+        """What befalls only this kind of broker. Each fault is mended when its function returns, or mends itself."""
 
     def start(self) -> None:
         """Start it, or start it again on the same port; nothing when it runs."""
@@ -52,6 +61,8 @@ BROKERS: dict[str, Callable[[], Machine]] = {
     "rabbitmq": RabbitServer,
     "kafka": KafkaServer,
 }
+# Those of the torture test: a Sentinel needs a replica to fail over to.
+TORTURED: dict[str, Callable[[], Machine]] = BROKERS | {"sentinel": partial(SentinelGroup, has_replica=True)}
 ALL = "ALL_BROKERS" in os.environ
 # All stand on the same structure, which three test in full. `make brokers` takes the time for the others.
 THOROUGH = [broker for broker in BROKERS if ALL or broker in ("redis", "postgres", "nats")]
@@ -67,6 +78,11 @@ NAMES = {
     "rabbitmq": "RabbitMQ",
     "kafka": "Kafka",
 }
+
+
+def remove(machine: Machine) -> None:
+    """End a broker and remove its files."""
+    machine.remove() if isinstance(machine, PostgresServer) else machine.stop()
 
 
 def missing(broker: str) -> str | None:

@@ -1,9 +1,16 @@
 """A private broker with Kafka's protocol that a test may kill: Tansu, which forgets all when it ends."""
 
+import asyncio
 import importlib.util
 import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from chat.live.brokers.address import NAME
 from tests.support.programs import Program
 
 
@@ -25,12 +32,29 @@ class KafkaServer(Program):
     def url(self) -> str:
         return f"kafka://127.0.0.1:{self.port}"
 
-    def name_port(self, port: int) -> None:
-        """Start it again, so that it sends its clients to a port, such as that of a proxy."""
+    def lead_through(self, ports: Sequence[int]) -> str:
+        """Start it again, so that it sends its clients to a port, such as that of a proxy; returns the address."""
         self.resume()
         self.kill()
-        self._named = port
+        self._named = ports[0]
         self.start()
+        return f"kafka://127.0.0.1:{self._named}"
+
+    def delete_topic(self, topic: str = NAME) -> None:
+        """Delete a topic, as an administrator may."""
+        with suppress(KafkaError):  # the chat may not have made it again yet
+            asyncio.run(self._delete_topic(topic))
+
+    async def _delete_topic(self, topic: str) -> None:
+        administrator = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self.port}")
+        await administrator.start()
+        try:
+            await administrator.delete_topics([topic])
+        finally:
+            await administrator.close()
+
+    def faults(self) -> list[Callable[[], None]]:
+        return [self.delete_topic]
 
     def _command(self) -> list[str]:
         listen, named = f"tcp://127.0.0.1:{self.port}", f"tcp://127.0.0.1:{self._named}"

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +58,19 @@ class PostgresServer:
     def cut(self) -> None:
         """Close every connection from the server's side."""
         run(execute(self.url, TERMINATE_OTHERS))
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that its clients connect to."""
+        return [self.port]
+
+    def lead_through(self, ports: Sequence[int]) -> str:
+        """Return the address by other ports, such as those of proxies."""
+        return self.url.replace(str(self.port), str(ports[0]))
+
+    def faults(self) -> list[Callable[[], None]]:
+        """What befalls only this kind of broker."""
+        return [self.cut]
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

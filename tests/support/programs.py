@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import psutil
 
@@ -67,6 +68,19 @@ class Program(ABC):
     def processes(self) -> list[psutil.Process]:
         """The processes that run, for meters."""
         return [psutil.Process(self._process.pid)] if self._process is not None else []
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that its clients connect to."""
+        return [self.port]
+
+    def lead_through(self, ports: Sequence[int]) -> str:
+        """Lead clients to other ports, such as those of proxies, or back to its own; returns the address."""
+        return self.url.replace(str(self.port), str(ports[0]))
+
+    def faults(self) -> list[Callable[[], None]]:
+        """What befalls only this kind of server."""
+        return []
 
     def _signal(self, number: int) -> None:
         assert self._process is not None

@@ -1,12 +1,18 @@
 """A private RabbitMQ that a test may kill."""
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import aiormq
+
+from chat.live.brokers.address import NAME
 from tests.support.ports import free_port
 from tests.support.programs import Program
 
@@ -64,6 +70,28 @@ class RabbitServer(Program):
             command, env=self._environment, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
         return done.stdout
+
+    def delete_exchange(self) -> None:
+        """Delete the chat's exchange, as an administrator may."""
+        asyncio.run(self._delete_exchange())
+
+    async def _delete_exchange(self) -> None:
+        connection = await aiormq.connect(f"{self.url}?heartbeat=0")
+        try:
+            await (await connection.channel()).exchange_delete(NAME)
+        finally:
+            await connection.close()
+
+    def delete_queues(self) -> None:
+        """Delete the queues that processes of the chat read, as an administrator may."""
+        for line in self.control("-q", "list_queues", "name", "consumers").splitlines():
+            name, _, consumers = line.partition("\t")
+            if consumers == "1":
+                with suppress(subprocess.CalledProcessError):  # its process may have ended
+                    self.control("delete_queue", name)
+
+    def faults(self) -> list[Callable[[], None]]:
+        return [self.delete_exchange, self.delete_queues]
 
     def _command(self) -> list[str]:
         return ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in self._environment.items()), str(PROGRAM)]

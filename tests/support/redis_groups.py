@@ -1,16 +1,21 @@
 """Several Valkeys that a test may kill: a master with its Sentinel, and a cluster."""
 
+import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import redis
+from redis.crc import key_slot
 
 from tests.support.redis_server import ValkeyServer, valkey_binary
 
 SERVICE = "mymaster"
+FAILOVER_SECONDS = 5.0
 SENTINEL = """
 port {port}
 bind 127.0.0.1
@@ -47,7 +52,7 @@ class Sentinel(ValkeyServer):
 class Group:
     """Servers that a test starts and ends together."""
 
-    members: list[ValkeyServer]
+    members: Sequence[ValkeyServer]
 
     def processes(self) -> list[psutil.Process]:
         """The processes that run, for meters."""
@@ -80,14 +85,16 @@ class Group:
 
 
 class SentinelGroup(Group):
-    """A master and its Sentinel."""
+    """A master and its Sentinel, and possibly a replica that both know."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_replica: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="simplechat-valkey-"))
         self.master = self.server()
         self.sentinel = Sentinel(self.master.port)
-        self.members = [self.master, self.sentinel]
         self.port = self.master.port
+        self.replica = self.server("--replicaof", "127.0.0.1", str(self.port)) if has_replica else None
+        replicas = [self.replica] if self.replica else []
+        self.members = [self.master, *replicas, self.sentinel]
 
     @property
     def url(self) -> str:
@@ -98,12 +105,45 @@ class SentinelGroup(Group):
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         return ValkeyServer("--dir", str(folder), *options)
 
-    def name_port(self, port: int) -> None:
-        """Let the Sentinel name another port as the master's, such as that of a proxy."""
+    def start(self) -> None:
+        if self.replica is None or self.replica.processes():
+            super().start()
+            return
+        replica = self.replica
+        self.master.start()
+        replica.start()
+        # Sentinel looks for replicas at its start, and then every ten seconds.
+        until(lambda: "'master_link_status': 'up'" in repr(replica.command("INFO", "REPLICATION")))
+        self.sentinel.start()
+        until(lambda: str(replica.port) in repr(self.sentinel.command("SENTINEL", "REPLICAS", SERVICE)))
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that its clients connect to after they asked the Sentinel."""
+        return [self.port]
+
+    def lead_through(self, ports: Sequence[int]) -> str:
+        """Let the Sentinel name another port as the master's, such as that of a proxy; returns the address."""
         self.sentinel.resume()
         self.sentinel.kill()
-        self.sentinel.master = port
+        self.sentinel.master = ports[0]
         self.sentinel.start()
+        return self.url
+
+    def fail_over(self) -> None:
+        """Let the Sentinel make the other server the master, and give it time to do so."""
+        before, patience = self._named(), time.monotonic() + FAILOVER_SECONDS
+        with suppress(redis.ResponseError):  # it does not know the replica yet, or is in the middle of it
+            self.sentinel.command("SENTINEL", "FAILOVER", SERVICE)
+            while self._named() == before and time.monotonic() < patience:
+                time.sleep(0.02)
+
+    def faults(self) -> list[Callable[[], None]]:
+        """What befalls only this kind of broker."""
+        return [self.master.cut, self.master.cut_publishers, self.fail_over]
+
+    def _named(self) -> list[str]:
+        return self.sentinel.texts("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
 
     def stop(self) -> None:
         super().stop()
@@ -111,23 +151,71 @@ class SentinelGroup(Group):
             shutil.rmtree(folder, ignore_errors=True)
 
 
+class Node(ValkeyServer):
+    """A node of a cluster. It names a port of its own choice to clients."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        super().__init__("--cluster-enabled", "yes", "--dir", str(folder), "--cluster-node-timeout", "1000")
+        self.named = self.port
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--cluster-announce-port", str(self.named)]
+
+
 class ClusterGroup(Group):
     """A cluster of two masters that share the slots."""
 
+    members: Sequence[Node]
+
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="simplechat-cluster-"))
-        self.members = [self._node(number) for number in range(2)]
-        self.port = self.members[0].port
+        self.members = [Node(self._folder / str(number)) for number in range(2)]
         self._has_met = False
-
-    def _node(self, number: int) -> ValkeyServer:
-        folder = self._folder / str(number)
-        folder.mkdir()
-        return ValkeyServer("--cluster-enabled", "yes", "--dir", str(folder), "--cluster-node-timeout", "1000")
 
     @property
     def url(self) -> str:
-        return "redis+cluster://" + ",".join(f"127.0.0.1:{member.port}" for member in self.members)
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{member.named}" for member in self.members)
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports that its clients connect to."""
+        return [member.port for member in self.members]
+
+    def lead_through(self, ports: Sequence[int]) -> str:
+        """Let the nodes name other ports, such as those of proxies; returns the address."""
+        for member, port in zip(self.members, ports, strict=True):
+            member.named = port
+            member.command("CONFIG", "SET", "cluster-announce-port", str(port))
+        until(lambda: all(self._names(member, ports) for member in self.members))
+        return self.url
+
+    def move_slot(self, channel: str, owner: Node) -> None:
+        """Give a channel's slot to a node."""
+        (name,) = owner.texts("CLUSTER", "MYID")
+        for member in self.members:
+            member.command("CLUSTER", "SETSLOT", str(key_slot(channel.encode())), "NODE", name)
+
+    def move_a_room(self) -> None:
+        """Give the slot of a room that has readers to the other node."""
+        found = [
+            (channel, other)
+            for member, other in zip(self.members, self.members[::-1], strict=True)
+            for channel in member.texts("PUBSUB", "SHARDCHANNELS")
+        ]
+        if found:
+            self.move_slot(*random.choice(found))
+
+    def faults(self) -> list[Callable[[], None]]:
+        """What befalls only this kind of broker."""
+        return [self.cut, self.move_a_room, self.lose_a_node]
+
+    def lose_a_node(self) -> None:
+        """Let a node crash and come back."""
+        member = random.choice(self.members)
+        member.kill()
+        time.sleep(0.5)
+        self.start()
 
     def start(self) -> None:
         super().start()
@@ -146,6 +234,11 @@ class ClusterGroup(Group):
         """Close every subscriber's connection from the servers' side."""
         for member in self.members:
             member.cut()
+
+    @staticmethod
+    def _names(member: ValkeyServer, ports: Sequence[int]) -> bool:
+        found = repr(member.command("CLUSTER", "SLOTS"))
+        return all(str(port) in found for port in ports)
 
     @staticmethod
     def _is_whole(member: ValkeyServer) -> bool:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import redis
@@ -37,10 +38,22 @@ class RedisServer(Program):
         """Close every subscriber's connection from the server's side."""
         self.command("CLIENT", "KILL", "TYPE", "pubsub")
 
+    def cut_publishers(self) -> None:
+        """Close every other connection from the server's side."""
+        self.command("CLIENT", "KILL", "TYPE", "normal")
+
+    def faults(self) -> list[Callable[[], None]]:
+        return [self.cut, self.cut_publishers]
+
     def command(self, *words: str) -> object:
         """Run a Redis command."""
         with redis.Redis(port=self.port) as client:
             return client.execute_command(*words)
+
+    def texts(self, *words: str) -> list[str]:
+        """Run a Redis command that answers with a text or a list of texts."""
+        found = self.command(*words)
+        return [text.decode() for text in (found if isinstance(found, list) else [found]) if isinstance(text, bytes)]
 
     def _command(self) -> list[str]:
         return [redis_binary(), "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]

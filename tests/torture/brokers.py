@@ -1,4 +1,4 @@
-"""Every broker: its contract, then a seed of torture: `python -m tests.torture.brokers [broker …]`."""
+"""Every broker: its contract, then torture: `python -m tests.torture.brokers [broker …] --seconds 30`."""
 
 import argparse
 import os
@@ -7,12 +7,15 @@ import sys
 
 from tests.support.brokers import BROKERS, missing
 
-SECONDS = 30
+# A chat may use its own database as the broker, or another.
+TORTURES = {"postgres": ("postgres", "database")}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("brokers", nargs="*", default=BROKERS, metavar="broker", help=", ".join(BROKERS))
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds of torture to run")
+    parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
     arguments = parser.parse_args()
     failed = []
     for broker in arguments.brokers:
@@ -22,8 +25,9 @@ def main() -> None:
             continue
         contract = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider"]
         contract += ["tests/live/test_broker.py", "-k", broker]
-        torture = [sys.executable, "-m", "tests.torture.run", "--seeds", "1", "--seconds", str(SECONDS)]
-        for command in (contract, [*torture, "--broker", broker]):
+        torture = [sys.executable, "-m", "tests.torture.run", "--seeds", str(arguments.seeds)]
+        torture += ["--seconds", str(arguments.seconds), "--broker"]
+        for command in (contract, *([*torture, kind] for kind in TORTURES.get(broker, (broker,)))):
             if subprocess.run(command, check=False, env=os.environ | {"ALL_BROKERS": "yes"}).returncode:
                 failed.append(broker)
     sys.exit(f"failed: {', '.join(dict.fromkeys(failed))}" if failed else 0)

@@ -6,6 +6,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import wraps
 
 import asyncpg
 import httpx
@@ -13,9 +14,8 @@ import httpx
 from chat.database import embedded
 from tests.support.brokers import Machine
 from tests.support.live_client import LiveClient
-from tests.support.redis_server import RedisServer
 from tests.support.server import TLS, ChatServer, ServerProcess
-from tests.torture.proxy import Proxy
+from tests.torture.proxy import Network, Proxy
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -29,12 +29,13 @@ class Nemesis:
         servers: list[ChatServer],
         proxies: list[Proxy],
         broker: Machine | None,
+        network: Network | None,
         postgres: embedded.Server,
         database_url: str,
         readers: list[LiveClient],
     ) -> None:
         self._chance = random.Random(seed)
-        self._servers, self._proxies, self._broker = servers, proxies, broker
+        self._servers, self._proxies, self._broker, self._network = servers, proxies, broker, network
         self._postgres, self._database_url, self._readers = postgres, database_url, readers
         self.faults: Counter[str] = Counter()
         self.last_was_postgres = False
@@ -48,6 +49,8 @@ class Nemesis:
             (self._freeze_server, 2),
             (self._restart_broker, 2),
             (self._freeze_broker, 1),
+            (self._cut_broker, 2),
+            (self._silence_broker, 1),
             (self._restart_postgres, 1),
             (self._terminate_database_connections, 4),
             (self._abort_readers, 8),
@@ -55,8 +58,7 @@ class Nemesis:
             (self._swallow_network, 2),
             (self._delay_network, 2),
         ]
-        if isinstance(self._broker, RedisServer):
-            kinds.insert(5, (self._cut_redis_connections, 4))
+        kinds += [(self._in_a_thread(fault), 1) for fault in (self._broker.faults() if self._broker else ())]
         faults, weights = zip(
             *(kind for kind in kinds if self._broker or "broker" not in kind[0].__name__), strict=True
         )
@@ -136,10 +138,24 @@ class Nemesis:
         await asyncio.sleep(self._chance.uniform(0.5, 3))
         self._broker.resume()
 
-    async def _cut_redis_connections(self) -> None:
-        assert isinstance(self._broker, RedisServer)
-        kind = self._chance.choice(["normal", "pubsub"])
-        await asyncio.to_thread(self._broker.command, "CLIENT", "KILL", "TYPE", kind)
+    async def _cut_broker(self) -> None:
+        assert self._network is not None
+        self._network.cut()
+
+    async def _silence_broker(self) -> None:
+        assert self._network is not None
+        self._network.fall_silent()
+        await asyncio.sleep(self._chance.uniform(0.5, 3))
+        self._network.cut()
+        self._network.speak()
+
+    @staticmethod
+    def _in_a_thread(fault: Callable[[], None]) -> Fault:
+        @wraps(fault)
+        async def happen() -> None:
+            await asyncio.to_thread(fault)
+
+        return happen
 
     async def _restart_postgres(self) -> None:
         await asyncio.to_thread(self._postgres.stop, "immediate")

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+
+from tests.support.brokers import Machine
 
 
 class Proxy:
@@ -69,3 +72,40 @@ class Proxy:
                     await asyncio.sleep(0.05)
                 writer.write(data)
                 await writer.drain()
+
+
+class Network:
+    """The network between a broker and its clients."""
+
+    def __init__(self, url: str, proxies: list[Proxy]) -> None:
+        self.url = url
+        self._proxies = proxies
+
+    def cut(self) -> None:
+        """Abort every connection."""
+        for proxy in self._proxies:
+            proxy.cut()
+
+    def fall_silent(self) -> None:
+        """Take bytes and pass none on, on present connections for ever and on others until `speak`."""
+        for proxy in self._proxies:
+            proxy.fall_silent()
+            proxy.blackhole = True
+
+    def speak(self) -> None:
+        """Pass on what new connections send."""
+        for proxy in self._proxies:
+            proxy.blackhole = False
+
+
+@contextlib.asynccontextmanager
+async def network_before(machine: Machine) -> AsyncIterator[Network]:
+    """Lead a broker's clients through a network that can be cut. Nothing leads them back."""
+    proxies = [Proxy(port) for port in machine.ports]
+    for proxy in proxies:
+        await proxy.start()
+    try:
+        yield Network(await asyncio.to_thread(machine.lead_through, [proxy.port for proxy in proxies]), proxies)
+    finally:
+        for proxy in proxies:
+            await proxy.stop()

@@ -21,16 +21,21 @@ import asyncpg
 
 from chat.database import embedded
 from chat.database.migrate import migrate
-from tests.support.brokers import BROKERS, Machine, missing
+from tests.support.brokers import TORTURED, Machine, missing, remove
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run, sign_up
 from tests.support.server import ChatServer, ForkedServer
 from tests.torture.nemesis import Nemesis
-from tests.torture.proxy import Proxy
+from tests.torture.proxy import Network, Proxy, network_before
 from tests.torture.writers import DELETED, Writer
 
 SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
 CRASH_POINTS = "before_commit:0.001,after_commit:0.001,after_publish:0.001,after_reply:0.001"
+# A hint that is not taken at once is dropped.
+HAS_SHORT_QUEUES = [
+    "-c",
+    "from chat.live.brokers import incoming; incoming.CAPACITY = 1; from chat.__main__ import main; main(['serve'])",
+]
 PATIENCE, PATIENCE_AFTER_POSTGRES = 3.0, 10.0
 GIVEN_UP = 30.0
 LONGEST_REST = 180.0  # seconds besides the time of breaking things
@@ -79,13 +84,14 @@ async def torture(
 ) -> Result:
     """Run a seed with a crowd of readers and writers, and one of `BROKERS`.
 
-    With `postgres`, the servers notify each other through their database.
+    With `database`, the servers notify each other through their database. One of them has room for a single hint, so
+    that it drops many.
 
     A view that is not the room so many seconds after the last fault is a violation.
     """
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
     postgres = embedded.Server(folder / "postgres", {"max_connections": "300"})
-    machine = None if broker == "postgres" else BROKERS[broker]()
+    machine = None if broker == "database" else TORTURED[broker]()
     servers: list[ChatServer] = []
     try:
         url = postgres.start()
@@ -93,17 +99,19 @@ async def torture(
         await _execute(url, REVISION_LOG)
         if machine:
             await asyncio.to_thread(machine.start)
-        broker_url = machine.url if machine else url
-        servers += [ForkedServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
-        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
         # Writers would wait for ever for a server that never comes back.
-        async with asyncio.timeout(seconds + LONGEST_REST):
-            return await _rage(seed, seconds, crowd, servers, machine, postgres, url, patience)
+        async with AsyncExitStack() as stack, asyncio.timeout(seconds + LONGEST_REST):
+            network = await stack.enter_async_context(network_before(machine)) if machine else None
+            broker_url = network.url if network else url
+            servers += [ForkedServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
+            servers[0].command = HAS_SHORT_QUEUES
+            await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
+            return await _rage(seed, seconds, crowd, servers, (machine, network), postgres, url, patience)
     finally:
         for server in servers:
             server.remove()
         if machine:
-            machine.stop()
+            remove(machine)
         postgres.stop()
         postgres.remove_socket()
         shutil.rmtree(folder, ignore_errors=True)
@@ -114,12 +122,13 @@ async def _rage(
     seconds: float,
     crowd: tuple[int, int],
     servers: list[ChatServer],
-    machine: Machine | None,
+    broker: tuple[Machine | None, Network | None],
     postgres: embedded.Server,
     url: str,
     patience: float,
 ) -> Result:
     reading, writing = crowd
+    machine, network = broker
     proxies = [Proxy(server.port) for server in servers]
     for proxy in proxies:
         await proxy.start()
@@ -143,7 +152,7 @@ async def _rage(
             )
             for number in range(reading)
         ]
-        nemesis = Nemesis(seed, servers, proxies, machine, postgres, url, readers)
+        nemesis = Nemesis(seed, servers, proxies, machine, network, postgres, url, readers)
         until = loop.time() + seconds
         async with nemesis.supervision():
             await asyncio.gather(nemesis.rage(until), *(writer.write(until) for writer in writers))
@@ -258,7 +267,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="how long each seed lasts")
     parser.add_argument("--readers", type=int, default=READERS, help="how many clients follow the rooms")
     parser.add_argument("--writers", type=int, default=WRITERS, help="how many people write")
-    parser.add_argument("--broker", choices=BROKERS, default="redis", help="the broker between the servers")
+    parser.add_argument(
+        "--broker", choices=[*TORTURED, "database"], default="redis", help="the broker between the servers"
+    )
     parser.add_argument("--until-violation", action="store_true", help="stop after the first seed that fails")
     arguments = parser.parse_args()
     if reason := missing(arguments.broker):
