@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import container
-from tests.support.container import IMAGE, ContainerServer, inspected, run_once
+from tests.support.container import ContainerServer, inspected, run_once
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run
 from tests.support.postgres_server import PostgresServer
@@ -20,16 +19,6 @@ from tests.support.redis_server import RedisServer
 from tests.support.server import ROOT
 
 MOST_BYTES = 200_000_000
-
-
-@pytest.fixture(scope="module")
-def image() -> str:
-    if container.why_not():
-        pytest.skip(container.why_not())
-    if not container.base_is_here():
-        pytest.skip("the base image of the Dockerfile is not here, and no registry of images answers")
-    container.build()
-    return IMAGE
 
 
 @pytest.fixture

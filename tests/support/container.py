@@ -29,9 +29,9 @@ def engine() -> str:
     return os.environ.get("CONTAINER_ENGINE") or ("docker" if shutil.which("docker") else "podman")
 
 
-def base_is_here() -> bool:
-    """Tell whether the base image is here, or can be fetched."""
-    return _succeeds("image", "inspect", base()) or _succeeds("pull", base())
+def has_image(name: str) -> bool:
+    """Tell whether an image is here, or can be fetched."""
+    return _succeeds("image", "inspect", name) or _succeeds("pull", name)
 
 
 def base() -> str:

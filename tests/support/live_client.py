@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.people import Person
+from tests.support.server import TLS
 
 PARTIAL = r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>'
 RECONNECT_CODES = {1001, 1005, 1006, 1011, 1012, 1013, 1014}
@@ -130,6 +131,7 @@ class LiveClient:
                     compression=None,
                     open_timeout=5,
                     ping_interval=None,  # browsers send none
+                    ssl=TLS if url.startswith("https") else None,
                 ) as socket:
                     self._socket, self.closed_with, attempt = socket, None, 0
                     self.connections += 1
