@@ -27,6 +27,17 @@ MANY = 200
 WORDS = ("the", "hall", "is", "ours", "on", "Friday", "from", "six", "bring", "cables", "and", "projectors")
 FORGED = '<img src=x onerror="alert(1)"><a class="mention" href="/people/1">@Bob Brown</a>'
 
+LINKED = """
+    WITH preview AS (
+        INSERT INTO link_previews (address, host, expires_at, site, title)
+        VALUES ('https://example.org', 'example.org', now(), 'Example', 'An example')
+        RETURNING id
+    ), link AS (
+        INSERT INTO message_links (message_id, place, address, preview_id)
+        SELECT 1, 1, 'https://example.org', id FROM preview
+    )
+    UPDATE messages SET link_count = 1 WHERE id = 1
+"""
 NO_FILES = Folder(Path("/nonexistent"))
 
 
@@ -49,6 +60,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
             alice.post(alice.open_direct(bob), "between us")
             alice.post(1, "gone soon")
             alice.delete(query(url, "SELECT max(id) AS id FROM messages")[0]["id"])
+            run(execute(url, LINKED))
             file = tmp_path_factory.mktemp("source") / "monday.backup"
             run(backup.write(url, file, NO_FILES))
             yield url, file, server
@@ -158,6 +170,24 @@ def test_a_forged_mention_is_not_restored(parts: dict[str, bytes], tmp_path: Pat
 def test_malformed_reactions_are_refused(parts: dict[str, bytes], tmp_path: Path, reactions: str) -> None:
     with_field(parts, "messages", 1, "reactions", reactions)
     assert "messages, row " in refusal(made_of(parts, tmp_path / "forged"))
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "forged"),
+    [
+        ("message_links", "address", "javascript:alert(1)//rooms/1/messages/1"),
+        ("message_links", "address", "data:text/html,x"),
+        ("link_previews", "address", "javascript:alert(1)"),
+        ("link_previews", "title", "\u202egpj.exe"),
+        ("link_previews", "site", "two\\nlines"),
+        ("link_previews", "picture_kind", "text/html"),
+    ],
+)
+def test_a_forged_preview_is_refused(
+    parts: dict[str, bytes], tmp_path: Path, table: str, column: str, forged: str
+) -> None:
+    with_field(parts, table, 1, column, forged)
+    assert f"{table}, row 1: " in refusal(made_of(parts, tmp_path / "forged"))
 
 
 def test_a_reaction_other_than_an_emoji_is_not_restored(parts: dict[str, bytes], tmp_path: Path) -> None:

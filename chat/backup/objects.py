@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.backup.file import OBJECTS, BackupError, BackupFile
 from chat.files.store import Store, StoreUnavailable
+from chat.link_tables import link_previews
 from chat.models import files, installation, rooms, users
 
 CHUNK = struct.Struct("!I")
@@ -31,11 +32,12 @@ _PICTURES = "".join(
     f" UNION SELECT key FROM {table.name}, unnest(ARRAY[small_picture, large_picture]) AS key WHERE key IS NOT NULL"  # noqa: S608  of constants
     for table in OWNERS
 )
+_PREVIEWS = "UNION SELECT picture FROM link_previews WHERE picture IS NOT NULL"
 
 
 async def write_objects(connection: AsyncConnection, store: Store, archive: zipfile.ZipFile) -> None:
     """Copy the files of all messages, and all pictures, into a backup."""
-    sent = f"{_FILES} AND message_id IS NOT NULL {_PICTURES}"
+    sent = f"{_FILES} AND message_id IS NOT NULL {_PICTURES} {_PREVIEWS}"
     keys = (await connection.execute(text(sent))).scalars().all()
     part = zipfile.ZipInfo(OBJECTS)
     part.compress_type = zipfile.ZIP_STORED  # pictures and films are compressed already
@@ -127,7 +129,7 @@ def _exactly(part: IO[bytes], length: int) -> bytes:
 async def remember_objects(connection: AsyncConnection) -> None:
     """Keep the keys of all objects of the chat that a restore replaces."""
     others = "UNION SELECT key FROM files, unnest(pieces) AS key UNION SELECT key FROM stray_objects"
-    keys = f"{_FILES} {_PICTURES} {others}"
+    keys = f"{_FILES} {_PICTURES} {_PREVIEWS} {others}"
     await connection.execute(text(f"CREATE TEMPORARY TABLE former_objects ON COMMIT DROP AS {keys}"))
 
 
@@ -149,6 +151,7 @@ async def settle_objects(connection: AsyncConnection, objects: Objects) -> None:
             await connection.execute(delete(files).where(files.c.id == row.id))
     for table in OWNERS:
         await _settle_pictures(connection, objects, table)
+    await _settle_previews(connection, objects)
     await connection.execute(text("TRUNCATE stray_objects"))
     await connection.execute(text(_FORGET))
     await connection.execute(text(_COUNT))
@@ -163,7 +166,16 @@ async def _settle_pictures(connection: AsyncConnection, objects: Objects, table:
             await connection.execute(update(table).where(table.c.id == row.id).values(none))
 
 
-_FORGET = f"INSERT INTO stray_objects (key) SELECT key FROM former_objects WHERE key NOT IN ({_FILES} {_PICTURES})"  # noqa: S608  of constants
+async def _settle_previews(connection: AsyncConnection, objects: Objects) -> None:
+    drawn = select(link_previews.c.id, link_previews.c.picture).where(link_previews.c.picture.is_not(None))
+    for row in (await connection.execute(drawn)).all():
+        if row.picture not in objects.present and not await objects.store.has(row.picture):
+            none = dict.fromkeys(("picture", "picture_kind", "width", "height"))
+            await connection.execute(update(link_previews).where(link_previews.c.id == row.id).values(none))
+
+
+_KEPT = f"{_FILES} {_PICTURES} {_PREVIEWS}"
+_FORGET = f"INSERT INTO stray_objects (key) SELECT key FROM former_objects WHERE key NOT IN ({_KEPT})"  # noqa: S608  of constants
 _COUNT = """
     UPDATE messages SET file_count = number FROM (
         SELECT messages.id, count(files.id) AS number

@@ -17,6 +17,7 @@ from sqlalchemy.types import TypeEngine
 from chat.accounts.person import Person
 from chat.accounts.sign_up import LONGEST_NAME
 from chat.backup.file import TABLES, BackupFile
+from chat.files.pictures import PICTURES
 from chat.folding import folded
 from chat.ids import UserId
 from chat.messages.body import LONGEST_BODY
@@ -24,7 +25,9 @@ from chat.messages.emoji import is_emoji
 from chat.messages.markdown import unescaped
 from chat.messages.mentionable import EVERYBODY, Mentionable
 from chat.messages.reactions import MOST_KINDS
+from chat.messages.shown_links import is_address
 from chat.messages.workshop import Workshop
+from chat.text import single_line
 
 NULL = b"\\N"
 LONGEST_FIELD = 64 * 1024
@@ -71,7 +74,13 @@ async def safe_rows(backup: BackupFile, workshop: Workshop) -> AsyncIterator[tup
     The lines raise `ValueError` for a field that no version of the chat writes, and `BackupError`.
     """
     known = _Known()
-    checks = {"users": _check_person, "rooms": _check_room, "memberships": _check_membership}
+    checks = {
+        "users": _check_person,
+        "rooms": _check_room,
+        "memberships": _check_membership,
+        "link_previews": _check_preview,
+        "message_links": _check_link,
+    }
     # Messages come after the people they mention.
     for table in sorted(backup.tables, key=lambda name: name == "messages"):
         yield table, _lines(backup, table, checks.get(table), known, workshop)
@@ -144,6 +153,21 @@ def _check_membership(row: Row, known: _Known) -> None:
     known.members.add(seat)
     if row["role"] == b"owner":
         known.owners.add(seat)
+
+
+def _check_preview(row: Row, _known: _Known) -> None:
+    _check_link(row, _known)
+    for column in ("site", "title", "description"):
+        said = _text(row[column])
+        if said != single_line(said):
+            raise ValueError(f"{column} has characters that cannot be seen")
+    if row["picture_kind"] != NULL and row["picture_kind"].decode() not in PICTURES:
+        raise ValueError("a preview's picture is not one")
+
+
+def _check_link(row: Row, _known: _Known) -> None:
+    if not is_address(_text(row["address"])):
+        raise ValueError("a link's address is not one of the web")
 
 
 async def _make_message(row: Row, known: _Known, workshop: Workshop) -> None:

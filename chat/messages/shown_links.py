@@ -123,10 +123,15 @@ def addresses_in(markup: str) -> list[str]:
             quotes += -1 if part[1] else 1
             continue
         address = html.unescape(part[2])
-        is_page = address.startswith(("http://", "https://")) or _PERMALINK.fullmatch(address)
-        if not quotes and is_page and len(address) <= LONGEST:
+        if not quotes and is_address(address):
             found[address] = None
     return list(found)[:MOST]
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is the address of a page, or the path of a message of this chat."""
+    is_path = text.startswith("/rooms/") and _PERMALINK.fullmatch(text) is not None
+    return (is_path or text.startswith(("http://", "https://"))) and len(text) <= LONGEST
 
 
 def permalink_in(address: str, origins: Sequence[str]) -> tuple[RoomId, MessageId] | None:

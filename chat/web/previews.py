@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from chat.database.engine import reading
+from chat.files.kinds import is_inline
 from chat.messages.message_links import preview_picture
 from chat.messages.showing_links import remove_preview
 from chat.messages.shown_links import LinkId, PreviewId
@@ -21,7 +22,7 @@ async def show_picture(request: Request) -> Response:
     me, preview_id = visitor(request), PreviewId(request.path_params["preview_id"])
     async with reading(request.state.chat.database) as connection:
         picture = await preview_picture(connection, me, message_id_in(request), preview_id)
-    return await served(request, picture, is_download=False)
+    return await served(request, picture, is_download=not is_inline(picture.kind))
 
 
 async def remove_previews(request: Request) -> Response:

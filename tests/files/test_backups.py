@@ -7,7 +7,7 @@ import pytest
 
 from tests.files.test_faces import send_picture
 from tests.files.test_uploads import objects_in, until_stored
-from tests.support.databases import fresh_database
+from tests.support.databases import fresh_database, query
 from tests.support.people import Person
 from tests.support.pictures import encoded, plain
 from tests.support.server import SECRET_KEY, ChatServer, run_chat
@@ -92,3 +92,40 @@ def test_a_backup_brings_faces_along_and_drops_those_that_are_nowhere(alice: Per
     with fresh_database() as url, tables_of(url) as tables:
         chat(alice.server, url, "restore", tmp_path / "bare.backup", files=tmp_path / "elsewhere")
         assert tables.value(drawn) == 0
+
+
+def with_preview(alice: Person) -> None:
+    """Let the message of the photo show a preview, whose picture is the photo's thumbnail."""
+    query(
+        alice.server.database_url,
+        """
+        WITH preview AS (
+            INSERT INTO link_previews (address, host, expires_at, title, picture, picture_kind, width, height)
+            SELECT 'https://example.org', 'example.org', now(), 'An example', gen_random_uuid(), 'image/webp', 1, 1
+            RETURNING id, picture
+        ), link AS (
+            INSERT INTO message_links (message_id, place, address, preview_id)
+            SELECT 1, 1, 'https://example.org', id FROM preview
+        ), counted AS (UPDATE messages SET link_count = 1 WHERE id = 1)
+        SELECT picture FROM preview
+        """,
+    )
+
+
+def test_a_backup_holds_the_pictures_of_links(alice: Person, photo: str, tmp_path: Path) -> None:
+    with_preview(alice)
+    key = query(alice.server.database_url, "SELECT picture FROM link_previews")[0]["picture"]
+    place = alice.server.files / key.hex[:2] / key.hex
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(b"a picture")
+    shown = alice.get("/messages/1/previews/1")
+    assert shown.content == b"a picture"
+    chat(alice.server, alice.server.database_url, "backup", tmp_path / "whole.backup")
+    chat(alice.server, alice.server.database_url, "backup", "--without-files", tmp_path / "rows.backup")
+    with fresh_database() as url, tables_of(url) as tables:
+        chat(alice.server, url, "restore", tmp_path / "whole.backup", files=tmp_path / "files")
+        assert (tmp_path / "files" / key.hex[:2] / key.hex).read_bytes() == b"a picture"
+        assert tables.row("SELECT picture FROM link_previews")["picture"] == key
+        chat(alice.server, url, "restore", "--replace", tmp_path / "rows.backup", files=tmp_path / "none")
+        row = tables.row("SELECT title, picture, (SELECT count(*) FROM message_links) AS links FROM link_previews")
+        assert (row["title"], row["picture"], row["links"]) == ("An example", None, 1)
