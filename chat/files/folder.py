@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +21,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Folder:
-    """A folder of objects: `ab/ab12…`. New ones are written beside them, and moved when they are whole and on disk."""
+    """A folder of objects: `ab/ab12…`. New ones are written as `incoming/ab12…`, and moved when they are on disk.
+
+    If a process is killed meanwhile, `delete` finds the unfinished file by its key.
+    """
 
     piece_bytes = 16 * MEGABYTE
 
@@ -33,7 +35,7 @@ class Folder:
     async def put(self, key: UUID, content: AsyncIterable[bytes]) -> int:
         """Keep a new object, as `Store.put` does."""
         with _explained():
-            file = await run_sync(self._new_file, limiter=self._threads)
+            file = await run_sync(self._new_file, key, limiter=self._threads)
             try:
                 written = await self._write(file, content)
                 await run_sync(self._keep, file, self._place(key), limiter=self._threads)
@@ -65,7 +67,7 @@ class Folder:
     async def delete(self, key: UUID) -> None:
         """Delete an object, as `Store.delete` does."""
         with _explained():
-            await run_sync(lambda: self._place(key).unlink(missing_ok=True), limiter=self._threads)
+            await run_sync(self._remove, key, limiter=self._threads)
 
     def path_of(self, key: UUID) -> str | None:
         """Return the path of an object within the folder."""
@@ -78,12 +80,18 @@ class Folder:
     def _place(self, key: UUID) -> Path:
         return self._path / key.hex[:2] / key.hex
 
-    def _new_file(self) -> BinaryIO:
-        incoming = self._path / "incoming"
-        incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, path = tempfile.mkstemp(dir=incoming)
-        os.close(descriptor)
-        return Path(path).open("wb", buffering=0)
+    def _incoming(self, key: UUID) -> Path:
+        return self._path / "incoming" / key.hex
+
+    def _new_file(self, key: UUID) -> BinaryIO:
+        path = self._incoming(key)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        return path.open("wb", buffering=0)
+
+    def _remove(self, key: UUID) -> None:
+        for path in (self._place(key), self._incoming(key)):
+            path.unlink(missing_ok=True)
 
     def _open(self, key: UUID, start: int) -> BinaryIO:
         file = self._place(key).open("rb", buffering=0)

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -14,9 +16,20 @@ from chat.errors import CannotRun
 from chat.files.opening import open_store
 from chat.files.store import Store, StoreUnavailable
 from tests.support.s3_server import BUCKET, CREDENTIALS, s3_server
+from tests.support.server import ROOT
 
 pytestmark = pytest.mark.anyio
 MEGABYTE = 2**20
+KILLED_WHILE_WRITING = """
+import asyncio, os, signal, sys, uuid
+from chat.files.opening import open_store
+
+async def content():
+    yield bytes(1_000_000)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(open_store(sys.argv[1]).put(uuid.UUID(sys.argv[2]), content()))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +63,16 @@ async def test_an_object_is_read_as_it_was_put(store: Store, size: int) -> None:
     pieces = [data[start : start + 65_537] for start in range(0, size, 65_537)]
     assert await store.put(key, content_of(*pieces)) == size
     assert await read(store, key) == data
+
+
+async def test_deleting_removes_what_a_killed_process_has_left(tmp_path: Path) -> None:
+    path, key = tmp_path / "files", uuid4()
+    command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(path), key.hex]
+    killed = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    assert await killed.wait() == -signal.SIGKILL
+    assert [file.stat().st_size > 0 for file in path.rglob("*") if file.is_file()] == [True]
+    await open_store(str(path)).delete(key)
+    assert [file for file in path.rglob("*") if file.is_file()] == []
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 1), (0, None), (7, 20), (999_999, 1_000_000), (500_000, None), (5, 5)])

@@ -25,12 +25,14 @@ from tests.support.brokers import TORTURED, Machine, missing, remove
 from tests.support.live_client import LiveClient
 from tests.support.people import first_run, sign_up
 from tests.support.server import ChatServer, ForkedServer
+from tests.torture.files import check_files
 from tests.torture.nemesis import Nemesis
 from tests.torture.proxy import Network, Proxy, network_before
+from tests.torture.statements import RESTORE, REVISION_LOG
 from tests.torture.writers import DELETED, Writer
 
 SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
-CRASH_POINTS = "before_commit:0.001,after_commit:0.001,after_publish:0.001,after_reply:0.001"
+CRASH_POINTS = "after_piece:0.003,before_commit:0.001,after_commit:0.001,after_publish:0.001,after_reply:0.001"
 # A hint that is not taken at once is dropped.
 HAS_SHORT_QUEUES = [
     "-c",
@@ -39,27 +41,6 @@ HAS_SHORT_QUEUES = [
 PATIENCE, PATIENCE_AFTER_POSTGRES = 3.0, 10.0
 GIVEN_UP = 30.0
 LONGEST_REST = 180.0  # seconds besides the time of breaking things
-
-# A log of every revision of a message: an edit overwrites the message's own.
-REVISION_LOG = """
-    CREATE TABLE revision_log (room_id bigint, revision bigint);
-    CREATE FUNCTION log_revision() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN INSERT INTO revision_log VALUES (NEW.room_id, NEW.revision); RETURN NULL; END $$;
-    CREATE TRIGGER log_revision AFTER INSERT OR UPDATE ON messages FOR EACH ROW EXECUTE FUNCTION log_revision();
-"""
-
-# As if an older backup had been restored: the newest messages never happened, and their revisions will come again.
-RESTORE = """
-    CREATE TEMP TABLE undone AS
-        SELECT id, room_id FROM (
-            SELECT id, room_id, row_number() OVER (PARTITION BY room_id ORDER BY position DESC) AS age FROM messages
-        ) AS aged WHERE age <= 3;
-    DELETE FROM messages WHERE id IN (SELECT id FROM undone);
-    UPDATE rooms SET
-        message_count = (SELECT count(*) FROM messages WHERE room_id = rooms.id),
-        revision = (SELECT coalesce(max(revision), 0) FROM messages WHERE room_id = rooms.id);
-    UPDATE installation SET epoch = gen_random_uuid();
-"""
 
 
 @dataclass
@@ -90,6 +71,7 @@ async def torture(
     A view that is not the room so many seconds after the last fault is a violation.
     """
     folder = Path(tempfile.mkdtemp(prefix="simplechat-torture-"))
+    store = folder / "files"
     postgres = embedded.Server(folder / "postgres", {"max_connections": "300"})
     machine = None if broker == "database" else TORTURED[broker]()
     servers: list[ChatServer] = []
@@ -103,10 +85,11 @@ async def torture(
         async with AsyncExitStack() as stack, asyncio.timeout(seconds + LONGEST_REST):
             network = await stack.enter_async_context(network_before(machine)) if machine else None
             broker_url = network.url if network else url
-            servers += [ForkedServer(url, BROADCAST_URL=broker_url, CRASH_POINTS=CRASH_POINTS) for _ in range(SERVERS)]
+            environment = {"BROADCAST_URL": broker_url, "CRASH_POINTS": CRASH_POINTS, "FILES_URL": str(store)}
+            servers += [ForkedServer(url, **environment) for _ in range(SERVERS)]
             servers[0].command = HAS_SHORT_QUEUES
             await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-            return await _rage(seed, seconds, crowd, servers, (machine, network), postgres, url, patience)
+            return await _rage(seed, seconds, crowd, servers, (machine, network), postgres, url, patience, store)
     finally:
         for server in servers:
             server.remove()
@@ -126,6 +109,7 @@ async def _rage(
     postgres: embedded.Server,
     url: str,
     patience: float,
+    store: Path,
 ) -> Result:
     reading, writing = crowd
     machine, network = broker
@@ -140,7 +124,8 @@ async def _rage(
         for room in rooms:
             await asyncio.to_thread(person.join, room)
     writers = [
-        Writer(person, addresses, rooms, random.Random(f"{seed}-{number}")) for number, person in enumerate(people)
+        Writer(person, addresses, rooms, random.Random(f"{seed}-{number}"), sends_files=True)
+        for number, person in enumerate(people)
     ]
     loop = asyncio.get_running_loop()
     # Readers that load their page anew must not queue behind servers that start.
@@ -168,6 +153,7 @@ async def _rage(
             patience = max(patience, PATIENCE_AFTER_POSTGRES)
         result.converged_in = await _converge(result, readers, url, rooms, patience)
         result.violations += await _check_database(url, rooms, writers, await _truth(url, rooms))
+        result.violations += await check_files(url, store, writers)
         await _execute(url, RESTORE)
         await asyncio.gather(*(writers[number].post(rooms[number]) for number in range(ROOMS)))
         await nemesis.revive()

@@ -4,31 +4,47 @@ import asyncio
 import html
 import random
 import re
+from base64 import b64encode
 from dataclasses import dataclass, field
+from typing import TypedDict, Unpack
 from uuid import uuid4
 
 import httpx
 
 from tests.support.people import Person
 from tests.support.server import TLS
+from tests.support.uploading import TUS
 
 DELETED = "This message was deleted."
 # Longer than a server needs for a change. If a writer gave a change up, it could be committed after a later change was
 # acknowledged, and that later change would look lost.
 TIMEOUT = 15
+WITH_FILE = 0.1  # the share of messages
+
+
+class Content(TypedDict, total=False):
+    """What a request carries: a form, or bytes and headers."""
+
+    data: dict[str, str]
+    content: bytes
+    headers: dict[str, str]
 
 
 @dataclass
 class Writer:
     """An author writing into some rooms. `texts` holds the final text of each acknowledged message, by id.
 
-    `refusals` holds the status of each answer that made it try again."""
+    `files` holds the files of those that have one: servers must share a store. `refusals` holds the status of each
+    answer that made it try again.
+    """
 
     person: Person
     urls: list[str]
     rooms: list[int]
     chance: random.Random
+    sends_files: bool = False
     texts: dict[int, str] = field(default_factory=dict)
+    files: dict[int, bytes] = field(default_factory=dict)
     room_of: dict[int, int] = field(default_factory=dict)
     acknowledged: int = 0
     retries: int = 0
@@ -64,31 +80,52 @@ class Writer:
     async def _post(self, client: httpx.AsyncClient, number: int, room: int) -> None:
         body = f"{self.person.name} says {number} {uuid4()}"
         fields = {"body": body, "client_id": str(uuid4())}
-        answer = await self._insist(client, f"/rooms/{room}/messages", fields, accepted={200})
+        file = self.chance.randbytes(20_000) if self.sends_files and self.chance.random() < WITH_FILE else None
+        if file:
+            fields["upload"] = await self._upload(client, room, file)
+        answer = await self._insist(client, "POST", f"/rooms/{room}/messages", {200}, data=fields)
         message = int(re.findall(r'<li id="m-(\d+)"', answer.text)[0])
         assert html.escape(body) in answer.text
         assert message not in self.texts, "each message has an id of its own"
         self.texts[message], self.room_of[message] = body, room
+        if file:
+            self.files[message] = file
+
+    async def _upload(self, client: httpx.AsyncClient, room: int, file: bytes) -> str:
+        """Upload a file in parts, each to whichever server takes it; returns its number."""
+        metadata = f"filename {b64encode(b'notes.bin').decode()},id {b64encode(str(uuid4()).encode()).decode()}"
+        headers = {**TUS, "Upload-Length": str(len(file)), "Upload-Metadata": metadata}
+        begun = await self._insist(client, "POST", f"/rooms/{room}/uploads", {201}, headers=headers)
+        offset, path = 0, begun.headers["location"]
+        while offset < len(file):
+            headers = {**TUS, "Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+            part = file[offset : offset + self.chance.randint(5_000, 20_000)]
+            # An earlier try may have succeeded although its answer was lost; 409 tells how far the file has grown.
+            sent = await self._insist(client, "PATCH", path, {204, 409}, headers=headers, content=part)
+            offset = int(sent.headers["upload-offset"])
+        return path.rpartition("/")[2]
 
     async def _edit(self, client: httpx.AsyncClient, message: int, number: int) -> None:
         body = f"{self.person.name} corrects {number} {uuid4()}"
-        await self._insist(client, f"/messages/{message}/edit", {"body": body}, accepted={200})
+        await self._insist(client, "POST", f"/messages/{message}/edit", {200}, data={"body": body})
         self.texts[message] = f"{body} (edited)"
 
     async def _delete(self, client: httpx.AsyncClient, message: int) -> None:
         # An earlier try may have succeeded although its answer was lost.
-        await self._insist(client, f"/messages/{message}/delete", {}, accepted={200, 404})
+        await self._insist(client, "POST", f"/messages/{message}/delete", {200, 404})
         self.texts[message] = DELETED
+        self.files.pop(message, None)
 
     async def _insist(
-        self, client: httpx.AsyncClient, path: str, fields: dict[str, str], accepted: set[int]
+        self, client: httpx.AsyncClient, method: str, path: str, accepted: set[int], **carried: Unpack[Content]
     ) -> httpx.Response:
-        """Send the same form until it is acknowledged, to whichever server takes it."""
+        """Send the same request until it is acknowledged, to whichever server takes it."""
         while True:
             url = self.chance.choice(self.urls)
-            headers = {"Origin": url, "HX-Request": "true"}
+            headers = {"Origin": url, "HX-Request": "true", **carried.get("headers", {})}
+            content, fields = carried.get("content"), carried.get("data")
             try:
-                answer = await client.post(f"{url}{path}", data=fields, headers=headers)
+                answer = await client.request(method, f"{url}{path}", content=content, data=fields, headers=headers)
             except httpx.TransportError:
                 answer = None
             if answer is not None and answer.status_code in accepted:
