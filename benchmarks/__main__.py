@@ -18,6 +18,7 @@ ROWS = (
     "start",
     "search",
     "brokers",
+    "files",
 )
 
 

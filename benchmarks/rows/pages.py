@@ -3,19 +3,17 @@
 import re
 import statistics
 import subprocess
-import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import psutil
 
 from benchmarks.chat import Chat
-from benchmarks.measure import LOAD_CORE, SERVER_CORE, Line, cpu, pin, spread, temporary_folder
+from benchmarks.measure import LOAD_CORE, Line, cpu, pin, spread
+from benchmarks.nginx import nginx
 from benchmarks.programs import NotHere, found
 from tests.support.databases import execute
 from tests.support.databases import run as wait_for
-from tests.support.ports import free_port
 
 FILL = """
     INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
@@ -29,10 +27,6 @@ FILL = """
 MEMBER_EVERYWHERE = """
     INSERT INTO memberships (room_id, user_id, role) SELECT id, 1, 'member' FROM rooms ON CONFLICT DO NOTHING
 """
-NGINX = (
-    "daemon off; pid {folder}/pid; error_log /dev/null; worker_processes 1; events {{}} http {{ access_log off;"
-    " server {{ listen 127.0.0.1:{port}; root {folder}; default_type text/html; }} }}"
-)
 
 
 def run(repetitions: int) -> list[Line]:
@@ -45,7 +39,7 @@ def run(repetitions: int) -> list[Line]:
         html = httpx.get(page, headers={"Cookie": cookie}).text
         rates, ratios, costs, firsts, flat = [], [], [], [], []
         try:
-            reference = _nginx(html, stack)
+            reference = f"{nginx({'page.html': html.encode()}, stack).url}/page.html"
             wrk = found("wrk")
         except NotHere as missing:
             return [Line("room pages", f"not measured: {missing}", "", None)]
@@ -119,18 +113,3 @@ def _wrk(wrk: str, url: str, cookie: str, connections: int) -> tuple[float, floa
         float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
         count,
     )
-
-
-def _nginx(html: str, stack: ExitStack) -> str:
-    folder, port = temporary_folder("nginx"), free_port()
-    folder.chmod(0o755)
-    (folder / "page.html").write_text(html)
-    Path(folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
-    process = subprocess.Popen(
-        [found("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL
-    )
-    stack.callback(process.wait, 10)
-    stack.callback(process.terminate)
-    time.sleep(1)
-    pin(psutil.Process(process.pid), SERVER_CORE)
-    return f"http://127.0.0.1:{port}/page.html"
