@@ -53,12 +53,12 @@ def test_the_configuration_is_formatted() -> None:
 
 def test_the_configuration_is_valid_and_plans_what_we_promise(initialised: Path) -> None:
     """`terraform test` validates first; the promises stand in deploy/terraform/aws/tests."""
-    assert "4 passed, 0 failed" in terraform("test", "-no-color", folder=initialised)
+    assert "5 passed, 0 failed" in terraform("test", "-no-color", folder=initialised)
 
 
 def test_the_task_knows_only_settings_that_the_chat_has() -> None:
     service, secrets = (FOLDER / "service.tf").read_text(), (FOLDER / "secrets.tf").read_text()
     settings = service.partition("settings = {")[2].partition("}\n")[0]
     named = set(re.findall(r"^    ([A-Z_]+) +=", settings, re.M)) | set(re.findall(r'"([A-Z]{2,}_[A-Z]+)"', secrets))
-    assert {"PUBLIC_URL", "REDIS_URL", "DATABASE_URL", "SECRET_KEY", "GRACE"} <= named
+    assert {"PUBLIC_URL", "REDIS_URL", "DATABASE_URL", "SECRET_KEY", "FILES_URL", "GRACE"} <= named
     assert named <= set(re.findall(r"\b[A-Z][A-Z_]{2,}\b", SETTINGS_HELP))

@@ -11,6 +11,7 @@ locals {
     PUBLIC_URL          = var.public_url
     FORWARDED_ALLOW_IPS = aws_vpc.this.cidr_block
     REDIS_URL           = "rediss://${aws_elasticache_replication_group.this.primary_endpoint_address}:6379/0"
+    FILES_URL           = "s3://${aws_s3_bucket.files.bucket}?region=${var.region}"
     GRACE               = tostring(var.grace)
     LOG_FORMAT          = "json"
   }
@@ -39,6 +40,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  #checkov:skip=CKV_AWS_158: A key of AWS encrypts it.
+  #checkov:skip=CKV_AWS_338: Its lines name addresses of members, so they are not kept for a year.
   name              = "/${var.name}"
   retention_in_days = 90
 }
@@ -76,11 +79,19 @@ resource "aws_iam_role_policy" "files" {
   role = aws_iam_role.chat.id
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Effect   = "Allow"
-      Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-      Resource = "${aws_s3_bucket.files.arn}/*"
-    }]
+    Statement = [
+      {
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+        Resource = "${aws_s3_bucket.files.arn}/*"
+      },
+      {
+        # Without it S3 refuses to say that an object is not there.
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = aws_s3_bucket.files.arn
+      },
+    ]
   })
 }
 

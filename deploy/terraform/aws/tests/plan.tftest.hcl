@@ -52,6 +52,30 @@ run "defaults" {
   }
 }
 
+run "files_are_in_the_bucket" {
+  command = plan
+
+  override_resource {
+    target          = aws_s3_bucket.files
+    override_during = plan
+    values = {
+      arn    = "arn:aws:s3:::simplechat-files"
+      bucket = "simplechat-files"
+    }
+  }
+
+  assert {
+    condition     = local.settings.FILES_URL == "s3://simplechat-files?region=eu-central-1"
+    error_message = "The chat must keep files in the bucket."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.files.policy).Statement[*].Resource == [
+      "arn:aws:s3:::simplechat-files/*", "arn:aws:s3:::simplechat-files"
+    ]
+    error_message = "The chat must reach its own bucket only."
+  }
+}
+
 run "one_zone_is_refused" {
   command = plan
   variables {
