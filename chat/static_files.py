@@ -25,7 +25,7 @@ STYLE_SHEETS = (
 # For all pages but those of a conversation, whose first load should be small.
 SHEETS_OF_PAGES = (
     "card", "choice", "tabs", "find", "profile", "status", "quoted-message", "search", "list", "about", "empty-state",
-    "crop",
+    "look",
 )
 # fmt: on
 # Loaded with the script or the message that needs them.

@@ -27,7 +27,7 @@ OTHER_PASSWORD, WRONG = "an entirely other horse", "not the right one"
 WALKED = {
     *("chat_set_up", "set_up_refused", "signed_up", "sign_up_refused", "sign_up_changed"),
     *("signed_in", "sign_in_failed", "signed_out", "session_ended", "other_sessions_ended", "session_copied"),
-    *("renamed", "picture_changed", "email_changed", "password_changed", "own_password_failed"),
+    *("renamed", "picture_changed", "look_changed", "email_changed", "password_changed", "own_password_failed"),
     *("invite_made", "invite_used", "invite_ended", "invite_refused"),
     *("room_opened", "room_changed", "room_archived", "room_restored", "room_deleted"),
     *("member_joined", "member_left", "member_added", "member_removed", "owner_made", "owner_ended"),
@@ -145,6 +145,7 @@ def rooms_and_members(walk: Walk, alice: Person, bob: Person) -> None:
     walk.act("room_archived", alice.submit(f"/rooms/{room}/archive"), 1)
     walk.act("room_restored", alice.submit(f"/rooms/{room}/restore"), 1)
     walk.act("room_deleted", alice.submit(f"/rooms/{room}/delete", {"name": "Kitchen"}), 1)
+    walk.act("look_changed", alice.submit("/admin/accent", {"accent": "#336699"}), 1)
     for person in (alice, bob):
         person.post(1, "a message that only its room may read")
     first, second = (row["id"] for row in query(walk.server.database_url, "SELECT id FROM messages ORDER BY id")[-2:])

@@ -60,8 +60,8 @@ _VISITOR = f"""sessions.id AS session_id, users.id, users.name, users.email, use
 
 # Runs with every request.
 _VISITORS = text(f"""
-    SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision,
-        visitor.*
+    SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision, accent,
+        installation.small_picture AS logo, visitor.*
     FROM installation LEFT JOIN (
         SELECT {_VISITOR} FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
@@ -118,7 +118,13 @@ async def installation_and_visitors(
         return None, {}
     first = rows[0]
     found = Installation(
-        first.installation_name, first.epoch, first.sign_up_open, first.rooms_admit_strangers, first.people_revision
+        first.installation_name,
+        first.epoch,
+        first.sign_up_open,
+        first.rooms_admit_strangers,
+        first.people_revision,
+        first.accent,
+        first.logo,
     )
     return found, {row.session_id: _visitor(row) for row in rows if row.session_id is not None}
 

@@ -7,6 +7,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.directory import person_by_id
+from chat.accounts.installation import tell_look
 from chat.accounts.person import Visitor, version_of
 from chat.change import Change
 from chat.errors import Forbidden, NotFound
@@ -21,6 +22,7 @@ from chat.rooms.members import member_ids
 from chat.rooms.room import Room, require_manager
 from chat.templating import fragment
 
+THE_CHAT = 1  # the only row of `installation`
 Owner = Literal["person", "room", "chat"]
 _TABLES: dict[Owner, Table] = {"person": users, "room": rooms, "chat": installation}
 _COLUMNS = {SMALL_SIDE: "small_picture", LARGE_SIDE: "large_picture"}
@@ -48,6 +50,12 @@ async def change_room_picture(change: Change, visitor: Visitor, room: Room, pict
     await _change_picture(change, "room", room.id, picture)
     members = tuple(await member_ids(change.connection, room.id))
     change.tell(RoomChanged(room.id, members=members, is_listed=room.kind != "direct"))
+
+
+async def change_logo(change: Change, picture: Square | None) -> None:
+    """Give the chat another logo, or the usual one."""
+    await _change_picture(change, "chat", THE_CHAT, picture)
+    await tell_look(change)
 
 
 async def _change_picture(change: Change, owner: Owner, owner_id: int, picture: Square | None) -> None:

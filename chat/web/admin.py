@@ -1,5 +1,6 @@
 """Pages for administrators: sign-up and invite links."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from starlette.responses import RedirectResponse, Response
@@ -34,7 +35,7 @@ from chat.web.pages import shell_page
 
 
 async def show_admin(request: Request) -> Response:
-    return await _admin_page(request, {}, {})
+    return await admin_page(request)
 
 
 async def choose_sign_up(request: Request) -> Response:
@@ -56,7 +57,7 @@ async def make_chat_invite(request: Request) -> Response:
         async with request.state.chat.change() as change:
             await make_invite(change, me.id, None, days=days, uses=uses, now=datetime.now(UTC))
     except InvalidInput as invalid:
-        return refused(await _admin_page(request, form, invalid.errors), invalid)
+        return refused(await admin_page(request, form, invalid.errors), invalid)
     audit.record("invite_made", days=days, most_uses=uses)
     return RedirectResponse("/admin?saved=invite", status_code=303)
 
@@ -82,7 +83,8 @@ async def end_listed_invite(request: Request) -> Response:
     return RedirectResponse("/admin/invites?saved=ended", status_code=303)
 
 
-async def _admin_page(request: Request, values: dict[str, str], errors: dict[str, str]) -> Response:
+async def admin_page(request: Request, values: Mapping[str, str] = {}, errors: Mapping[str, str] = {}) -> Response:
+    """Return the administrator's page, with what they typed and the errors beside it."""
     administrator(request)
     async with reading(request.state.chat.database) as connection:
         invite = await invite_of(connection, None, datetime.now(UTC))
@@ -95,7 +97,7 @@ async def _admin_page(request: Request, values: dict[str, str], errors: dict[str
         "invite_url": f"{origin}{invite.path}" if invite else "",
         "lifetimes": LIFETIMES,
         "uses": USES,
-        "values": {"days": USUAL_DAYS, "uses": USUAL_USES} | values,
+        "values": {"days": USUAL_DAYS, "uses": USUAL_USES, **values},
         "errors": errors,
         "insecure": not is_secure(request),
         "broker_trouble": request.state.chat.broker.trouble,

@@ -9,7 +9,7 @@ from chat.rooms.sidebar import room_to_open, sidebar_of
 from chat.state import Request
 from chat.web.cookies import last_room
 from chat.web.middleware.session import visitor
-from chat.web.pages import shell_page, sidebar_markup
+from chat.web.pages import shell_page, sidebar_for
 
 LONGEST_PATH = 100  # of the chat's own pages; it is cached with the sidebar
 
@@ -31,7 +31,7 @@ async def show_sidebar(request: Request) -> Response:
     me = visitor(request)
     async with reading(request.state.chat.database) as connection:
         sidebar = await sidebar_of(connection, me)
-    html = sidebar_markup(sidebar, me, request.state.installation_name, _shown_on(request))
+    html = sidebar_for(request, sidebar, _shown_on(request))
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 

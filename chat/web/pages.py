@@ -6,6 +6,7 @@ from cachetools import LRUCache, cached
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from chat.accounts.colours import colour, shades_of
 from chat.accounts.person import Visitor
 from chat.database.engine import reading
 from chat.memory import MEGABYTE, size_of
@@ -26,9 +27,12 @@ def page(
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     """Render a page or partial for the visitor of a request."""
+    installation = request.state.installation
     everywhere = {
         "visitor": request.state.visitor,
         "installation_name": request.state.installation_name,
+        "accent": (installation and installation.accent) or "",
+        "logo_path": _logo_path(request),
         "path": request.url.path,
         "layout": "part.html" if wants_part(request) else "shell.html",
     }
@@ -60,16 +64,39 @@ def page_with_sidebar(
     request: Request, template: str, context: Mapping[str, object], sidebar: Sidebar, *, status_code: int = 200
 ) -> Response:
     """Render a page with a sidebar that has been read already."""
-    html = sidebar_markup(sidebar, visitor(request), request.state.installation_name, request.url.path)
+    html = sidebar_for(request, sidebar, request.url.path)
     known = {"sidebar": sidebar, "sidebar_html": html, "presence_of": request.state.chat.live.presence.state_of}
     return page(request, template, known | dict(context), status_code=status_code)
 
 
+def sidebar_for(request: Request, sidebar: Sidebar, path: str) -> Markup:
+    """Return the markup of the visitor's sidebar for the page at `path`."""
+    return _sidebar_markup(sidebar, visitor(request), request.state.installation_name, _logo_path(request), path)
+
+
+def _logo_path(request: Request) -> str:
+    return request.state.installation.logo_path if request.state.installation else ""
+
+
 # The key holds all values of the sidebar, and takes about as much memory as the markup.
 @cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
-def sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, path: str) -> Markup:
-    """Return the sidebar's markup for the page at `path`."""
+def _sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, logo_path: str, path: str) -> Markup:
     html = fragment(
-        "rooms/_sidebar.html", sidebar=sidebar, visitor=visitor, installation_name=installation_name, path=path
+        "rooms/_sidebar.html",
+        sidebar=sidebar,
+        visitor=visitor,
+        installation_name=installation_name,
+        logo_path=logo_path,
+        path=path,
     )
     return Markup(html)  # noqa: S704  rendered, escaped
+
+
+def accent_style(request: Request) -> str:
+    """Return the style of the chat's colour; "" for the usual one."""
+    installation = request.state.installation
+    chosen = colour(installation.accent) if installation and installation.accent else None
+    if chosen is None:
+        return ""
+    light, dark = shades_of(chosen)
+    return fragment("accounts/accent.css", light=light, dark=dark)

@@ -23,7 +23,7 @@ from chat.web.errors import refused
 from chat.web.forms import read_form
 from chat.web.middleware.session import visitor
 from chat.web.middleware.throttling import asker, forgive, throttle, welcome_browser
-from chat.web.pages import shell_page
+from chat.web.pages import accent_style, shell_page
 
 # A session's last use is up to ten minutes old, because an access token lasts that long.
 JUST_USED = timedelta(minutes=15)
@@ -136,8 +136,11 @@ async def end_session(request: Request) -> Response:
 
 
 async def show_my_style(request: Request) -> Response:
-    """Return the visitor's private style sheet, which marks their messages, reactions and mentions."""
-    css = fragment("accounts/me.css", me=visitor(request).id)
+    """Return the visitor's private style sheet, which marks their messages, reactions and mentions.
+
+    It has the chat's colour as well, so that a room's first load needs no further request.
+    """
+    css = fragment("accounts/me.css", me=visitor(request).id) + accent_style(request)
     return Response(css, media_type="text/css", headers={"Cache-Control": "private, max-age=86400"})
 
 

@@ -26,6 +26,14 @@ onElement("face", ({ person, src }) => {
   }
 });
 
+// The chat has another logo or colour.
+onElement("look", ({ accent }) => {
+  const link = document.querySelector('link[href*="/me.css?"]'), url = new URL(link.href);
+  url.searchParams.set("c", accent);
+  link.href = url;
+  setTimeout(() => htmx.trigger("#sidebar-news", "news"), 700 * Math.random());
+});
+
 // The server tells everybody the same; a style sheet of this page puts it wherever a face or a name stands.
 const sheet = new CSSStyleSheet();
 document.adoptedStyleSheets.push(sheet);

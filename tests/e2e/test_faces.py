@@ -1,14 +1,22 @@
-"""Choosing a picture, with and without scripts, and seeing it change on open pages."""
+"""Choosing a picture, a logo or a colour, with and without scripts, and seeing it change on open pages."""
 
 import re
+from functools import partial
 
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.files.test_faces import PHOTO, colours_of, send_picture
-from tests.support.browsers import Windows, wait_until_live
+from tests.support.browsers import ColorScheme, Windows, accessibility_violations, wait_until, wait_until_live
 from tests.support.people import Person
 
 FILE: FilePayload = {"name": "me.png", "mimeType": "image/png", "buffer": PHOTO}
+# The colour of links.
+INK = "getComputedStyle(document.querySelector('#messages a[target]')).color"
+
+
+def has_ink(page: Page, colour: str) -> bool:
+    return bool(page.evaluate(INK) == colour)
 
 
 def kept(page: Page) -> list[str]:
@@ -87,3 +95,23 @@ def test_a_new_face_shows_on_the_open_pages_of_others(alice: Person, bob: Person
     expect(page.locator(".welcome .avatar > img")).to_have_attribute("src", re.compile("/256$"))
     alice.submit("/profile/face/remove")
     expect(page.locator(".avatar > img")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_another_colour_and_logo_show_on_open_pages_and_stay_readable(
+    alice: Person, bob: Person, windows: Windows, theme: ColorScheme
+) -> None:
+    bob.post(1, "hello @Alice Adams: https://example.org")
+    page = windows.open_as(alice, "/rooms/1", color_scheme=theme)
+    for accent, shown in (("#000000", {"light": "rgb(0, 0, 0)"}), ("#ffd400", {"dark": "rgb(255, 212, 0)"})):
+        alice.submit("/admin/accent", {"accent": accent})
+        if theme in shown:
+            wait_until(partial(has_ink, page, shown[theme]), page, within=20)
+        assert accessibility_violations(page, only_colours=True) == []
+    send_picture(alice, "/admin/logo")
+    expect(page.locator(".sidebar-name img.logo")).to_have_count(1)
+    page.goto(f"{alice.server.url}/admin")
+    assert accessibility_violations(page, only_colours=True) == []
+    page.click("text=Use the usual colour")
+    expect(page.locator(".saved")).to_be_visible()
+    expect(page.locator("text=Use the usual colour")).to_have_count(0)

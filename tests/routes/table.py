@@ -20,6 +20,9 @@ ROUTES = {
     "GET /admin": "s--.",
     "POST /admin/sign-up": "s--.",
     "POST /admin/invite": "s--.",
+    "POST /admin/logo": "s--?",
+    "POST /admin/logo/remove": "s--.",
+    "POST /admin/accent": "s--.",
     "GET /admin/state": "s--.",
     "GET /admin/invites": "s--.",
     "POST /admin/invites/{invite_id}/end": "s--.",
@@ -36,6 +39,8 @@ ROUTES = {
     "POST /profile/sessions/end-others": "s...",
     "POST /profile/sessions/{session_id}/end": "s-.-",
     "GET /me.css": "s...",
+    "GET /accent.css": "....",
+    "GET /logo/{version}/{side}": "....",
     "GET /": "s...",
     "GET /list": "s...",
     "GET /sidebar": "s...",
@@ -129,6 +134,7 @@ OTHERS = {"WEBSOCKET /live", "WEBSOCKET /rooms/{room_id}/live", "MOUNT /static"}
 # The fields of the chat's own forms, for routes that need some.
 FIELDS: dict[str, dict[str, str]] = {
     "POST /admin/sign-up": {"open": "yes"},
+    "POST /admin/accent": {"accent": "#336699"},
     "POST /profile/name": {"name": "{new}"},
     "POST /profile/rooms": {"rooms_by": "activity"},
     "POST /profile/theme": {"theme": "dark"},

@@ -29,6 +29,7 @@ KEPT_BY_BROWSERS = {
     "GET /people/{user_id}/faces/{version}/{side}",
     "GET /rooms/{room_id}/faces/{version}/{side}",
 }
+KEPT_BY_PROXIES = {"GET /accent.css", "GET /logo/{version}/{side}"}
 HEADERS = {
     "content-security-policy": r"default-src 'none';.*frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
@@ -113,7 +114,9 @@ def test_each_visitor_gets_the_answer_in_the_table(here: World, route: str) -> N
         if expected in REFUSED or route.startswith("GET "):
             assert not has_written, visitor
         assert_has_headers(answer)
-        if route not in KEPT_BY_BROWSERS or expected in "s-":
+        if route in KEPT_BY_PROXIES:
+            assert answer.headers["cache-control"].startswith("public"), visitor
+        elif route not in KEPT_BY_BROWSERS or expected in "s-":
             assert answer.headers["cache-control"] == "no-store", visitor
         else:
             assert answer.headers["cache-control"].startswith("private"), visitor

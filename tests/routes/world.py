@@ -26,6 +26,8 @@ _PLACE = """
         VALUES ('closed', $1, 1, 1, $5, $5) RETURNING id
     ), face AS (
         UPDATE users SET small_picture = $5, large_picture = $5 WHERE id = $4
+    ), logo AS (
+        UPDATE installation SET small_picture = $5, large_picture = $5
     ), seats AS (
         INSERT INTO memberships (room_id, user_id, role)
         SELECT id, unnest(ARRAY[$3, $4]::bigint[]), unnest(ARRAY['owner', 'member']) FROM room
