@@ -132,6 +132,28 @@ async def messages_before(subscriber: Subscriber, last: str) -> list[str]:
     return messages
 
 
+async def administrator_reads(url: str, reason: str) -> None:
+    """Wait until the chat says why it cannot use a broker."""
+    broker = create_broadcast(url)
+    async with broker:
+        await until(lambda: reason.lower() in str(broker.trouble).lower(), 20)
+
+
+async def recovers_from(fault: Callable[[], None], url: str) -> None:
+    """Fail unless RESYNC comes after a fault, and messages arrive again."""
+    async with (
+        connected(url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        await broker.publish("lobby", "before")
+        assert await next_message(lobby) == "before"
+        await asyncio.to_thread(fault)
+        assert await next_message(resync, 30) == "connected"
+        await until(lambda: broker.backend.is_connected)
+        await publish_until_heard(broker, lobby, "after")
+
+
 @pytest.mark.usefixtures("patient")
 class TestEveryBroker:
     async def test_the_first_subscriber_hears_the_next_message(self, url: str | None) -> None:

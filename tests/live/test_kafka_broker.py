@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from chat.live.brokers.broker import RESYNC, create_broadcast
+from chat.live.brokers.broker import RESYNC
 from chat.live.brokers.incoming import CAPACITY
-from tests.live.test_broker import connected, messages_before, next_message, until
+from chat.live.brokers.kafka import SASL
+from tests.live.test_broker import administrator_reads, connected, messages_before, next_message, recovers_from
 from tests.support.brokers import missing
 from tests.support.kafka_server import KafkaServer
+from tests.support.passwords import PASSWORD, QUOTED
+from tests.support.sasl_front import SaslFront
 from tests.support.tls import Certificate, TlsFront
 
 pytestmark = [
@@ -70,18 +73,7 @@ async def test_two_chats_with_topics_of_their_own_do_not_hear_each_other(kafka: 
 
 
 async def test_after_an_administrator_deletes_the_topic_resync_comes_and_messages_arrive(kafka: KafkaServer) -> None:
-    async with (
-        connected(kafka.url) as broker,
-        broker.subscribe(RESYNC) as resync,
-        broker.subscribe("lobby") as lobby,
-    ):
-        await broker.publish("lobby", "before")
-        assert await next_message(lobby) == "before"
-        await asyncio.to_thread(kafka.delete_topic)
-        assert await next_message(resync, 20) == "connected"
-        await until(lambda: broker.backend.is_connected)
-        await broker.publish("lobby", "after")
-        assert await next_message(lobby) == "after"
+    await recovers_from(kafka.delete_topic, kafka.url)
 
 
 @pytest.mark.usefixtures("patient")
@@ -111,11 +103,41 @@ async def test_kafka_with_tls_is_used_if_its_certificate_is_trusted(kafka: Kafka
     front = TlsFront(kafka.port, certificate)
     kafka.lead_through([front.port])
     url = f"kafka+tls://127.0.0.1:{front.port}"
-    broker = create_broadcast(url)
-    async with broker:
-        await until(lambda: "certificate verify failed" in str(broker.trouble))
+    await administrator_reads(url, "add ?ca=/path/ca.pem to the address, or ?verify=no")
     async with connected(f"{url}?ca={certificate.file}") as trusting, trusting.subscribe("lobby") as lobby:
         await trusting.publish("lobby", "hello")
         assert await next_message(lobby) == "hello"
     front.stop()
     kafka.lead_through(kafka.ports)
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("is_encrypted", [False, True])
+async def test_kafka_with_users_lets_in_those_who_know_the_password(
+    kafka: KafkaServer, tmp_path: Path, is_encrypted: bool
+) -> None:
+    certificate = Certificate(tmp_path, "IP:127.0.0.1") if is_encrypted else None
+    front = SaslFront(kafka.port, "chat,=", PASSWORD, certificate)
+    kafka.lead_through([front.port])
+    scheme, options = ("kafka+tls", f"&ca={certificate.file}") if certificate else ("kafka", "")
+    for mechanism in SASL:
+        url = f"{scheme}://chat%2C%3D:{QUOTED}@127.0.0.1:{front.port}?sasl={mechanism}{options}"
+        async with connected(url) as broker, broker.subscribe("lobby") as lobby:
+            await broker.publish("lobby", "hello")
+            assert await next_message(lobby) == "hello"
+        await administrator_reads(url.replace(QUOTED, "wrong"), "Invalid username or password")
+    assert front.mechanisms == {*SASL}
+    front.stop()
+    kafka.lead_through(kafka.ports)
+
+
+@pytest.mark.parametrize("mechanism", SASL)
+async def test_an_administrator_is_told_why_kafka_cannot_be_used(
+    mechanism: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka = KafkaServer("--authentication")
+    kafka.start()
+    reason = "closed" if mechanism == "PLAIN" else "it refuses the user or the password"
+    await administrator_reads(kafka.url.replace("://", "://chat:wrong@") + f"?sasl={mechanism}", reason)
+    kafka.stop()
+    assert "Traceback" not in caplog.text

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiormq
 import pytest
@@ -12,7 +13,7 @@ from aiormq.abc import AbstractChannel
 from chat.live.brokers.broker import RESYNC, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.rabbitmq import EXCHANGE
-from tests.live.test_broker import connected, messages_before, next_message, until
+from tests.live.test_broker import connected, messages_before, next_message, recovers_from, until
 from tests.support.brokers import missing
 from tests.support.rabbitmq_server import RabbitServer
 
@@ -98,16 +99,7 @@ async def test_an_administrator_is_told_why_rabbitmq_cannot_be_used(
 async def test_after_an_administrator_deletes_it_resync_comes_and_messages_arrive(
     rabbit: RabbitServer, delete: Callable[[RabbitServer], None]
 ) -> None:
-    async with (
-        connected(rabbit.url) as broker,
-        broker.subscribe(RESYNC) as resync,
-        broker.subscribe("lobby") as lobby,
-    ):
-        await asyncio.to_thread(delete, rabbit)
-        assert await next_message(resync, 20) == "connected"
-        await until(lambda: broker.backend.is_connected)
-        await broker.publish("lobby", "hello")
-        assert await next_message(lobby) == "hello"
+    await recovers_from(partial(delete, rabbit), rabbit.url)
 
 
 @pytest.mark.usefixtures("patient")
@@ -137,15 +129,8 @@ async def _flood(rabbit: RabbitServer) -> None:
 
 @pytest.mark.usefixtures("patient")
 async def test_after_a_crash_of_rabbitmq_resync_comes_and_messages_arrive(rabbit: RabbitServer) -> None:
-    async with (
-        connected(rabbit.url) as broker,
-        broker.subscribe(RESYNC) as resync,
-        broker.subscribe("lobby") as lobby,
-    ):
-        await asyncio.to_thread(rabbit.kill)
-        await until(lambda: not broker.backend.is_connected)
-        await asyncio.to_thread(rabbit.start)
-        assert await next_message(resync) == "connected"
-        await until(lambda: broker.backend.is_connected)
-        await broker.publish("lobby", "hello")
-        assert await next_message(lobby) == "hello"
+    def crash() -> None:
+        rabbit.kill()
+        rabbit.start()
+
+    await recovers_from(crash, rabbit.url)

@@ -24,8 +24,9 @@ def tansu_binary() -> Path | None:
 class KafkaServer(Program):
     """A Tansu. Its clients connect to the port that it names, whichever they asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         super().__init__()
+        self._options = options
         self._named = self.port
 
     @property
@@ -59,7 +60,7 @@ class KafkaServer(Program):
     def _command(self) -> list[str]:
         listen, named = f"tcp://127.0.0.1:{self.port}", f"tcp://127.0.0.1:{self._named}"
         addresses = ("--listener-url", listen, "--advertised-listener-url", named)
-        return [str(tansu_binary()), "broker", *addresses, "--storage-engine", "memory://tansu/"]
+        return [str(tansu_binary()), "broker", *addresses, "--storage-engine", "memory://tansu/", *self._options]
 
     def _answers(self) -> bool:
         try:

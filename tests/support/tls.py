@@ -32,13 +32,15 @@ class Certificate:
 
 
 class TlsServer:
-    """Listens with TLS, on a thread of its own; `serve` takes each connection."""
+    """Listens with TLS, or without if it has no certificate, on a thread of its own; `serve` takes each connection."""
 
-    def __init__(self, certificate: Certificate) -> None:
+    def __init__(self, certificate: Certificate | None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        listening = asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=certificate.for_server, ssl_shutdown_timeout=1)
+        context = certificate.for_server if certificate else None
+        patience = 1 if certificate else None
+        listening = asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context, ssl_shutdown_timeout=patience)
         self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(20)
         self.port: int = self._server.sockets[0].getsockname()[1]
 

@@ -135,7 +135,13 @@ class KafkaConnection:
             sasl_plain_username=address.user,
             sasl_plain_password=address.password or "",
         )
-        await self._connection.connect()
+        try:
+            await self._connection.connect()
+        except OSError:
+            raise
+        except (AssertionError, KeyError, ValueError) as error:
+            # aiokafka drops the reason that the server gives.
+            raise ConnectionError("it refuses the user or the password") from error
 
     async def _look_up(self) -> tuple[dict[int, tuple[str, int]], int, int, int]:
         """Return the addresses of the servers by number, the controller, and the topic's error and leader."""

@@ -24,7 +24,8 @@ class Link(Generic[Connection]):
     """Opens a connection again and again. Each is given to `use`, which ends by raising.
 
     It logs each loss and each return, and one line a minute in between; links may share the `reminder` that paces
-    these. An error that was not `foreseen` is logged with its traceback.
+    these. An error that was not `foreseen` is logged with its traceback. `on_distrust` tells an administrator what to
+    do about a certificate that is not trusted.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Link(Generic[Connection]):
         foreseen: tuple[type[Exception], ...],
         *,
         reminder: Reminder,
+        on_distrust: str,
     ) -> None:
         self._server, self._purpose = server, purpose
         self._open, self._use, self._foreseen = open_connection, use, foreseen
         self._up_since: float | None = None
         self._reminder = reminder
+        self._on_distrust = on_distrust
         self.connections = 0  # that worked, since the start
         self.failure = ""  # the reason why it is away
         self.is_away = False  # only after a failure: false before the first attempt, and until a loss is noticed
@@ -77,7 +80,7 @@ class Link(Generic[Connection]):
     def _note_failure(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
-        self.failure = _explain(error)
+        self.failure = _explain(error, self._on_distrust)
         if not self.is_away:
             self.is_away = True
             self._reminder.is_due()
@@ -91,12 +94,12 @@ class Link(Generic[Connection]):
             )
 
 
-def _explain(error: Exception) -> str:
-    """Describe the failure, and the setting that helps if one is known."""
+def _explain(error: Exception, on_distrust: str) -> str:
+    """Describe the failure, and the setting that helps with a certificate that is not trusted."""
     text = " ".join(str(error).split()) or repr(error)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"{text} (if that is expected, as on Heroku, set REDIS_TLS_VERIFY=no)"
+            return f"{text} ({on_distrust})"
         cause = cause.__cause__ or cause.__context__
     return text

@@ -38,6 +38,7 @@ class PostgresBackend(RemoteBackend[Connection]):
 
     server = "PostgreSQL"
     foreseen = (asyncpg.PostgresError, asyncpg.InterfaceError)
+    on_distrust = "add sslrootcert=/path/ca.pem to the address, or sslmode=require if that is expected"
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)

@@ -77,6 +77,7 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
 
     server = "Redis"
     foreseen = (RedisError,)
+    on_distrust = "if that is expected, as on Heroku, set REDIS_TLS_VERIFY=no"
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
         super().__init__(capacity)

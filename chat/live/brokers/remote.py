@@ -35,17 +35,23 @@ class RemoteBackend(BroadcastBackend, Generic[Connection]):
 
     server: ClassVar[str]
     foreseen: ClassVar[tuple[type[Exception], ...]]
+    on_distrust: ClassVar[str] = "add ?ca=/path/ca.pem to the address, or ?verify=no if that is expected"
 
     def __init__(self, capacity: int) -> None:
         self._incoming = Incoming(capacity)
         self._channels = Channels()
         self._outgoing = Outgoing()
         reminder = Reminder()
-        self._receiving = Link(self.server, "subscribing", self._open, self._receive, self.foreseen, reminder=reminder)
-        self._sending = Link(self.server, "publishing", self._open, self._use_to_send, self.foreseen, reminder=reminder)
+        self._receiving = self._link("subscribing", self._receive, reminder)
+        self._sending = self._link("publishing", self._use_to_send, reminder)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_refused = False
         self.failures = Failures()
+
+    def _link(self, purpose: str, use: Callable[[Connection], Awaitable[None]], reminder: Reminder) -> Link[Connection]:
+        return Link(
+            self.server, purpose, self._open, use, self.foreseen, reminder=reminder, on_distrust=self.on_distrust
+        )
 
     @abstractmethod
     def _open(self) -> AbstractAsyncContextManager[Connection]:
