@@ -40,7 +40,6 @@ SIZES = {
     "test_pool.py": 30,
     "test_terraform.py": 30,
     "test_kubernetes.py": 29,
-    "test_broken_servers.py": 28,
     "test_delivery.py": 25,
 }
 SIZE_OF_A_BROWSER_TEST = 3

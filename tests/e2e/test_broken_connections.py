@@ -1,26 +1,24 @@
-"""A page that loses its network, sleeps, or keeps a dead connection."""
+"""A page that loses its network or its database, sleeps, or keeps a dead connection."""
 
 import asyncio
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.test_broken_servers import BROKEN, say, shown, stored
 from tests.support.browsers import ARGUMENTS, LOST_SERVER, Windows, find_browser, unsent, wait_until, wait_until_live
-from tests.support.people import Person
+from tests.support.people import Person, first_run
+from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer
 from tests.support.server import ForkedServer
 from tests.support.settled import settled_database, settled_person
 from tests.torture.proxy import Proxy
-
-
-def say(page: Page, text: str) -> None:
-    page.fill("#body", text)
-    page.keyboard.press("Enter")
 
 
 def bodies(page: Page) -> list[str]:
@@ -143,9 +141,41 @@ def open_windows(browser: Browser) -> Iterator[Windows]:
     assert windows.complaints == []
 
 
+class Outage:
+    """A chat of two servers that loses its database, and two pages of Alice."""
+
+    def __init__(self, windows: Windows, stack: ExitStack) -> None:
+        self.postgres, redis_server = PostgresServer(), RedisServer()
+        stack.callback(self.postgres.remove)
+        stack.callback(redis_server.stop)
+        redis_server.start()
+        self.servers = [ForkedServer(self.postgres.url, redis_server.url) for _ in range(2)]
+        for server in self.servers:
+            stack.callback(server.remove)
+            server.start()
+        self._alice = first_run(self.servers[0])
+        self.page, self.other = (windows.open_as(self._alice, "/rooms/1", expected=BROKEN) for _ in range(2))
+        self._alice.post(1, "before")
+        expect(self.page.locator("#messages")).to_contain_text("before")
+
+    def begin(self) -> None:
+        """Kill the database, and type and navigate without it."""
+        self.postgres.kill()
+        say(self.page, "typed while it was away")
+        expect(unsent(self.page)).to_contain_text("The chat is having a short break.")
+        self.other.goto(f"{self._alice.server.url}/rooms/1")
+        expect(self.other.locator("h1")).to_have_text("The chat is having a short break")
+
+
+@pytest.fixture(scope="module")
+def outage(chat: tuple[Person, Person], open_windows: Windows) -> Iterator[Outage]:
+    with ExitStack() as stack:
+        yield Outage(open_windows, stack)
+
+
 @dataclass
 class HalfMinute:
-    """Pages of three rooms after half a minute: without network, asleep, and with a dead connection."""
+    """Pages after half a minute: without network, asleep, with a dead connection, and without a database."""
 
     alice: Person
     cut_off: Page
@@ -157,9 +187,9 @@ class HalfMinute:
 
 @pytest.fixture(scope="module")
 def half_minute(
-    chat: tuple[Person, Person], open_windows: Windows, laptop: Laptop, network: ProxyThread
+    chat: tuple[Person, Person], open_windows: Windows, laptop: Laptop, network: ProxyThread, outage: Outage
 ) -> Iterator[HalfMinute]:
-    """All three wait at the same time."""
+    """All wait at the same time."""
     alice, bob = chat
     rooms = {"cut off": 1, "asleep": alice.create_room("Asleep"), "silent": alice.create_room("Silent")}
     asleep = laptop.windows.open_as(alice, f"/rooms/{rooms['asleep']}", expected=LOST_SERVER)
@@ -172,6 +202,7 @@ def half_minute(
     wait_until(lambda: is_cut_off(cut_off), cut_off)
     say(cut_off, "from the tunnel")
     expect(unsent(cut_off)).to_contain_text("Waiting for the connection.")
+    outage.begin()
     laptop.sleep()
     try:
         network.fall_silent()
@@ -215,6 +246,21 @@ def test_a_silently_dead_connection_is_noticed(half_minute: HalfMinute) -> None:
     assert half_minute.heard == ["heard"]
     expect(page.locator("#messages .body")).to_have_text(["heard", "not heard"], timeout=50_000)
     expect(page.locator("#connection")).to_be_hidden()
+
+
+def test_half_a_minute_without_the_database_loses_no_message(half_minute: HalfMinute, outage: Outage) -> None:
+    page, other = outage.page, outage.other
+    expect(unsent(page).locator(".body")).to_have_text("typed while it was away")
+    expect(other.locator("h1")).to_have_text("The chat is having a short break")
+    for server in outage.servers:
+        assert server.process is not None
+        assert server.process.poll() is None, "no process exits"
+    outage.postgres.start()
+    expect(unsent(page)).to_have_count(0, timeout=15_000)
+    expect(page.locator("#notice")).to_be_empty()
+    for window in (page, other):
+        expect(window.locator("#messages .body")).to_have_text(["before", "typed while it was away"], timeout=15_000)
+    assert shown(page) == shown(other) == [(number, text) for number, _, text in stored(outage.postgres.url)]
 
 
 def test_a_silent_connection_is_replaced_though_the_clock_was_set_back(alice: Person, windows: Windows) -> None:

@@ -74,30 +74,3 @@ def test_twenty_messages_typed_during_crashes_arrive_once_and_in_order(
         for page in pages:
             expect(page.locator("#messages > .message")).to_have_count(40 * seed, timeout=10_000)
             assert shown(page)[-40:] == [(number, text) for number, _, text in truth]
-
-
-def test_half_a_minute_without_the_database_loses_no_message(
-    servers: list[ChatServer], postgres_server: PostgresServer, windows: Windows
-) -> None:
-    alice = first_run(servers[0])
-    page = windows.open_as(alice, "/rooms/1", expected=BROKEN)
-    other = windows.open_as(alice, "/rooms/1", expected=BROKEN)
-    alice.post(1, "before")
-    expect(page.locator("#messages")).to_contain_text("before")
-    postgres_server.kill()
-    say(page, "typed while it was away")
-    expect(unsent(page)).to_contain_text("The chat is having a short break.")
-    other.goto(f"{alice.server.url}/rooms/1")
-    expect(other.locator("h1")).to_have_text("The chat is having a short break")
-    page.wait_for_timeout(30_000)
-    expect(unsent(page).locator(".body")).to_have_text("typed while it was away")
-    expect(other.locator("h1")).to_have_text("The chat is having a short break")
-    for server in servers:
-        assert server.process is not None
-        assert server.process.poll() is None, "no process exits"
-    postgres_server.start()
-    expect(unsent(page)).to_have_count(0, timeout=15_000)
-    expect(page.locator("#notice")).to_be_empty()
-    for window in (page, other):
-        expect(window.locator("#messages .body")).to_have_text(["before", "typed while it was away"], timeout=15_000)
-    assert shown(page) == shown(other) == [(number, text) for number, _, text in stored(postgres_server.url)]
