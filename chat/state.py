@@ -86,6 +86,7 @@ def create_chat(settings: Settings) -> Chat:
     uploading = Uploading(database, open_store(settings.files_url), settings.file_limits)
     broker.report_to(failures)
     posting = Posting(database, workshop, uploading, lambda: begin_change(database, live.publish), tracing)
+    previewing = _previewing(settings, database, live, uploading.store)
     return Chat(
         settings=settings,
         database=database,
@@ -99,7 +100,7 @@ def create_chat(settings: Settings) -> Chat:
         workshop=workshop,
         uploading=uploading,
         posting=posting,
-        previewing=_previewing(settings, database, live, uploading.store),
+        previewing=previewing,
         departure=departure,
         readiness=Readiness(database, failures, departure),
         metrics=Metrics(
@@ -109,6 +110,7 @@ def create_chat(settings: Settings) -> Chat:
             hub=live.hub,
             posting=posting,
             uploading=uploading,
+            previewing=previewing,
             failures=failures,
         ),
         tracing=tracing,

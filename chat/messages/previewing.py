@@ -6,6 +6,7 @@ nothing half, and another process takes over when its lease has ended.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
@@ -45,6 +46,11 @@ class Previewing:
         self._free = AT_ONCE
         self._tidied_at = monotonic()
         self._reminder = Reminder()
+
+    @property
+    def fetched(self) -> Counter[str]:
+        """The number of pages fetched since the start, by outcome: shown or failed."""
+        return self._pages.fetched if self._pages is not None else Counter()
 
     async def run(self) -> None:
         """Look at links until cancelled."""

@@ -62,6 +62,7 @@ METRICS = {
         Metric("search_lag_seconds", "gauge", "Age of the oldest message that search does not know yet."),
         Metric("uploads", "counter", "Files uploaded whole."),
         Metric("upload_bytes", "counter", "Bytes of files uploaded whole."),
+        Metric("link_fetches", "counter", "Pages fetched for previews of links.", ("outcome",)),
         Metric("task_restarts", "counter", "Background tasks started again after an error.", ("task",)),
         Metric("tasks_down", "gauge", "Background tasks that are down."),
         Metric("processes", "gauge", "Processes that serve."),

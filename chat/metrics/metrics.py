@@ -22,6 +22,7 @@ from chat.live.brokers.broker import Broker
 from chat.live.hub import Hub
 from chat.live.wire import BACKLOG
 from chat.messages.post import Posting
+from chat.messages.previewing import Previewing
 from chat.metrics.elsewhere import TELL_SECONDS, Elsewhere
 from chat.metrics.figures import Figures, sum_of
 from chat.metrics.minute import Minute
@@ -52,6 +53,7 @@ class Metrics:
         hub: Hub,
         posting: Posting,
         uploading: Uploading,
+        previewing: Previewing,
         failures: Failures,
     ) -> None:
         self.requests = RequestTally()
@@ -60,6 +62,7 @@ class Metrics:
         self._folder = folder
         self._database, self._broker, self._hub = database, broker, hub
         self._posting, self._uploading, self._failures = posting, uploading, failures
+        self._previewing = previewing
         self._place: Place | None = None
         self._minute = Minute()
         self._started_at = time.time()
@@ -177,6 +180,8 @@ class Metrics:
         figures.counters["posts",] = self._posting.posted
         figures.counters["uploads",] = self._uploading.uploads
         figures.counters["upload_bytes",] = self._uploading.uploaded_bytes
+        for outcome in ("shown", "failed"):
+            figures.counters["link_fetches", outcome] = self._previewing.fetched[outcome]
         figures.counters["deliveries",] = tally.deliveries
         figures.histogram("delivery_lag_seconds", of=tally.lag)
         figures.counters["replays",] = tally.replays

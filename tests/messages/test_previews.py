@@ -13,6 +13,7 @@ from tests.support.databases import execute, fresh_database, query, run
 from tests.support.hostile_pages import SCRIPT, HostilePages, hostile_pages
 from tests.support.people import Person, first_run, sign_up
 from tests.support.pictures import opened
+from tests.support.scrape import scrape
 from tests.support.server import ForkedServer
 
 ALLOWED = {"LINK_PREVIEWS": "yes", "LINK_PREVIEW_ALLOW": "127.0.0.1/32"}
@@ -294,3 +295,13 @@ def test_a_host_is_asked_for_twenty_pages_a_minute(chat: Chat) -> None:
     change(chat, "UPDATE links_to_show SET due_at = now()")
     chat.until_done()
     assert chat.previews(message_id) == ["127.0.0.1 Busy"]
+
+
+def test_fetched_pages_are_counted_by_outcome(chat: Chat) -> None:
+    before = scrape(chat.alice.server)
+    address = chat.pages.page("/counted", "<title>Counted</title>")
+    chat.posted(chat.alice, 1, f"{address} {chat.pages.url}/nothing-there")
+    after = scrape(chat.alice.server)
+    for outcome in ("shown", "failed"):
+        name = "link_fetches_total"
+        assert after.value(name, outcome=outcome) - before.value(name, outcome=outcome) == 1
