@@ -35,7 +35,8 @@ import chat.files.bucket, chat.tracing.export, sentry_sdk.integrations.logging; 
 import chat.live.brokers.kafka, chat.live.brokers.nats, chat.live.brokers.rabbitmq; \
 chat.messages.worker.load_languages()" \
     && /opt/venv/bin/python -m compileall -q migrations chat \
-    && python3 -B /opt/collect.py /opt/venv /opt/root
+    && python3 -B /opt/collect.py /opt/venv /opt/root \
+    && find /opt/root/usr -type f -name '*.so*' -exec strip --strip-debug {} +
 
 # Holds only what was collected: no shell, no package manager.
 FROM scratch
