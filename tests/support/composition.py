@@ -5,11 +5,11 @@ import re
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from tests.support.container import IMAGE, engine
+from tests.support.manifests import DEPLOY
 from tests.support.server import ROOT, TLS, ChatServer
 
 CERTIFICATE = "/data/caddy/pki/authorities/local/root.crt"
@@ -22,8 +22,7 @@ def find_compose() -> list[str] | None:
             return [engine(), "compose"]
     except OSError:
         return None
-    deploy = Path(sys.prefix) / "deploy" / "bin"
-    found = shutil.which("docker-compose") or shutil.which("docker-compose", path=str(deploy))
+    found = shutil.which("docker-compose") or shutil.which("docker-compose", path=str(DEPLOY))
     return [found] if found else None
 
 
