@@ -120,16 +120,17 @@ class PagePreviews:
         kind = "image/webp" if len(parts.found) > 1 else picture.kind
         return {"picture": key, "picture_kind": kind, "width": picture.width, "height": picture.height}
 
-    async def tidy(self) -> None:
-        """Delete previews that no message refers to any more, and so their pictures."""
-        referred = exists().where(message_links.c.preview_id == link_previews.c.id)
-        unused = (link_previews.c.expires_at < func.now() - KEPT) & ~referred
-        some = select(link_previews.c.id).where(unused).limit(AT_ONCE).with_for_update(skip_locked=True)
-        deleted = AT_ONCE
-        while deleted == AT_ONCE:
-            async with self._database.begin() as connection:
-                gone = await connection.execute(delete(link_previews).where(link_previews.c.id.in_(some)))
-            deleted = gone.rowcount
+
+async def delete_unused(database: AsyncEngine) -> None:
+    """Delete previews that no message refers to any more, and so their pictures."""
+    referred = exists().where(message_links.c.preview_id == link_previews.c.id)
+    unused = (link_previews.c.expires_at < func.now() - KEPT) & ~referred
+    some = select(link_previews.c.id).where(unused).limit(AT_ONCE).with_for_update(skip_locked=True)
+    deleted = AT_ONCE
+    while deleted == AT_ONCE:
+        async with database.begin() as connection:
+            gone = await connection.execute(delete(link_previews).where(link_previews.c.id.in_(some)))
+        deleted = gone.rowcount
 
 
 @dataclass(frozen=True, slots=True)

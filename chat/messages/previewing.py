@@ -21,7 +21,7 @@ from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable, Forbidden, NotFound
 from chat.messages.link_queue import LEASE, Due, finish, give_up, put_off, take_due
 from chat.messages.message_links import Kept, Linking, linking_message, quotable
-from chat.messages.page_previews import PagePreviews, TooBusy
+from chat.messages.page_previews import PagePreviews, TooBusy, delete_unused
 from chat.messages.showing_links import Overtaken, keep_links
 from chat.messages.shown_links import is_own, permalink_in
 from chat.reminder import Reminder
@@ -126,5 +126,4 @@ class Previewing:
         self._tidied_at = monotonic()
         async with self._database.begin() as connection:
             await give_up(connection)
-        if self._pages is not None:
-            await self._pages.tidy()
+        await delete_unused(self._database)

@@ -8,6 +8,8 @@ from chat.ids import MessageId, RoomId
 from chat.link_tables import links_to_show, message_links
 from chat.models import messages
 
+MOST = 1000  # messages, the newest; older ones show the change when their room's page is loaded again
+
 
 async def look_again_where_quoted(
     connection: AsyncConnection, *, message_id: MessageId | None = None, room_id: RoomId | None = None
@@ -24,7 +26,8 @@ async def look_again_where_quoted(
         .join(quoted, quoted.c.id == message_links.c.quoted_id)
         .join(messages, messages.c.id == message_links.c.message_id)
         .where(changed, messages.c.room_id != quoted.c.room_id)
-        .order_by(message_links.c.message_id)
+        .order_by(message_links.c.message_id.desc())
+        .limit(MOST)
     )
     added = insert(links_to_show).from_select(["message_id"], quoting)
     again = {"due_at": func.now(), "attempts": 0}

@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,11 +11,8 @@ from sqlalchemy import Engine, event
 
 from chat.accounts.person import Visitor
 from chat.database.engine import create_engine
-from chat.fetching.fetch import Fetcher
-from chat.fetching.guard import Guard
-from chat.files.folder import Folder
 from chat.ids import RoomId, SessionId, UserId
-from chat.messages.page_previews import PagePreviews
+from chat.messages.page_previews import delete_unused
 from chat.settings import Settings
 from chat.state import create_chat
 from tests.support.databases import execute, query
@@ -124,7 +120,7 @@ def test_networks_that_make_no_sense_end_the_start(value: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_previews_that_no_message_shows_go_with_their_pictures(database_url: str, tmp_path: Path) -> None:
+async def test_previews_that_no_message_shows_go_with_their_pictures(database_url: str) -> None:
     used, unused, fresh = uuid4(), uuid4(), uuid4()
     await execute(database_url, _ROOM)
     for key, age in ((used, "1 hour"), (unused, "1 hour"), (fresh, "0 hours")):
@@ -132,7 +128,7 @@ async def test_previews_that_no_message_shows_go_with_their_pictures(database_ur
     await execute(database_url, _SHOWN.format(key=used))
     engine = create_engine(database_url)
     try:
-        await PagePreviews(engine, Folder(tmp_path), Fetcher(Guard())).tidy()
+        await delete_unused(engine)
     finally:
         await engine.dispose()
     left = await asyncio.to_thread(query, database_url, "SELECT picture FROM link_previews")

@@ -305,3 +305,25 @@ def test_fetched_pages_are_counted_by_outcome(chat: Chat) -> None:
     for outcome in ("shown", "failed"):
         name = "link_fetches_total"
         assert after.value(name, outcome=outcome) - before.value(name, outcome=outcome) == 1
+
+
+def test_an_edit_while_a_page_is_fetched_wins(chat: Chat) -> None:
+    late, edited = f"{chat.pages.url}/gated", chat.pages.page("/edited", "<title>Edited</title>")
+    chat.pages.gate.clear()
+    message_id = chat.post(chat.alice, 1, late)
+    wait(lambda: "/gated" in chat.pages.paths())
+    chat.alice.edit(message_id, f"better {edited}")
+    chat.pages.gate.set()
+    chat.until_done()
+    assert chat.previews(message_id) == ["127.0.0.1 Edited"]
+
+
+def test_a_message_deleted_while_its_page_is_fetched_shows_nothing(chat: Chat) -> None:
+    chat.pages.gate.clear()
+    message_id = chat.post(chat.alice, 1, f"{chat.pages.url}/gated?again")
+    wait(lambda: "/gated?again" in chat.pages.paths())
+    chat.alice.delete(message_id)
+    chat.pages.gate.set()
+    chat.until_done()
+    assert query(chat.url, f"SELECT count(*) FROM message_links WHERE message_id = {message_id}")[0][0] == 0
+    assert "This message was deleted." in chat.bob.get(f"/rooms/1/messages/{message_id}").text

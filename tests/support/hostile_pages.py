@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.pictures import claiming, encoded, plain
@@ -37,6 +37,7 @@ class HostilePages:
     url: str
     asked: list[Asked] = field(default_factory=list)
     pages: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    gate: Event = field(default_factory=Event)
 
     def page(self, path: str, content: str | bytes, kind: str = "text/html; charset=utf-8") -> str:
         """Serve content at a path, and return its address."""
@@ -119,6 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(100):
             self.wfile.write(b"H")
             time.sleep(0.1)
+
+    def _gated(self) -> None:
+        """Answer when a test opens the gate."""
+        self.server.pages.gate.wait(10)
+        self._answer("text/html", b"<title>Late</title>")
 
     def _no_http(self) -> None:
         self.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
