@@ -21,7 +21,7 @@ from tests.support.patience import be_patient
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_groups import ClusterGroup
 from tests.support.redis_server import RedisServer
-from tests.torture.proxy import Network, network_before
+from tests.torture.proxy import Network, Proxy, network_before
 
 pytestmark = pytest.mark.anyio
 
@@ -525,3 +525,25 @@ async def test_silently_dead_connections_are_noticed_and_replaced(
         await until(lambda: broker.backend.is_connected)
         await broker.publish("lobby", "hello")
         assert await next_message(lobby) == "hello"
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("machine", ["nats", "rabbitmq", "kafka"], indirect=True)
+async def test_when_the_first_of_two_addresses_is_gone_the_second_is_used(machine: Machine) -> None:
+    first, second = (Proxy(*machine.ports) for _ in range(2))
+    await first.start()
+    await second.start()
+    (port,) = machine.ports
+    await asyncio.to_thread(machine.lead_through, [second.port])
+    url = machine.url.replace(f"127.0.0.1:{port}", f"127.0.0.1:{first.port},127.0.0.1:{second.port}")
+    async with (
+        connected(url) as broker,
+        broker.subscribe(RESYNC) as resync,
+        broker.subscribe("lobby") as lobby,
+    ):
+        await first.stop()
+        second.cut()
+        assert await next_message(resync) == "connected"
+        await publish_until_heard(broker, lobby, "hello")
+    await second.stop()
+    await asyncio.to_thread(machine.lead_through, machine.ports)

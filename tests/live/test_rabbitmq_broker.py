@@ -1,6 +1,7 @@
 """The broker on RabbitMQ."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -13,9 +14,11 @@ from aiormq.abc import AbstractChannel
 from chat.live.brokers.broker import RESYNC, create_broadcast
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.rabbitmq import EXCHANGE
-from tests.live.test_broker import connected, messages_before, next_message, recovers_from, until
+from tests.live.test_broker import administrator_reads, connected, messages_before, next_message, recovers_from, until
 from tests.support.brokers import missing
+from tests.support.passwords import PASSWORD, QUOTED
 from tests.support.rabbitmq_server import RabbitServer
+from tests.support.tls import Certificate
 
 pytestmark = [
     pytest.mark.anyio,
@@ -24,20 +27,26 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def rabbit() -> Iterator[RabbitServer]:
-    """A RabbitMQ of this file's own, with some users."""
-    server = RabbitServer()
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("rabbitmq"), "DNS:localhost")
+
+
+@pytest.fixture(scope="module")
+def rabbit(certificate: Certificate) -> Iterator[RabbitServer]:
+    """A RabbitMQ of this file's own, with some users and with TLS."""
+    server = RabbitServer(certificate)
     server.start()
-    server.control("eval", " ".join(_new_user("chat", ".*") + _new_user("reader", "amq.*")))
+    server.control("eval", ", ".join([*_new_user("chat", ".*"), *_new_user("reader", "amq.*")]) + ".")
     yield server
     server.stop()
 
 
 def _new_user(name: str, may_write_to: str) -> list[str]:
+    password = f'base64:decode(<<"{base64.b64encode(PASSWORD.encode()).decode()}">>)'
     rights = f'<<"{name}">>, <<"/">>, <<".*">>, <<"{may_write_to}">>, <<".*">>, <<"test">>'
     return [
-        f'rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"p@ss">>, <<"test">>),',
-        f"rabbit_auth_backend_internal:set_permissions({rights})" + ("." if may_write_to != ".*" else ","),
+        f'rabbit_auth_backend_internal:add_user(<<"{name}">>, {password}, <<"test">>)',
+        f"rabbit_auth_backend_internal:set_permissions({rights})",
     ]
 
 
@@ -51,7 +60,7 @@ async def foreign(rabbit: RabbitServer) -> AsyncIterator[AbstractChannel]:
 
 @pytest.mark.usefixtures("patient")
 async def test_foreign_messages_neither_cause_resync_nor_stop_delivery(rabbit: RabbitServer) -> None:
-    url = rabbit.url.replace("://", "://chat:p%40ss@") + "/%2F"
+    url = rabbit.url.replace("://", f"://chat:{QUOTED}@") + "/%2F"
     async with (
         foreign(rabbit) as channel,
         connected(url) as broker,
@@ -80,7 +89,7 @@ async def test_a_channel_with_too_long_a_name_is_refused_and_the_connection_is_k
     ("part", "by", "trouble"),
     [
         ("://", "://chat:wrong@", "ACCESS_REFUSED"),
-        ("://", "://reader:p%40ss@", "ACCESS_REFUSED"),
+        ("://", f"://reader:{QUOTED}@", "ACCESS_REFUSED"),
         ("", "/nowhere", "it refuses the virtual host 'nowhere'"),
     ],
 )
@@ -134,3 +143,15 @@ async def test_after_a_crash_of_rabbitmq_resync_comes_and_messages_arrive(rabbit
         rabbit.start()
 
     await recovers_from(crash, rabbit.url)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_rabbitmq_with_tls_is_used_if_its_certificate_is_trusted(
+    rabbit: RabbitServer, certificate: Certificate
+) -> None:
+    url = f"amqps://chat:{QUOTED}@localhost:{rabbit.tls_port}"
+    await administrator_reads(url, "certificate verify failed")
+    for trusted in (f"{url}?ca={certificate.file}", f"{url}?verify=no"):
+        async with connected(trusted) as broker, broker.subscribe("lobby") as lobby:
+            await broker.publish("lobby", "hello")
+            assert await next_message(lobby) == "hello"

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis.crc import key_slot
 
 from chat.live.brokers.broker import RESYNC, create_broadcast
-from tests.live.test_broker import connected, messages_before, next_message, until
+from tests.live.test_broker import administrator_reads, connected, messages_before, next_message, until
 from tests.support.brokers import missing
-from tests.support.redis_groups import SERVICE, ClusterGroup, SentinelGroup
+from tests.support.passwords import PASSWORD, QUOTED
+from tests.support.redis_groups import SERVICE, ClusterGroup, Sentinel, SentinelGroup
 from tests.support.redis_server import ValkeyServer
+from tests.support.tls import Certificate, TlsFront
 
 pytestmark = [
     pytest.mark.anyio,
@@ -32,6 +35,44 @@ async def test_an_administrator_is_told_that_sentinel_knows_no_such_service(grou
     broker = create_broadcast(group.url.replace(SERVICE, "other"))
     async with broker:
         await until(lambda: "Sentinel knows no master of the name 'other'" in str(broker.trouble))
+
+
+LET_IN = ("ACL", "SETUSER", "chat", "on", f">{PASSWORD}", "+@all", "&*")
+
+
+@pytest.mark.usefixtures("patient")
+async def test_sentinels_and_their_master_have_tls_and_passwords_of_their_own(tmp_path: Path) -> None:
+    group, certificate = SentinelGroup(), Certificate(tmp_path, "IP:127.0.0.1")
+    group.start()
+    sentinel, master = (TlsFront(port, certificate) for port in (group.sentinel.port, group.port))
+    group.lead_through([master.port])
+    group.master.command(*LET_IN)
+    group.sentinel.command("ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}s")
+    options = f"ssl_ca_certs={certificate.file}&sentinel_password={QUOTED}s"
+    url = f"rediss+sentinel://chat:{QUOTED}@127.0.0.1:{sentinel.port}/{SERVICE}?{options}"
+    async with connected(url) as broker, broker.subscribe("lobby") as lobby:
+        await broker.publish("lobby", "hello")
+        assert await next_message(lobby) == "hello"
+        assert "lobby" in group.master.texts("PUBSUB", "CHANNELS")
+    for wrong in (url.replace(f":{QUOTED}@", ":wrong@"), url.replace(f"={QUOTED}s", "=wrong")):
+        await administrator_reads(wrong, "invalid username-password pair")
+    for server in (sentinel, master, group):
+        server.stop()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_sentinel_that_hangs_is_passed_over(group: SentinelGroup) -> None:
+    hanging = Sentinel(group.port)
+    hanging.start()
+    hanging.pause()
+    url = group.url.replace("://", f"://127.0.0.1:{hanging.port},")
+    for _ in range(4):  # they are asked in any order
+        async with connected(url) as broker, broker.subscribe("lobby") as lobby:
+            await broker.publish("lobby", "hello")
+            assert await next_message(lobby) == "hello"
+            assert broker.trouble is None
+            assert broker.backend.reconnects == {"receiving": 0, "sending": 0}
+    hanging.stop()
 
 
 @pytest.mark.usefixtures("patient")

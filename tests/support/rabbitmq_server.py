@@ -15,19 +15,27 @@ import aiormq
 from chat.live.brokers.address import NAME
 from tests.support.ports import free_port
 from tests.support.programs import Program
+from tests.support.tls import Certificate
 
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the one in PATH insists on the system's node
 
 
 class RabbitServer(Program):
-    """A node with a name, folders and ports of its own, in one process."""
+    """A node with a name, folders and ports of its own, in one process. With a certificate, it takes TLS, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Certificate | None = None) -> None:
         super().__init__()
+        self.tls_port = free_port() if certificate else None
         self._folder = Path(tempfile.mkdtemp(prefix="simplechat-rabbitmq-"))
         self._names_port = free_port()
         self._names: subprocess.Popen[bytes] | None = None
         (self._folder / "plugins").write_text("[].")
+        (self._folder / "rabbitmq.conf").write_text(
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.certfile = {certificate.file}\nssl_options.keyfile = {certificate.key}\n"
+            if certificate
+            else ""
+        )
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self._folder),  # the node's cookie
@@ -40,6 +48,7 @@ class RabbitServer(Program):
             "RABBITMQ_MNESIA_BASE": str(self._folder),
             "RABBITMQ_LOG_BASE": str(self._folder),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "plugins"),
+            "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
             "RABBITMQ_CONF_ENV_FILE": str(self._folder / "none"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none",
         }

@@ -29,6 +29,7 @@ from chat.live.brokers.incoming import CAPACITY, RESYNC
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
 from chat.memory import MEGABYTE
+from chat.urls import Host
 
 # Link tells each loss and each return, once.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
@@ -60,13 +61,18 @@ class _Answer(Protocol):
 
 
 class KafkaConnection:
-    """A connection to the server that leads the topic."""
+    """A connection to the server that leads the topic, which it looks for at a host."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, host: Host) -> None:
         self._address = address
         self._topic = address.name or NAME
-        self._host, self._port = address.next_host()
+        self._host, self._port = host
         self._connection: AIOKafkaConnection | None = None
+
+    @property
+    def host(self) -> Host:
+        """The server it is connected to."""
+        return self._host, self._port
 
     async def open(self) -> None:
         """Connect to any server, and then to the topic's leader; creates the topic if there is none."""
@@ -184,8 +190,8 @@ class KafkaBackend(RemoteBackend[KafkaConnection]):
             raise ValueError("sasl needs a user and a password")
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[KafkaConnection]:
-        connection = KafkaConnection(self._address)
+    async def _open(self, host: Host | None = None) -> AsyncIterator[KafkaConnection]:
+        connection = KafkaConnection(self._address, host or self._address.next_host())
         try:
             with anyio.fail_after(CONNECT_SECONDS):
                 await connection.open()
@@ -207,7 +213,7 @@ class KafkaBackend(RemoteBackend[KafkaConnection]):
             hearing.update(joined)
 
         # Kafka answers a connection's requests one after the other, and a fetch takes long.
-        async with self._open() as asking, anyio.create_task_group() as tasks:
+        async with self._open(connection.host) as asking, anyio.create_task_group() as tasks:
             offset = await connection.end()
             tasks.start_soon(self._follow_in_time, ask, name="broker kafka channels")
             while True:

@@ -4,16 +4,18 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NoReturn
+from urllib.parse import parse_qsl, urlencode
 
 import anyio
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 
 from chat.live.brokers.incoming import CAPACITY
-from chat.live.brokers.redis import CONNECT_SECONDS, RedisBackend, opened
+from chat.live.brokers.redis import RedisBackend, opened
 from chat.live.brokers.redis_hosts import redis_hosts
 from chat.urls import Host
 
 PORT = 26379
+ANSWER_SECONDS = 1.0  # for one Sentinel; then the next is asked
 WATCH_SECONDS = 2.0  # between two questions for the master
 
 
@@ -28,14 +30,15 @@ class SentinelBackend(RedisBackend):
         hosts, plain, self._service = redis_hosts(url, PORT)
         if not self._service or "/" in self._service:
             raise ValueError("name the service, as in redis+sentinel://host:26379/mymaster")
-        super().__init__(plain, capacity)
+        address, _, query = plain.partition("?")
+        options = dict(parse_qsl(query, keep_blank_values=True))
+        self._sentinel_password = options.pop("sentinel_password", None)
+        super().__init__(f"{address}?{urlencode(options)}", capacity)
         self._sentinels = hosts
-        self._sentinel_password = self._options.pop("sentinel_password", None)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[AbstractConnection]:
-        with anyio.fail_after(CONNECT_SECONDS):
-            master = await self._master()
+        master = await self._master()
         async with opened(self._to(master)) as connection, anyio.create_task_group() as tasks:
             await connection.send_command("ROLE")
             role = (await connection.read_response())[0]
@@ -48,8 +51,7 @@ class SentinelBackend(RedisBackend):
         while True:
             await anyio.sleep(WATCH_SECONDS)
             try:
-                with anyio.fail_after(CONNECT_SECONDS):
-                    present = await self._master()
+                present = await self._master()
             except (OSError, *self.foreseen):
                 continue  # without Sentinels, the connection may still be good
             if present != master:
@@ -60,9 +62,8 @@ class SentinelBackend(RedisBackend):
         trouble: Exception = ConnectionError("no Sentinel answers")
         for sentinel in random.sample(self._sentinels, len(self._sentinels)):
             try:
-                async with opened(self._to(sentinel, username=None, password=self._sentinel_password)) as connection:
-                    await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
-                    found = await connection.read_response()
+                with anyio.fail_after(ANSWER_SECONDS):
+                    found = await self._ask(sentinel)
             except (OSError, *self.foreseen) as error:
                 trouble = error
             else:
@@ -70,6 +71,13 @@ class SentinelBackend(RedisBackend):
                     return found[0].decode(), int(found[1])
                 trouble = ConnectionError(f"Sentinel knows no master of the name {self._service!r}")
         raise trouble
+
+    async def _ask(self, sentinel: Host) -> list[bytes] | None:
+        credentials = {"username": None, "password": self._sentinel_password}
+        async with opened(self._to(sentinel, **credentials)) as connection:
+            await connection.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
+            found: list[bytes] | None = await connection.read_response()
+        return found
 
     def _to(self, host: Host, **credentials: str | None) -> AbstractConnection:
         pool = ConnectionPool(**self._options | {"host": host[0], "port": host[1]} | credentials)
