@@ -1,36 +1,16 @@
 """The Helm chart: clean, valid, and the same as the kustomize overlay for production."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 
 import kubernetes_validate
 import pytest
 
-from tests.support import helm
-from tests.support.manifests import deploy_tool, kustomized, objects_in
+from tests.support.manifests import PRODUCTION, kustomized, rendered
 from tests.support.server import ROOT
 
-# What deploy/kubernetes/overlays/production sets.
-PRODUCTION = {
-    "image": {"tag": "0.1.0"},
-    "ingress": {"annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"}},
-    "autoscaling": {"sockets": "4000"},
-}
 # Helm's own, and what it is told by: they differ from kustomize, which names settings by their content.
 OF_THE_TOOL = {"app.kubernetes.io/instance", "annotations", "imagePullPolicy", "replicas"}
-
-
-def rendered(values: Mapping[str, object]) -> tuple[list[str], list[dict[str, object]]]:
-    """Return what Helm finds wrong with the chart, and the objects that it makes of it."""
-    asked = json.dumps({"chart": str(ROOT / "deploy/helm/simplechat"), "values": values})
-    command = [deploy_tool("python"), helm.__file__]
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    wrong = [each["error"] for each in told["lint"]["messages"] if each["error"] != "icon is recommended"]
-    files = [text for name, text in sorted(told["rendered"].items()) if name.endswith(".yaml")]
-    return [*wrong, *told["lint"]["errors"]], [each for text in files for each in objects_in(text)]
 
 
 def plain(tree: object) -> object:

@@ -1,4 +1,5 @@
 resource "aws_vpc" "this" {
+  #checkov:skip=CKV2_AWS_11: Add flow logs if your rules ask for them: they cost more than they tell about a chat.
   cidr_block           = "10.0.0.0/16"
   enable_dns_hostnames = true
   tags                 = { Name = var.name }
@@ -90,7 +91,9 @@ resource "aws_security_group" "data" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "web" {
+  #checkov:skip=CKV_AWS_260: Port 80 only leads to https.
   for_each          = toset(["80", "443"])
+  description       = "Browsers"
   security_group_id = aws_security_group.balancer.id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
@@ -99,6 +102,7 @@ resource "aws_vpc_security_group_ingress_rule" "web" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "balancer_to_chat" {
+  description                  = "To the chat"
   security_group_id            = aws_security_group.balancer.id
   referenced_security_group_id = aws_security_group.chat.id
   ip_protocol                  = "tcp"
@@ -107,6 +111,7 @@ resource "aws_vpc_security_group_egress_rule" "balancer_to_chat" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "chat_from_balancer" {
+  description                  = "From the load balancer"
   security_group_id            = aws_security_group.chat.id
   referenced_security_group_id = aws_security_group.balancer.id
   ip_protocol                  = "tcp"
@@ -116,6 +121,7 @@ resource "aws_vpc_security_group_ingress_rule" "chat_from_balancer" {
 
 resource "aws_vpc_security_group_egress_rule" "chat_to_data" {
   for_each                     = toset(["5432", "6379"])
+  description                  = "To the database and the broker"
   security_group_id            = aws_security_group.chat.id
   referenced_security_group_id = aws_security_group.data.id
   ip_protocol                  = "tcp"
@@ -125,6 +131,7 @@ resource "aws_vpc_security_group_egress_rule" "chat_to_data" {
 
 # For the image, the secrets and the log.
 resource "aws_vpc_security_group_egress_rule" "chat_to_https" {
+  description       = "To registries, AWS and push services"
   security_group_id = aws_security_group.chat.id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
@@ -134,6 +141,7 @@ resource "aws_vpc_security_group_egress_rule" "chat_to_https" {
 
 resource "aws_vpc_security_group_ingress_rule" "data_from_chat" {
   for_each                     = toset(["5432", "6379"])
+  description                  = "From the chat"
   security_group_id            = aws_security_group.data.id
   referenced_security_group_id = aws_security_group.chat.id
   ip_protocol                  = "tcp"
