@@ -150,6 +150,7 @@ def _run(chosen: argparse.Namespace, settings: Settings, stack: ExitStack) -> No
 def serve(settings: Settings, stack: ExitStack) -> None:
     """Serve until interrupted."""
     _check_broker(settings.broadcast_url)
+    _check_store(settings.files_url)
     if settings.sentry_dsn is not None and not has_extra("sentry"):
         raise CannotRun(f"SENTRY_DSN is set, but its library is not installed. Run: {how_to_install('sentry')}")
     database_url = _use_database(settings, stack)
@@ -315,6 +316,12 @@ def _restore(database_url: str, file: Path, files_url: str, *, replace: bool, an
 
     store = open_store(files_url)
     asyncio.run(backup.restore(database_url, file, store, replace=replace, any_size=any_size))
+
+
+def _check_store(url: str) -> None:
+    from chat.files.opening import open_store  # noqa: PLC0415
+
+    open_store(url)
 
 
 def _check_broker(url: str | None) -> None:

@@ -94,20 +94,21 @@ def test_the_broker_is_the_configured_or_a_shared_broker(
 
 
 @pytest.mark.parametrize(
-    ("scheme", "library", "installs"),
+    ("variable", "url", "library", "installs"),
     [
-        ("nats", "nats", "pip install '.[nats]'"),
-        ("amqp", "aiormq", "pip install '.[rabbitmq]'"),
-        ("kafka", "aiokafka", "pip install '.[kafka]'"),
+        ("BROADCAST_URL", "nats://localhost", "nats", "pip install '.[nats]'"),
+        ("BROADCAST_URL", "amqp://localhost", "aiormq", "pip install '.[rabbitmq]'"),
+        ("BROADCAST_URL", "kafka://localhost", "aiokafka", "pip install '.[kafka]'"),
+        ("FILES_URL", "s3://bucket", "obstore", "pip install '.[s3]'"),
     ],
 )
-def test_a_broker_without_its_library_ends_the_start_with_the_command_that_installs_it(
-    scheme: str, library: str, installs: str, tmp_path: Path
+def test_an_address_without_its_library_ends_the_start_with_the_command_that_installs_it(
+    variable: str, url: str, library: str, installs: str, tmp_path: Path
 ) -> None:
     for found in Path(sysconfig.get_path("purelib")).iterdir():
         if found.name != library:
             (tmp_path / found.name).symlink_to(found)
-    environment = CLEAN | {"BROADCAST_URL": f"{scheme}://localhost", "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    environment = CLEAN | {variable: url, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
     command = [sys.executable, "-S", "-m", "chat", "serve"]
     done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=60)
     (line,) = done.stderr.strip().splitlines()

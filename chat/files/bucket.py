@@ -58,9 +58,7 @@ class Bucket:
                 async with self._large:
                     return await self._put_parts(key, bytes(beginning), chunks)
         with _explained():
-            await obstore.put_async(
-                self._bucket, self._name(key), bytes(beginning), attributes=_SAFE, use_multipart=False
-            )
+            await obstore.put_async(self._bucket, self._name(key), beginning, attributes=_SAFE, use_multipart=False)
         return len(beginning)
 
     async def _put_parts(self, key: UUID, beginning: bytes, rest: AsyncIterator[bytes]) -> int:

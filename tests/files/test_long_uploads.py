@@ -9,15 +9,12 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import psutil
 import pytest
 
 from tests.support.people import Person
-from tests.support.uploading import TUS, append, begin, paths_in, post_files, send_file
+from tests.support.uploading import TUS, append, begin, growth_during_uploads, paths_in, post_files, send_file
 from tests.torture.proxy import Proxy
 
 MEGABYTE = 2**20
@@ -72,32 +69,8 @@ async def test_an_upload_over_a_line_that_breaks_all_the_time_arrives_whole(alic
 
 
 def test_many_large_uploads_at_once_take_little_memory(alice: Person) -> None:
-    assert alice.server.process is not None
-    process = psutil.Process(alice.server.process.pid)
     send_file(alice, "first.bin", bytes(MEGABYTE))
-    before, block = process.memory_info().rss, os.urandom(64 * 1024)
-
-    def blocks() -> Iterator[bytes]:
-        for _ in range(SIZE // len(block)):
-            yield block
-
-    def upload(_: int) -> int:
-        path = begin(alice, 1, "large.bin", SIZE).headers["location"]
-        headers = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-        headers |= dict(alice.client.headers) | {"Content-Length": str(SIZE)}
-        cookies = alice.client.cookies
-        with httpx.Client(base_url=alice.server.url, headers=headers, cookies=cookies, timeout=300) as client:
-            return client.patch(path, content=blocks()).status_code
-
-    with ThreadPoolExecutor(PEOPLE) as pool:
-        under_way = [pool.submit(upload, number) for number in range(PEOPLE)]
-        peak = before
-        while not all(each.done() for each in under_way):
-            peak = max(peak, process.memory_info().rss)
-            time.sleep(0.02)
-    print(f"{PEOPLE} uploads of {SIZE // MEGABYTE} MB: the server grew by {(peak - before) / MEGABYTE:.0f} MB")
-    assert [each.result() for each in under_way] == [204] * PEOPLE
-    assert peak - before < MOST_GROWTH
+    assert growth_during_uploads(alice, PEOPLE, SIZE) < MOST_GROWTH
 
 
 def test_a_client_that_stops_after_sending_much_is_dropped(alice: Person) -> None:

@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable
 from urllib.parse import unquote
+from uuid import uuid4
 
 import pytest
 
 from chat.files.names import shown_name, shown_size
 from chat.files.ranges import ranges_of
 from tests.support.people import Person
+from tests.support.pictures import encoded, plain
 from tests.support.server import ChatServer
-from tests.support.uploading import begin, paths_in, post_files, send_file, upload
+from tests.support.uploading import TUS, append, begin, paths_in, post_files, send_file, upload
 
 SCRIPT = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 PAGE = b"<!doctype html><script>alert(1)</script>"
@@ -180,6 +182,24 @@ def test_a_thousand_tiny_uploads_end_at_the_limit_of_a_person(alice: Person, bob
     statuses = [begin(bob, 1, "a.txt", 0).status_code for _ in range(103)]
     assert statuses == [201] * 100 + [422] * 3
     assert begin(alice, 1, "a.txt", 1).status_code == 201
+
+
+def test_only_files_of_allowed_types_are_taken_whatever_their_names_say(alice: Person) -> None:
+    alice.server.stop()
+    alice.server._environment["FILE_TYPES"] = "image/*, application/pdf"
+    alice.server.start()
+    for name, data in (("flag.jpg", encoded(plain(), "PNG")), ("minutes.bin", b"%PDF-1.4 minutes")):
+        assert alice.get(send_file(alice, name, data)).status_code == 200
+    begun = begin(alice, 1, "notes.png", 5)
+    refused = append(alice, begun.headers["location"], 0, b"notes")
+    assert refused.status_code == 422
+    assert "“notes.png” is of a kind that this chat does not take." in refused.text
+    assert alice.client.head(begun.headers["location"], headers=TUS).status_code == 404
+    fields = {"body": "my notes", "client_id": str(uuid4())}
+    answer = alice.client.post("/rooms/1/messages", data=fields, files=[("file", ("notes.pdf", b"notes"))])
+    assert answer.status_code == 422
+    assert "is of a kind that this chat does not take" in answer.text
+    assert "my notes" in answer.text, "the text is kept"
 
 
 def test_a_message_has_at_most_twenty_files(alice: Person) -> None:

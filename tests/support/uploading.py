@@ -1,11 +1,15 @@
 """Uploads as a browser makes them, by the tus protocol."""
 
+import os
 import re
+import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
+import psutil
 
 from tests.support.people import Person
 
@@ -56,3 +60,32 @@ def send_file(person: Person, name: str, data: bytes, body: str = "", room_id: i
 def paths_in(page: str) -> list[str]:
     """The paths of the files on a page."""
     return list(dict.fromkeys(re.findall(r'href="(/files/\d+/[^"?]+)', page)))
+
+
+def growth_during_uploads(person: Person, number: int, size: int) -> int:
+    """Send a number of files of a size at the same time; returns the bytes that the server's memory grew by."""
+    assert person.server.process is not None
+    process = psutil.Process(person.server.process.pid)
+    before, block = process.memory_info().rss, os.urandom(64 * 1024)
+
+    def blocks() -> Iterator[bytes]:
+        for _ in range(size // len(block)):
+            yield block
+
+    def send(_: int) -> int:
+        path = begin(person, 1, "large.bin", size).headers["location"]
+        headers = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        headers |= dict(person.client.headers) | {"Content-Length": str(size)}
+        cookies = person.client.cookies
+        with httpx.Client(base_url=person.server.url, headers=headers, cookies=cookies, timeout=300) as client:
+            return client.patch(path, content=blocks()).status_code
+
+    with ThreadPoolExecutor(number) as pool:
+        under_way = [pool.submit(send, each) for each in range(number)]
+        peak = before
+        while not all(each.done() for each in under_way):
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.02)
+    assert [each.result() for each in under_way] == [204] * number
+    print(f"{number} uploads of {size / 2**20:g} MB: the server grew by {(peak - before) / 2**20:.0f} MB")
+    return peak - before
