@@ -63,7 +63,7 @@ class Contestant:
 
 
 def _finely(process: psutil.Process) -> float:
-    """Seconds of CPU time of a process; its usual clock ticks only a hundred times a second."""
+    """Return the seconds of CPU time of a process. Its usual clock ticks only a hundred times a second."""
     threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 

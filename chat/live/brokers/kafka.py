@@ -52,7 +52,7 @@ Records = list[tuple[str, str]]  # key, value
 
 
 class _Answer(Protocol):
-    """The parts of Kafka's answers that we use, as aiokafka decodes them. Every answer has some of them."""
+    """The parts of Kafka's answers that we read, as aiokafka decodes them. Each answer has some of these parts."""
 
     brokers: list[tuple[int, str, int]]
     controller_id: int

@@ -22,8 +22,8 @@ WATCH_SECONDS = 2.0  # between two questions for the master
 class SentinelBackend(RedisBackend):
     """Publishes and subscribes through the master that the Sentinels name.
 
-    A former master may keep its connections, and take messages that nobody hears. So it asks the Sentinels every two
-    seconds, and reconnects when they name another master.
+    A former master may keep its connections and take messages that no process receives. So the backend asks the
+    Sentinels every two seconds, and reconnects when they name another master.
     """
 
     def __init__(self, url: str, capacity: int = CAPACITY) -> None:
