@@ -8,7 +8,7 @@ import pytest
 from redis.crc import key_slot
 
 from chat.live.brokers.broker import RESYNC, create_broadcast
-from tests.live.test_broker import administrator_reads, connected, messages_before, next_message, until
+from tests.live.test_broker import administrator_reads, connected, messages_before, next_message, recovers_from, until
 from tests.support.brokers import missing
 from tests.support.passwords import PASSWORD, QUOTED
 from tests.support.redis_groups import SERVICE, ClusterGroup, Sentinel, SentinelGroup
@@ -179,3 +179,15 @@ async def test_refusals_of_a_cluster_are_counted_and_logged_once(
         assert len(caplog.records) == 1
         await broker.publish("lobby", "allowed")
         assert await messages_before(lobby, "allowed") == []
+
+
+@pytest.mark.usefixtures("patient")
+async def test_when_a_node_of_the_cluster_dies_its_replica_is_used() -> None:
+    cluster = ClusterGroup(masters=3, replicas=1)
+    cluster.start()
+    *masters, replica = cluster.members
+    master = masters[3 * key_slot(b"lobby") // 16384]
+    cluster.replicate(master, replica)
+    await recovers_from(master.kill, cluster.url)
+    assert "master" in repr(replica.command("ROLE"))
+    cluster.stop()

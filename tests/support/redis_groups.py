@@ -164,13 +164,14 @@ class Node(ValkeyServer):
 
 
 class ClusterGroup(Group):
-    """A cluster of two masters that share the slots."""
+    """A cluster of masters that share the slots. Replicas need at least three masters, of which most must agree."""
 
     members: Sequence[Node]
 
-    def __init__(self) -> None:
+    def __init__(self, masters: int = 2, replicas: int = 0) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="simplechat-cluster-"))
-        self.members = [Node(self._folder / str(number)) for number in range(2)]
+        self.members = [Node(self._folder / str(number)) for number in range(masters + replicas)]
+        self._masters = masters
         self._has_met = False
 
     @property
@@ -221,10 +222,20 @@ class ClusterGroup(Group):
         super().start()
         if not self._has_met:
             self._has_met = True
-            for member, slots in zip(self.members, (("0", "8191"), ("8192", "16383")), strict=True):
-                member.command("CLUSTER", "ADDSLOTSRANGE", *slots)
-            self.members[0].command("CLUSTER", "MEET", "127.0.0.1", str(self.members[1].port))
+            ends = [16384 * number // self._masters for number in range(self._masters + 1)]
+            for member, first, end in zip(self.members, ends, ends[1:], strict=False):
+                member.command("CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+            for member in self.members[1:]:
+                member.command("CLUSTER", "MEET", "127.0.0.1", str(self.members[0].port))
         until(lambda: all(self._is_whole(member) for member in self.members))
+
+    def replicate(self, master: Node, replica: Node) -> None:
+        """Let a node without slots follow a master, and wait until it could take over."""
+        (name,) = master.texts("CLUSTER", "MYID")
+        until(lambda: name in repr(replica.command("CLUSTER", "NODES")))
+        replica.command("CLUSTER", "REPLICATE", name)
+        until(lambda: "'master_link_status': 'up'" in repr(replica.command("INFO", "REPLICATION")))
+        until(lambda: all(str(replica.port) in repr(member.command("CLUSTER", "SLOTS")) for member in self.members))
 
     def stop(self) -> None:
         super().stop()
