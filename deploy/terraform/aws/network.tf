@@ -129,14 +129,15 @@ resource "aws_vpc_security_group_egress_rule" "chat_to_data" {
   to_port                      = tonumber(each.key)
 }
 
-# For the image, the secrets and the log.
-resource "aws_vpc_security_group_egress_rule" "chat_to_https" {
-  description       = "To registries, AWS and push services"
+# For the image, the secrets, the bucket, the log, and pages that messages link to.
+resource "aws_vpc_security_group_egress_rule" "chat_to_web" {
+  for_each          = toset(["80", "443"])
+  description       = "To AWS, registries, push services and linked pages"
   security_group_id = aws_security_group.chat.id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
+  from_port         = tonumber(each.key)
+  to_port           = tonumber(each.key)
 }
 
 resource "aws_vpc_security_group_ingress_rule" "data_from_chat" {
