@@ -2,7 +2,11 @@
 
 import asyncio
 import socket
+import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import psutil
 import pytest
@@ -16,6 +20,8 @@ from chat.live.wire import STALLED_SECONDS
 from tests.support.frames import text_of
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
+from tests.support.server import ChatServer, ForkedServer
+from tests.support.settled import settled_database, settled_person
 from tests.torture.stalled import stall
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
@@ -44,30 +50,67 @@ def test_a_frame_adds_new_messages_and_morphs_old_messages() -> None:
     )
 
 
-async def test_a_stalled_reader_is_dropped_and_delays_no_other(alice: Person) -> None:
-    stalled = LiveClient(alice, 1)
-    await stalled.load()
-    address = f"{alice.server.url.replace('http', 'ws')}/rooms/1/live?after={stalled.after}&epoch={stalled.epoch}"
-    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
-    plug = small_socket(alice.server.port)
-    headers = {"Cookie": cookie}
-    async with (
-        LiveClient(alice, 1) as reader,
-        connect(address, origin=alice.server.origin, additional_headers=headers, max_queue=1, sock=plug) as other,
-    ):
+@dataclass
+class Stalled:
+    """A reader that stalled, and what it cost another reader."""
+
+    server: ChatServer
+    plug: socket.socket
+    longest: float = 0.0  # seconds from posting a message until the other reader has it
+    dropped_after: float | None = None  # seconds since the last message
+
+    def watch(self, ended: threading.Event) -> None:
+        """Note when the server drops it."""
+        assert self.server.process is not None
+        process, began = psutil.Process(self.server.process.pid), time.monotonic()
+        while is_connected(process, self.plug):
+            if ended.wait(0.2):
+                return
+        self.dropped_after = time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+async def stalled(anyio_backend: str) -> AsyncIterator[Stalled]:
+    """The server may take its time to notice; other tests run meanwhile."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(ForkedServer, "is_measured", False)
+        server = ForkedServer(stack.enter_context(settled_database(["alice"])))
+        stack.callback(server.remove)
+        server.start()
+        alice = settled_person(server, "Alice Adams")
+        assert alice
+        page = LiveClient(alice, 1)
+        await page.load()
+        address = f"{server.url.replace('http', 'ws')}/rooms/1/live?after={page.after}&epoch={page.epoch}"
+        cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+        found = Stalled(server, small_socket(server.port))
+        opening = connect(
+            address,
+            origin=server.origin,
+            additional_headers={"Cookie": cookie},
+            max_queue=1,
+            sock=found.plug,
+            ping_interval=None,  # it would end the connection itself
+        )
+        other = await stack.enter_async_context(opening)
         other.transport.pause_reading()
-        longest = 0.0
-        for number in range(100):
-            started = time.monotonic()
-            await asyncio.to_thread(alice.post, 1, f"{number} {LARGE}")
-            await reader.until_sees(number + 1)
-            longest = max(longest, time.monotonic() - started)
-        assert longest < STALLED_SECONDS, "no reader waited for the stalled reader"
-        assert alice.server.process is not None
-        process = psutil.Process(alice.server.process.pid)
-        async with asyncio.timeout(2 * STALLED_SECONDS + 5):
-            while is_connected(process, plug):
-                await asyncio.sleep(0.2)
+        stack.callback(other.transport.abort)  # it reads no answer to a farewell
+        async with LiveClient(alice, 1) as reader:
+            for number in range(100):
+                started = time.monotonic()
+                await asyncio.to_thread(alice.post, 1, f"{number} {LARGE}")
+                await reader.until_sees(number + 1)
+                found.longest = max(found.longest, time.monotonic() - started)
+        ended = threading.Event()
+        watching = threading.Thread(target=found.watch, args=(ended,))
+        watching.start()
+        yield found
+        ended.set()
+        watching.join()
+
+
+def test_a_stalled_reader_delays_no_other(stalled: Stalled) -> None:
+    assert 0 < stalled.longest < STALLED_SECONDS, "no reader waited for the stalled reader"
 
 
 def small_socket(port: int) -> socket.socket:
@@ -92,6 +135,13 @@ async def test_many_stalled_readers_use_little_memory_and_are_dropped(alice: Per
     assert result.dropped_after < 22
     assert result.exit_code == 0
     assert result.left_in < 25
+
+
+async def test_a_stalled_reader_is_dropped(stalled: Stalled) -> None:
+    async with asyncio.timeout(2 * STALLED_SECONDS + 10):
+        while stalled.dropped_after is None:
+            await asyncio.sleep(0.2)
+    assert stalled.dropped_after < 2 * STALLED_SECONDS + 5
 
 
 async def test_a_page_flooding_frames_is_ended_at_once_and_delays_no_reader(alice: Person) -> None:
