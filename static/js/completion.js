@@ -25,13 +25,12 @@ function offer() {
 }
 
 document.addEventListener("htmx:after:swap", ({ target }) => {
-  if (target !== list() || document.activeElement !== box()) return;
+  if (target !== list()) return;
   const { word = wordBefore(), text = word } = list().firstElementChild?.dataset ?? {};
   if (word === wordBefore()) list().hidden = [text, refused].includes(word);
 });
 
 function close() {
-  if (!list()) return;
   list().hidden = true;
   mark(box());
 }
@@ -56,7 +55,6 @@ onKey("Escape", OFFERED, () => {
 });
 
 document.addEventListener("input", ({ target }) => target === box() && offer());
-document.addEventListener("focusout", ({ target }) => target === box() && setTimeout(close, 150));
 document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());
 onClick("#completions > li", take);
 // Its form tells the server which emoji was picked.

@@ -81,9 +81,7 @@ function drop(item) {
 // As the server will group them.
 function join() {
   const { author, at } = messages()?.lastElementChild?.dataset ?? {};
-  const isMine = author === me && Date.now() - Date.parse(at) < 300_000;
-  for (const item of outbox()?.children ?? [])
-    item.classList.toggle("continues", isMine || item !== outbox().firstElementChild);
+  outbox()?.classList.toggle("continues", author === me && Date.now() - Date.parse(at) < 300_000);
 }
 
 // Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
@@ -128,7 +126,7 @@ document.addEventListener("submit", (event) => {
 // Only the first of a room is ever in flight: the next must not overtake it when it fails.
 const BEHIND = "Waiting for the message before it.";
 function go({ type } = {}) {
-  items().forEach(countDown);
+  for (const item of items()) item.querySelector(".when").textContent = whenIsSent(item.dataset);
   const heads = new Map(queue().reverse().map((item) => [item.dataset.room, item]));
   for (const { dataset: { until, due }, lastElementChild: form } of heads.values())
     if (performance.now() > Math.max(until, type ? 0 : due)) window.htmx?.trigger(form, "send");
@@ -144,11 +142,10 @@ function say(item, state, why, until) {
 
 export const refuse = (item, why) => keep(say(item, "refused", why));
 const SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-function countDown(item) {
-  const { state, until } = item.dataset, seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
+function whenIsSent({ state, until }) {
+  const seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
   const when = seconds > 180 ? SOON.format(Math.ceil(seconds / 60), "minute") : SOON.format(seconds, "second");
-  const words = `${state === "refused" ? "You can send it" : "It is sent"} ${when}.`;
-  item.querySelector(".when").textContent = until && words;
+  return until && `${state === "refused" ? "You can send it" : "It is sent"} ${when}.`;
 }
 setInterval(go, 1000);
 
@@ -178,11 +175,9 @@ document.addEventListener("htmx:after:request", (event) => {
 });
 
 // The answer and the frame of the socket come in any order; the first of them takes the place of what was sent.
-document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) => {
-  for (const { fragment } of tasks)
-    for (const { dataset } of fragment?.querySelectorAll(`.message[data-author="${me}"]`) ?? [])
-      items().filter((item) => item.dataset.client === dataset.client).forEach(drop);
-}, true);
+document.addEventListener("chat:message", ({ detail: { author, client } }) => {
+  if (author === me) items().filter(({ dataset }) => dataset.client === client).forEach(drop);
+});
 document.addEventListener("htmx:after:swap", restore);
 
 const acts = {
@@ -195,9 +190,8 @@ const acts = {
   },
   edit(item) {
     tell("recomposed", item);
-    const { body, ...others } = drop(item);
-    for (const name in others) if (composer().elements[name]) composer().elements[name].value = others[name];
-    replyTo(others.reply_to ?? "");
+    const { body, reply_to } = drop(item);
+    replyTo(reply_to ?? "");
     insert(box().value ? `${body}\n` : body, 0, 0);
   },
 };

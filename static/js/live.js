@@ -101,9 +101,8 @@ document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 // Actions on a message are not repeated automatically, as sending is.
-document.addEventListener("htmx:error", ({ target }) => {
-  if (target.closest?.("#messages, #bar, #menu")) tellUnreached();
-});
+const ACTING = "#messages, #bar, #menu";
+document.addEventListener("htmx:error", ({ target }) => target.closest?.(ACTING) && tellUnreached());
 export const tellUnreached = () =>
   document.getElementById("notice").replaceChildren(document.getElementById("unreached").content.cloneNode(true));
 
@@ -117,13 +116,7 @@ onElement("left", ({ room }) => {
 onElement("preferences", (chosen) => Object.assign(root.dataset, chosen));
 
 // Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
+const loadPage = () => document.querySelector("#main [data-changed]") || htmx.trigger("#page-news", "news");
 onElement("pages", ({ paths }) => {
   if (paths.split(" ").includes(location.pathname)) setTimeout(loadPage, 700 * Math.random());
 });
-function loadPage() {
-  const fields = document.querySelectorAll("#main :is(input:not([type=hidden]), textarea)");
-  if (![...fields].some(isChanged)) htmx.trigger("#page-news", "news");
-}
-
-const isChanged = ({ type, checked, defaultChecked, value, defaultValue }) =>
-  ["checkbox", "radio"].includes(type) ? checked !== defaultChecked : value !== defaultValue;

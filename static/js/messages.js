@@ -69,10 +69,8 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   ctx.target.showPopover({ source: ctx.sourceElement });
   shown(ctx.target.querySelectorAll("input, .action"))[0]?.focus();
 });
-const STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
-document.addEventListener("click", ({ target }) => {
-  if (target.closest(`#menu :is(a, button):not(${STAYS})`)) menu().hidePopover();
-});
+const LEAVES = "#menu :is(a, button):not([hx-target='#menu'], [data-copy], [popovertarget])";
+document.addEventListener("click", ({ target }) => target.closest(LEAVES) && menu().hidePopover());
 export function openMenu(message) {
   pointAt(message);
   bar().querySelector(".more").click();
@@ -154,6 +152,7 @@ export function quote(place, original) {
 
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   for (const task of [...tasks]) for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
+    document.dispatchEvent(new CustomEvent("chat:message", { detail: { from: ctx.sourceElement, ...fresh.dataset } }));
     const shown = document.getElementById(fresh.id), editor = shown?.querySelector(".editor");
     const version = remember(versions, fresh.id, newer(fresh, versions.get(fresh.id)), MOST_VERSIONS);
     const stays = editor ? !editor.contains(ctx.sourceElement) : shown && newer(shown, version) === shown;

@@ -4,9 +4,6 @@ import { bar, here, me, menu, messages, openMenu, rowOf, scroller, shown } from 
 
 const writing = () => box() ?? scroller() ?? document.getElementById("main");
 
-// Safari ends the composing of a word before it tells of the key that did.
-const isComposing = (event) => event.isComposing || event.keyCode === 229;
-
 // What each key does in which elements. An act that answers false leaves the key to those before it, or the browser.
 const acts = [];
 export const onKey = (keys, where, act) => acts.unshift({ keys: keys.split(" "), where, act });
@@ -14,7 +11,8 @@ document.addEventListener("keydown", (event) => {
   const { key, target, ctrlKey, metaKey, shiftKey, altKey } = event;
   const pressed = `${ctrlKey || metaKey ? "Ctrl+" : ""}${shiftKey && key.length > 1 ? "Shift+" : ""}${key}`;
   const isDone = ({ keys, where, act }) => keys.includes(pressed) && target.matches(where) && act(event) !== false;
-  if (altKey || isComposing(event) || !acts.some(isDone)) return;
+  // Safari ends the composing of a word before it tells of the key that did.
+  if (altKey || event.isComposing || event.keyCode === 229 || !acts.some(isDone)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 }, true);
@@ -41,20 +39,18 @@ let had = null;
 document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   const at = document.activeElement, isEditing = at.closest(".editor") ?? ctx.sourceElement?.closest?.(".editor");
   if (at === document.body) return;
-  had = { at, row: at.closest(".message")?.id, isEditing, isKeyboard: at.matches(":focus-visible") };
+  const row = at.closest(".further") ? "scroller" : at.closest(".message")?.id;
+  had = { at, row, isEditing, isKeyboard: at.matches(":focus-visible") };
 }, true);
 document.addEventListener("htmx:after:swap", () => {
-  if (had && document.activeElement === document.body) giveBack(had);
+  const { at, row, isEditing, isKeyboard } = had ?? {}, isLost = document.activeElement === document.body;
+  const place = document.getElementById(at?.id) ?? document.getElementById(row) ?? writing();
+  if (isLost && at?.isConnected) at.focus({ preventScroll: true });
+  else if (isLost && isEditing) writing().focus();
+  else if (isLost && isKeyboard) place.focus();
   had = null;
   rove();
 });
-
-function giveBack({ at, row, isEditing, isKeyboard }) {
-  const place = document.getElementById(at.id) ?? document.getElementById(row);
-  if (at.isConnected) at.focus({ preventScroll: true });
-  else if (isEditing) writing().focus();
-  else if (isKeyboard) (place ?? (at.closest(".further") ? scroller() : writing())).focus();
-}
 
 // Enter sends. A keyboard on the screen has no other key for a new line.
 const TOUCH = matchMedia("(hover: none) and (pointer: coarse)");
@@ -125,6 +121,7 @@ document.addEventListener("input", ({ target }) => {
   for (const error of target.form?.querySelectorAll(".field-error, .form-error") ?? [])
     error.hidden ||= error.matches(".form-error") || target.matches(`[aria-describedby~="${error.id}"]`);
   target.removeAttribute("aria-invalid");
+  target.form?.setAttribute("data-changed", "");
 });
 
 // The arrows mark an option in the list that a box controls, and screen readers read it out.

@@ -86,13 +86,10 @@ document.addEventListener("animationend", ({ target }) => target.matches(".typis
 document.addEventListener("chat:leave", () => document.getElementById("typists")?.replaceChildren());
 
 // A message ends its author's typing.
-document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
-  if (!ctx.sourceElement?.matches?.("#live, .outgoing")) return;
-  for (const { fragment } of tasks) {
-    fragment?.getElementById(`typist-${me}`)?.remove();
-    for (const { dataset: { author } } of fragment?.querySelectorAll(".message") ?? []) {
-      document.getElementById(`typist-${author}`)?.remove();
-      if (author === me) saidAt = -Infinity;
-    }
-  }
+document.addEventListener("htmx:before:swap", ({ detail: { tasks } }) =>
+  tasks.forEach(({ fragment }) => fragment?.getElementById(`typist-${me}`)?.remove()));
+document.addEventListener("chat:message", ({ detail: { from, author } }) => {
+  if (!from.matches?.("#live, .outgoing")) return;
+  document.getElementById(`typist-${author}`)?.remove();
+  if (author === me) saidAt = -Infinity;
 });

@@ -54,17 +54,9 @@ function prefetch({ target, type }) {
 }
 for (const type of ["pointerover", "pointerdown", "focusin"]) document.addEventListener(type, prefetch);
 
-// A sidebar on its way may be of the room that was left.
-document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  if (!["main", "sidebar"].includes(ctx.target?.id) || !isPart(location)) return;
-  for (const link of document.querySelectorAll("#sidebar a[aria-current]")) link.removeAttribute("aria-current");
-  lineOf(location)?.setAttribute("aria-current", "page");
-}, true);
-
-const main = () => document.getElementById("main");
 let shown = addressOf(location);
 function show(part, url) {
-  const old = main(), { clientHeight, scrollHeight } = scroller() ?? {};
+  const old = document.getElementById("main"), { clientHeight, scrollHeight } = scroller() ?? {};
   // More messages than about fill the screen would take time whenever the room comes back.
   const enough = (messages()?.childElementCount * (clientHeight + 600)) / scrollHeight;
   document.dispatchEvent(new Event("chat:leave"));
@@ -77,7 +69,6 @@ function show(part, url) {
   old.replaceWith(part);
   htmx.process(part);
   htmx.trigger(part, "htmx:after:swap", { ctx: { target: part } });
-  document.body.classList.toggle("at-home", !roomOf(url));
   document.getElementById("drafts").checked = false;
   if (roomOf(url)) document.cookie = `room=${roomOf(url)}; path=/; max-age=31536000; samesite=lax`;
   if (roomOf(url) && !lineOf(url)) htmx.trigger("#sidebar-news", "news");
@@ -86,7 +77,7 @@ function show(part, url) {
   requestAnimationFrame(() => setTimeout(() => {
     if (!old.isConnected) letGo(enough, old);
     const writesAtOnce = matchMedia("(pointer: fine)").matches && box();
-    (writesAtOnce || main()).focus({ preventScroll: true });
+    (writesAtOnce || document.getElementById("main")).focus({ preventScroll: true });
   }));
 }
 

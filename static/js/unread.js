@@ -1,7 +1,7 @@
 // What is unread: messages less those that are read, beside each room and in the title. A message is read once it is
 // really on the screen; after "Mark unread" only when its reader comes to the room again or writes in it.
 import { onElement } from "./live.js";
-import { messages, scroller } from "./messages.js";
+import { me, messages, scroller } from "./messages.js";
 
 const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
 const above = (read, positions) => positions.split(" ").filter((each) => Number(each) > read);
@@ -23,6 +23,8 @@ function showCounts() {
     showBadge(count, unread);
     showBadge(mention, called);
     link.classList.toggle("unread", unread > 0);
+    // A sidebar on its way may be of the room that was left.
+    link.ariaCurrent = `${location.pathname}/`.startsWith(`${link.pathname}/`) ? "page" : null;
     total += wanted;
     mentions += mine;
     if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + called];
@@ -37,7 +39,7 @@ function showCounts() {
 
 // Drafts and messages that wait, which composer.js stores.
 function showUnsent() {
-  const { me } = document.documentElement.dataset, keys = Object.keys(localStorage);
+  const keys = Object.keys(localStorage);
   for (const { dataset } of document.querySelectorAll("#sidebar a[data-room]")) {
     const has = (kind) => keys.some((key) => key.startsWith(`${kind}:${me}:${dataset.room}:`));
     dataset.unsent = has("outbox") ? "Not sent" : has("draft") ? "Draft" : "";
@@ -61,9 +63,7 @@ const kinds = {
     dataset.mentions += ` ${position}`;
     return true;
   },
-  read({ dataset }, position) {
-    dataset.read = position;
-  },
+  read: (link, position) => link.setAttribute("data-read", position),
 };
 
 function notify(link, kind) {
@@ -96,13 +96,11 @@ function apply(news) {
 onElement("activity", ({ room, count }) => learn("activity", room, Number(count)));
 onElement("mention", ({ room, position }) => learn("mention", room, Number(position)));
 // Another page of the same reader has shown more. What it marks unread stays as this page shows it.
-onElement("read", ({ room, position: text }) => {
-  const position = Number(text), form = readForm();
-  learn("read", room, position);
+onElement("read", ({ room, position }) => {
+  const form = readForm();
+  learn("read", room, Number(position));
   document.dispatchEvent(new CustomEvent("chat:read", { detail: { room, position } }));
-  if (form?.dataset.room !== room || Number(form.dataset.read) >= position) return;
-  form.dataset.read = position;
-  look();
+  if (form?.dataset.room === room) form.dataset.read = Math.max(form.dataset.read, position);
 });
 onElement("sidebar", loadSidebar);
 
@@ -133,12 +131,9 @@ document.addEventListener("chat:leave", leave);
 
 // A line above the first message of others that is new since the page was last looked at.
 function markNew() {
-  const { me } = document.documentElement.dataset, { read } = messages().dataset;
-  let first = null, item = messages().lastElementChild;
-  for (; item && Number(item.dataset.position) > Number(read); item = item.previousElementSibling)
-    if (item.dataset.author !== me) first = item;
-  for (const old of document.querySelectorAll(".first-new")) if (old !== first) old.classList.remove("first-new");
-  first?.classList.add("first-new");
+  const rows = [...messages().children], read = Number(messages().dataset.read);
+  const first = rows.find(({ dataset }) => Number(dataset.position) > read && dataset.author !== me);
+  for (const row of rows) row.classList.toggle("first-new", row === first);
 }
 
 // What a room has had while its reader was elsewhere is still to come.
@@ -160,8 +155,7 @@ function showLine() {
   const line = document.querySelector(".first-new"), pointer = document.getElementById("first-unread");
   if (messages().dataset.opens) line?.scrollIntoView({ block: "start" });
   delete messages().dataset.opens;
-  if (!line) return;
-  const isLine = Number(line.dataset.position) <= Number(pointer?.dataset.read) + 1;
+  const isLine = Number(line?.dataset.position) <= Number(pointer?.dataset.read) + 1;
   if (isLine && line.getBoundingClientRect().bottom > scroller().getBoundingClientRect().top) pointer.remove();
 }
 
@@ -198,8 +192,7 @@ for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListe
   if (isUnread(detail.ctx)) isHeld = false;
 });
 // Its author has read what is above a sent message.
-document.addEventListener("submit", ({ target }) => {
-  if (target.id !== "composer" || !target.elements.body.value.trim()) return;
+document.addEventListener("chat:composed", () => {
   isHeld = false;
   noneIsNew();
   scroller().scrollTo(0, 0);
