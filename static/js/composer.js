@@ -227,7 +227,6 @@ export function replyTo(id) {
   store(keyOf("reply", composer()), id);
   const author = originalOf({ reply_to: id })?.querySelector(".author");
   place.querySelector("b").textContent = author?.textContent ?? "a message";
-  place.hidden = !id;
 }
 restore();
 // What comes into the storage from now on, another page has written and sends.

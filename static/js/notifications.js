@@ -21,7 +21,19 @@ async function notify(room) {
   const answer = await fetch(`${link.href}/said/${position}`, { headers: { "X-Unasked": "yes" } }).catch(() => null);
   // Nothing, of a message that is gone again. While the server is away, it is known that there is something new.
   const words = answer?.ok ? await answer.text() : "New messages";
-  if (words && !isRead()) show(link, words, position);
+  if (!words || isRead()) return;
+  try {
+    // One for each room, whatever number of pages is open; with the face of the room or person, if they have one.
+    const options = { body: words, tag: link.pathname, icon: link.querySelector("img")?.src };
+    const shown = new Notification(link.querySelector(".one-line").textContent, options);
+    showing.set(room, { shown, position });
+    shown.addEventListener("click", () => {
+      window.focus();
+      location.assign(link.href);
+    });
+  } catch {
+    // Some phones have the name and not the thing.
+  }
 }
 
 // One of a browser's pages tells: the last to claim it, once all can see each other's claims.
@@ -37,23 +49,6 @@ const showing = new Map();
 document.addEventListener("chat:read", ({ detail: { room, position } }) => {
   if (showing.get(room)?.position <= position) showing.get(room).shown.close();
 });
-
-function show(link, words, position) {
-  // The face of the room or person, if they have one.
-  const icon = link.querySelector("img")?.src;
-  const options = { body: words, tag: link.getAttribute("href"), icon };
-  try {
-    // One for each room, whatever number of pages is open.
-    const shown = new Notification(link.querySelector(".one-line").textContent, options);
-    showing.set(link.dataset.room, { shown, position });
-    shown.addEventListener("click", () => {
-      window.focus();
-      location.assign(link.href);
-    });
-  } catch {
-    // Some phones have the name and not the thing.
-  }
-}
 
 // A browser plays nothing before its reader has done something on the page.
 const ring = () => new Audio(new URL("../sounds/new-message.wav", import.meta.url)).play().catch(() => {});

@@ -116,10 +116,8 @@ onClick("#jump", (jump) => {
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 
-// An error goes when what it is about is changed.
+// By this, an error goes when what it is about is changed: static/css/field.css.
 document.addEventListener("input", ({ target }) => {
-  for (const error of target.form?.querySelectorAll(".field-error, .form-error") ?? [])
-    error.hidden ||= error.matches(".form-error") || target.matches(`[aria-describedby~="${error.id}"]`);
   target.removeAttribute("aria-invalid");
   target.form?.setAttribute("data-changed", "");
 });

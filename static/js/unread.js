@@ -8,10 +8,8 @@ const above = (read, positions) => positions.split(" ").filter((each) => Number(
 const mentionsOf = ({ dataset: { mentions, read } }) => above(read, mentions);
 const unreadIn = ({ dataset: { count, read, deleted } }) => Math.max(0, count - read - above(read, deleted).length);
 
-function showBadge(badge, number) {
-  badge.hidden = !number;
-  badge.querySelector(".number").textContent = number < 100 ? number : "99+";
-}
+const showBadge = (badge, number) =>
+  (badge.querySelector(".number").textContent = number < 100 ? number || "" : "99+");
 
 function showCounts() {
   let total = 0, mentions = 0, elsewhere = 0, calls = 0;

@@ -195,7 +195,7 @@ def test_a_rooms_level_decides_badges_and_notifications(
     page.reload()
     assert badge(page, "Garden") == numbers
     link = bob.get("/").text.split(f'data-room="{garden}"')[1].split("</a>")[0]
-    assert ('class="badge mentioned">' in link) == bool(numbers)
+    assert ('class="badge mentioned"><span class="number"></span>' in link) == (not numbers)
 
 
 def test_a_hidden_room_leaves_the_sidebar_but_can_be_found(alice: Person, bob: Person, windows: Windows) -> None:
