@@ -30,7 +30,8 @@ document.addEventListener("htmx:after:swap", ({ target }) => {
   if (word === wordBefore()) list().hidden = [text, refused].includes(word);
 });
 
-function close() {
+function close(word = refused) {
+  refused = word;
   list().hidden = true;
   mark(box());
 }
@@ -49,10 +50,7 @@ onKey("Enter Tab", OFFERED, ({ key }) => {
   close();
   return false;
 });
-onKey("Escape", OFFERED, () => {
-  refused = wordBefore();
-  close();
-});
+onKey("Escape", OFFERED, () => close(wordBefore()));
 
 document.addEventListener("input", ({ target }) => target === box() && offer());
 document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());

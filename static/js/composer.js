@@ -2,10 +2,8 @@
 // is kept in localStorage until the server has accepted it; those of other rooms are sent from a hidden list.
 import { me, messages, quote } from "./messages.js";
 
-export const composer = () => document.getElementById("composer");
-export const box = () => document.getElementById("body");
-const outbox = () => document.getElementById("outbox");
-const elsewhere = () => document.getElementById("elsewhere");
+export const composer = () => document.getElementById("composer"), box = () => document.getElementById("body");
+const outbox = () => document.getElementById("outbox"), elsewhere = () => document.getElementById("elsewhere");
 
 // A UUID without its dashes. crypto.randomUUID() is not there over plain http.
 export const newId = () => crypto.getRandomValues(new Uint8Array(16)).toHex();
@@ -36,15 +34,15 @@ const hasFiles = (item) => item.querySelectorAll(".attachment.whole").length >= 
 const queue = () => items().filter((item) => item.dataset.state !== "refused" && hasFiles(item));
 const queueOf = (room) => queue().filter(({ dataset }) => dataset.room === room);
 const itemOf = (key) => items().find(({ dataset }) => dataset.key === key);
-const formOf = (item) => item.querySelector("form");
 const OF_FILES = ["file", "upload", "alt"];
 const textsIn = (form) => Object.fromEntries([...new FormData(form)].filter(([name]) => !OF_FILES.includes(name)));
-const fieldsOf = (item) => textsIn(formOf(item));
+const formOf = (item) => item.querySelector("form"), fieldsOf = (item) => textsIn(formOf(item));
 const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ?? "";
 const inputOf = ([name, value]) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
 const tokenOf = ({ client_id }) => client_id.slice(0, 12);
 
-function show(key, { fields, why, files = 0 }, wait = 0) {
+// What is found in the storage, another page may be sending.
+function show(key, { fields, why, files = 0 }, wait = 3000) {
   const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true), form = formOf(item);
   const [, , room] = key.split(":");
   Object.assign(item.dataset, { key, room, client: tokenOf(fields), files, due: performance.now() + wait });
@@ -62,6 +60,9 @@ function show(key, { fields, why, files = 0 }, wait = 0) {
 function place(item) {
   const { room, key } = item.dataset, list = room === outbox()?.dataset.room ? outbox() : elsewhere();
   const isLater = ({ dataset }) => dataset.room === room && dataset.key > key;
+  const { author, at } = messages()?.lastElementChild?.dataset ?? {};
+  // As the server will group them.
+  outbox()?.classList.toggle("continues", author === me && Date.now() - Date.parse(at) < 300_000);
   if (item.parentElement === list) return;
   quote(item.querySelector(".quoted"), originalOf(fieldsOf(item)));
   list.insertBefore(item, [...list.children].find(isLater) ?? null);
@@ -78,14 +79,8 @@ function drop(item) {
   return fieldsOf(item);
 }
 
-// As the server will group them.
-function join() {
-  const { author, at } = messages()?.lastElementChild?.dataset ?? {};
-  outbox()?.classList.toggle("continues", author === me && Date.now() - Date.parse(at) < 300_000);
-}
-
 // Not by an attribute: htmx gives an element the attributes of its markup once more, some time after the swap.
-let restored, patience = 0;
+let restored;
 document.addEventListener("chat:leave", () => (restored = null));
 document.addEventListener("chat:leave", () => elsewhere().append(...items()));
 function restore() {
@@ -100,10 +95,9 @@ function restore() {
   for (const key of Object.keys(localStorage).filter((each) => each.startsWith(`outbox:${me}:`)).sort()) {
     const kept = JSON.parse(localStorage.getItem(key)), token = tokenOf(kept.fields);
     if (messages()?.querySelector(`[data-author="${me}"][data-client="${token}"]`)) localStorage.removeItem(key);
-    else if (!itemOf(key)) show(key, kept, patience);
+    else if (!itemOf(key)) show(key, kept);
   }
   items().forEach(place);
-  join();
 }
 
 document.addEventListener("submit", (event) => {
@@ -113,11 +107,10 @@ document.addEventListener("submit", (event) => {
   if (!box().value.trim() && !files) return;
   const [head] = queueOf(outbox().dataset.room), last = outbox().lastElementChild?.dataset.key.split(/[:-]/)[3] ?? 0;
   const client_id = newId(), key = `${keyOf("outbox", outbox())}${Math.max(Date.now(), Number(last) + 1)}-${client_id}`;
-  const item = show(key, { fields: { ...textsIn(composer()), client_id }, files });
+  const item = show(key, { fields: { ...textsIn(composer()), client_id }, files }, 0);
   tell("composed", item);
   if (head?.dataset.state) say(item, "waiting", head.dataset.until ? BEHIND : reasonOf(head));
   keep(item);
-  join();
   insert("", 0, box().value.length);
   replyTo("");
   go(event);
@@ -183,11 +176,6 @@ document.addEventListener("htmx:after:swap", restore);
 const acts = {
   discard: drop,
   retry: (item) => keep(say(item, "", "")),
-  // What looks like a command.
-  say(item) {
-    formOf(item).append(inputOf(["as", "message"]));
-    acts.retry(item);
-  },
   edit(item) {
     tell("recomposed", item);
     const { body, reply_to } = drop(item);
@@ -199,6 +187,8 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest(".unsent button"), item = button?.closest("li");
   if (!acts[button?.value]) return;
   if (button.value !== "retry" && formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
+  // What looks like a command is sent as a message.
+  if (button.name) formOf(item).append(inputOf([button.name, "message"]));
   const goesOn = button.value === "edit" || button.matches(":focus-visible");
   acts[button.value](item);
   if (goesOn) box()?.focus();
@@ -209,8 +199,7 @@ document.addEventListener("click", (event) => {
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (key?.startsWith(`outbox:${me}:`)) {
     itemOf(key)?.remove();
-    if (newValue) show(key, JSON.parse(newValue), patience);
-    join();
+    if (newValue) show(key, JSON.parse(newValue));
   } else if (composer() && newValue === null && key === keyOf("draft", composer())) {
     // The other page has sent this text, or thrown it away. Here stands the same, or something else to keep.
     if (box().value === oldValue) box().value = "";
@@ -221,13 +210,10 @@ window.addEventListener("storage", ({ key, oldValue, newValue }) => {
 // A reply names its message in a field of the form, and above the box.
 const originalOf = ({ reply_to }) => document.getElementById(`m-${reply_to}`);
 export function replyTo(id) {
-  const place = document.getElementById("replying");
-  if (!place) return;
+  const name = document.querySelector("#replying b"), original = originalOf({ reply_to: id });
+  if (!name) return;
   composer().elements.reply_to.value = id;
   store(keyOf("reply", composer()), id);
-  const author = originalOf({ reply_to: id })?.querySelector(".author");
-  place.querySelector("b").textContent = author?.textContent ?? "a message";
+  name.textContent = original?.querySelector(".author").textContent ?? "a message";
 }
 restore();
-// What comes into the storage from now on, another page has written and sends.
-patience = 3000;

@@ -15,14 +15,13 @@ export async function copyFrom(source) {
 document.addEventListener("focusin", ({ target }) => target.matches(".copyable") && target.select());
 
 // Of several messages their authors, times and texts are copied, a paragraph each, and nothing of what stands around.
-function wordsOf(message) {
-  for (const each of message.querySelectorAll("pre > button")) each.remove();
-  return [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "").join(" ");
-}
+const wordsOf = (message) =>
+  [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "").join(" ");
 document.addEventListener("copy", (event) => {
   const chosen = [...(messages()?.children ?? [])].filter((each) => getSelection().containsNode(each, true));
   const isSeveral = chosen.length > 1 && !event.target.matches("textarea, input");
   if (!wanted && !isSeveral) return;
+  for (const button of wanted ? [] : document.querySelectorAll("#messages pre > button")) button.remove();
   event.clipboardData.setData("text/plain", wanted ?? chosen.map(wordsOf).join("\n\n"));
   event.preventDefault();
   offerCode();

@@ -10,8 +10,6 @@ export function onElement(name, act) {
   });
 }
 
-const root = document.documentElement;
-
 // The room whose changes this page shows, and up to which revision; none in a part of the past. A part that was kept or
 // fetched ahead shows the room as it was some seconds ago.
 const place = () => ({
@@ -19,11 +17,10 @@ const place = () => ({
   after: document.getElementById("messages")?.dataset.revision ?? "0",
   age: Math.ceil(Math.abs(Date.now() - (document.getElementById("main").dataset.at ?? Date.now())) / 1000),
 });
-let live, heardAt, followed;
+let live, heardAt, followed, switches = 0, isBehind = false, hasMissed = false;
 
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
-  const { room, epoch, after } = place();
-  const path = room ? `/rooms/${room}/live?after=${after}&epoch=${epoch}` : "/live?";
+  const { room, epoch, after } = place(), path = room ? `/rooms/${room}/live?after=${after}&epoch=${epoch}` : "/live?";
   connection.url = new URL(path, connection.url).href;
   followed = room;
 });
@@ -36,7 +33,6 @@ onElement("cursor", ({ cursor }) => {
 
 // The socket stays when the page shows another room. Until the server says that it has left the former one, frames may
 // be about that; what else they brought comes with the next sidebar.
-let switches = 0, isBehind = false, hasMissed = false;
 function follow(isAnew) {
   const { room, epoch, after, age } = place();
   // A socket that is being opened tells it when it is open.
@@ -69,7 +65,7 @@ document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } 
   [live, heardAt, isBehind] = [connection, Date.now(), false];
   // The page may have switched rooms while it connected.
   follow();
-  root.dataset.connection = "open";
+  document.documentElement.dataset.connection = "open";
   document.querySelector("#notice > .unreached")?.remove();
 });
 
@@ -94,15 +90,14 @@ onElement("alive", () => {});
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   // Above 4000 the server has said why in a notice; 1000 is this page going away.
-  root.dataset.connection = code !== null && code !== 1000 && code < 4000 ? "lost" : "closed";
+  document.documentElement.dataset.connection = code !== null && code !== 1000 && code < 4000 ? "lost" : "closed";
 });
 
 // A page from the back/forward cache has a closed socket that htmx does not open again.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
 // Actions on a message are not repeated automatically, as sending is.
-const ACTING = "#messages, #bar, #menu";
-document.addEventListener("htmx:error", ({ target }) => target.closest?.(ACTING) && tellUnreached());
+document.addEventListener("htmx:error", ({ target }) => target.closest?.("#messages, #bar, #menu") && tellUnreached());
 export const tellUnreached = () =>
   document.getElementById("notice").replaceChildren(document.getElementById("unreached").content.cloneNode(true));
 
@@ -113,7 +108,7 @@ onElement("left", ({ room }) => {
   if (!isUnloading && `${location.pathname}/`.startsWith(`/rooms/${room}/`)) location.assign("/");
 });
 
-onElement("preferences", (chosen) => Object.assign(root.dataset, chosen));
+onElement("preferences", (chosen) => Object.assign(document.documentElement.dataset, chosen));
 
 // Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
 const loadPage = () => document.querySelector("#main [data-changed]") || htmx.trigger("#page-news", "news");

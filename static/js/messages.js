@@ -1,7 +1,6 @@
 // The list of messages: times in the reader's own zone, actions, and never an older version for a newer.
 
-export const messages = () => document.getElementById("messages");
-export const scroller = () => document.getElementById("scroller");
+export const messages = () => document.getElementById("messages"), scroller = () => document.getElementById("scroller");
 const rows = () => [...(messages()?.children ?? [])];
 document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 
@@ -39,8 +38,7 @@ function showTimes() {
 }
 
 // One bar of actions for all messages, at the row under the mouse or the keyboard. Its ⋯ opens a menu beside it.
-export const bar = () => document.getElementById("bar");
-export const menu = () => document.getElementById("menu");
+export const bar = () => document.getElementById("bar"), menu = () => document.getElementById("menu");
 export const here = () => document.querySelector(".message[data-here]");
 export const shown = (found) => [...found].filter((each) => each.checkVisibility());
 const isFree = () => bar() && !document.querySelector("#menu:popover-open, dialog[open]");
@@ -69,8 +67,6 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   ctx.target.showPopover({ source: ctx.sourceElement });
   shown(ctx.target.querySelectorAll("input, .action"))[0]?.focus();
 });
-const LEAVES = "#menu :is(a, button):not([hx-target='#menu'], [data-copy], [popovertarget])";
-document.addEventListener("click", ({ target }) => target.closest(LEAVES) && menu().hidePopover());
 export function openMenu(message) {
   pointAt(message);
   bar().querySelector(".more").click();
@@ -165,13 +161,14 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   }
 });
 
-// What is typed into an editor outlives the page, until it is cancelled or saved, which makes another revision.
-const EDITOR = ".message .editor textarea";
-document.addEventListener("input", ({ target }) => {
-  if (target.matches(EDITOR)) sessionStorage.setItem(target.id, target.value);
-});
+// What is typed into an editor outlives the page, until it is cancelled or saved, which makes another revision. Most
+// actions close their menu.
+const EDITOR = ".message .editor textarea", STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
+const keepTyped = ({ target }) => target.matches(EDITOR) && sessionStorage.setItem(target.id, target.value);
+document.addEventListener("input", keepTyped);
 document.addEventListener("click", ({ target }) => {
   if (target.matches(".editor-buttons > a")) sessionStorage.removeItem(target.closest("form").elements.body.id);
+  if (target.closest(`#menu :is(a, button):not(${STAYS})`)) menu().hidePopover();
 });
 // A room that comes back has no row under the mouse.
 document.addEventListener("chat:leave", () => bar() && pointAt());

@@ -4,8 +4,7 @@ const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
 
 // Not at once: an own message, or one read on another page, is read by then. A busy room notifies once in that time, of
 // a mention if there is one.
-const PATIENCE = 1500;
-const soon = new Map();
+const PATIENCE = 1500, soon = new Map();
 export function notifySoon(room, news) {
   if (!soon.has(room)) setTimeout(notify, PATIENCE, room);
   if (!soon.get(room)?.isMention) soon.set(room, news);
@@ -46,9 +45,8 @@ async function isFirst(room, position) {
 }
 
 const showing = new Map();
-document.addEventListener("chat:read", ({ detail: { room, position } }) => {
-  if (showing.get(room)?.position <= position) showing.get(room).shown.close();
-});
+const close = ({ room, position }) => showing.get(room)?.position <= position && showing.get(room).shown.close();
+document.addEventListener("chat:read", ({ detail }) => close(detail));
 
 // A browser plays nothing before its reader has done something on the page.
 const ring = () => new Audio(new URL("../sounds/new-message.wav", import.meta.url)).play().catch(() => {});

@@ -29,8 +29,7 @@ export function onClick(where, act) {
 
 // The browser may not have taken the keyboard out of what is closed yet.
 document.addEventListener("close", ({ target: dialog }) => {
-  const at = document.activeElement;
-  if (at === document.body || dialog.contains(at)) writing().focus();
+  if (document.activeElement === document.body || dialog.contains(document.activeElement)) writing().focus();
   for (const box of dialog.querySelectorAll("input")) box.value = "";
 }, true);
 
@@ -44,10 +43,9 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
 }, true);
 document.addEventListener("htmx:after:swap", () => {
   const { at, row, isEditing, isKeyboard } = had ?? {}, isLost = document.activeElement === document.body;
-  const place = document.getElementById(at?.id) ?? document.getElementById(row) ?? writing();
   if (isLost && at?.isConnected) at.focus({ preventScroll: true });
   else if (isLost && isEditing) writing().focus();
-  else if (isLost && isKeyboard) place.focus();
+  else if (isLost && isKeyboard) (document.getElementById(at.id) ?? document.getElementById(row) ?? writing()).focus();
   had = null;
   rove();
 });
@@ -65,10 +63,8 @@ onKey("ArrowUp", "#body:placeholder-shown", () => {
 });
 
 // From the box the list of messages is scrolled, unless the box itself can be.
-onKey("PageUp PageDown", "#body", ({ key, target }) => {
-  if (target.scrollHeight > target.clientHeight) return false;
-  return scroller().scrollBy(0, (key === "PageUp" ? -0.9 : 0.9) * scroller().clientHeight);
-});
+onKey("PageUp PageDown", "#body", ({ key, target: { scrollHeight, clientHeight } }) =>
+  scrollHeight <= clientHeight && scroller().scrollBy(0, (key === "PageUp" ? -0.9 : 0.9) * scroller().clientHeight));
 
 // The arrows lead from message to message, within one to its links and actions, and through its menu.
 const CONTROLS = ":is(a, button, pre):not(.editor *)";
@@ -146,8 +142,7 @@ onKey("Enter", "#switcher input, .picking > input", async ({ target }) => {
   found.querySelector("[aria-selected=true], .found > button")?.click();
 });
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  const box = document.querySelector(`[aria-controls="${ctx.target?.id}"]`);
-  if (box) mark(box, markedOf(box));
+  for (const box of document.querySelectorAll(`[aria-controls="${ctx.target?.id}"]`)) mark(box, markedOf(box));
 });
 
 const open = (id) => document.querySelector("dialog[open]") ?? document.getElementById(id).showModal();

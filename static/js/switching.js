@@ -6,14 +6,12 @@ import { letGo, messages, remember, scroller } from "./messages.js";
 
 const PART = /^\/(list$|rooms\/\d+(\/messages\/\d+)?$)/;
 const isPart = ({ origin, pathname }) => origin === location.origin && PART.test(pathname);
-const addressOf = ({ pathname, search }) => pathname + search;
-const roomOf = ({ pathname }) => pathname.split("/")[2];
+const addressOf = ({ pathname, search }) => pathname + search, roomOf = ({ pathname }) => pathname.split("/")[2];
 const lineOf = (url) => document.querySelector(`#sidebar a[data-room="${roomOf(url)}"]`);
 
 // The rooms seen last, and parts fetched ahead. The socket brings what a room has had since. After many new messages a
 // part is fetched, which shows the first of them. The past gets nothing from the socket.
-const MOST_KEPT = 8, FEW = 20, FRESH = 5000;
-const kept = new Map();
+const MOST_KEPT = 8, FEW = 20, FRESH = 5000, kept = new Map();
 function keep(address, part) {
   remember(kept, address, part, MOST_KEPT);
   part.then((main) => (part.main = main), () => kept.delete(address));
@@ -42,19 +40,17 @@ async function load(address) {
 }
 
 // A mouse that only passes by fetches nothing; a finger or a key that has come down wants the page.
-let soon;
+let due, shown = addressOf(location);
 function prefetch({ target, type }) {
   const link = target.closest?.("a[href]");
-  clearTimeout(soon);
+  clearTimeout(due);
   if (!link || !isPart(link)) return;
   // An address in a message: the server does not know by which of its names it is reached.
   link.removeAttribute("target");
-  if (window.navigation && link.href !== location.href)
-    soon = setTimeout(partOf, type === "pointerdown" ? 0 : 65, link);
+  if (window.navigation && link.href !== location.href) due = setTimeout(partOf, type === "pointerdown" ? 0 : 65, link);
 }
 for (const type of ["pointerover", "pointerdown", "focusin"]) document.addEventListener(type, prefetch);
 
-let shown = addressOf(location);
 function show(part, url) {
   const old = document.getElementById("main"), { clientHeight, scrollHeight } = scroller() ?? {};
   // More messages than about fill the screen would take time whenever the room comes back.

@@ -16,15 +16,13 @@ function showCounts() {
   for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
     const { level } = link.dataset, isQuiet = ["nothing", "hidden"].includes(level), mine = mentionsOf(link).length;
     const unread = isQuiet ? 0 : unreadIn(link), called = isQuiet ? 0 : mine;
-    const wanted = level === "mentions" ? mine : unread;
-    const [count, mention] = link.querySelectorAll(".badge");
+    const wanted = level === "mentions" ? mine : unread, [count, mention] = link.querySelectorAll(".badge");
     showBadge(count, unread);
     showBadge(mention, called);
     link.classList.toggle("unread", unread > 0);
     // A sidebar on its way may be of the room that was left.
     link.ariaCurrent = `${location.pathname}/`.startsWith(`${link.pathname}/`) ? "page" : null;
-    total += wanted;
-    mentions += mine;
+    [total, mentions] = [total + wanted, mentions + mine];
     if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + called];
   }
   const back = document.querySelector(".back > .badge");
@@ -104,18 +102,10 @@ onElement("sidebar", loadSidebar);
 
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-let isHeld = false;
+let isHeld = false, hasLooked = false;
 // In a scroller whose column is reversed, 0 is the end.
 const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
 
-function sayRead() {
-  const form = readForm();
-  if (!isInView() || newest() <= Number(form.dataset.read)) return;
-  form.dataset.read = form.elements.position.value = newest();
-  learn("read", form.dataset.room, newest());
-  showCounts();
-  htmx.trigger(form, "read");
-}
 function leave() {
   const form = readForm();
   if (form) messages().dataset.read = form.dataset.read;
@@ -134,19 +124,7 @@ function markNew() {
   for (const row of rows) row.classList.toggle("first-new", row === first);
 }
 
-// What a room has had while its reader was elsewhere is still to come.
-const hasAll = () => newest() >= (linkOf(readForm().dataset.room)?.dataset.count ?? 0);
-let hasLooked = false;
 const noneIsNew = () => (messages().dataset.read = newest());
-
-// The way back down, with how much there is.
-function offerJump() {
-  const jump = document.getElementById("jump");
-  if (!jump) return;
-  const link = linkOf(readForm().dataset.room), unread = link ? unreadIn(link) : 0;
-  jump.hidden = scroller().scrollTop > -200;
-  jump.querySelector(".number").textContent = unread > 0 ? `${unread} new` : "To the latest";
-}
 
 // A page opens at the line when that is on it; else its pointer leads there, and goes when the line is in view.
 function showLine() {
@@ -158,16 +136,26 @@ function showLine() {
 }
 
 function look() {
+  const form = readForm(), link = form && linkOf(form.dataset.room), jump = document.getElementById("jump");
   if (!messages()) return;
-  if (document.hidden && readForm() && !isHeld) messages().dataset.read = readForm().dataset.read;
+  if (document.hidden && form && !isHeld) messages().dataset.read = form.dataset.read;
   if (!hasLooked) markNew();
   showLine();
   // What comes while its reader looks on is not new, unless something before it is.
   if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
-  hasLooked = Boolean(readForm()) && hasAll();
-  sayRead();
+  // What a room has had while its reader was elsewhere is still to come.
+  hasLooked = Boolean(form) && newest() >= (link?.dataset.count ?? 0);
+  if (isInView() && newest() > Number(form.dataset.read)) {
+    form.dataset.read = form.elements.position.value = newest();
+    learn("read", form.dataset.room, newest());
+    showCounts();
+    htmx.trigger(form, "read");
+  }
   markNew();
-  offerJump();
+  if (!form) return;
+  // The way back down, with how much there is.
+  jump.hidden = scroller().scrollTop > -200;
+  jump.querySelector(".number").textContent = (link && unreadIn(link)) > 0 ? `${unreadIn(link)} new` : "To the latest";
 }
 
 document.addEventListener("visibilitychange", look);
@@ -175,10 +163,9 @@ const isUnread = (ctx) => ctx?.request?.action.endsWith("/unread");
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "sidebar") heard.forEach(({ isUnlisted }, key) => isUnlisted || heard.delete(key));
   if (ctx.sourceElement === readForm()) readForm().dataset.said = readForm().elements.position.value;
-  if (!isUnread(ctx)) return;
-  isHeld = true;
+  isHeld ||= isUnread(ctx);
   // Nothing that waits to be said takes it back.
-  if (readForm()) readForm().elements.position.value = 0;
+  if (isUnread(ctx) && readForm()) readForm().elements.position.value = 0;
 });
 document.addEventListener("unread", ({ detail: { position } }) => {
   if (!readForm()) return;
