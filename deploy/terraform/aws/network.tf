@@ -132,7 +132,7 @@ resource "aws_vpc_security_group_egress_rule" "chat_to_data" {
 # For the image, the secrets, the bucket, the log, and pages that messages link to.
 resource "aws_vpc_security_group_egress_rule" "chat_to_web" {
   for_each          = toset(["80", "443"])
-  description       = "To AWS, registries, push services and linked pages"
+  description       = "To AWS, registries and linked pages"
   security_group_id = aws_security_group.chat.id
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
