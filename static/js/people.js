@@ -5,8 +5,11 @@ const { me } = document.documentElement.dataset;
 const facesOf = (id) => `.avatar[data-person="${id}"]`;
 const allFacesOf = (id) => document.querySelectorAll(`${facesOf(id)}, [data-author="${id}"] > .byline > .avatar`);
 
+// Of rooms that were kept to go back to: they have the former name and face.
+const forgetParts = () => document.dispatchEvent(new Event("chat:renamed"));
+
 onElement("name", ({ person, name, initials, hue }) => {
-  document.dispatchEvent(new Event("chat:renamed"));
+  forgetParts();
   const names = `:is(.author, .mention, .list-name)[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
   for (const each of document.querySelectorAll(names)) {
     const text = each.firstChild, after = text.data.endsWith(" (you)") ? " (you)" : "";
@@ -20,6 +23,7 @@ onElement("name", ({ person, name, initials, hue }) => {
 
 // Lazy, because a new connection brings those of the last seconds again, and all but the last are gone.
 onElement("face", ({ person, src }) => {
+  forgetParts();
   for (const face of allFacesOf(person)) {
     const from = `${src}/${face.matches(".large") ? 256 : 96}`;
     face.replaceChildren(face.firstChild, src && Object.assign(new Image(), { loading: "lazy", alt: "", src: from }));

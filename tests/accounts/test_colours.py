@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.accounts import colours
-from chat.accounts.colours import CONTRAST, Colour, colour, contrast, shades_of
+from chat.accounts.colours import Colour, colour, contrast, shades_of
 from tests.support.server import ROOT
 
 CHANNEL = st.integers(0, 255).map(lambda value: value / 255)
@@ -20,10 +20,10 @@ def test_every_colour_gives_shades_that_are_readable_in_both_themes(chosen: Colo
         accent, strong, ink, wash, on_accent = (
             parsed(str(each)) for each in (shades.accent, shades.strong, shades.ink, shades.wash, shades.on_accent)
         )
-        assert min(contrast(on_accent, ground) for ground in (accent, strong)) >= CONTRAST
+        assert min(contrast(on_accent, ground) for ground in (accent, strong)) >= 4.5
         for ground in theme.grounds:
-            assert min(contrast(shade, ground) for shade in (accent, strong, ink)) >= CONTRAST
-        assert min(contrast(ink, wash), contrast(ink, theme.tint)) >= CONTRAST
+            assert min(contrast(shade, ground) for shade in (accent, strong, ink)) >= 4.5
+        assert min(contrast(ink, wash), contrast(ink, theme.tint)) >= 4.5
 
 
 def parsed(text: str) -> Colour:
