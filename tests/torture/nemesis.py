@@ -14,6 +14,7 @@ import httpx
 from chat.database import embedded
 from tests.support.brokers import Machine
 from tests.support.live_client import LiveClient
+from tests.support.redis_server import RedisServer
 from tests.support.server import TLS, ChatServer, ServerProcess
 from tests.torture.proxy import Network, Proxy
 
@@ -49,8 +50,6 @@ class Nemesis:
             (self._freeze_server, 2),
             (self._restart_broker, 2),
             (self._freeze_broker, 1),
-            (self._cut_broker, 2),
-            (self._silence_broker, 1),
             (self._restart_postgres, 1),
             (self._terminate_database_connections, 4),
             (self._abort_readers, 8),
@@ -58,7 +57,11 @@ class Nemesis:
             (self._swallow_network, 2),
             (self._delay_network, 2),
         ]
-        kinds += [(self._in_a_thread(fault), 1) for fault in (self._broker.faults() if self._broker else ())]
+        if self._network is not None and self._broker is not None:
+            kinds += [(self._cut_broker, 2), (self._silence_broker, 1)]
+            kinds += [(self._in_a_thread(fault), 1) for fault in self._broker.faults()]
+        elif isinstance(self._broker, RedisServer):
+            kinds.insert(5, (self._cut_redis, 4))
         faults, weights = zip(
             *(kind for kind in kinds if self._broker or "broker" not in kind[0].__name__), strict=True
         )
@@ -137,6 +140,10 @@ class Nemesis:
         self._broker.pause()
         await asyncio.sleep(self._chance.uniform(0.5, 3))
         self._broker.resume()
+
+    async def _cut_redis(self) -> None:
+        assert isinstance(self._broker, RedisServer)
+        await asyncio.to_thread(self._chance.choice([self._broker.cut_publishers, self._broker.cut]))
 
     async def _cut_broker(self) -> None:
         assert self._network is not None

@@ -63,12 +63,12 @@ async def torture(
     broker: str = "redis",
     patience: float = PATIENCE,
     *,
-    overflows: bool = False,
+    is_harsh: bool = False,
 ) -> Result:
     """Run a seed with a crowd of readers and writers, and one of `BROKERS`.
 
-    With `database`, the servers notify each other through their database. If it `overflows`, one of them has room for a
-    single hint, so that it drops many; such a server takes long to start.
+    With `database`, the servers notify each other through their database. If it `is_harsh`, the broker suffers faults
+    of its own kind and of its network, and one server has room for a single hint, which takes it long to start.
 
     A view that is not the room so many seconds after the last fault is a violation.
     """
@@ -85,11 +85,11 @@ async def torture(
             await asyncio.to_thread(machine.start)
         # Writers would wait for ever for a server that never comes back.
         async with AsyncExitStack() as stack, asyncio.timeout(seconds + LONGEST_REST):
-            network = await stack.enter_async_context(network_before(machine)) if machine else None
-            broker_url = network.url if network else url
+            network = await stack.enter_async_context(network_before(machine)) if machine and is_harsh else None
+            broker_url = network.url if network else machine.url if machine else url
             environment = {"BROADCAST_URL": broker_url, "CRASH_POINTS": CRASH_POINTS, "FILES_URL": str(store)}
             servers += [ForkedServer(url, **environment) for _ in range(SERVERS)]
-            if overflows:
+            if is_harsh:
                 servers[0].command = HAS_SHORT_QUEUES
             await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
             return await _rage(seed, seconds, crowd, servers, (machine, network), postgres, url, patience, store)
@@ -270,7 +270,7 @@ def main() -> None:
     )
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
-            result = asyncio.run(torture(seed, arguments.seconds, crowd, arguments.broker, overflows=True))
+            result = asyncio.run(torture(seed, arguments.seconds, crowd, arguments.broker, is_harsh=True))
         except AssertionError as error:
             result = Result(seed, [f"a reader got an impossible frame: {error}"])
         results.append(result)
