@@ -240,6 +240,20 @@ def test_the_chats_own_scripts_are_small_modules(script: Path) -> None:
     assert "use strict" not in text, "modules are strict"
 
 
+def lines_of_code(script: str) -> int:
+    return sum(not re.fullmatch(r"\s*(?://.*)?", line) for line in script.splitlines())
+
+
+# What files and pictures need is loaded when somebody moves, or picks a picture.
+SCRIPTS_OF_FILES = {"files", "lightbox", "crop"}
+
+
+def test_the_chats_own_scripts_have_a_thousand_lines_besides_those_of_files() -> None:
+    assert lines_of_code("// why\nact();\n\n  // when\n  go(); // now\n") == 2
+    lines = {script.stem: lines_of_code(script.read_text()) for script in SCRIPTS}
+    assert sum(number for name, number in lines.items() if name not in SCRIPTS_OF_FILES) <= 1000, lines
+
+
 def test_pages_load_all_modules_at_once() -> None:
     """A module that is only found in another's imports would be asked for late; `import()` is for later on purpose."""
     first = (ROOT / "templates/_assets.html").read_text()

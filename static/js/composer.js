@@ -117,7 +117,7 @@ document.addEventListener("submit", (event) => {
 });
 
 // Only the first of a room is ever in flight: the next must not overtake it when it fails.
-const BEHIND = "Waiting for the message before it.";
+const BEHIND = "Waiting for the message before it.", SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 function go({ type } = {}) {
   for (const item of items()) item.querySelector(".when").textContent = whenIsSent(item.dataset);
   const heads = new Map(queue().reverse().map((item) => [item.dataset.room, item]));
@@ -134,7 +134,6 @@ function say(item, state, why, until) {
 }
 
 export const refuse = (item, why) => keep(say(item, "refused", why));
-const SOON = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 function whenIsSent({ state, until }) {
   const seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
   const when = seconds > 180 ? SOON.format(Math.ceil(seconds / 60), "minute") : SOON.format(seconds, "second");

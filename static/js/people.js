@@ -63,7 +63,7 @@ onElement("roster", ({ online, idle, statuses }) => {
 
 // Somebody is active who has used a page of theirs within five minutes; that is told once a minute.
 const IDLE = 300_000, TELL = 60_000, SAY = 3000;
-let usedAt = document.hidden ? -Infinity : performance.now(), toldAt = usedAt;
+let usedAt = document.hidden ? -Infinity : performance.now(), toldAt = usedAt, saidAt = -Infinity;
 function use() {
   if (document.hidden) return;
   usedAt = performance.now();
@@ -79,7 +79,6 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
 
 // Typing is told every three seconds while it goes on. A trigger of htmx would need a filter, which the CSP forbids, to
 // leave out commands, and would send the draft along. A name comes as an element whose animation ends in six seconds.
-let saidAt = -Infinity;
 document.addEventListener("input", ({ target: { id, value } }) => {
   if (id !== "body" || !value.trim() || value.startsWith("/") || performance.now() - saidAt < SAY) return;
   saidAt = performance.now();
