@@ -87,7 +87,7 @@ def test_the_programs_may_be_below_a_folder_closed_to_the_account(
 def test_an_account_that_cannot_reach_its_files_gets_a_line_of_advice(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded, "HERE", Path("/nonexistent"))
+    monkeypatch.setattr(embedded, "HERE", home / "nowhere")
     data = home / "postgres"
     before = modes(data)
     server = Server(data, {})

@@ -5,6 +5,7 @@ import random
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 import zipfile
@@ -38,7 +39,7 @@ LINKED = """
     )
     UPDATE messages SET link_count = 1 WHERE id = 1
 """
-NO_FILES = Folder(Path("/nonexistent"))
+NO_FILES = Folder(Path(tempfile.gettempdir(), "simplechat-no-files"))
 
 
 @pytest.fixture(scope="module")

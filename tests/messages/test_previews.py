@@ -309,6 +309,7 @@ def test_fetched_pages_are_counted_by_outcome(chat: Chat) -> None:
 
 def test_an_edit_while_a_page_is_fetched_wins(chat: Chat) -> None:
     late, edited = f"{chat.pages.url}/gated", chat.pages.page("/edited", "<title>Edited</title>")
+    before = query(chat.url, "SELECT revision FROM rooms WHERE id = 1")[0][0]
     chat.pages.gate.clear()
     message_id = chat.post(chat.alice, 1, late)
     wait(lambda: "/gated" in chat.pages.paths())
@@ -316,6 +317,8 @@ def test_an_edit_while_a_page_is_fetched_wins(chat: Chat) -> None:
     chat.pages.gate.set()
     chat.until_done()
     assert chat.previews(message_id) == ["127.0.0.1 Edited"]
+    after = query(chat.url, "SELECT revision FROM rooms WHERE id = 1")[0][0]
+    assert after - before == 3, "the post, the edit, and the preview of the edited text"
 
 
 def test_a_message_deleted_while_its_page_is_fetched_shows_nothing(chat: Chat) -> None:

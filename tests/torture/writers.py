@@ -120,6 +120,7 @@ class Writer:
         self, client: httpx.AsyncClient, method: str, path: str, accepted: set[int], **carried: Unpack[Content]
     ) -> httpx.Response:
         """Send the same request until it is acknowledged, to whichever server takes it."""
+        began = self.retries
         while True:
             url = self.chance.choice(self.urls)
             headers = {"Origin": url, "HX-Request": "true", **carried.get("headers", {})}
@@ -128,6 +129,10 @@ class Writer:
                 answer = await client.request(method, f"{url}{path}", content=content, data=fields, headers=headers)
             except httpx.TransportError:
                 answer = None
+            except asyncio.CancelledError:
+                tries = self.retries - began
+                print(f"{self.person.name} waits for {method} {path} at {url}: {tries} tries, {self.refusals[-3:]}")
+                raise
             if answer is not None and answer.status_code in accepted:
                 return answer
             assert answer is None or answer.status_code >= 500, f"{answer.status_code}: {answer.text[-500:]}"
