@@ -114,7 +114,7 @@ async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(al
         async def until_nothing_is_told(room: int) -> None:
             """A change reaches the process a moment after its answer, at times while the page comes back."""
             while "chat-news" in await visit(room):
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.5)
 
         async with asyncio.timeout(60):
             # A process that has just begun does not know the earlier changes.
@@ -131,6 +131,8 @@ async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(al
             async with follow(bob):
                 while "BB" not in await visit(garden):
                     await visit(1)
+                    # A page that sends very much is cut off.
+                    await asyncio.sleep(0.5)
 
 
 def test_what_changed_longest_ago_is_forgotten_and_then_counts_as_missed() -> None:
