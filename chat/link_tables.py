@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from chat.derived_tables import metadata
 
-# What pages of the internet say of themselves. A row never changes: until it expires, further messages with the same
+# The metadata of pages of the internet. A row never changes: until it expires, further messages with the same
 # link refer to it, and later ones to another. A `failure` keeps them from asking again. `picture` is a key in the
 # store; the trigger `forget_picture` puts it among the `stray_objects` when the row is deleted.
 link_previews = Table(

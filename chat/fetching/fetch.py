@@ -1,4 +1,4 @@
-"""Fetches what a link leads to, from servers that nobody trusts: without cookies, within limits of time and bytes."""
+"""Fetches pages and pictures from servers that nobody trusts: without cookies, within limits of time and bytes."""
 
 import asyncio
 import re
@@ -35,7 +35,7 @@ _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a link leads to: its address after redirects, its media type, the charset that its server names, if any."""
+    """A page or picture: its address after redirects, its media type, and the charset that its server names, or ""."""
 
     address: str
     kind: str
@@ -73,7 +73,7 @@ class Fetcher:
         self._backend = _GuardedBackend(guard)
 
     async def fetch(self, address: str, kinds: Collection[str]) -> Fetched:
-        """Return what an address leads to, if it is of one of these media types; raises `NotFetched`."""
+        """Return the page or picture at an address, if it is of one of these media types; raises `NotFetched`."""
         try:
             async with asyncio.timeout(SECONDS):
                 return await self._follow(_place_of(address), kinds)

@@ -24,12 +24,12 @@ _READ = 5000  # letters of each value, before it is cleaned
 _DECLARED = re.compile(rb"<meta[^>]{1,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _DECLARED_WITHIN = 1024  # bytes (HTML, 4.2.5.4)
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-# What a page says it is in, and browsers read it in (Encoding Standard, 4.2).
+# Browsers read these labels of charsets as other charsets (Encoding Standard, 4.2).
 _MEANT = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252", "gb2312": "gb18030"}
 
 
 class Page(TypedDict):
-    """What a page says of itself; "" where it says nothing. `picture` is an address."""
+    """The metadata of a page; "" for a value that is missing. `picture` is an address."""
 
     site: str
     title: str

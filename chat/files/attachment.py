@@ -141,7 +141,7 @@ def files_gone() -> InvalidInput:
 
 
 async def complete_uploads(uploading: Uploading, author: Visitor, uploads: Sequence[Upload]) -> None:
-    """Finish the uploads of a message before it is posted; raises `InvalidInput` for `files` if one is incomplete."""
+    """Finish the uploads of a message that will be posted; raises `InvalidInput` for `files` if one is incomplete."""
     if len(uploads) > uploading.limits.most_files:
         raise InvalidInput(files=f"A message may have at most {uploading.limits.most_files} files.")
     for upload in uploads:

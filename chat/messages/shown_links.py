@@ -46,7 +46,7 @@ LINKS = literal_column(_LINKS, JSONB).label("links")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a page says of itself, as it was when it was fetched."""
+    """The metadata of a page at the time of its fetching."""
 
     id: PreviewId
     site: str
@@ -72,7 +72,7 @@ class ShownLink:
 
     @property
     def name(self) -> str:
-        """What it is called beside its actions."""
+        """The name of the link in the labels of its actions."""
         return self.host if self.original is None else f"a message of {self.original.author.name}"
 
 

@@ -1,4 +1,4 @@
-"""What checkov finds in the Terraform configuration, the objects of Kubernetes and the Dockerfile: nothing."""
+"""checkov finds no fault in the Terraform configuration, the objects of Kubernetes and the Dockerfile."""
 
 import os
 import re

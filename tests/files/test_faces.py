@@ -101,7 +101,7 @@ def test_a_form_chooses_the_square_and_the_middle_is_taken_without_a_choice(alic
 
 
 @pytest.mark.parametrize("data", [*HOSTILE.values(), b"", b"<svg/>", b"%PDF-1.7", bytes(10)])
-def test_what_is_no_picture_becomes_no_face(data: bytes) -> None:
+def test_a_file_that_is_no_picture_is_refused_as_a_face(data: bytes) -> None:
     with pytest.raises((OSError, ValueError, KeyError, SyntaxError, struct.error, Image.DecompressionBombError)):
         prepare_square(data, "face", [])
 

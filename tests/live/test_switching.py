@@ -131,7 +131,7 @@ async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(al
             async with follow(bob):
                 while "BB" not in await visit(garden):
                     await visit(1)
-                    # A page that sends very much is cut off.
+                    # A page may send 4 kB between two pings, some fifty switches.
                     await asyncio.sleep(0.5)
 
 

@@ -30,7 +30,7 @@ class Machine(Protocol):
         """Lead clients to other ports, such as those of proxies, or back to its own; returns the address."""
 
     def faults(self) -> list[Callable[[], None]]:
-        """What befalls only this kind of broker. Each fault is mended when its function returns, or mends itself."""
+        """The faults that only this kind of broker has. Each is mended when its function returns, or mends itself."""
 
     def start(self) -> None:
         """Start it, or start it again on the same port; nothing when it runs."""

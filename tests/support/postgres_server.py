@@ -69,7 +69,7 @@ class PostgresServer:
         return self.url.replace(str(self.port), str(ports[0]))
 
     def faults(self) -> list[Callable[[], None]]:
-        """What befalls only this kind of broker."""
+        """The faults that only this kind of broker has."""
         return [self.cut]
 
     @contextmanager

@@ -79,7 +79,7 @@ class Program(ABC):
         return self.url.replace(str(self.port), str(ports[0]))
 
     def faults(self) -> list[Callable[[], None]]:
-        """What befalls only this kind of server."""
+        """The faults that only this kind of server has."""
         return []
 
     def _signal(self, number: int) -> None:

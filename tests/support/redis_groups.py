@@ -139,7 +139,7 @@ class SentinelGroup(Group):
                 time.sleep(0.02)
 
     def faults(self) -> list[Callable[[], None]]:
-        """What befalls only this kind of broker."""
+        """The faults that only this kind of broker has."""
         return [self.master.cut, self.master.cut_publishers, self.fail_over]
 
     def _named(self) -> list[str]:
@@ -208,7 +208,7 @@ class ClusterGroup(Group):
             self.move_slot(*random.choice(found))
 
     def faults(self) -> list[Callable[[], None]]:
-        """What befalls only this kind of broker."""
+        """The faults that only this kind of broker has."""
         return [self.cut, self.move_a_room, self.lose_a_node]
 
     def lose_a_node(self) -> None:
