@@ -97,9 +97,15 @@ class Link(Generic[Connection]):
 def _explain(error: Exception, on_distrust: str) -> str:
     """Describe the failure, and the setting that helps with a certificate that is not trusted."""
     text = " ".join(str(error).split()) or repr(error)
+    is_distrust = any(isinstance(each, ssl.SSLCertVerificationError) for each in _chain(error))
+    return f"{text} ({on_distrust})" if is_distrust else text
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and its causes, each once: some libraries raise an error that is among its own causes."""
+    chain: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"{text} ({on_distrust})"
+    while cause is not None and cause not in chain:
+        chain.append(cause)
         cause = cause.__cause__ or cause.__context__
-    return text
+    return chain
