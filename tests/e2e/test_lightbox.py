@@ -143,6 +143,8 @@ def test_the_page_of_files_has_the_lightbox_and_leads_to_the_message(album: Pers
     page = windows.open_as(album, "/rooms/1")
     page.get_by_title("Members").click()
     page.get_by_role("link", name="Files", exact=True).click()
+    expect(page.locator("h1")).to_have_text("Files in Lobby")
+    page.wait_for_load_state()
     open_wide(page, place=3)
     page.keyboard.press("Escape")
     expect(lightbox(page)).to_be_hidden()
