@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 from urllib.parse import quote
 
-from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, literal_column, text
+from sqlalchemy import ARRAY, BigInteger, Integer, Text, bindparam, literal_column, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from chat.files.prepared import THUMBNAIL
 from chat.files.uploading import Uploading
 from chat.files.uploads import Upload
 from chat.ids import FileId, MessageId
+from chat.models import files
 
 LONGEST_ALT = 1000
 WEIGHS = 1500  # bytes: the markup and values of a file, roughly
@@ -40,6 +41,11 @@ class Attachment:
     @property
     def sort(self) -> Sort:
         return sort_of(self.kind, self.width)
+
+    @property
+    def has_description(self) -> bool:
+        """Whether its author can describe it for readers who do not see or hear it."""
+        return self.sort in ("picture", "audio", "video")
 
     @property
     def size(self) -> str:
@@ -161,3 +167,10 @@ async def attach(connection: AsyncConnection, chosen: Mapping[MessageId, Sequenc
     }
     if (await connection.execute(_ATTACH, values)).scalar_one() != len(each):
         raise NotAttached
+
+
+async def describe(connection: AsyncConnection, message_id: MessageId, alts: Mapping[FileId, str]) -> None:
+    """Give files of a message other descriptions."""
+    is_it = (files.c.id == bindparam("file_id")) & (files.c.message_id == message_id)
+    described = update(files).where(is_it).values(alt=bindparam("description"))
+    await connection.execute(described, [{"file_id": each, "description": alt} for each, alt in alts.items()])

@@ -1,6 +1,6 @@
 """Revising messages: every change to a posted message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, func, select, update
@@ -11,7 +11,8 @@ from chat.accounts.person import Visitor
 from chat.change import Change
 from chat.database.engine import reading
 from chat.errors import Forbidden, NotFound
-from chat.ids import MessageId, Revision, UserId
+from chat.files.attachment import describe
+from chat.ids import FileId, MessageId, Revision, UserId
 from chat.link_tables import message_links
 from chat.live.events import Mentioned, MessagesChanged, RoomChanged, SidebarsChanged
 from chat.live.source import RoomChanges
@@ -53,45 +54,58 @@ async def revise(change: Change, message: Message, revision: Revision, **values:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A message and its new text; `written` is None when the text is unchanged."""
+    """A message, its new text, and its files' new descriptions; `written` is None when the text is unchanged."""
 
     message: Message
     body: str
     written: Written | None
+    alts: Mapping[FileId, str]
 
 
 async def prepare_edit(
-    database: AsyncEngine, workshop: Workshop, author: Visitor, message_id: MessageId, body: str
+    database: AsyncEngine,
+    workshop: Workshop,
+    author: Visitor,
+    message_id: MessageId,
+    body: str,
+    *,
+    alts: Mapping[FileId, str],
 ) -> Edit:
     """Check and render an author's new text before `edit_message`, which holds locks and must be quick.
 
-    Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
+    `alts` may describe some of its files. Raises `InvalidInput` for the body, `NotFound` and `Forbidden`.
     """
     async with reading(database) as connection:
         message, before = await own_message(connection, author, message_id)
         body = checked_body(body, may_be_empty=bool(message.files))
         await require_unarchived(connection, message.room_id)
+    changed = {file.id: alts[file.id] for file in message.files if alts.get(file.id, file.alt) != file.alt}
     if body == before:
-        return Edit(message, body, None)
+        return Edit(message, body, None, changed)
     # Mentions stay, also of people who have left the room since.
     known = people_in(message.body)
     written = await write(database, workshop, author, message.room_id, body, known=known)
     written = shown(written, may_be_empty=bool(message.files))
     if message.original and message.original.author.id != author.id:
         written = replace(written, mentioned=written.mentioned | {message.original.author.id})
-    return Edit(message, body, written)
+    return Edit(message, body, written, changed)
 
 
 async def edit_message(change: Change, edit: Edit, origin: str = "") -> Message:
-    """Replace a message's text by the edited one; raises `NotFound` and `Forbidden`.
+    """Replace a message's text and descriptions by the edited ones; raises `NotFound` and `Forbidden`.
 
     `origin` is the chat's own, as the author's browser names it.
     """
-    if edit.written is None:
+    if edit.written is None and not edit.alts:
         return edit.message
     revision = await next_revision(change.connection, edit.message.room_id)
+    values: dict[str, object] = {"edited_at": func.clock_timestamp()}
+    if edit.alts:
+        await describe(change.connection, edit.message.id, edit.alts)
+    if edit.written is None:
+        return await revise(change, edit.message, revision, **values)
     html = str(edit.written.html)
-    values: dict[str, object] = {"body": edit.body, "body_html": html, "edited_at": func.clock_timestamp()}
+    values |= {"body": edit.body, "body_html": html}
     values |= await change_links(change.connection, edit.message, html, origin)
     await look_again_where_quoted(change.connection, message_id=edit.message.id)
     edited = await revise(change, edit.message, revision, **values)

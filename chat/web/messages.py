@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from chat.crash import crash_point
 from chat.database.engine import reading
 from chat.errors import InvalidInput, NotACommand, TooManyRequests
-from chat.ids import MessageId, Position
+from chat.ids import FileId, MessageId, Position
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
 from chat.messages.history import message_at, page_after, page_before
@@ -32,7 +32,7 @@ from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
-from chat.web.sent_files import NO_FILES, check_membership_before_files, sent_files
+from chat.web.sent_files import NO_FILES, check_membership_before_files, descriptions, sent_files
 
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
@@ -169,19 +169,19 @@ async def reply_to_message(request: Request) -> Response:
 async def show_message_editor(request: Request) -> Response:
     async with reading(request.state.chat.database) as connection:
         message, body = await own_message(connection, visitor(request), message_id_in(request))
-    return await _editor(request, message, body)
+    return await _editor(request, message, body, {})
 
 
 async def edit_message(request: Request) -> Response:
     me, form, chat = visitor(request), await read_form(request), request.state.chat
-    body = form.get("body", "")
+    body, alts = form.get("body", ""), await descriptions(request)
     try:
         await throttle(request, CHANGE, "body")
-        edit = await prepare_edit(chat.database, chat.workshop, me, message_id_in(request), body)
+        edit = await prepare_edit(chat.database, chat.workshop, me, message_id_in(request), body, alts=alts)
     except InvalidInput as invalid:
         async with reading(chat.database) as connection:
             message, _ = await own_message(connection, me, message_id_in(request))
-        return refused(await _editor(request, message, body, invalid.errors["body"]), invalid)
+        return refused(await _editor(request, message, body, alts, invalid.errors["body"]), invalid)
     async with chat.change() as change:
         edited = await revise.edit_message(change, edit, _origin(request))
     return revised(request, edited)
@@ -202,8 +202,10 @@ def revised(request: Request, message: Message) -> Response:
     return RedirectResponse(f"/rooms/{message.room_id}/messages/{message.id}#m-{message.id}", status_code=303)
 
 
-async def _editor(request: Request, message: Message, body: str, error: str = "") -> Response:
-    context = {"message": message, "body": body, "error": error}
+async def _editor(
+    request: Request, message: Message, body: str, alts: Mapping[FileId, str], error: str = ""
+) -> Response:
+    context = {"message": message, "body": body, "alts": alts, "error": error}
     if is_htmx(request):
         return page(request, "messages/_editor.html", context)
     return await shell_page(request, "messages/edit.html", context)

@@ -57,9 +57,7 @@ async def check_membership_before_files(request: Request, author: Visitor, room_
 
 async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_id: UUID) -> SentFiles:
     """Receive the files of a form that has been read. Those that are refused leave the others in place."""
-    ids = [FileId(number) for text in await read_choices(request, "upload") if (number := whole_number(text))]
-    alts = [single_line(alt)[:LONGEST_ALT] for alt in await read_choices(request, "alt")]
-    described = dict(zip(ids, alts, strict=False))
+    ids, described = await _ids(request), await descriptions(request)
     uploads: list[Upload] = []
     if ids:
         async with reading(request.state.chat.database) as connection:
@@ -77,6 +75,16 @@ async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_
             errors.append(_why(error))
             break
     return SentFiles(uploads, [described.get(upload.id, "") for upload in uploads], " ".join(errors))
+
+
+async def descriptions(request: Request) -> dict[FileId, str]:
+    """Return the descriptions of files that a form names: a field `alt` for each field `upload`."""
+    alts = [single_line(alt)[:LONGEST_ALT] for alt in await read_choices(request, "alt")]
+    return dict(zip(await _ids(request), alts, strict=False))
+
+
+async def _ids(request: Request) -> list[FileId]:
+    return [FileId(number) for text in await read_choices(request, "upload") if (number := whole_number(text))]
 
 
 def _why(error: Exception) -> str:

@@ -11,6 +11,7 @@ from playwright.sync_api import FilePayload, Page, ViewportSize, expect
 from tests.support.browsers import LOST_SERVER, PHONE, Options, Windows, wait_until
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
+from tests.support.uploading import post_files, upload
 
 
 def picture(width: int = 640, height: int = 480) -> bytes:
@@ -180,3 +181,22 @@ def test_files_wait_in_their_room_and_for_their_person(alice: Person, bob: Perso
     page.set_input_files("#files", [chosen("bob.pdf", "application/pdf", b"%PDF-1.4 bob")])
     expect(page.locator("#attached > li.whole .name")).to_have_text(["bob.pdf"])
     expect(page.locator("#attached > li")).to_have_count(1)
+
+
+def test_a_picture_is_described_after_it_was_sent_with_and_without_scripts(alice: Person, windows: Windows) -> None:
+    post_files(alice, 1, [upload(alice, 1, "roof.png", picture())])
+    page = windows.open_as(alice, "/rooms/1")
+    plain = windows.open_as(alice, "/messages/1/edit", java_script_enabled=False)
+    expect(plain.locator(".page img")).to_be_visible()
+    plain.get_by_label("Description of roof.png").fill("The roof")
+    plain.get_by_role("button", name="Save").click()
+    expect(plain.get_by_role("img", name="The roof")).to_be_visible()
+    expect(page.get_by_role("img", name="The roof")).to_be_visible()
+    page.focus("#body")
+    page.keyboard.press("ArrowUp")
+    field = page.get_by_label("Description of roof.png")
+    expect(field).to_have_value("The roof")
+    field.fill("The old roof")
+    field.press("Enter")
+    expect(page.get_by_role("img", name="The old roof")).to_be_visible()
+    expect(page.locator(".editor")).to_have_count(0)
