@@ -4,7 +4,7 @@ import asyncio
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote, urljoin, urlsplit
@@ -14,6 +14,7 @@ import httpcore
 from anyio.to_thread import run_sync
 
 from chat import __version__
+from chat.fetching.connecting import GuardedBackend
 from chat.fetching.guard import Guard, NotFetched
 from chat.memory import KILOBYTE, MEGABYTE
 
@@ -21,6 +22,8 @@ SECONDS = 5.0  # in all: names, connections, redirects and the content
 MOST_REDIRECTS = 5
 MOST_PAGE_BYTES = 512 * KILOBYTE  # what comes behind is left out: a page's head is at its beginning
 MOST_PICTURE_BYTES = 5 * MEGABYTE  # half a picture is none
+MOST_SENT_BYTES = 2 * MOST_PICTURE_BYTES  # compressed or not, with the lengths of chunks
+MOST_CHUNKS = 10_000  # each costs 0.1 ms; a picture of ordinary chunks has a thousand
 LONGEST_ADDRESS = 2000
 USER_AGENT = f"simplechat/{__version__} (previews of links)"
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -70,7 +73,7 @@ class Fetcher:
     """Fetches pages and pictures from addresses that its guard lets through."""
 
     def __init__(self, guard: Guard) -> None:
-        self._backend = _GuardedBackend(guard)
+        self._guard = guard
 
     async def fetch(self, address: str, kinds: Collection[str]) -> Fetched:
         """Return the page or picture at an address, if it is of one of these media types; raises `NotFetched`."""
@@ -83,44 +86,19 @@ class Fetcher:
             raise NotFetched(f"it does not answer: {str(error)[:200] or type(error).__name__}") from error
 
     async def _follow(self, place: _Place, kinds: Collection[str]) -> Fetched:
-        context = await run_sync(_tls)
+        context, backend = await run_sync(_tls), GuardedBackend(self._guard)
         # Nothing is kept between requests: no connection, no cookie.
         async with httpcore.AsyncConnectionPool(
-            context, max_connections=1, max_keepalive_connections=0, network_backend=self._backend
+            context, max_connections=1, max_keepalive_connections=0, network_backend=backend
         ) as pool:
             for _ in range(MOST_REDIRECTS + 1):
                 async with pool.stream("GET", place.url, headers=_headers(place, kinds)) as response:
                     if response.status not in _REDIRECTS:
+                        backend.left += MOST_SENT_BYTES
                         return await _read(response, place, kinds)
                     location = dict(_fields(response)).get("location", "")
                 place = _place_of(location, place.address)
         raise NotFetched("it redirects too often")
-
-
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that a guard has checked. TLS still expects the certificate of the name."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-        self._backend = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to a host; raises `Refused`."""
-        addresses = await self._guard.addresses_of(host, port)
-        for place, address in enumerate(addresses):
-            try:
-                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
-            except httpcore.ConnectError:
-                if place == len(addresses) - 1:
-                    raise
-        raise AssertionError("a guard returns addresses, or raises an error")
 
 
 def host_of(address: str) -> str:
@@ -129,17 +107,21 @@ def host_of(address: str) -> str:
 
 
 def _place_of(address: str, base: str = "") -> _Place:
+    wrong = NotFetched("it is not the address of a page")
+    if len(address) > LONGEST_ADDRESS:
+        raise wrong
     try:
         parts = urlsplit(urljoin(base, address.strip()))
         port = parts.port or _PORTS[parts.scheme]
         host = parts.hostname or ""
         host = host if ":" in host else host.rstrip(".").encode("idna").decode().lower()
-    except (ValueError, KeyError) as error:
-        raise NotFetched("it is not the address of a page") from error
-    if "@" in parts.netloc or not (":" in host or _HOST.fullmatch(host)) or len(address) > LONGEST_ADDRESS:
-        raise NotFetched("it is not the address of a page")
-    query = f"?{quote(parts.query, _KEPT)}" if parts.query else ""
-    return _Place(parts.scheme, host, port, quote(parts.path or "/", _KEPT) + query)
+        query = f"?{quote(parts.query, _KEPT)}" if parts.query else ""
+        target = quote(parts.path or "/", _KEPT) + query
+    except (ValueError, KeyError) as error:  # also for half a surrogate pair
+        raise wrong from error
+    if "@" in parts.netloc or not (":" in host or _HOST.fullmatch(host)):
+        raise wrong
+    return _Place(parts.scheme, host, port, target)
 
 
 def _headers(place: _Place, kinds: Collection[str]) -> list[tuple[str, str]]:
@@ -167,13 +149,23 @@ async def _read(response: httpcore.Response, place: _Place, kinds: Collection[st
     is_page = kind in PAGES
     most = MOST_PAGE_BYTES if is_page else MOST_PICTURE_BYTES
     content = bytearray()
-    async for chunk in _decoded(response.aiter_stream(), fields.get("content-encoding", ""), most + 1):
+    chunks = _counted(response.aiter_stream())
+    async for chunk in _decoded(chunks, fields.get("content-encoding", ""), most + 1):
         content += chunk
         if len(content) > most:
             if not is_page:
                 raise NotFetched("it is too large")
             break
     return Fetched(place.address, kind, charset[1] if charset else "", bytes(content[:most]))
+
+
+async def _counted(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    number = 0
+    async for chunk in chunks:
+        number += 1
+        if number > MOST_CHUNKS:
+            raise NotFetched("it comes in too many pieces")
+        yield chunk
 
 
 async def _decoded(chunks: AsyncIterator[bytes], encoding: str, most: int) -> AsyncIterator[bytes]:
@@ -187,6 +179,8 @@ async def _decoded(chunks: AsyncIterator[bytes], encoding: str, most: int) -> As
             try:
                 async for chunk in chunks:
                     yield decompressor.decompress(chunk, most)
+                    if decompressor.eof:
+                        return
             except zlib.error as error:
                 raise NotFetched("it is damaged") from error
         case _:

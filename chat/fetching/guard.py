@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 PORTS = frozenset({80, 443})
-THREADS = 4  # a name server that does not answer keeps a thread for some seconds
+THREADS = 16  # a name server that does not answer keeps a thread for half a minute, much longer than its link waits
 
 # Besides the networks that are not global: those that lead to others, and a metadata service at a public address.
 _REFUSED = tuple(

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
+from itertools import pairwise
 
 import pytest
 
@@ -63,7 +64,10 @@ async def test_a_page_is_fetched_after_redirects_without_a_cookie_or_a_proxy(
         ("/endless?kind=image/png", "too large"),
         ("/missing", "answers 404"),
         ("/no-http", "does not answer"),
-        ("/long-headers", "does not answer"),
+        ("/long-headers", "sends too much"),
+        ("/soon", "sends too much"),
+        ("/nothing", "sends too much"),
+        ("/crumbs?100000", "too many pieces"),
         ("/brotli", "compressed"),
         ("/damaged", "damaged"),
         ("/to?file:///etc/passwd", "not the address of a page"),
@@ -132,6 +136,35 @@ async def test_a_bomb_is_not_unpacked(pages: HostilePages) -> None:
         tracemalloc.stop()
     assert len(found.content) == MOST_PAGE_BYTES
     assert found.content.startswith(b"<title>A bomb</title>")
+
+
+@pytest.mark.anyio
+async def test_bytes_behind_a_compressed_page_are_not_read(pages: HostilePages) -> None:
+    assert (await Fetcher(OURS).fetch(f"{pages.url}/afterwards", BOTH)).content == b"<title>Short</title>"
+
+
+@pytest.mark.anyio
+async def test_other_work_goes_on_while_a_page_of_tiny_chunks_is_read(pages: HostilePages) -> None:
+    moments = [time.thread_time()]
+
+    async def work() -> None:
+        while True:
+            await asyncio.sleep(0)
+            moments.append(time.thread_time())
+
+    working = asyncio.create_task(work())
+    found = await Fetcher(OURS).fetch(f"{pages.url}/crumbs?9000", BOTH)
+    working.cancel()
+    assert found.content == b"A" * 9000
+    pauses = [after - before for before, after in pairwise(moments)]
+    assert max(pauses) < sum(pauses) / 3, f"{max(pauses):.2f} s of {sum(pauses):.2f} s without other work"
+
+
+@pytest.mark.anyio
+async def test_half_a_surrogate_pair_in_an_address_is_refused() -> None:
+    for address in ("http://example.org/\ud800", "http://\ud800.example/", "http://example.org/?\ud800"):
+        with pytest.raises(NotFetched, match="not the address of a page"):
+            await Fetcher(OURS).fetch(address, BOTH)
 
 
 @pytest.mark.anyio

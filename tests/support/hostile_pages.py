@@ -1,5 +1,6 @@
 """A web server that nobody should trust."""
 
+import gzip
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -131,6 +132,37 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _long_headers(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * MEGABYTE)
+
+    def _crumbs(self) -> None:
+        """Send a page in chunks of one byte, as many as the query says."""
+        number = int(urlsplit(self.path).query)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.wfile.write(head + b"1\r\nA\r\n" * number + b"0\r\n\r\n")
+
+    def _soon(self) -> None:
+        """Promise an answer again and again."""
+        while True:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    def _nothing(self) -> None:
+        """Send compressed nothing without an end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(b"\x1f\x8b\x08\0\0\0\0\0\0\xff")
+        while True:
+            self.wfile.write(b"\0\0\0\xff\xff" * 10_000)
+
+    def _afterwards(self) -> None:
+        """Send bytes without an end behind a compressed page."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        self.wfile.write(gzip.compress(b"<title>Short</title>"))
+        while True:
+            self.wfile.write(bytes(MEGABYTE))
 
     def _brotli(self) -> None:
         self._answer("text/html", b"\0" * 100, Content_Encoding="br")
