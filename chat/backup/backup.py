@@ -141,29 +141,32 @@ async def _write_tables(database_url: str, output: IO[bytes], store: Store | Non
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
+            await connection.execute(text(_WAIT_FOR_STORE))
             # Of newer tables that serve this version it copies its own columns.
             revision = min((await connection.run_sync(tables_of)).revision or NEWEST, NEWEST)
-            driver = await _driver(connection)
-            tables = {}
             with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-                for table in TABLES.values():
-                    columns = [column.name for column in table.columns if column.computed is None]
-                    with archive.open(table.name, "w", force_zip64=True) as member:
-                        done = await driver.copy_from_table(
-                            table.name, output=member, columns=columns, timeout=UNLIMITED
-                        )
-                    tables[table.name] = {"columns": columns, "rows": int(done.split()[-1])}
                 manifest = {
                     "format": FORMAT,
                     "revision": revision,
                     "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "tables": tables,
+                    "tables": await _copy_tables(await _driver(connection), archive),
                 }
                 if store is not None:
                     await write_objects(connection, store, archive)
                 archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
     finally:
         await engine.dispose()
+
+
+async def _copy_tables(driver: asyncpg.Connection, archive: zipfile.ZipFile) -> dict[str, dict[str, object]]:
+    """Copy all tables into a backup; return their entries in the manifest."""
+    tables: dict[str, dict[str, object]] = {}
+    for table in TABLES.values():
+        columns = [column.name for column in table.columns if column.computed is None]
+        with archive.open(table.name, "w", force_zip64=True) as member:
+            done = await driver.copy_from_table(table.name, output=member, columns=columns, timeout=UNLIMITED)
+        tables[table.name] = {"columns": columns, "rows": int(done.split()[-1])}
+    return tables
 
 
 async def _restore(
@@ -191,6 +194,7 @@ async def _replace_everything(
     connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, objects: Objects, *, replace: bool
 ) -> None:
     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    await connection.execute(text(_WAIT_FOR_STORE))
     await _refuse_newer_tables(connection)
     await connection.run_sync(move_to, "head")
     tables = ", ".join(table.name for table in metadata.sorted_tables)
@@ -269,6 +273,8 @@ async def _restore_sessions(connection: AsyncConnection) -> None:
         await connection.execute(text(_RESTORE_SESSIONS.format(columns)))
 
 
+# PostgreSQL would end a transaction that is idle for five seconds (database/poolers.py), as while files are copied.
+_WAIT_FOR_STORE = "SET LOCAL idle_in_transaction_session_timeout = 0"
 _KEEP_SESSIONS = """
     CREATE TEMPORARY TABLE kept_sessions ON COMMIT DROP AS
     SELECT sessions.*, users.created_at AS person_since FROM sessions JOIN users ON users.id = sessions.user_id

@@ -1,13 +1,19 @@
 """Backups hold the files of messages and the pictures of people, and after a restore no row is without its object."""
 
 import zipfile
+from collections.abc import AsyncGenerator
 from pathlib import Path
+from uuid import UUID
 
+import anyio
 import pytest
 
+from chat.backup import backup
+from chat.database import poolers
+from chat.files.folder import Folder
 from tests.files.test_faces import send_picture
 from tests.files.test_uploads import objects_in, until_stored
-from tests.support.databases import fresh_database, query
+from tests.support.databases import fresh_database, query, run
 from tests.support.people import Person
 from tests.support.pictures import encoded, plain
 from tests.support.server import SECRET_KEY, ChatServer, run_chat
@@ -129,3 +135,28 @@ def test_a_backup_holds_the_pictures_of_links(alice: Person, photo: str, tmp_pat
         chat(alice.server, url, "restore", "--replace", tmp_path / "rows.backup", files=tmp_path / "none")
         row = tables.row("SELECT title, picture, (SELECT count(*) FROM message_links) AS links FROM link_previews")
         assert (row["title"], row["picture"], row["links"]) == ("An example", None, 1)
+
+
+class SlowFolder(Folder):
+    """A store that takes longer for each object than a transaction may be idle in this test."""
+
+    async def read(self, key: UUID, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        await anyio.sleep(0.6)
+        async for chunk in super().read(key, start, end):
+            yield chunk
+
+    async def has(self, key: UUID) -> bool:
+        await anyio.sleep(0.6)
+        return await super().has(key)
+
+
+@pytest.mark.parametrize("with_files", [True, False])
+def test_a_slow_store_ends_neither_a_backup_nor_a_restore(
+    alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_files: bool
+) -> None:
+    path = send_file(alice, "plan.txt", b"the plan")
+    monkeypatch.setattr(poolers, "_LIMIT", " SET LOCAL idle_in_transaction_session_timeout = '300ms'")
+    url, store = alice.server.database_url, SlowFolder(alice.server.files)
+    run(backup.write(url, tmp_path / "chat.backup", store if with_files else None))
+    run(backup.restore(url, tmp_path / "chat.backup", store, replace=True))
+    assert alice.get(path).content == b"the plan"
