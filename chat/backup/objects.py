@@ -143,18 +143,23 @@ class Objects:
 
 async def settle_objects(connection: AsyncConnection, objects: Objects) -> None:
     """Drop restored files and pictures without an object, and let objects without a row be deleted."""
+    with _explained():
+        await _settle_files(connection, objects)
+        for table in OWNERS:
+            await _settle_pictures(connection, objects, table)
+        await _settle_previews(connection, objects)
+    await connection.execute(text("TRUNCATE stray_objects"))
+    await connection.execute(text(_FORGET))
+    await connection.execute(text(_COUNT))
+
+
+async def _settle_files(connection: AsyncConnection, objects: Objects) -> None:
     await connection.execute(delete(files).where(files.c.message_id.is_(None)))
     columns = (files.c.object, files.c.thumbnail, files.c.sharp_thumbnail)
     for row in (await connection.execute(select(files.c.id, *columns))).all():
         needed = {key for key in row[1:] if key is not None} - set(objects.present)
         if not all([await objects.store.has(key) for key in needed]):
             await connection.execute(delete(files).where(files.c.id == row.id))
-    for table in OWNERS:
-        await _settle_pictures(connection, objects, table)
-    await _settle_previews(connection, objects)
-    await connection.execute(text("TRUNCATE stray_objects"))
-    await connection.execute(text(_FORGET))
-    await connection.execute(text(_COUNT))
 
 
 async def _settle_pictures(connection: AsyncConnection, objects: Objects, table: Table) -> None:

@@ -126,5 +126,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError) as error:
-        # Its text may hold the answer of the store, which is long.
-        raise StoreUnavailable(f"{type(error).__name__}: {str(error)[:300]}") from error
+        # Further lines of its text hold the structure of the error, or the store's answer.
+        reason = str(error).partition("\n")[0][:300]
+        raise StoreUnavailable(f"{type(error).__name__}: {reason}") from error

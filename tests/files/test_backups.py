@@ -1,5 +1,6 @@
 """Backups hold the files of messages and the pictures of people, and after a restore no row is without its object."""
 
+import re
 import zipfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.files.test_uploads import objects_in, until_stored
 from tests.support.databases import fresh_database, query, run
 from tests.support.people import Person
 from tests.support.pictures import encoded, plain
+from tests.support.s3_server import CREDENTIALS
 from tests.support.server import SECRET_KEY, ChatServer, run_chat
 from tests.support.tables import tables_of
 from tests.support.uploading import paths_in, send_file, upload
@@ -160,3 +162,13 @@ def test_a_slow_store_ends_neither_a_backup_nor_a_restore(
     run(backup.write(url, tmp_path / "chat.backup", store if with_files else None))
     run(backup.restore(url, tmp_path / "chat.backup", store, replace=True))
     assert alice.get(path).content == b"the plan"
+
+
+def test_a_restore_without_its_store_changes_nothing_and_says_why(alice: Person, photo: str, tmp_path: Path) -> None:
+    url, file = alice.server.database_url, tmp_path / "chat.backup"
+    chat(alice.server, url, "backup", "--without-files", file)
+    environment = {"DATABASE_URL": url, "FILES_URL": "s3://files?endpoint=http://127.0.0.1:9", **CREDENTIALS}
+    done = run_chat("restore", "--replace", file, environment=environment)
+    assert done.returncode == 1
+    assert re.fullmatch(r"simplechat: the store of files does not work: .*\n", done.stderr)
+    assert alice.get(photo).status_code == 200
