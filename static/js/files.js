@@ -5,6 +5,7 @@ import { box, composer, insert, newId, refuse } from "./composer.js";
 import { onClick } from "./page.js";
 
 const { me } = document.documentElement.dataset;
+const FIELD = "#composer [type=file]";
 const LONG_TEXT = 10_000;
 const UNSENT = "This file could not be sent.";
 const GONE = "This browser no longer has its files. Edit it, and choose them again.";
@@ -141,6 +142,11 @@ function attach(files) {
   box().focus();
 }
 
+function take(field) {
+  attach(field.files);
+  field.value = "";
+}
+
 function remove(record) {
   running.get(record.id)?.abort(true).catch(() => {});
   itemOf(record.id)?.remove();
@@ -179,8 +185,7 @@ document.addEventListener("submit", (event) => {
 });
 
 document.addEventListener("change", ({ target }) => {
-  if (target.matches("#files")) attach(target.files);
-  if (target.matches("#files")) target.value = "";
+  if (target.matches(FIELD)) take(target);
   const record = target.matches(".attachment [name=alt]") && records.get(target.closest("li").dataset.id);
   if (record) keep({ ...record, alt: target.value });
 });
@@ -225,5 +230,7 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) document.addE
 });
 
 restore();
+// Somebody may have been quicker than this script.
+for (const field of document.querySelectorAll(FIELD)) if (field.value) take(field);
 const sheet = new URL("../css/attachments.css", import.meta.url);
 document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: sheet }));

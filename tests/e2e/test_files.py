@@ -86,6 +86,38 @@ def test_files_are_chosen_pasted_and_dropped_and_go_with_the_text(
     expect(page.locator(".unsent")).to_have_count(0)
 
 
+def test_a_phone_offers_its_camera_and_its_gallery(alice: Person, bob: Person, windows: Windows) -> None:
+    reader = windows.open_as(bob, "/rooms/1")
+    page = windows.open_as(alice, "/rooms/1", viewport=PHONE, has_touch=True, is_mobile=True)
+    with page.expect_file_chooser() as camera:
+        page.get_by_title("Take a photo").tap()
+    field = camera.value.element
+    assert (field.get_attribute("accept"), field.get_attribute("capture")) == ("image/*", "environment")
+    camera.value.set_files(chosen("IMG_1.png", "image/png", picture()))
+    expect(page.locator("#attached > li")).to_have_count(1)
+    with page.expect_file_chooser() as gallery:
+        page.get_by_title("Attach files").tap()
+    assert gallery.value.is_multiple()
+    assert gallery.value.element.get_attribute("accept") is None, "phones offer pictures, films and all other files"
+    gallery.value.set_files([chosen(name, "image/png", picture()) for name in ("IMG_2.png", "IMG_3.png")])
+    expect(page.locator("#attached > li.whole .name")).to_have_text(["IMG_1.png", "IMG_2.png", "IMG_3.png"])
+    page.get_by_title("Send", exact=True).tap()
+    for name in ("IMG_1.png", "IMG_2.png", "IMG_3.png"):
+        expect(reader.get_by_role("img", name=name)).to_be_visible()
+    expect(reader.get_by_title("Take a photo")).to_be_hidden()
+
+
+def test_a_file_chosen_before_the_script_has_loaded_is_sent(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    page.focus("#files")
+    expect(page.locator(".attach")).not_to_have_css("outline-style", "none")
+    page.set_input_files("#files", [chosen("plan.pdf", "application/pdf", b"%PDF-1.4 plan")])
+    expect(page.locator("#attached > li")).to_have_count(0)
+    page.mouse.move(300, 300)
+    expect(page.locator("#attached > li.whole .name")).to_have_text("plan.pdf")
+    assert page.input_value("#files") == ""
+
+
 def test_a_picture_goes_without_text_and_loads_for_others(alice: Person, bob: Person, windows: Windows) -> None:
     reader, page = windows.open_as(bob, "/rooms/1"), windows.open_as(alice, "/rooms/1")
     ready(page)
