@@ -91,11 +91,8 @@ class Live:
         match event:
             case MessageCountsChanged():
                 self._unread_counts.show(event)
-            case RoomChanged(room_id, html, members, is_listed):
-                pages.show_room(room_id, html)
-                self._refresh_sidebars(members)
-                if is_listed:
-                    pages.show_all(elements.changed_pages(["/rooms"]))
+            case RoomChanged():
+                self._show_room(event)
             case MembersChanged():
                 self._show_members(event)
             case RoomDeleted(room_id, html, members):
@@ -125,13 +122,23 @@ class Live:
             case ReadPositionMoved(user_id, room_id, position):
                 pages.show_read_position(user_id, room_id, position)
             case Mentioned(user_ids, room_id, position):
-                pages.show_people(user_ids, elements.mention(room_id, position))
+                mention, lists = elements.mention(room_id, position), elements.changed_pages(["/mentions"])
+                pages.show_people(user_ids, mention + lists)
             case SessionsEnded(session_ids):
                 pages.end_sessions(session_ids)
             case Typing(room_id, html):
                 pages.show_typing(room_id, html)
             case PresenceChanged():
                 self.presence.hear(event)
+
+    def _show_room(self, event: RoomChanged) -> None:
+        room_id, pages = event.room_id, self._open_pages
+        pages.show_room(room_id, event.html)
+        lists = elements.changed_pages([f"/rooms/{room_id}/settings", f"/rooms/{room_id}/pinned"])
+        pages.show_people(self._unread_counts.members_here(room_id), lists)
+        self._refresh_sidebars(event.members)
+        if event.is_listed:
+            pages.show_all(elements.changed_pages(["/rooms"]))
 
     def _show_members(self, event: MembersChanged) -> None:
         room_id, pages = event.room_id, self._open_pages

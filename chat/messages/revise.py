@@ -14,7 +14,7 @@ from chat.errors import Forbidden, NotFound
 from chat.files.attachment import describe
 from chat.ids import FileId, MessageId, Revision, UserId
 from chat.link_tables import message_links
-from chat.live.events import Mentioned, MessagesChanged, RoomChanged, SidebarsChanged
+from chat.live.events import Mentioned, MessagesChanged, PagesChanged, RoomChanged, SidebarsChanged
 from chat.live.source import RoomChanges
 from chat.messages.body import checked_body, shown
 from chat.messages.markdown import Written
@@ -156,7 +156,7 @@ async def _mention_only(change: Change, message: Message, user_ids: frozenset[Us
     if mentioned:
         change.tell(Mentioned(tuple(mentioned), message.room_id, message.position))
     if no_longer:
-        change.tell(SidebarsChanged(tuple(no_longer)))
+        change.tell(SidebarsChanged(tuple(no_longer)), PagesChanged(("/mentions",), tuple(no_longer)))
 
 
 async def message_as_shown(connection: AsyncConnection, visitor: Visitor, message_id: MessageId) -> tuple[Message, str]:

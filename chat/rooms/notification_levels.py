@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat.change import Change
 from chat.errors import InvalidInput
 from chat.ids import UserId
-from chat.live.events import SidebarsChanged
+from chat.live import elements
+from chat.live.events import PreferencesChanged, SidebarsChanged
 from chat.models import memberships, rooms, users
 
 
@@ -54,4 +55,4 @@ async def choose_first_levels(
             .where(rooms.c.id == memberships.c.room_id)
             .values(level=case((rooms.c.kind == "direct", direct_level), else_=room_level))
         )
-        change.tell(SidebarsChanged((user_id,)))
+        change.tell(SidebarsChanged((user_id,)), PreferencesChanged(user_id, elements.NEWS))

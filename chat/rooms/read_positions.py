@@ -28,9 +28,10 @@ async def mark_read(change: Change, user_id: UserId, room_id: RoomId, position: 
         .where(memberships.c.room_id == room_id, memberships.c.user_id == user_id)
         .where(rooms.c.id == room_id, memberships.c.read_position < reached)
         .values(read_position=reached)
+        .returning(memberships.c.read_position)
     )
-    if moved.rowcount:
-        change.tell(ReadPositionMoved(user_id, room_id, position))
+    if (present := moved.scalar_one_or_none()) is not None:
+        change.tell(ReadPositionMoved(user_id, room_id, present))
 
 
 async def mark_all_read(change: Change, user_id: UserId) -> None:
