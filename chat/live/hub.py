@@ -316,6 +316,9 @@ class Hub:
         logger.warning("The database was restored from a backup: every page reloads")
         for room in self._rooms.values():
             self._reload_room(room, revisions)
+        for reader in self.readers():
+            if reader.room_id is None:
+                reader.send(self._reload)
 
     def _reload_room(self, room: LiveRoom, revisions: dict[RoomId, Revision]) -> None:
         room.start_at(revisions.get(room.id, Revision(0)))

@@ -114,7 +114,8 @@ class UnreadCounts:
         self._rooms[user_id] = tuple(room.room_id for room in rooms)
         for room in rooms:
             self._members.setdefault(room.room_id, set()).add(user_id)
-            self._counts[room.room_id] = max(room.message_count, self._counts.get(room.room_id, 0))
+            # It may be lower than before, in a database that was restored.
+            self._counts[room.room_id] = room.message_count
         # The page does not know messages posted or read since it was made.
         missed = "".join(
             elements.message_count(room.room_id, room.message_count)
