@@ -5,8 +5,8 @@ import { me, messages, quote } from "./messages.js";
 export const composer = () => document.getElementById("composer"), box = () => document.getElementById("body");
 const outbox = () => document.getElementById("outbox"), elsewhere = () => document.getElementById("elsewhere");
 
-// A UUID without its dashes. crypto.randomUUID() is not there over plain http.
-export const newId = () => crypto.getRandomValues(new Uint8Array(16)).toHex();
+// A UUID without its dashes. crypto.randomUUID() is not there over plain http, and toHex() not in browsers of 2024.
+export const newId = () => crypto.getRandomValues(new Uint8Array(32)).reduce((id, n) => id + (n % 16).toString(16), "");
 
 export function insert(text, start, end) {
   box().setRangeText(text, start, end, "end");
