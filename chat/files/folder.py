@@ -1,11 +1,14 @@
-"""A store in a folder."""
+"""A store in a folder.
+
+No file stays open while the chat waits for a client. Otherwise slow clients would use up the descriptors, which also
+bound the connections.
+"""
 
 import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 from uuid import UUID
 
 from anyio import CapacityLimiter
@@ -35,29 +38,27 @@ class Folder:
     async def put(self, key: UUID, content: AsyncIterable[bytes]) -> int:
         """Keep a new object, as `Store.put` does."""
         with _explained():
-            file = await run_sync(self._new_file, key, limiter=self._threads)
+            incoming = await run_sync(self._new_file, key, limiter=self._threads)
             try:
-                written = await self._write(file, content)
-                await run_sync(self._keep, file, self._place(key), limiter=self._threads)
+                written = await self._write(incoming, content)
+                await run_sync(_keep, incoming, self._place(key), limiter=self._threads)
             except BaseException:
-                _discard(file)
+                incoming.unlink(missing_ok=True)
                 raise
         return written
 
     async def read(self, key: UUID, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read an object, as `Store.read` does."""
         with _explained():
-            file = await run_sync(self._open, key, start, limiter=self._threads)
-            try:
-                left = os.fstat(file.fileno()).st_size - start if end is None else end - start
-                while left > 0:
-                    chunk = await run_sync(file.read, min(left, READ_AT_ONCE), limiter=self._threads)
-                    if not chunk:
-                        raise StoreUnavailable(f"{key} is shorter than it was")
-                    left -= len(chunk)
-                    yield chunk
-            finally:
-                file.close()
+            place = self._place(key)
+            if end is None:
+                end = (await run_sync(place.stat, limiter=self._threads)).st_size
+            while start < end:
+                chunk = await run_sync(_read, place, start, min(end - start, READ_AT_ONCE), limiter=self._threads)
+                if not chunk:
+                    raise StoreUnavailable(f"{key} is shorter than it was")
+                start += len(chunk)
+                yield chunk
 
     async def has(self, key: UUID) -> bool:
         """Tell whether there is such an object."""
@@ -83,57 +84,58 @@ class Folder:
     def _incoming(self, key: UUID) -> Path:
         return self._path / "incoming" / key.hex
 
-    def _new_file(self, key: UUID) -> BinaryIO:
+    def _new_file(self, key: UUID) -> Path:
         path = self._incoming(key)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        return path.open("wb", buffering=0)
+        return path
 
     def _remove(self, key: UUID) -> None:
         for path in (self._place(key), self._incoming(key)):
             path.unlink(missing_ok=True)
 
-    def _open(self, key: UUID, start: int) -> BinaryIO:
-        file = self._place(key).open("rb", buffering=0)
-        file.seek(start)
-        return file
-
-    async def _write(self, file: BinaryIO, content: AsyncIterable[bytes]) -> int:
+    async def _write(self, path: Path, content: AsyncIterable[bytes]) -> int:
         written, waiting = 0, bytearray()
         async for chunk in content:
             waiting += chunk
             if len(waiting) >= WRITTEN_AT_ONCE:
-                written += await run_sync(_write_all, file, bytes(waiting), limiter=self._threads)
+                written += await run_sync(_append, path, bytes(waiting), limiter=self._threads)
                 waiting.clear()
-        return written + await run_sync(_write_all, file, bytes(waiting), limiter=self._threads)
-
-    def _keep(self, file: BinaryIO, place: Path) -> None:
-        os.fsync(file.fileno())
-        file.close()
-        place.parent.mkdir(mode=0o700, exist_ok=True)
-        Path(file.name).rename(place)
-        _sync(place.parent)
+        return written + await run_sync(_append, path, bytes(waiting), limiter=self._threads)
 
 
-def _write_all(file: BinaryIO, data: bytes) -> int:
+def _append(path: Path, data: bytes) -> int:
     rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+    with _opened(path, os.O_WRONLY | os.O_APPEND) as descriptor:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
     return len(data)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+def _read(path: Path, start: int, most: int) -> bytes:
+    with _opened(path, os.O_RDONLY) as descriptor:
+        return os.pread(descriptor, most, start)
+
+
+def _keep(incoming: Path, place: Path) -> None:
+    _sync(incoming)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    incoming.rename(place)
+    _sync(place.parent)
+
+
+def _sync(path: Path) -> None:
+    with _opened(path, os.O_RDONLY) as descriptor:
         os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _discard(file: BinaryIO) -> None:
-    with suppress(OSError):
-        file.close()
-    Path(file.name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -65,11 +65,9 @@ async def served(request: Request, file: Served, *, is_download: bool) -> Respon
         ranges = ranges_of(wanted, file.size) if file.size is not None else []
     except NotSatisfiable:
         return Response(status_code=416, headers={**HEADERS, "Content-Range": f"bytes */{file.size}"})
-    response = _parts(request.state.chat.uploading.store, file, ranges, headers)
-    if request.method == "HEAD":
-        # The server would drop the content, so the store is not asked for it.
-        return StreamingResponse((), response.status_code, response.headers)
-    return response
+    status, content = _parts(request.state.chat.uploading.store, file, ranges, headers)
+    # For HEAD the server would drop the content, so the store is not asked for it.
+    return StreamingResponse(() if request.method == "HEAD" else await _begun(content), status, headers)
 
 
 async def _sent_by_another(
@@ -86,22 +84,37 @@ async def _sent_by_another(
     return None
 
 
-def _parts(store: Store, file: Served, ranges: Sequence[Range], headers: dict[str, str]) -> Response:
+def _parts(
+    store: Store, file: Served, ranges: Sequence[Range], headers: dict[str, str]
+) -> tuple[int, AsyncGenerator[bytes, None]]:
+    """Return the status and the content of an answer, and add its headers to `headers`."""
     if not ranges or file.size is None:
         if file.size is not None:
             headers["Content-Length"] = str(file.size)
-        return StreamingResponse(store.read(file.key), headers=headers)
+        return 200, store.read(file.key)
     if len(ranges) == 1:
         ((start, end),) = ranges
         headers |= {"Content-Range": f"bytes {start}-{end - 1}/{file.size}", "Content-Length": str(end - start)}
-        return StreamingResponse(store.read(file.key, start, end), status_code=206, headers=headers)
+        return 206, store.read(file.key, start, end)
     boundary = secrets.token_hex(16)
     heads = [_head(boundary, headers["Content-Type"], each, file.size) for each in ranges]
     tail = f"\r\n--{boundary}--\r\n".encode()
     length = sum(map(len, heads)) + sum(end - start for start, end in ranges) + len(tail)
     headers |= {"Content-Type": f"multipart/byteranges; boundary={boundary}", "Content-Length": str(length)}
-    content = _multipart(store, file, list(zip(heads, ranges, strict=True)), tail)
-    return StreamingResponse(content, status_code=206, headers=headers)
+    return 206, _multipart(store, file, list(zip(heads, ranges, strict=True)), tail)
+
+
+async def _begun(content: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Read the first chunk, so that an object which cannot be read is an error page and no broken answer."""
+    first = await anext(content, b"")
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        async with aclosing(content):
+            yield first
+            async for chunk in content:
+                yield chunk
+
+    return whole()
 
 
 def _head(boundary: str, kind: str, part: Range, size: int) -> bytes:
@@ -113,10 +126,11 @@ async def _multipart(
     store: Store, file: Served, parts: Sequence[tuple[bytes, Range]], tail: bytes
 ) -> AsyncGenerator[bytes, None]:
     for head, (start, end) in parts:
-        yield head
+        before = head
         async with aclosing(store.read(file.key, start, end)) as chunks:
             async for chunk in chunks:
-                yield chunk
+                yield before + chunk
+                before = b""
     yield tail
 
 

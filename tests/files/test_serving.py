@@ -1,5 +1,6 @@
 """Serving files: readers, headers, ranges, and attacks."""
 
+import shutil
 import time
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -164,6 +165,16 @@ def test_the_head_of_a_file_costs_the_store_nothing(alice: Person) -> None:
         answer = alice.client.head(path, headers={"Range": asked})
         assert (answer.status_code, answer.headers["content-length"]) == (status, str(size))
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_an_object_that_is_lost_is_an_error_page(alice: Person) -> None:
+    path = send_file(alice, "photo.png", encoded(plain(), "PNG"))
+    shutil.rmtree(alice.server.files)
+    for wanted in ("", "bytes=0-9", "bytes=0-9,20-29"):
+        assert alice.get(path, Range=wanted).status_code == 503, wanted
+    assert alice.get(f"{path.rpartition('/')[0]}/thumbnails/1").status_code == 503
+    alice.server.until_logged("The store of files: ", times=4)
+    assert "Traceback" not in alice.server.log
 
 
 def test_nginx_is_told_which_file_to_send(start_server: Callable[..., ChatServer], alice: Person) -> None:

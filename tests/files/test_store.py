@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
+import psutil
 import pytest
 
 from chat.errors import CannotRun
@@ -125,6 +126,25 @@ async def test_an_object_that_was_put_leaves_nothing_beside_it(tmp_path: Path) -
     assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == [
         tmp_path / "files" / str(store.path_of(key))
     ]
+
+
+async def test_waiting_for_a_client_keeps_no_file_open(tmp_path: Path) -> None:
+    store, key, seen = open_store(str(tmp_path / "files")), uuid4(), []
+
+    def note_open_files() -> None:
+        seen.append([file.path for file in psutil.Process().open_files() if str(tmp_path) in file.path])
+
+    async def slow() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            note_open_files()
+            yield bytes(MEGABYTE)
+
+    await store.put(key, slow())
+    async with aclosing(store.read(key)) as chunks:
+        async for _ in chunks:
+            note_open_files()
+    assert len(seen) > 3
+    assert not any(seen)
 
 
 async def test_a_folder_that_cannot_be_written_to_is_unavailable(tmp_path: Path) -> None:
