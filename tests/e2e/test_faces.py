@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
+from tests.e2e.test_switching import is_same, same_page, to_room
 from tests.files.test_faces import PHOTO, colours_of, send_picture
 from tests.support.browsers import ColorScheme, Windows, accessibility_violations, wait_until, wait_until_live
 from tests.support.people import Person
@@ -75,12 +76,15 @@ def test_without_scripts_the_middle_is_taken_and_a_mistake_stands_beside_the_fie
 
 def test_a_new_face_shows_on_the_open_pages_of_others(alice: Person, bob: Person, windows: Windows) -> None:
     alice.post(1, "hello")
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    alice.post(garden, "roses")
     direct = alice.open_direct(bob)
     alice.post(direct, "hello")
     # A new connection brings the changes of the last seconds again, and a slow page may ask for a face that is gone.
-    page = windows.open_as(bob, "/rooms/1", expected=("404",))
-    # The parts of rooms that the page keeps to go back to have the former face (static/js/switching.js).
-    page.evaluate("document.addEventListener('chat:renamed', () => document.body.dataset.forgot = 'parts')")
+    page = windows.open_as(bob, f"/rooms/{garden}", expected=("404",))
+    same_page(page)
+    to_room(page, "Lobby")
     places = ["#m-1 .avatar", f"#sidebar [data-room='{direct}'] .avatar"]
     for number in (1, 2):
         send_picture(alice)
@@ -91,12 +95,22 @@ def test_a_new_face_shows_on_the_open_pages_of_others(alice: Person, bob: Person
         if number == 1:
             former = page.locator(f"{places[0]} > img").get_attribute("src")
     expect(page.locator(f"{places[0]} > img")).not_to_have_attribute("src", str(former))
-    expect(page.locator("body")).to_have_attribute("data-forgot", "parts")
+    face = page.locator(".message .avatar > img")
+    src = str(face.get_attribute("src"))
+    to_room(page, "Garden")
+    expect(face).to_have_attribute("src", src)
+    page.go_back()
+    expect(page.locator("h1")).to_contain_text("Lobby")
+    expect(face).to_have_attribute("src", src)
+    assert is_same(page), "the rooms that the page keeps to go back to have the new face, too"
     page.goto(f"{alice.server.url}/people/{alice.id}")
     wait_until_live(page)
     assert drawn(page, ".welcome .avatar > img")
     send_picture(alice)
     expect(page.locator(".welcome .avatar > img")).to_have_attribute("src", re.compile("/256$"))
+    page.go_back()
+    expect(face).to_have_attribute("src", re.compile("/96$"))
+    expect(face).not_to_have_attribute("src", src)
     alice.submit("/profile/face/remove")
     expect(page.locator(".avatar > img")).to_have_count(0)
 

@@ -8,17 +8,19 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.files.test_faces import pictures_in, send_picture
 from tests.support.browsers import Windows, choose, hide, wait_until, wait_until_live
 from tests.support.databases import query
 from tests.support.people import Person, sign_up
 
 LISTENS = """
     window.told = [];
+    window.icons = [];
     window.rung = 0;
     const play = HTMLMediaElement.prototype.play;
     HTMLMediaElement.prototype.play = function () { rung += 1; return play.call(this); };
     window.Notification = class extends EventTarget {
-        constructor(title, { body }) { super(); told.push(`${title}: ${body}`); }
+        constructor(title, { body, icon }) { super(); told.push(`${title}: ${body}`); icons.push(icon); }
         close() { told.pop(); }
         static permission = "granted";
         static requestPermission() { return Promise.resolve("granted"); }
@@ -275,7 +277,10 @@ def test_a_single_hidden_page_rings_and_its_notification_goes_when_it_is_read(
     wait_until(lambda: in_all("told.length") < shown, first)
 
 
-def test_the_first_message_of_a_direct_room_notifies(alice: Person, bob: Person, windows: Windows) -> None:
+def test_the_first_message_of_a_direct_room_notifies_with_its_authors_face(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    send_picture(alice)
     page = windows.open_as(bob, "/rooms/1")
     listening(page)
     page.goto(f"{bob.server.url}/rooms/1")
@@ -284,6 +289,8 @@ def test_the_first_message_of_a_direct_room_notifies(alice: Person, bob: Person,
     alice.post(alice.open_direct(bob), "psst")
     expect(page).to_have_title(re.compile(r"^\(1\) Lobby"))
     until_told(page, ["Alice Adams: psst"])
+    (face,) = pictures_in(bob.get(f"/people/{alice.id}/card").text)
+    assert page.evaluate("icons") == [f"{alice.server.url}{face}"]
 
 
 def test_a_mention_added_by_an_edit_notifies_at_once(alice: Person, bob: Person, windows: Windows) -> None:
