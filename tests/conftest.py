@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import container
 from tests.support.browsers import find_browser
-from tests.support.databases import start_cluster
+from tests.support.databases import new_folder, start_cluster
 from tests.support.load_balancer import find_load_balancer
 from tests.support.people import Person, first_run, sign_up
 from tests.support.pgbouncer import find_pgbouncer
@@ -108,7 +108,7 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL of this test's own, to be killed at will."""
-    server = PostgresServer()
+    server = PostgresServer(new_folder("simplechat-postgres-"))
     yield server
     server.remove()
 

@@ -22,6 +22,9 @@ VARIABLE = "SIMPLECHAT_TEST_DATABASE_URL"
 FOLDER = "SIMPLECHAT_TEST_FOLDER"
 TEMPLATE = embedded.DATABASE
 
+# A folder in memory, and the room that databases may need there: copying one to a disk costs more than most tests do.
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
+
 # The durability of commits is the subject of the torture tests, which run a server of their own.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400"}
 
@@ -29,13 +32,19 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 def start_cluster() -> ExitStack:
     """Start the server and migrate the template database; its URL is handed on in the environment."""
     stack = ExitStack()
-    folder = Path(tempfile.mkdtemp(prefix="simplechat-tests-"))
+    folder = new_folder("simplechat-tests-")
     folder.chmod(0o755)
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     url = stack.enter_context(embedded.postgres(folder, options=FAST))
     migrate(url)
     os.environ[VARIABLE], os.environ[FOLDER] = url, str(folder)
     return stack
+
+
+def new_folder(prefix: str) -> Path:
+    """Create a folder for databases, in memory if there is enough."""
+    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if has_room else None))
 
 
 @contextmanager

@@ -23,8 +23,8 @@ TERMINATE_OTHERS = """
 class PostgresServer:
     """A PostgreSQL server with a migrated database, as durable as in production, on a socket and on a port."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
         self.port = free_port()
         options = {"max_connections": "300", "listen_addresses": "127.0.0.1", "port": str(self.port)}
         self._server = embedded.Server(self.folder / "data", options)
