@@ -39,6 +39,7 @@ class PatientPool(AsyncAdaptedQueuePool):
     _not_before: float = 0.0
     _refused_at: float = 0.0
     _is_closing_idle: bool = False
+    _closing_idle: asyncio.Task[None] | None = None
     waiting: int = 0
     timeouts: int = 0
 
@@ -120,8 +121,11 @@ class PatientPool(AsyncAdaptedQueuePool):
     def _close_idle_later(self) -> None:
         if self.checkedin() > KEPT_IDLE and not self._is_closing_idle:
             self._is_closing_idle = True
-            loop = asyncio.get_running_loop()
-            loop.call_later(IDLE_SECONDS, lambda: loop.create_task(greenlet_spawn(self._close_idle)))
+            asyncio.get_running_loop().call_later(IDLE_SECONDS, self._begin_closing_idle)
+
+    def _begin_closing_idle(self) -> None:
+        # Kept, because the loop refers to its tasks only weakly.
+        self._closing_idle = asyncio.create_task(greenlet_spawn(self._close_idle), name="idle connections")
 
     def _close_idle(self) -> None:
         """Close connections that nobody has used for a while, and come again while there are others to spare."""

@@ -151,4 +151,5 @@ def _page(found: list[Message], message_count: int) -> HistoryPage:
 
 async def _message_count(connection: AsyncConnection, room_id: RoomId) -> int:
     statement = select(rooms.c.message_count).where(rooms.c.id == room_id)
-    return int((await connection.execute(statement)).scalar_one())
+    # The room may just have been deleted.
+    return (await connection.execute(statement)).scalar_one_or_none() or 0
