@@ -34,13 +34,22 @@ class Bus:
         """Show the events of other processes until cancelled."""
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
             async for text in messages_of(subscriber):
-                try:
-                    node, event = decode(text)
-                    if node != self._node:
-                        self._show(event)
-                except (ValueError, KeyError, TypeError, AttributeError):
-                    # Another program on the broker, or a process of another version.
-                    logger.warning("Ignored a malformed event")
+                self._hear(text)
+
+    def _hear(self, text: str) -> None:
+        try:
+            node, event = decode(text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # Another program on the broker, or a process of another version.
+            logger.warning("Ignored a malformed event")
+            return
+        if node == self._node:
+            return
+        try:
+            self._show(event)
+        except Exception:
+            # The events after it are shown all the same.
+            logger.exception("Could not show an event: %s", type(event).__name__)
 
 
 def encode(event: FleetingEvent, node: str) -> str:

@@ -4,10 +4,9 @@ It owns the room's one broadcaster subscription in this process. The broker give
 Every reader of a room is at the room's cursor, or is catching up to it.
 """
 
-import json
 import logging
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -22,22 +21,20 @@ from chat.live.brokers.subscription import messages_of
 from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
 from chat.live.events import MessagesChanged
 from chat.live.frames import encode_frame
+from chat.live.hints import Hint, decode
 from chat.live.reader import Reader
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
-from chat.live.source import MessageChange, RoomChanges, Source, SourceUnavailable
-from chat.memory import KILOBYTE
+from chat.live.source import RoomChanges, Source, SourceUnavailable
 from chat.reminder import Reminder
 from chat.supervision import Failures, Supervisor, supervised
 from chat.tally import LiveTally
-from chat.tracing.tracing import Tracing, traces_in
+from chat.tracing.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
 REPAIR_SECONDS = 1.0  # on average: the longest delay of a change whose hints are all lost
 LINGER_SECONDS = 30.0  # an empty room stays subscribed this long, because people reload and come back
-LATEST = 1e11  # a time in the year 5138
-MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is a change to fetch
 
 
 class Hub:
@@ -71,21 +68,13 @@ class Hub:
 
     async def publish(self, event: MessagesChanged, committed_at: float | None = None) -> None:
         """Tell every process that messages of a room changed: this one at once, the others without waiting."""
-        room_id, epoch, base, changes = event.room_id, str(event.epoch), event.base, event.changes
         spans = [self._tracing.begin("publish", trace, of="producer") for trace in event.traces]
         traces = tuple(span.trace for span in spans if span.trace)
-        changes = replace(changes, committed_at=committed_at, traces=traces)
-        if epoch == self._epoch:
-            self.receive(room_id, base, changes)
-        items = [(change.message_id, change.posted_revision, change.revision, change.html) for change in changes.items]
-        if sum(len(change.html) for change in changes.items) > MOST_HINT_BYTES:
-            # No reader is at its base revision, so a process with readers in the room fetches the change.
-            base, items = changes.revision, []
-        hint = {"from": self._node, "epoch": epoch, "base": base, "revision": changes.revision, "items": items}
-        hint["at"] = committed_at
-        if traces:
-            hint["traces"] = traces
-        await self._broadcast.publish(_channel(room_id), json.dumps(hint))
+        changes = replace(event.changes, committed_at=committed_at, traces=traces)
+        hint = Hint(self._node, str(event.epoch), event.base, changes)
+        if hint.epoch == self._epoch:
+            self.receive(event.room_id, hint.base, changes)
+        await self._broadcast.publish(_channel(event.room_id), hint.encode())
         for span in spans:
             span.end()
 
@@ -223,14 +212,12 @@ class Hub:
     async def _listen(self, room_id: RoomId, subscriber: Subscriber) -> None:
         async for text in messages_of(subscriber):
             try:
-                hint = json.loads(text)
-                if hint["from"] != self._node and hint["epoch"] == self._epoch:
-                    items = tuple(MessageChange(*item) for item in hint["items"])
-                    traces = traces_in(hint.get("traces"))
-                    changes = RoomChanges(items, Revision(hint["revision"]), _time_in(hint), traces)
-                    self.receive(room_id, Revision(hint["base"]), changes)
+                hint = decode(text)
             except (ValueError, KeyError, TypeError):
                 logger.warning("Ignored a malformed hint on %s", _channel(room_id))
+                continue
+            if hint.node != self._node and hint.epoch == self._epoch:
+                self.receive(room_id, hint.base, hint.changes)
 
     async def _close_empty_rooms(self) -> None:
         deadline = anyio.current_time() - LINGER_SECONDS
@@ -325,12 +312,6 @@ class Hub:
         readers, room.readers = room.readers, set()
         for reader in readers:
             reader.send(self._reload)
-
-
-def _time_in(hint: Mapping[str, object]) -> float | None:
-    """Return when a hint's change was committed, None if it does not say so, as those of older versions."""
-    at = hint.get("at")
-    return at if isinstance(at, float) and 0 < at < LATEST else None
 
 
 def _channel(room_id: RoomId) -> str:

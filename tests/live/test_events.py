@@ -10,7 +10,8 @@ import pytest
 
 from chat.ids import RoomId, UserId
 from chat.live import events
-from chat.live.bus import decode, encode
+from chat.live.brokers.broker import create_broadcast
+from chat.live.bus import Bus, decode, encode
 from tests.files.test_faces import send_picture
 from tests.support.databases import run
 from tests.support.live_client import LiveClient
@@ -120,6 +121,29 @@ def test_every_event_shows_on_a_page_of_another_process(
 def shows(page: LiveClient, act: Act, seen: int) -> bool:
     """Return whether a frame since `seen` shows an act."""
     return any(act.shows in frame for frame in page.frames[seen:])
+
+
+@pytest.mark.anyio
+async def test_an_event_that_cannot_be_shown_is_logged_and_the_next_one_is_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shown: list[events.Event] = []
+
+    def show(event: events.FleetingEvent) -> None:
+        if isinstance(event, events.Typing):
+            raise KeyError(event.room_id)
+        shown.append(event)
+
+    async with asyncio.timeout(10), create_broadcast("memory://") as broadcast:
+        here, there = Bus(broadcast, "here", show), Bus(broadcast, "there", lambda _: None)
+        listening = asyncio.create_task(here.listen())
+        while not shown:
+            await there.publish(events.Typing(RoomId(1), ""))
+            await there.publish(events.StatusChanged(ADA))
+            await asyncio.sleep(0)
+        listening.cancel()
+    assert "Could not show an event: Typing" in caplog.text
+    assert "KeyError: 1" in caplog.text
 
 
 def test_decoding_an_encoded_event_returns_the_same_event() -> None:
