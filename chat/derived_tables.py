@@ -34,8 +34,8 @@ def _message_key() -> Column[int]:
     return Column("message_id", BigInteger, key, primary_key=True, autoincrement=False)
 
 
-# Keys in the store that no row holds: of deleted files and replaced pictures, and of objects that are being written. An
-# object is deleted when its time has come, again and again until the store has done so.
+# Keys in the store that no row holds: of deleted files and replaced pictures, and of objects that are being written.
+# When a key is due, its object is deleted; if that fails, it is tried again later.
 stray_objects = Table(
     "stray_objects",
     metadata,

@@ -51,7 +51,7 @@ class InvalidInput(Exception):
 
 
 class NotACommand(InvalidInput):
-    """A text looks like a command but is none; its author may have meant a message."""
+    """A text that begins like a command cannot be carried out; its author may have meant a message."""
 
 
 class TooManyRequests(InvalidInput):

@@ -1,4 +1,4 @@
-"""The tables of links that messages show more of (`chat.messages.previewing`)."""
+"""The tables of link previews (`chat.messages.previewing`)."""
 
 from sqlalchemy import (
     BigInteger,
@@ -54,8 +54,8 @@ link_previews = Table(
     Index("link_previews_expires_at_idx", "expires_at"),
 )
 
-# The links that messages show more of: a page of the internet, or a message of this chat. Of a link whose preview was
-# removed the row stays, so that the preview does not come back.
+# The links with a preview: of a page of the internet, or of a message of this chat. The row of a removed preview stays,
+# so that the preview does not come back.
 message_links = Table(
     "message_links",
     metadata,

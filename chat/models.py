@@ -211,7 +211,7 @@ messages = Table(
     Column("pinned_by", BigInteger, ForeignKey("users.id", ondelete="SET NULL")),
     Column("reply_to_id", BigInteger, ForeignKey("messages.id", ondelete="SET NULL")),
     Column("file_count", Integer, nullable=False, server_default="0"),
-    Column("link_count", Integer, nullable=False, server_default="0"),  # of links that it shows a preview of
+    Column("link_count", Integer, nullable=False, server_default="0"),  # of its previews
     CheckConstraint("deleted_at IS NULL OR body = ''", name="deleted_body"),
     CheckConstraint("deleted_at IS NULL OR pinned_at IS NULL", name="deleted_pin"),
     CheckConstraint("char_length(body) <= 10000", name="body_length"),

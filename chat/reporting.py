@@ -1,7 +1,7 @@
 """Reporting errors to a Sentry, or to a program that takes the same reports.
 
 A report says where in the code an error happened, and holds nothing that people wrote: the texts of errors may quote
-their messages and names. The log has these, under the same request id.
+their messages and names. The log has the texts, under the same request id.
 """
 
 import logging

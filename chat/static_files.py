@@ -38,7 +38,7 @@ JOINED = {
 }
 
 COMPRESSED = ("text/css", "text/javascript", "image/svg+xml")
-# A fifth of what a first load would take. Lines keep their numbers, so that the place of an error is right.
+# Comments would be a fifth of a first load. Lines keep their numbers, so that errors name the right place.
 COMMENTS = {"css": re.compile(rb"/\*.*?\*/|^ +", re.DOTALL | re.MULTILINE), "js": re.compile(rb"^ *//.*", re.MULTILINE)}
 DIGEST = re.compile(r"[0-9a-f]{12}")
 

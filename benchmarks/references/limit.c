@@ -2,7 +2,7 @@
  *
  *     limit PORT
  *
- * A GET becomes a websocket, whoever asks; the body of a POST goes to all of them.
+ * A GET becomes a websocket, from any client; the body of a POST goes to all of them.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

@@ -63,7 +63,7 @@ def run(repetitions: int) -> list[Line]:
         stack.callback(chat.close)
         for room in range(1, ROOMS + 1):
             fill(chat, room, MESSAGES)
-            # Its messages are rendered once, for whoever comes first.
+            # Its messages are rendered once, for the first reader.
             chat.administrator.get(f"/rooms/{room}")
         windows = Windows(stack.enter_context(running_browser()))
         stack.callback(windows.close)

@@ -152,7 +152,7 @@ def _luminance(shade: Colour) -> float:
 
 
 def _rounded(*channels: float) -> Colour:
-    """Return the colour that a screen shows, so that what is measured is what is seen."""
+    """Return the colour that a screen shows, so that its contrast is measured as people see it."""
     return Colour(*(round(255 * each) / 255 for each in channels))
 
 
@@ -160,7 +160,7 @@ def _ground(lightness: float, strength: float, degrees: float) -> Colour:
     return oklch(lightness, strength, math.radians(degrees))
 
 
-# What the pages have under their text, and the surface under a pointer, which is a little darker or lighter.
+# The grounds of pages under their text, and that of a row under the pointer, a little darker or lighter.
 _LIGHT = _Theme(
     grounds=(Colour(1, 1, 1), _ground(0.963, 0.009, 85), _ground(0.92, 0.01, 85)),
     tint=_ground(0.95, 0.055, 88),

@@ -155,7 +155,7 @@ async def refresh_session(
     return _visitor(row), await _rotate(change.connection, signer, session_id, now, longest, previous=presented)
 
 
-async def session_of_refresh_token(
+async def visitor_of_refresh_token(
     connection: AsyncConnection, signer: Signer, token: str, now: datetime
 ) -> Visitor | None:
     """Return the visitor of a refresh token without rotating it: a websocket handshake may not set cookies.

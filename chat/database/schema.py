@@ -31,7 +31,7 @@ class SchemaError(CannotRun):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The revision of a database's tables, None before the first, and that of the oldest code they serve."""
+    """The revision of a database's tables, None before the first, and the oldest code they serve."""
 
     revision: str | None = None
     serves_from: str | None = None

@@ -1,4 +1,4 @@
-"""Reads what a page says of itself, in a process of its own that the kernel ends when it takes too much time or memory.
+"""Reads the metadata of a page, in a process of its own that the kernel ends when it takes too much time or memory.
 
 `python -m chat.fetching.page_worker ADDRESS CHARSET` reads a page from its input, and writes a line of JSON.
 """
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def read(content: bytes, charset: str, address: str) -> Page:
-    """Return what a page at an address says of itself. `charset` is the one its server names, or ""."""
+    """Return the metadata of a page at an address. `charset` is the one its server names, or ""."""
     found = _Head()
     try:
         found.feed(_text(content, charset))
@@ -66,7 +66,7 @@ def read(content: bytes, charset: str, address: str) -> Page:
 
 
 class _HeadEnds(Exception):
-    """Nothing that follows says what the page is."""
+    """The rest of the page has no metadata."""
 
 
 class _Head(HTMLParser):

@@ -18,13 +18,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Pages:
-    """Reads what pages say of themselves."""
+    """Reads the metadata of pages."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(AT_ONCE)
 
     async def read(self, fetched: Fetched) -> Page:
-        """Return what a page says of itself; raises `NotFetched` if it cannot be read in time."""
+        """Return the metadata of a page; raises `NotFetched` if it cannot be read in time."""
         async with self._free:
             process = await _start(fetched)
             try:

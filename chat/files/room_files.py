@@ -39,7 +39,7 @@ class RoomFile:
 
 @dataclass(frozen=True, slots=True)
 class RoomFiles:
-    """Some files of a room, newest first; `further` leads on to those before."""
+    """Some files of a room, newest first. The next page continues at `further`, None at the end."""
 
     files: Sequence[RoomFile]
     further: FileId | None

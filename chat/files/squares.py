@@ -33,7 +33,7 @@ def logo_of(picture: Image.Image) -> list[bytes]:
 def box_of(size: tuple[int, int], crop: Crop | None) -> tuple[int, int, int, int]:
     """Return the edges of a square within a picture: left, top, right, bottom.
 
-    `crop` is moved and reduced so that it fits; without it, it is the middle.
+    A `crop` that does not fit is moved and made smaller. Without a crop it is the middle of the picture.
     """
     width, height = size
     if crop is None:

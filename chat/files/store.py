@@ -37,4 +37,4 @@ class Store(Protocol):
         """Return the path of an object within the folder of the store; None if it is no folder."""
 
     async def link_to(self, key: UUID, seconds: int) -> str | None:
-        """Return an address that gives everybody an object for some seconds; None if there is none."""
+        """Return an address that gives everybody an object for some seconds; None if the store has no addresses."""

@@ -149,13 +149,13 @@ async def finish_upload(
 
 
 async def promise_object(connection: AsyncConnection, key: UUID) -> None:
-    """Note an object before it is written. It is deleted after a day, unless a row of `files` holds it by then."""
+    """Note an object before it is written. It is deleted after a day, unless a row holds it by then."""
     due = func.now() + func.make_interval(0, 0, 0, 1)
     await connection.execute(insert(stray_objects).values(key=key, due_at=due))
 
 
 async def keep_objects(connection: AsyncConnection, keys: Sequence[UUID]) -> None:
-    """Note that rows of `files` hold these objects."""
+    """Note that rows hold these objects."""
     await connection.execute(delete(stray_objects).where(_among(keys)))
 
 

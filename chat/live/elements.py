@@ -1,4 +1,4 @@
-"""The small elements that tell a page about a change. Scripts in static/js define what each does."""
+"""The small elements that tell a page about a change. Scripts in static/js define how each acts."""
 
 from collections.abc import Iterable
 

@@ -24,7 +24,7 @@ STATUS_SECONDS = 30.0  # a status can end without an event
 
 
 class _List(NamedTuple):
-    """The markup of a room's members online, and the moment at which it became so."""
+    """The markup of a room's members online, and the moment of its last change."""
 
     html: str
     at: float

@@ -33,7 +33,7 @@ _LAST = ".,:;!?'*~|"  # signs that end a sentence or a phrase rather than an add
 
 
 class Linkifier(LinkifyIt):  # type: ignore[misc]  # without types
-    """Finds addresses with a scheme, and those that begin with `www.`; `notes.md` is none."""
+    """Finds addresses with a scheme, and those that begin with `www.`, but not `notes.md`."""
 
     def __init__(self) -> None:
         """Replace the library's http addresses, which swallow Chinese text and end hosts too late."""

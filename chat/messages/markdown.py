@@ -51,7 +51,7 @@ _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _MEANING = re.compile(r"[\\`*~\[\]<&@]|(?<![^\W_])_|_(?![^\W_])|:(?=//|[\w+-]+:)")
 _TAG = re.compile(r"<[^>]*>")
 _SEEN = re.compile(r"[!-~]")
-# Lines of words, none of which Markdown, a link, a mention or an emoji may begin with. Most messages are no more.
+# Lines of plain words, in which no Markdown, link, mention or emoji can begin. Most messages are no more than that.
 _WORDS = r"""[^\W\d_](?:[^\W_]|[ ,;?!'’"()-]|[.:](?=[ \n]|\Z))*(?<! )"""
 _PLAIN = re.compile(rf"{_WORDS}(?:\n{_WORDS})*")
 
@@ -78,7 +78,7 @@ def written(body: str, mentionable: Mentionable = NOBODY, colours: Colours | Non
     made = _written(body, mentionable, colours)
     if colours and _is_too_large(made, body):
         made = _written(body, mentionable, None)
-    # Of signs that Markdown leaves nothing to see of, such as ```, the signs are shown.
+    # A text that Markdown would hide completely, such as ```, is shown as it was typed.
     is_hidden = shows_nothing(made.html) and not is_blank(html.unescape(body))
     return replace(made, html=as_typed(body)) if is_hidden or _is_too_large(made, body) else made
 

@@ -1,4 +1,4 @@
-"""The links that a message shows more of, in the database."""
+"""The links of a message that have previews, in the database."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from chat.models import memberships, messages, rooms
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A link as a message's row keeps it: to a page's preview, or to a message and its room."""
+    """A row of `message_links`: a link with the preview of a page, or with a message and its room."""
 
     address: str
     preview_id: PreviewId | None = None
@@ -31,7 +31,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Linking:
-    """A message before its links are looked at. `addresses` is empty where links show nothing more."""
+    """A message before its links are looked at. `addresses` is empty where links show no previews."""
 
     id: MessageId
     room_id: RoomId
@@ -56,7 +56,7 @@ async def linking_message(connection: AsyncConnection, message_id: MessageId) ->
 
 
 async def kept_of(connection: AsyncConnection, message_id: MessageId) -> list[Kept]:
-    """Return the links that a message's row keeps, in the order of the text."""
+    """Return the rows of a message's links, in the order of the text."""
     quoted = messages.alias("quoted")
     statement = (
         select(message_links, quoted.c.room_id)
@@ -131,6 +131,6 @@ async def change_links(connection: AsyncConnection, message: Message, markup: st
 
 
 async def shown_count(connection: AsyncConnection, message_id: MessageId) -> int:
-    """Return the number of links that a message shows more of."""
+    """Return the number of a message's previews."""
     shown = (message_links.c.message_id == message_id) & message_links.c.removed_at.is_(None)
     return int((await connection.execute(select(func.count()).select_from(message_links).where(shown))).scalar_one())

@@ -27,7 +27,7 @@ from chat.memory import MEGABYTE
 from chat.messages.shown_links import PreviewId
 from chat.text import single_line
 
-FRESH, FAILED = timedelta(hours=1), timedelta(minutes=10)  # as long as others take a preview, or a failure
+FRESH, FAILED = timedelta(hours=1), timedelta(minutes=10)  # how long a preview, or a failure, serves further messages
 KEPT = timedelta(minutes=10)  # after that, for a message that was about to refer to it
 MOST_A_MINUTE = 20  # pages of one host
 MOST_PICTURE_BYTES = MEGABYTE  # of a thumbnail
@@ -37,11 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 class TooBusy(Exception):
-    """The host has been asked for many pages; it gets a pause."""
+    """Too many pages of the host were fetched in the last minute."""
 
 
 class PagePreviews:
-    """Fetches previews. Hosts are asked for one page at a time, and for 20 a minute by all processes together."""
+    """Fetches previews: from each host one page at a time, and 20 a minute by all processes together."""
 
     def __init__(self, database: AsyncEngine, store: Store, fetcher: Fetcher) -> None:
         self._database, self._store, self._fetcher = database, store, fetcher

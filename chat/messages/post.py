@@ -212,7 +212,7 @@ class Posting:
             written = await write(self._database, self._workshop, author, room_id, body)
             written = shown(written, may_be_empty=bool(chosen))
             if reply_to is not None:
-                written = await self._told(author, room_id, reply_to, written)
+                written = await self._mentioning_author(author, room_id, reply_to, written)
             context = request_context.get()
             trace = context.trace if context is not None else ""
             post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace, origin)
@@ -224,7 +224,9 @@ class Posting:
             uploads = await uploads_of(connection, author, room_id, [file.id for file in chosen])
         await complete_uploads(self._uploading, author, uploads)
 
-    async def _told(self, author: Visitor, room_id: RoomId, reply_to: MessageId, written: Written) -> Written:
+    async def _mentioning_author(
+        self, author: Visitor, room_id: RoomId, reply_to: MessageId, written: Written
+    ) -> Written:
         """Let an answer mention the author of its original."""
         async with reading(self._database) as connection:
             answered = await author_of(connection, room_id, reply_to)

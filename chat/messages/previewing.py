@@ -1,7 +1,7 @@
 """Looks at the links of messages that were posted or edited, a moment later, so that nothing slows a post.
 
-Every process takes messages from the queue. A message shows what was found by a revision, as an edit does, so readers
-see it on every page. The revision and the end of the queue's row are one transaction: a process that is killed leaves
+Every process takes messages from the queue. The result becomes a revision of the message, like an edit, so readers see
+it on every page. The revision and the end of the queue's row are one transaction: a process that is killed leaves
 nothing half, and another process takes over when its lease has ended.
 """
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Previewing:
-    """Shows more of links while `run` is running. Every process does so. Without `pages` nothing is fetched."""
+    """Adds previews to messages while `run` is running, in every process. Without `pages` nothing is fetched."""
 
     def __init__(
         self, database: AsyncEngine, begin: BeginChange, pages: PagePreviews | None, public_url: str | None
@@ -105,7 +105,7 @@ class Previewing:
             await finish(connection, due)
 
     async def _found(self, linking: Linking, origins: Sequence[str]) -> list[Kept]:
-        """Return what the links of a message show, in the order of its text. Known links are not looked at again."""
+        """Return the targets of a message's links, in the order of its text. Known links are not looked at again."""
         known = {each.address: each for each in linking.kept}
         found = [known.get(each) or await self._target(linking, each, origins) for each in linking.addresses]
         return [each for each in found if each is not None]

@@ -30,5 +30,5 @@ async def recent_emoji(connection: AsyncConnection, user_id: UserId) -> list[Emo
 
 
 def often_used() -> list[Emoji]:
-    """Return what the picker shows to a person who has not used any emoji yet."""
+    """Return the emoji that the picker shows to a person who has used none yet."""
     return named(OFTEN[:MOST])

@@ -1,4 +1,4 @@
-"""Showing more of a message's links, once they were looked at, and removing that again: both revise the message."""
+"""Adding previews to a message once its links were looked at, and removing them: both revise the message."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ class Overtaken(Exception):
 
 
 async def keep_links(change: Change, due: Due, linking: Linking, found: Sequence[Kept]) -> None:
-    """Show the links that were found, in the order of the text, by a revision of the message, if that changes it.
+    """Show the previews that were found, in the order of the text. This revises the message if they change it.
 
     Raises `Overtaken`, and `Forbidden` when the room has just been archived.
     """

@@ -1,4 +1,4 @@
-"""The links of a message that it shows more of: a page of the internet, or a message of this chat."""
+"""The previews below a message: of pages of the internet, and of messages of this chat."""
 
 import html
 import re

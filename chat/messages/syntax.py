@@ -1,4 +1,4 @@
-"""Rules for markdown-it where it would hide what was typed: lone signs, backslashes, the first line of code."""
+"""Rules for markdown-it where it would hide typed text: lone signs, backslashes, the first line of code."""
 
 import re
 from functools import cache
@@ -11,12 +11,12 @@ from markdown_it.rules_block.table import escapedSplit, table
 from markdown_it.rules_inline import StateInline
 
 _FENCE = re.compile(r"(`{3,}|~{3,})([^\n]*)")
-# A quote's first line has words, behind a space if they begin with a digit or a sign: `>:(`, `>5` and `>` are none.
+# A quote's first line has words, after a space if they begin with a digit or sign: `>:(`, `>5`, `>` are no quotes.
 _QUOTE = re.compile(r""">[>\s]*(?:(?=[^\W\d_]|["“‘«@#`]|\*\*)|(?<=\s)(?=\S))""")
 _EMPTY_QUOTE = re.compile(r">[>\s]*")
 _RULE = re.compile(r"[|:\s-]*-[|:\s-]*")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-# What follows a backslash that is meant to keep a sign from its meaning.
+# The text after a backslash that is meant to take a sign's meaning away.
 _AT_WORD = re.compile(
     r"""(?<![^\s(\[{"'“‘*_~])\\(?:
         ([*_`~])(?!\s)(?=.{0,1000}\S\\?\1)         # emphasis or code, with its other end
@@ -48,7 +48,7 @@ def _languages() -> frozenset[str]:
 
 
 def _fence(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """Code between fences. Words behind the opening fence are its first line, unless they name a language.
+    """Parse code between fences. Words behind the opening fence are its first line, unless they name a language.
 
     The closing fence may stand behind the last line of code.
     """
@@ -93,7 +93,7 @@ def _blockquote(state: StateBlock, start_line: int, end_line: int, silent: bool)
 
 
 def _list(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A list begins with words: `-`, `+` and `1.` are none."""
+    """Parse a list, which begins with words: `-`, `+` and `1.` alone are no lists."""
     if state.sCount[start_line] < state.blkIndent:  # the next item of a list
         return list_block(state, start_line, end_line, silent)
     after = skipOrderedListMarker(state, start_line)
@@ -104,7 +104,7 @@ def _list(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bo
 
 
 def _table(state: StateBlock, start_line: int, end_line: int, silent: bool) -> bool:
-    """A table has as many cells in each row as in its head: markdown-it would drop further cells."""
+    """Parse a table, unless a row has more cells than the head: markdown-it would drop these."""
     if start_line + 2 > end_line or "|" not in _line(state, start_line):
         return False
     columns = _cells(state, start_line)
@@ -128,7 +128,7 @@ def _cells(state: StateBlock, number: int) -> int:
 
 
 def _escape(state: StateInline, silent: bool) -> bool:
-    r"""A backslash is hidden only where the sign behind it would have a meaning: not in `C:\_temp\*.txt`."""
+    r"""Hide a backslash only where the sign after it would have a meaning: not in `C:\_temp\*.txt`."""
     found = _ESCAPE.match(state.src, state.pos)
     if not found or state.pos + 1 >= state.posMax:
         return False

@@ -23,7 +23,7 @@ OWNER = "serve.lock"
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """Make the folder of a `serve`, and remove it at the end. Folders of killed ones are removed, too.
+    """Make the folder of a `serve`, and remove it at the end. Folders that killed ones left are removed, too.
 
     Raises `OSError` where there is no place for it.
     """
@@ -32,7 +32,7 @@ def shared_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=base) as name:
         descriptor = os.open(Path(name) / "new", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Renamed once it is held, so that nobody takes a folder that has just been made for an abandoned one.
+        # Renamed once it is locked: until then another `serve` would take the folder for an abandoned one.
         (Path(name) / "new").rename(Path(name) / OWNER)
         try:
             yield Path(name)

@@ -25,7 +25,7 @@ from chat.text import single_line
 
 PAGE = 200
 CANDIDATES = 50
-MOST_TOLD = 500  # in a larger room, the processes with its members' pages find them
+MOST_TOLD = 500  # in a larger room each process finds the members who have pages there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ async def join_as_invited(change: Change, user_id: UserId, room_id: RoomId) -> N
 
 
 async def join_first_room(change: Change, user_id: UserId) -> RoomId | None:
-    """Add a new person to the oldest open room, where people are; return the room, None if there is none."""
+    """Add a new person to the oldest open room, where others are; return the room, None if no room is open."""
     welcoming = (rooms.c.kind == "open") & rooms.c.archived_at.is_(None)
     statement = select(rooms.c.id).where(welcoming).order_by(rooms.c.id).limit(1)
     room_id: RoomId | None = (await change.connection.execute(statement)).scalar_one_or_none()

@@ -142,7 +142,7 @@ def _kinds(named: list[str]) -> frozenset[Kind]:
 
 
 def _without_punctuation(text: str) -> str:
-    """Drop what belongs to the sentence, unless there is nothing else: `(really?)`, but not `.net` or `c++`."""
+    """Drop the punctuation of the sentence, unless there is nothing else: `(really?)`, but not `.net` or `c++`."""
     return text.lstrip("([{¿¡“‘«'").rstrip(".,;:!?)]}…”’»'") or text
 
 

@@ -84,7 +84,7 @@ async def end_listed_invite(request: Request) -> Response:
 
 
 async def admin_page(request: Request, values: Mapping[str, str] = {}, errors: Mapping[str, str] = {}) -> Response:
-    """Return the administrator's page, with what they typed and the errors beside it."""
+    """Return the administrator's page, with their input and the errors beside it."""
     administrator(request)
     async with reading(request.state.chat.database) as connection:
         invite = await invite_of(connection, None, datetime.now(UTC))

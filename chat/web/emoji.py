@@ -61,7 +61,7 @@ async def choose_my_skin_tone(request: Request) -> Response:
 
 
 async def picker(request: Request) -> dict[str, object]:
-    """Return what the picker's templates need."""
+    """Return the values for the picker's templates."""
     me = visitor(request)
     async with reading(request.state.chat.database) as connection:
         recent = await recent_emoji(connection, me.id)

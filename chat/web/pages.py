@@ -46,7 +46,7 @@ def is_htmx(request: Request) -> bool:
 
 
 def wants_part(request: Request) -> bool:
-    """Tell whether another page puts the answer in the place of its own main part, as its reader switches rooms."""
+    """Tell whether an open page asks only for the main part, because its reader switches rooms."""
     return request.headers.get("X-Part") == "main"
 
 

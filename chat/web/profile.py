@@ -163,7 +163,7 @@ def _saved(form: str) -> Response:
 async def profile_page(
     request: Request, values: Mapping[str, str] = {}, errors: Mapping[str, str] = {}, saved: str = ""
 ) -> Response:
-    """Return the visitor's profile, with what they typed and the errors beside it."""
+    """Return the visitor's profile, with their input and the errors beside it."""
     me, now = visitor(request), datetime.now(UTC)
     async with reading(request.state.chat.database) as connection:
         sessions = await sessions_of(connection, me, now)

@@ -137,7 +137,7 @@ def position_in(request: Request, name: str) -> Position | None:
 
 
 def _place(room: Room, found: HistoryPage, around: MessageId | None, after: Position | None) -> dict[str, object]:
-    """Return where in the room's history the page is, and where its reader left off."""
+    """Return the page's place in the room's history, and the read position of its reader."""
     return {
         "focus_id": around or (found.messages[0].id if after is not None and found.messages else None),
         "is_live": found.newer is None,
@@ -162,7 +162,7 @@ def _unread_above(room: Room, shown: HistoryPage) -> int:
 
 
 def _writing(visitor: Visitor, room: Room) -> str:
-    """Return how the visitor may post: not, as the room is archived or closed to them, freely, or in slow mode."""
+    """Return the visitor's way to post: none, because the room is archived or closed to them; free; or slow mode."""
     if room.is_archived:
         return "archived, to be restored" if may_manage(visitor, room) else "archived"
     if not may_post(visitor, room):

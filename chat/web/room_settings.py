@@ -126,7 +126,7 @@ def _to_room(room: Room) -> Response:
 async def settings_page(
     request: Request, room: Room, values: Mapping[str, str] = {}, errors: Mapping[str, str] = {}
 ) -> Response:
-    """Return the settings of a room, with what the visitor typed and the errors beside it."""
+    """Return the page of a room's settings, with the visitor's input and the errors beside it."""
     kept = {name: str(getattr(room, name)) for name in ("name", "topic", "description", "kind", "posting")}
     kept |= {"slow_seconds": str(room.slow_seconds), "shows_previews": "yes" if room.shows_previews else "no"}
     kept["name"] = room.name if room.has_name else ""

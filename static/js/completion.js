@@ -1,4 +1,4 @@
-// Help with writing: what the word before the caret can become, and emoji to pick from.
+// Help with writing: completions of the word before the caret, and the emoji picker.
 import { box, insert } from "./composer.js";
 import { shown } from "./messages.js";
 import { mark, markedOf, onClick, onKey, step } from "./page.js";
@@ -42,7 +42,7 @@ function take(option) {
   insert(`${refused} `, end - wordBefore().length, end);
 }
 
-// Enter sends what is typed, unless an option was moved to.
+// Enter sends the text, unless an option is marked.
 const OFFERED = "#completions:not([hidden]) + #body";
 onKey("Enter Tab", OFFERED, ({ key }) => {
   const option = markedOf(box()) ?? (key === "Tab" && list().firstElementChild);

@@ -1,4 +1,4 @@
-// Sending. Enter moves what is in the box to the outbox: forms under the messages that post themselves, in order. Each
+// Sending. Enter moves the text of the box to the outbox: forms under the messages that post themselves, in order. Each
 // is kept in localStorage until the server has accepted it; those of other rooms are sent from a hidden list.
 import { me, messages, quote } from "./messages.js";
 
@@ -13,7 +13,7 @@ export function insert(text, start, end) {
   box().dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-// What is stored for a room: its draft, and the messages that wait. Of files, only their number: static/js/files.js.
+// The storage holds the draft of each room and the messages that wait; of their files only the number (files.js).
 const tell = (act, item) => document.dispatchEvent(new CustomEvent(`chat:${act}`, { detail: item.dataset }));
 const keyOf = (kind, element) => `${kind}:${me}:${element.dataset.room}:`;
 function store(key, value) {
@@ -41,7 +41,7 @@ const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ??
 const inputOf = ([name, value]) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
 const tokenOf = ({ client_id }) => client_id.slice(0, 12);
 
-// What is found in the storage, another page may be sending.
+// Another page may be sending a message that is found in the storage.
 function show(key, { fields, why, files = 0 }, wait = 3000) {
   const item = document.getElementById("outgoing").content.firstElementChild.cloneNode(true), form = formOf(item);
   const [, , room] = key.split(":");
@@ -86,7 +86,7 @@ document.addEventListener("chat:leave", () => elsewhere().append(...items()));
 function restore() {
   if (composer() && composer() !== restored) {
     restored = composer();
-    // Something stands there already: what the browser has kept, or what was typed before this could run.
+    // The box may have text already: kept by the browser, or typed before this could run.
     const draft = localStorage.getItem(keyOf("draft", composer())) ?? "", there = box().value;
     if (!there.startsWith(draft)) box().value = draft.startsWith(there) ? draft : `${draft}\n${there}`;
     const answered = localStorage.getItem(keyOf("reply", composer()));
@@ -157,7 +157,7 @@ document.addEventListener("htmx:finally:request", ({ detail: { ctx: { sourceElem
     say(each, "waiting", until && each !== item ? BEHIND : why, each === item && until);
   go();
 });
-// What the answer brings is about another room than this page, unless the page has just lost this one.
+// The answer is about another room than the page shows, unless the page has just lost its room.
 document.addEventListener("htmx:after:request", (event) => {
   const { response, sourceElement } = event.detail.ctx, item = sourceElement.closest?.(".unsent");
   if (!item || outbox()?.contains(item) || response.status >= 400) return;
@@ -166,7 +166,7 @@ document.addEventListener("htmx:after:request", (event) => {
   drop(item);
 });
 
-// The answer and the frame of the socket come in any order; the first of them takes the place of what was sent.
+// The answer and the frame of the socket come in any order; the first replaces the waiting message.
 document.addEventListener("chat:message", ({ detail: { author, client } }) => {
   if (author === me) items().filter(({ dataset }) => dataset.client === client).forEach(drop);
 });
@@ -186,7 +186,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest(".unsent button"), item = button?.closest("li");
   if (!acts[button?.value]) return;
   if (button.value !== "retry" && formOf(item).matches(".htmx-request")) htmx.trigger(formOf(item), "htmx:abort");
-  // What looks like a command is sent as a message.
+  // A text that looks like a command is sent as a message.
   if (button.name) formOf(item).append(inputOf([button.name, "message"]));
   const goesOn = button.value === "edit" || button.matches(":focus-visible");
   acts[button.value](item);

@@ -1,7 +1,7 @@
 // Copying: a button's text, a field, several messages, a program.
 import { messages } from "./messages.js";
 
-// Over plain http there is no clipboard, only the copying of what is selected, whose text a page may choose.
+// Over plain http a page cannot write to the clipboard, but it can choose the text when a selection is copied.
 let wanted = null;
 export async function copyFrom(source) {
   wanted = source.dataset.copy || source.href || source.nextElementSibling.textContent;

@@ -1,4 +1,4 @@
-// The connection: resumes where the page is, tells when it is lost, and brings what others changed, or you elsewhere.
+// The connection: resumes where the page is, tells when it is lost, and brings changes made elsewhere.
 
 // An element of a frame acts once, when htmx puts it into the page, and goes.
 export function onElement(name, act) {
@@ -55,7 +55,7 @@ document.addEventListener("htmx:ws:before:message:incoming", (event) => {
 });
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => follow(ctx.target?.id === "main"));
 
-// The room around the messages has changed: its name, who may write in it, what is pinned.
+// The room around the messages has changed: its name, the right to post, its pins.
 const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
 onElement("news", loadHead);
 

@@ -18,7 +18,7 @@ function format(moment, style, timeZone = chosen.timeZone) {
   return formats.get(key).format(moment);
 }
 
-// What a time was shown for is on it: at midnight, and after another choice, it is shown anew.
+// Each time holds the day and the choices it was shown for: after midnight, or another choice, it is shown anew.
 const DAY = { dateStyle: "full" };
 function showTimes() {
   const today = format(Date.now(), DAY), shown = `${chosen.timeZone} ${chosen.hourCycle} ${today}`;
@@ -72,7 +72,7 @@ export function openMenu(message) {
   bar().querySelector(".more").click();
 }
 
-// A finger that rests on a message opens its menu as a sheet. Links, code and the editor keep what the browser does.
+// A finger that rests on a message opens its menu as a sheet. Links, code and the editor do as the browser does.
 let resting, start, isHeld = false;
 const touched = ({ target, pointerType }) =>
   pointerType === "touch" && !target.closest("a, button, pre, .editor") && bar() && target.closest("#messages > li");
@@ -83,13 +83,13 @@ document.addEventListener("pointerdown", (event) => {
 function hold(message, pointer) {
   isHeld = true;
   openMenu(message);
-  // Lifted outside the sheet, the finger would close it.
+  // A finger that is lifted outside the sheet would close it.
   menu().setPointerCapture(pointer);
 }
 for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEventListener(type, ({ x, y }) => {
   if (type !== "pointermove" || Math.hypot(x - start?.x, y - start?.y) > 10) clearTimeout(resting);
 });
-// Lifted on the sheet, it would press what has come under it.
+// A finger that is lifted on the sheet would press the button that has come under it.
 document.addEventListener("touchend", (event) => isHeld && event.preventDefault(), { passive: false });
 document.addEventListener("contextmenu", (event) => touched(event) && event.preventDefault());
 
@@ -112,7 +112,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   setTimeout(() => (log.ariaLive = "polite"), 1000);
 });
 
-// A page that stays open for days lets go of what it has not shown for long; scrolling up brings it back.
+// A page that stays open for days drops its old messages; scrolling up brings them back.
 const MOST = 400, KEPT = 200;
 export function letGo(kept, main = document) {
   const list = main.querySelector("#messages"), link = main.querySelector("#older a");
@@ -161,7 +161,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   }
 });
 
-// What is typed into an editor outlives the page, until it is cancelled or saved, which makes another revision. Most
+// Text in an editor outlives the page until the edit is cancelled or saved; saving makes another revision. Most
 // actions close their menu.
 const EDITOR = ".message .editor textarea", STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
 const keepTyped = ({ target }) => target.matches(EDITOR) && sessionStorage.setItem(target.id, target.value);

@@ -1,4 +1,4 @@
-// Notifications and sounds while a page is open but not in front of its reader, where this browser was asked for them.
+// Notifications and sounds while a page is open but not in front of its reader, if this browser was asked for them.
 
 const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
 

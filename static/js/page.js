@@ -4,7 +4,7 @@ import { bar, here, me, menu, messages, openMenu, rowOf, scroller, shown } from 
 
 const writing = () => box() ?? scroller() ?? document.getElementById("main");
 
-// What each key does in which elements. An act that answers false leaves the key to those before it, or the browser.
+// The acts of keys, by elements. An act that returns false leaves the key to earlier acts, or to the browser.
 const acts = [];
 export const onKey = (keys, where, act) => acts.unshift({ keys: keys.split(" "), where, act });
 document.addEventListener("keydown", (event) => {
@@ -27,13 +27,13 @@ export function onClick(where, act) {
   }, true);
 }
 
-// The browser may not have taken the keyboard out of what is closed yet.
+// The browser may not have taken the focus out of the closed dialog yet.
 document.addEventListener("close", ({ target: dialog }) => {
   if (document.activeElement === document.body || dialog.contains(document.activeElement)) writing().focus();
   for (const box of dialog.querySelectorAll("input")) box.value = "";
 }, true);
 
-// A swap may remove what had the keyboard; a mouse needs no place to be.
+// A swap may remove the element that has the focus. A mouse needs no focus.
 let had = null;
 document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   const at = document.activeElement, isEditing = at.closest(".editor") ?? ctx.sourceElement?.closest?.(".editor");
@@ -112,7 +112,7 @@ onClick("#jump", (jump) => {
 // A form that came back has the keyboard where it is wrong, after the browser has gone to the place in the address.
 window.addEventListener("load", () => document.querySelector("[aria-invalid=true]")?.focus());
 
-// By this, an error goes when what it is about is changed: static/css/field.css.
+// Hides an error once its field is changed: static/css/field.css.
 document.addEventListener("input", ({ target }) => {
   target.removeAttribute("aria-invalid");
   target.form?.setAttribute("data-changed", "");
@@ -132,7 +132,7 @@ onKey("ArrowUp ArrowDown", "[aria-controls]", ({ key, target }) => {
   return Boolean(end) && mark(target, beside(all, markedOf(target), key) ?? end);
 });
 
-// Enter takes the marked or first of what is found by what is typed now: the list may be that of an earlier word.
+// Enter takes the marked result of the present text, or the first: the list may still be that of an earlier text.
 onKey("Enter", "#switcher input, .picking > input", async ({ target }) => {
   const found = target.parentElement.querySelector("#destinations, .found"), { value } = target;
   const url = `${target.getAttribute("hx-get")}?q=${encodeURIComponent(value)}`;
@@ -157,7 +157,7 @@ onKey("/", NOT_TYPING, () => {
 });
 onClick("#switch", () => open("switcher"));
 
-// A name in a room opens a card over it; without the server, its own page says what is wrong.
+// A name in a room opens a card over it. If the card does not come, the page of the person opens.
 onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", async (link) => {
   const card = document.getElementById("card"), path = link.getAttribute("href");
   card.replaceChildren();

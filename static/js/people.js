@@ -5,7 +5,7 @@ const { me } = document.documentElement.dataset;
 const facesOf = (id) => `.avatar[data-person="${id}"]`;
 const allFacesOf = (id) => document.querySelectorAll(`${facesOf(id)}, [data-author="${id}"] > .byline > .avatar`);
 
-// Of rooms that were kept to go back to: they have the former name and face.
+// The kept parts of rooms have the former name and face.
 const forgetParts = () => document.dispatchEvent(new Event("chat:renamed"));
 
 onElement("name", ({ person, name, initials, hue }) => {

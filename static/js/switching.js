@@ -9,7 +9,7 @@ const isPart = ({ origin, pathname }) => origin === location.origin && PART.test
 const addressOf = ({ pathname, search }) => pathname + search, roomOf = ({ pathname }) => pathname.split("/")[2];
 const lineOf = (url) => document.querySelector(`#sidebar a[data-room="${roomOf(url)}"]`);
 
-// The rooms seen last, and parts fetched ahead. The socket brings what a room has had since. After many new messages a
+// The rooms seen last, and parts fetched ahead. The socket brings newer messages. After many of them a
 // part is fetched, which shows the first of them. The past gets nothing from the socket.
 const MOST_KEPT = 8, FEW = 20, FRESH = 5000, kept = new Map();
 function keep(address, part) {

@@ -1,5 +1,5 @@
-// What is unread: messages less those that are read, beside each room and in the title. A message is read once it is
-// really on the screen; after "Mark unread" only when its reader comes to the room again or writes in it.
+// Unread messages: their number beside each room and in the title. A message is read once it is really on the screen;
+// after "Mark unread" only when its reader comes to the room again or writes in it.
 import { onElement } from "./live.js";
 import { me, messages, scroller } from "./messages.js";
 
@@ -20,7 +20,7 @@ function showCounts() {
     showBadge(count, unread);
     showBadge(mention, called);
     link.classList.toggle("unread", unread > 0);
-    // A sidebar on its way may be of the room that was left.
+    // A sidebar that comes late may mark the room that was left.
     link.ariaCurrent = `${location.pathname}/`.startsWith(`${link.pathname}/`) ? "page" : null;
     [total, mentions] = [total + wanted, mentions + mine];
     if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + called];
@@ -44,7 +44,7 @@ function showUnsent() {
 window.addEventListener("storage", showUnsent);
 showUnsent();
 
-// Each answers whether that is new to this page.
+// Each returns whether that is new to this page.
 const kinds = {
   activity(link, count) {
     if (Number(link.dataset.count) >= count) return false;
@@ -71,7 +71,7 @@ function notify(link, kind) {
   import("./notifications.js").then((module) => module.notifySoon(room, { isMention, position }), () => {});
 }
 
-// What arrives while the list is loaded may be newer than that, and is applied to it again. The first message of a
+// News that come while the list is loading may be newer than it, and are applied to it again. The first message of a
 // conversation, or of a room that was quiet for long, comes before its line in the list, and waits for that.
 const heard = new Map();
 const loadSidebar = () => htmx.trigger("#sidebar-news", "news");
@@ -109,7 +109,7 @@ const isInView = () => readForm() && !isHeld && !document.hidden && scroller().s
 function leave() {
   const form = readForm();
   if (form) messages().dataset.read = form.dataset.read;
-  // What a busy room has shown since is not said yet.
+  // Messages that a busy room has shown since are not reported yet.
   if (form && form.elements.position.value !== form.dataset.said)
     navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));
   isHeld = hasLooked = false;
@@ -141,9 +141,9 @@ function look() {
   if (document.hidden && form && !isHeld) messages().dataset.read = form.dataset.read;
   if (!hasLooked) markNew();
   showLine();
-  // What comes while its reader looks on is not new, unless something before it is.
+  // Messages that come while their reader watches are not new, unless an earlier one is.
   if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
-  // What a room has had while its reader was elsewhere is still to come.
+  // Messages of the time when the reader was elsewhere may still be missing.
   hasLooked = Boolean(form) && newest() >= (link?.dataset.count ?? 0);
   if (isInView() && newest() > Number(form.dataset.read)) {
     form.dataset.read = form.elements.position.value = newest();
@@ -153,7 +153,7 @@ function look() {
   }
   markNew();
   if (!form) return;
-  // The way back down, with how much there is.
+  // The button that leads back down, with the number of new messages.
   jump.hidden = scroller().scrollTop > -200;
   jump.querySelector(".number").textContent = (link && unreadIn(link)) > 0 ? `${unreadIn(link)} new` : "To the latest";
 }
@@ -176,7 +176,7 @@ for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListe
   if (target === readForm()) target.dataset.read = 0;
   if (isUnread(detail.ctx)) isHeld = false;
 });
-// Its author has read what is above a sent message.
+// The author of a message has read the messages above it.
 document.addEventListener("chat:composed", () => {
   isHeld = false;
   noneIsNew();

@@ -31,7 +31,7 @@ from chat.live.brokers.remote import RemoteBackend
 from chat.memory import MEGABYTE
 from chat.urls import Host
 
-# Link tells each loss and each return, once.
+# `Link` logs each loss and each return once.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, signing in and finding the topic's leader together
@@ -75,7 +75,7 @@ class KafkaConnection:
         return self._host, self._port
 
     async def open(self) -> None:
-        """Connect to any server, and then to the topic's leader; creates the topic if there is none."""
+        """Connect to any server, and then to the topic's leader; creates the topic if it is missing."""
         await self._connect()
         servers, controller, error, leader = await self._look_up()
         if error == UNKNOWN_TOPIC:

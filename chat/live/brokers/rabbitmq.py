@@ -23,7 +23,7 @@ from chat.live.brokers.incoming import CAPACITY, MOST_QUEUED_BYTES, RESYNC
 from chat.live.brokers.outgoing import Batch
 from chat.live.brokers.remote import RemoteBackend
 
-# Link tells each loss and each return, once.
+# `Link` logs each loss and each return once.
 logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS and authentication together

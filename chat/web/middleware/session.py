@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.accounts.installation import Installation
 from chat.accounts.person import Visitor
-from chat.accounts.sessions import installation_and_visitors, refresh_session, session_of_refresh_token
+from chat.accounts.sessions import installation_and_visitors, refresh_session, visitor_of_refresh_token
 from chat.accounts.tokens import Tokens
 from chat.audit import request_context
 from chat.batches import Batches
@@ -83,7 +83,7 @@ class SessionMiddleware:
             return None
         if not can_set_cookies:
             async with reading(self._chat.database) as database:
-                state.visitor = await session_of_refresh_token(database, self._chat.signer, refresh, now)
+                state.visitor = await visitor_of_refresh_token(database, self._chat.signer, refresh, now)
             return None
         longest = self._chat.settings.session_lifetime
         async with self._chat.change() as change:
