@@ -25,7 +25,7 @@ LAYERS = [
     {"models", "settings", "templating", "reporting"},
     {"link_tables"},
     {"derived_tables"},
-    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times"},
+    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times", "turns"},
     {"tally", "tracing"},
     {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "urls", "sqlstates"},
 ]

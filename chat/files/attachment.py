@@ -18,6 +18,7 @@ from chat.files.uploading import Uploading
 from chat.files.uploads import Upload
 from chat.ids import FileId, MessageId
 from chat.models import files
+from chat.settings import FileLimits
 
 LONGEST_ALT = 1000
 WEIGHS = 1500  # bytes: the markup and values of a file, roughly
@@ -146,10 +147,15 @@ def files_gone() -> InvalidInput:
     return InvalidInput(files="A file is not there any more. Choose it again.")
 
 
+def too_many_files(limits: FileLimits) -> InvalidInput:
+    """Return the error for a message with more files than it may have."""
+    return InvalidInput(files=f"A message may have at most {limits.most_files} files.")
+
+
 async def complete_uploads(uploading: Uploading, author: Visitor, uploads: Sequence[Upload]) -> None:
     """Finish the uploads of a message that will be posted; raises `InvalidInput` for `files` if one is incomplete."""
     if len(uploads) > uploading.limits.most_files:
-        raise InvalidInput(files=f"A message may have at most {uploading.limits.most_files} files.")
+        raise too_many_files(uploading.limits)
     for upload in uploads:
         if upload.received < upload.size:
             raise InvalidInput(files=f"“{upload.name}” has not arrived completely.")

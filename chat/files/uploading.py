@@ -1,10 +1,8 @@
 """Uploading: receives the pieces of a file, and makes a complete file of them."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 from uuid import UUID, uuid4
-from weakref import WeakValueDictionary
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -29,6 +27,7 @@ from chat.files.uploads import (
 )
 from chat.ids import FileId, RoomId, UserId
 from chat.settings import FileLimits
+from chat.turns import Turns
 
 _ENDINGS = {"image/jpeg": "jpg", "image/webp": "webp"}
 MOST_PIECES = 10_000  # a line that is cut every three seconds needs a hundred for the largest file
@@ -49,7 +48,8 @@ class Uploading:
         self.store = store
         self._database = database
         self._pictures = Pictures()
-        self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
+        self._turns: Turns[UserId] = Turns()
+        self.forms: Turns[UserId] = Turns()  # a form's files are on the disk until they are in the store
         self.uploads = self.uploaded_bytes = 0  # whole, since the start
 
     async def begin(self, author: Visitor, room_id: RoomId, announced: Announced) -> Upload:
@@ -102,7 +102,7 @@ class Uploading:
         """
         if upload.is_finished:
             return upload
-        async with self._turns.setdefault(author.id, asyncio.Lock()):
+        async with self._turns.of(author.id):
             return await self._finish(author, await self.own(author, upload.id))
 
     async def _finish(self, author: Visitor, upload: Upload) -> Upload:
@@ -131,12 +131,15 @@ class Uploading:
         async with aclosing(self._content(upload)) as content:
             return await self._pictures.prepared(content, self._put)
 
-    async def square(self, content: AsyncIterable[bytes], shape: Shape, crop: Crop | None = None) -> Square:
-        """Put a picture into the store as a square, in two sizes; raises `InvalidInput` for `picture`.
+    async def square(
+        self, owner: Visitor, content: AsyncIterable[bytes], shape: Shape, crop: Crop | None = None
+    ) -> Square:
+        """Put a person's picture into the store as a square, in two sizes; raises `InvalidInput` for `picture`.
 
         Its objects are deleted after a day, unless a transaction keeps them.
         """
-        picture = await self._pictures.prepared(content, self._put, shape, crop)
+        async with self._turns.of(owner.id):
+            picture = await self._pictures.prepared(content, self._put, shape, crop)
         if picture is None:
             raise InvalidInput(picture="This picture cannot be read. Choose another JPEG, PNG, WebP or GIF.")
         return Square(*picture.objects)

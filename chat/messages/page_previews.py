@@ -1,6 +1,5 @@
 """Previews of pages of the internet: fetched once for all messages that link to a page within an hour."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
-from weakref import WeakValueDictionary
 
 from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -26,6 +24,7 @@ from chat.link_tables import link_previews, message_links
 from chat.memory import MEGABYTE
 from chat.messages.shown_links import PreviewId
 from chat.text import single_line
+from chat.turns import Turns
 
 FRESH, FAILED = timedelta(hours=1), timedelta(minutes=10)  # how long a preview, or a failure, serves further messages
 KEPT = timedelta(minutes=10)  # after that, for a message that was about to refer to it
@@ -46,7 +45,7 @@ class PagePreviews:
     def __init__(self, database: AsyncEngine, store: Store, fetcher: Fetcher) -> None:
         self._database, self._store, self._fetcher = database, store, fetcher
         self._pages, self._pictures = Pages(), Pictures()
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns: Turns[str] = Turns()
         self.fetched: Counter[str] = Counter()  # by outcome, since the start
 
     async def of(self, address: str) -> PreviewId | None:
@@ -55,7 +54,7 @@ class PagePreviews:
             host = host_of(address)
         except NotFetched:
             return None
-        async with self._turns.setdefault(host, asyncio.Lock()):
+        async with self._turns.of(host):
             async with reading(self._database) as connection:
                 known = await _fresh(connection, address)
                 if known is None and await _lately(connection, host) >= MOST_A_MINUTE:

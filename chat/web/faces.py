@@ -18,7 +18,7 @@ from chat.state import Request
 from chat.throttling.rules import PICTURE
 from chat.web.errors import DISK_FULL, refused
 from chat.web.files import served
-from chat.web.forms import MOST_PICTURE_BYTES, ReceivedFile, read_files, read_form_with_files
+from chat.web.forms import MOST_PICTURE_BYTES, ReceivedFile, form_with_files, read_files
 from chat.web.middleware.session import visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.path import room_id_in, room_in, user_id_in
@@ -93,15 +93,15 @@ async def send_picture(request: Request, owner: Owner, owner_id: int, *, is_publ
 async def received_picture(request: Request, shape: Shape) -> Square:
     """Receive the picture of a form and put it into the store; raises `InvalidInput` for `picture`."""
     await throttle(request, PICTURE, "picture")
-    form = await read_form_with_files(request, MOST_PICTURE_BYTES)
-    files = await read_files(request)
-    if not files:
-        raise InvalidInput(picture="Choose a picture.")
-    if files[0].is_lost:
-        raise InvalidInput(picture=DISK_FULL)
-    if (files[0].size or 0) > MOST_PICTURE_BYTES:
-        raise InvalidInput(picture=f"This picture is too large. It may have {shown_size(MOST_PICTURE_BYTES)}.")
-    return await request.state.chat.uploading.square(_content(files[0]), shape, _crop(form))
+    async with form_with_files(request, MOST_PICTURE_BYTES, 1) as form:
+        files = await read_files(request)
+        if not files:
+            raise InvalidInput(picture="Choose a picture.")
+        if files[0].is_lost:
+            raise InvalidInput(picture=DISK_FULL)
+        if (files[0].size or 0) > MOST_PICTURE_BYTES:
+            raise InvalidInput(picture=f"This picture is too large. It may have {shown_size(MOST_PICTURE_BYTES)}.")
+        return await request.state.chat.uploading.square(visitor(request), _content(files[0]), shape, _crop(form))
 
 
 def _crop(form: dict[str, str]) -> Crop | None:

@@ -6,8 +6,8 @@ They guess at invalid bytes. The parsers here refuse both.
 
 import logging
 import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import anyio
 import anyio.lowlevel
@@ -44,20 +44,28 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 async def read_files(request: Request) -> list["ReceivedFile"]:
-    """Return the files of a form, without empty choices. Raises as `read_form` does; see `read_form_with_files`."""
+    """Return the files of a form, without empty choices. Raises as `read_form` does; see `form_with_files`."""
     form = await _parsed(request)
     return [
         file for file in form.getlist(FILE_FIELD) if isinstance(file, ReceivedFile) and (file.filename or file.size)
     ]
 
 
-async def read_form_with_files(request: Request, most_bytes: int) -> dict[str, str]:
-    """Return the text fields of a form that may hold files, for `read_files`.
+@asynccontextmanager
+async def form_with_files(request: Request, most_bytes: int, most_files: int) -> AsyncIterator[dict[str, str]]:
+    """Read the text fields of a form that may hold files; `read_files` returns these until the block ends.
 
-    Of a file with more than `most_bytes` the rest is read and dropped, so that the other fields are not lost.
+    Of a file with more than `most_bytes` the rest is read and dropped, so that the other fields are not lost, and so
+    are all bytes of files after the first `most_files`.
     """
-    request.state.most_file_bytes = most_bytes
-    return await read_form(request)
+    request.state.most_of_files = most_bytes, most_files
+    try:
+        yield await read_form(request)
+    finally:
+        # An idle connection keeps its last request, and so the files' descriptors.
+        form: FormData | None = getattr(request.state, "form", None)
+        if form is not None:
+            await form.close()
 
 
 async def read_choices(request: Request, name: str) -> list[str]:
@@ -108,8 +116,7 @@ async def _parse(request: Request) -> FormData:
     async with aclosing(_pieces(request)) as stream:
         match kind:
             case b"multipart/form-data":
-                most = getattr(request.state, "most_file_bytes", None)
-                multipart = _Multipart(request.headers, stream, most)
+                multipart = _Multipart(request.headers, stream, *getattr(request.state, "most_of_files", (0, 0)))
                 form = await multipart.parse()
                 if not multipart.is_complete:
                     raise HTTPException(400, "The form has no end.")
@@ -179,10 +186,11 @@ class _Multipart(MultiPartParser):
     is_complete = False
     spool_max_size = 64 * 1024  # of a file in memory
 
-    def __init__(self, headers: Headers, stream: AsyncGenerator[bytes, None], most_file_bytes: int | None) -> None:
-        most_files = 0 if most_file_bytes is None else MOST_FIELDS
-        super().__init__(headers, stream, max_files=most_files, max_fields=MOST_FIELDS)
-        self._most_file_bytes = most_file_bytes or 0
+    def __init__(
+        self, headers: Headers, stream: AsyncGenerator[bytes, None], most_file_bytes: int, most_files: int
+    ) -> None:
+        super().__init__(headers, stream, max_files=MOST_FIELDS if most_files else 0, max_fields=MOST_FIELDS)
+        self._most_file_bytes, self._most_files = most_file_bytes, most_files
         self._file_bytes = 0
         self._text_bytes = 0  # of fields, and of the headers of all parts
 
@@ -191,7 +199,8 @@ class _Multipart(MultiPartParser):
             self._count(end - start)
         else:
             # One byte more than allowed shows that there were too many.
-            end = min(end, start + self._most_file_bytes + 1 - self._file_bytes)
+            most = self._most_file_bytes + 1 if self._current_files <= self._most_files else 0
+            end = min(end, start + most - self._file_bytes)
             self._file_bytes += max(end - start, 0)
         if start < end:
             super().on_part_data(data, start, end)

@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 from starlette.background import BackgroundTask
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from chat.accounts.person import Visitor
 from chat.crash import crash_point
 from chat.database.engine import reading
 from chat.errors import InvalidInput, NotACommand, TooManyRequests
-from chat.ids import FileId, MessageId, Position
+from chat.ids import FileId, MessageId, Position, RoomId
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
 from chat.messages.history import message_at, page_after, page_before
@@ -25,14 +26,14 @@ from chat.rooms.room import may_post, room_of_member
 from chat.state import Request
 from chat.throttling.rules import CHANGE, CHANGE_ROOM, INVITE, POST, PROFILE, TYPING
 from chat.web.errors import refused
-from chat.web.forms import read_form, read_form_with_files, whole_number
+from chat.web.forms import form_with_files, read_form, whole_number
 from chat.web.middleware.origin import own_origin
 from chat.web.middleware.session import installation, visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
-from chat.web.sent_files import NO_FILES, check_membership_before_files, descriptions, sent_files
+from chat.web.sent_files import NO_FILES, descriptions, sent_files, turn_to_send
 
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
@@ -59,9 +60,16 @@ async def list_messages(request: Request) -> Response:
 
 
 async def post_message(request: Request) -> Response:
-    me, chat, room_id = visitor(request), request.state.chat, room_id_in(request)
-    await check_membership_before_files(request, me, room_id)
-    form = await read_form_with_files(request, chat.uploading.limits.most_bytes)
+    me, room_id, limits = visitor(request), room_id_in(request), request.state.chat.uploading.limits
+    async with (
+        turn_to_send(request, me, room_id),
+        form_with_files(request, limits.most_bytes, limits.most_files) as form,
+    ):
+        return await _post(request, me, room_id, form)
+
+
+async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[str, str]) -> Response:
+    chat = request.state.chat
     client_id, body, reply_to = _client_id(form.get("client_id")), form.get("body", ""), _reply_to(form)
     sent = NO_FILES
     try:

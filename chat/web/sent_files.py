@@ -1,14 +1,15 @@
 """The files that a form sends with a message: uploads that are there already, and files within the form itself."""
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from chat.accounts.person import Visitor
 from chat.database.engine import reading
 from chat.errors import Forbidden, InvalidInput, NotFound
-from chat.files.attachment import LONGEST_ALT, Chosen, files_gone
+from chat.files.attachment import LONGEST_ALT, Chosen, files_gone, too_many_files
 from chat.files.store import StoreFull, StoreUnavailable
 from chat.files.uploads import Announced, Upload, too_large, uploads_of
 from chat.ids import FileId, RoomId
@@ -46,13 +47,20 @@ class SentFiles:
 NO_FILES = SentFiles((), (), "")
 
 
-async def check_membership_before_files(request: Request, author: Visitor, room_id: RoomId) -> None:
-    """Raise `NotFound` for a form to a room of others, before its files take space on the disk."""
+@asynccontextmanager
+async def turn_to_send(request: Request, author: Visitor, room_id: RoomId) -> AsyncIterator[None]:
+    """Let a person send one large form at a time, because its files take space on the disk.
+
+    Raises `NotFound` for a form to a room of others, before it is received.
+    """
     length = request.headers.get("content-length", "")
-    is_short = length.isascii() and length.isdigit() and int(length) <= MOST_BYTES
-    if not is_short:
-        async with reading(request.state.chat.database) as connection:
-            await room_of_member(connection, author, room_id)
+    if length.isascii() and length.isdigit() and int(length) <= MOST_BYTES:
+        yield
+        return
+    async with reading(request.state.chat.database) as connection:
+        await room_of_member(connection, author, room_id)
+    async with request.state.chat.uploading.forms.of(author.id):
+        yield
 
 
 async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_id: UUID) -> SentFiles:
@@ -64,7 +72,10 @@ async def sent_files(request: Request, author: Visitor, room_id: RoomId, client_
             uploads = await uploads_of(connection, author, room_id, list(dict.fromkeys(ids)))
     missing = len(uploads) < len(set(ids))
     errors = [*files_gone().errors.values()] if missing else []
-    for place, file in enumerate(await read_files(request)):
+    files, limits = await read_files(request), request.state.chat.uploading.limits
+    if len(uploads) + len(files) > limits.most_files:
+        errors += too_many_files(limits).errors.values()
+    for place, file in enumerate(files[: max(0, limits.most_files - len(uploads))]):
         try:
             uploads.append(
                 await _received(request, author, room_id, uuid5(client_id, f"{place} {file.filename}"), file)

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 
 from chat.accounts.person import Visitor
@@ -30,14 +32,17 @@ def objects_in(server: ChatServer) -> list[Path]:
     return [path for path in server.files.rglob("*") if path.is_file()]
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def until_stored(server: ChatServer, number: int) -> None:
     """Wait until the folder has a number of objects."""
-    import time
-
-    deadline = time.monotonic() + 30
-    while len(objects_in(server)) != number:
-        assert time.monotonic() < deadline, objects_in(server)
-        time.sleep(0.05)
+    until(lambda: len(objects_in(server)) == number)
 
 
 def test_a_file_is_posted_with_a_text_and_read_by_another_member(alice: Person, bob: Person) -> None:
@@ -262,20 +267,48 @@ def test_the_log_says_why_a_forms_file_could_not_be_stored(alice: Person) -> Non
     alice.server.until_logged("The store of files: ")
 
 
-def test_files_in_a_form_to_a_room_of_others_are_not_even_received(alice: Person, bob: Person) -> None:
-    room_id = alice.create_room("Board", "closed")
+def begun_form(person: Person, room_id: int, files: int) -> socket.socket:
+    """Send the beginning of a large form with files of 70 kB."""
     head = {
-        "Host": f"127.0.0.1:{bob.server.port}",
-        "Origin": bob.server.url,
-        "Cookie": "; ".join(f"{name}={value}" for name, value in bob.client.cookies.items()),
+        "Host": f"127.0.0.1:{person.server.port}",
+        "Origin": person.server.url,
+        "Cookie": "; ".join(f"{name}={value}" for name, value in person.client.cookies.items()),
         "Content-Type": "multipart/form-data; boundary=x",
         "Content-Length": str(50 * 2**20),
     }
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
-    begun = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' + bytes(2**20)
-    with socket.create_connection(("127.0.0.1", bob.server.port), timeout=5) as connection:
-        connection.sendall(f"POST /rooms/{room_id}/messages HTTP/1.1\r\n{lines}\r\n".encode() + begun)
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n' + bytes(70_000) + b"\r\n"
+    connection = socket.create_connection(("127.0.0.1", person.server.port), timeout=20)
+    connection.sendall(f"POST /rooms/{room_id}/messages HTTP/1.1\r\n{lines}\r\n".encode() + part * files)
+    return connection
+
+
+def test_files_in_a_form_to_a_room_of_others_are_not_even_received(alice: Person, bob: Person) -> None:
+    room_id = alice.create_room("Board", "closed")
+    with begun_form(bob, room_id, 3) as connection:
         assert b" 404 " in connection.recv(65536).partition(b"\r\n")[0]
+
+
+def test_slow_forms_of_a_person_hold_the_files_of_one_message(alice: Person, bob: Person) -> None:
+    alice.get("/")
+    assert alice.server.process is not None
+    process = psutil.Process(alice.server.process.pid)
+    before = process.num_fds()
+    with begun_form(bob, 1, 90):
+        until(lambda: process.num_fds() >= before + 21)
+        with begun_form(bob, 1, 5):
+            for _ in range(20):
+                alice.get("/")
+            assert process.num_fds() <= before + 23, "20 files, and three connections"
+    until(lambda: process.num_fds() <= before + 2)
+
+
+def test_of_too_many_files_in_a_form_the_first_are_kept(alice: Person) -> None:
+    fields = {"body": "look", "client_id": str(uuid4())}
+    answer = alice.client.post("/rooms/1/messages", data=fields, files=[("file", ("a.txt", b"a"))] * 22)
+    assert answer.status_code == 422
+    assert "A message may have at most 20 files." in answer.text
+    assert answer.text.count('name="upload" value="') == 20
 
 
 def test_a_form_without_a_chosen_file_is_a_message(alice: Person) -> None:
