@@ -2,7 +2,8 @@
 
 Every process takes messages from the queue. The result becomes a revision of the message, like an edit, so readers see
 it on every page. The revision and the end of the queue's row are one transaction: a process that is killed leaves
-nothing half, and another process takes over when its lease has ended.
+nothing half, and another process takes over when its lease has ended. One that shuts down gives its leases
+back.
 """
 
 import logging
@@ -30,6 +31,7 @@ EVERY_SECONDS = 1.0
 AT_ONCE = 4  # messages; most of the time they wait for servers
 TIDY_SECONDS = 300.0
 PAUSE = timedelta(minutes=1)  # for a busy host
+GIVE_BACK_SECONDS = 2.0
 MESSAGE_SECONDS = LEASE.total_seconds() - 10
 
 logger = logging.getLogger(__name__)
@@ -83,8 +85,20 @@ class Previewing:
         except Exception:
             # The others go on.
             logger.exception("Could not show the links of message %d", due.message_id)
+        except anyio.get_cancelled_exc_class():
+            # The process shuts down: another one need not wait for the end of the lease.
+            with anyio.move_on_after(GIVE_BACK_SECONDS, shield=True):
+                await self._give_back(due)
+            raise
         finally:
             self._free += 1
+
+    async def _give_back(self, due: Due) -> None:
+        try:
+            async with self._database.begin() as connection:
+                await put_off(connection, due, timedelta(0))
+        except DatabaseUnavailable as error:
+            logger.warning("Could not give back the links of message %d: %s", due.message_id, error)
 
     async def _show(self, due: Due) -> None:
         async with reading(self._database) as connection:

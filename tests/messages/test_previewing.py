@@ -89,6 +89,21 @@ def test_a_process_killed_while_it_fetches_leaves_nothing_half(
     assert query(url, "SELECT count(*) FROM link_previews") == [(1,)]
 
 
+def test_a_process_that_shuts_down_leaves_its_links_to_others_at_once(
+    alice: Person, start_server: StartServer, pages: HostilePages
+) -> None:
+    url = alice.server.database_url
+    alice.server.stop()  # it fetches nothing
+    leaving = start_server(url, **ALLOWED)
+    there = at(alice, leaving)
+    there.post(1, f"{pages.url}/gated")
+    wait(lambda: pages.paths() == ["/gated"])
+    assert query(url, "SELECT due_at > now(), attempts FROM links_to_show") == [(True, 1)]
+    assert leaving.stop() in {0, -15}
+    assert query(url, "SELECT due_at <= now(), attempts FROM links_to_show") == [(True, 0)]
+    pages.gate.set()
+
+
 def test_nothing_is_fetched_if_the_chat_may_not(alice: Person, pages: HostilePages) -> None:
     url = alice.server.database_url
     alice.post(1, "an original")
