@@ -36,7 +36,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         )
     ],
     "no duplicate key": [
-        ("chat/messages/post.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
+        ("chat/messages/post_statement.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
         ("migrations/versions/0001_first_tables.py", 'sa.UniqueConstraint("author_id", "client_id"', "#"),
     ],
     "join without replay": [
@@ -49,17 +49,17 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "epoch ignored": [
         ("chat/live/hub.py", "is_current = epoch == self._epoch and await", "is_current = await"),
         ("chat/live/hub.py", "if self._epoch and heads.epoch != self._epoch:", "if False:"),
-        ("chat/live/hub.py", ' and hint["epoch"] == self._epoch:', ":"),
-        ("chat/live/hub.py", "        if epoch == self._epoch:", "        if True:"),
+        ("chat/live/hub.py", " and hint.epoch == self._epoch:", ":"),
+        ("chat/live/hub.py", "        if hint.epoch == self._epoch:", "        if True:"),
     ],
     "order without the lock": [
         (
-            "chat/messages/post.py",
+            "chat/messages/post_statement.py",
             "position + step, revision + step, revision + step, newest_at",
             "position + step, before + step, before + step, newest_at",
         ),
         (
-            "chat/messages/post.py",
+            "chat/messages/post_statement.py",
             "        FROM accepted JOIN room ON room.id = room_id\n",
             "        FROM accepted JOIN room ON room.id = room_id JOIN (\n"
             "            SELECT room_id AS of_room, max(revision) AS before FROM messages GROUP BY room_id\n"
