@@ -303,19 +303,19 @@ def _migrate(database_url: str, to: str | None = None, wait: float = schema.TURN
 
 
 def _back_up(database_url: str, file: Path, files_url: str | None) -> None:
-    from chat.backup import backup  # noqa: PLC0415
+    from chat.backup.writing import write  # noqa: PLC0415
     from chat.files.opening import open_store  # noqa: PLC0415
 
     store = open_store(files_url) if files_url is not None else None
-    asyncio.run(backup.write(database_url, file, store))
+    asyncio.run(write(database_url, file, store))
 
 
 def _restore(database_url: str, file: Path, files_url: str, *, replace: bool, any_size: bool) -> None:
-    from chat.backup import backup  # noqa: PLC0415
+    from chat.backup.restoring import restore  # noqa: PLC0415
     from chat.files.opening import open_store  # noqa: PLC0415
 
     store = open_store(files_url)
-    asyncio.run(backup.restore(database_url, file, store, replace=replace, any_size=any_size))
+    asyncio.run(restore(database_url, file, store, replace=replace, any_size=any_size))
 
 
 def _check_store(url: str) -> None:

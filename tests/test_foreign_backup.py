@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from chat.backup import backup
+from chat.backup import restoring, writing
 from chat.backup.file import BackupError
 from chat.files.folder import Folder
 from tests.support.databases import admin_url, execute, fresh_database, query, run
@@ -63,7 +63,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
             alice.delete(query(url, "SELECT max(id) AS id FROM messages")[0]["id"])
             run(execute(url, LINKED))
             file = tmp_path_factory.mktemp("source") / "monday.backup"
-            run(backup.write(url, file, NO_FILES))
+            run(writing.write(url, file, NO_FILES))
             yield url, file, server
         finally:
             server.remove()
@@ -99,7 +99,7 @@ def with_field(parts: dict[str, bytes], table: str, row_id: int, column: str, co
 
 
 def restored(file: Path, url: str, **options: bool) -> None:
-    run(backup.restore(url, file, NO_FILES, **{"replace": False, **options}))
+    run(restoring.restore(url, file, NO_FILES, **{"replace": False, **options}))
 
 
 def refusal(file: Path, **options: bool) -> str:
@@ -482,7 +482,7 @@ def test_sessions_in_another_chats_backup_sign_no_member_in(
             first_run(here)
             mallory = sign_up(here, "Mallory Moss")
             own = tmp_path / "own"
-            run(backup.write(target, own, NO_FILES))
+            run(writing.write(target, own, NO_FILES))
             restored(foreign, target, replace=True)
             assert mallory.client.get("/profile").status_code == 303, "it would be the profile of Bob Brown"
             assert not query(target, "SELECT FROM sessions")
@@ -492,7 +492,7 @@ def test_sessions_in_another_chats_backup_sign_no_member_in(
 
 def test_a_restore_neither_ends_nor_revives_sessions(alice: Person, bob: Person, tmp_path: Path) -> None:
     url = alice.server.database_url
-    run(backup.write(url, tmp_path / "own", NO_FILES))
+    run(writing.write(url, tmp_path / "own", NO_FILES))
     tokens = httpx.Cookies(bob.client.cookies)
     assert bob.submit("/sign-out").status_code == 303
     restored(tmp_path / "own", url, replace=True)

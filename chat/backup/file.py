@@ -4,6 +4,7 @@ Nothing in it is trusted, and no large part is held in memory: a forged zip of 4
 PostgreSQL's own tables, or list a million parts.
 """
 
+import errno
 import io
 import json
 import os
@@ -27,6 +28,8 @@ OBJECTS = "objects"  # the files of messages; absent when they were left out
 PACKED_AT_MOST = 30
 ALWAYS_ALLOWED = 100 * MEGABYTE
 LONGEST_LINE = 4 * MEGABYTE
+STANDARD_STREAM = "-"  # in place of a file
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
 
 # Backups leave out tables that the chat can rebuild.
 TABLES = {table.name: table for table in metadata.sorted_tables if not table.info.get("derived")}

@@ -9,7 +9,7 @@ from uuid import UUID
 import anyio
 import pytest
 
-from chat.backup import backup
+from chat.backup import restoring, writing
 from chat.database import poolers
 from chat.files.folder import Folder
 from tests.files.test_faces import send_picture
@@ -159,8 +159,8 @@ def test_a_slow_store_ends_neither_a_backup_nor_a_restore(
     path = send_file(alice, "plan.txt", b"the plan")
     monkeypatch.setattr(poolers, "_LIMIT", " SET LOCAL idle_in_transaction_session_timeout = '300ms'")
     url, store = alice.server.database_url, SlowFolder(alice.server.files)
-    run(backup.write(url, tmp_path / "chat.backup", store if with_files else None))
-    run(backup.restore(url, tmp_path / "chat.backup", store, replace=True))
+    run(writing.write(url, tmp_path / "chat.backup", store if with_files else None))
+    run(restoring.restore(url, tmp_path / "chat.backup", store, replace=True))
     assert alice.get(path).content == b"the plan"
 
 

@@ -1,19 +1,14 @@
-"""Backups: writing the whole chat into one file, and restoring it from the file.
+"""Restoring the whole chat from a backup.
 
-The file is a zip: one member a table, as PostgreSQL's own COPY writes it, and a manifest. It is not in pg_dump's
-format, because pg_dump refuses a server newer than itself. And a restore does more than load tables: it runs in one
-transaction under running servers, migrates an older version's tables, and changes the epoch.
+A restore does more than load tables: it runs in one transaction under running servers, migrates an older version's
+tables, and changes the epoch.
 """
 
-import errno
-import json
-import os
 import shutil
 import sys
 import tempfile
 import zipfile
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -22,74 +17,24 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat import audit
-from chat.backup.file import FORMAT, MANIFEST, TABLES, BackupError, BackupFile
-from chat.backup.objects import Objects, remember_objects, restore_objects, settle_objects, write_objects
+from chat.backup.copying import UNLIMITED, WAIT_FOR_STORE, driver_of
+from chat.backup.file import DISK_ERRORS, STANDARD_STREAM, BackupError, BackupFile
+from chat.backup.objects import Objects, remember_objects, restore_objects, settle_objects
 from chat.backup.rows import safe_rows
 from chat.database.engine import create_engine
 from chat.database.migrate import move_to
 from chat.database.schema import NEWEST, tables_of
 from chat.errors import DatabaseUnavailable
 from chat.files.store import Store
-from chat.installed import COMMAND
 from chat.messages.workshop import Workshop
 from chat.models import metadata, sessions
 from chat.sqlstates import DEADLOCK, LOCKED
 
 LOCK_SECONDS = 10
 ATTEMPTS = 5
-UNLIMITED = 7 * 24 * 3600.0  # seconds for one table
-STANDARD_STREAM = "-"
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EISDIR)
 # A restore drops sessions made after the backup, but their signed tokens name them for some minutes more: no new
 # session may get their ids. After a restore on a new machine even the highest of these ids is unknown.
 SKIPPED = {"sessions": 1_000_000}
-
-
-async def write(database_url: str, file: Path, store: Store | None) -> None:
-    """Write a snapshot of the whole chat into `file`, which is replaced only when the backup is complete.
-
-    "-" is standard output. Without a store, the files of messages are left out. Raises `BackupError` when the file
-    cannot be written, and `DatabaseUnavailable`.
-    """
-    if str(file) == STANDARD_STREAM:
-        await _write_to_standard_output(database_url, store)
-        return
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        output = _private_file(unfinished)
-    except OSError as error:
-        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
-    try:
-        with output:
-            await _write_tables(database_url, output, store)
-            output.flush()
-            os.fsync(output.fileno())
-        unfinished.replace(file)
-        audit.record("backup_made", file=file.name)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
-            raise
-        raise BackupError(f"{file} cannot be written: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def _private_file(file: Path) -> IO[bytes]:
-    """Create a file that only this account may read, as a backup holds password hashes."""
-    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-async def _write_to_standard_output(database_url: str, store: Store | None) -> None:
-    if sys.stdout.isatty():
-        raise BackupError(f"a backup is not for the screen: write `{COMMAND} backup - > file`")
-    try:
-        with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as output:
-            await _write_tables(database_url, output, store)
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, *DISK_ERRORS):
-            raise
-        raise BackupError(f"the backup is not complete, standard output failed: {error.strerror}") from error
-    audit.record("backup_made", file="standard output")
 
 
 async def restore(database_url: str, file: Path, store: Store, *, replace: bool, any_size: bool = False) -> None:
@@ -136,39 +81,6 @@ async def _check(backup: BackupFile, checked: IO[bytes]) -> None:
         raise BackupError(f"there is no room for a copy in {tempfile.gettempdir()}: {error.strerror}") from error
 
 
-async def _write_tables(database_url: str, output: IO[bytes], store: Store | None) -> None:
-    engine = create_engine(database_url)
-    try:
-        async with engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            await connection.execute(text(_WAIT_FOR_STORE))
-            # Of newer tables that serve this version it copies its own columns.
-            revision = min((await connection.run_sync(tables_of)).revision or NEWEST, NEWEST)
-            with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-                manifest = {
-                    "format": FORMAT,
-                    "revision": revision,
-                    "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "tables": await _copy_tables(await _driver(connection), archive),
-                }
-                if store is not None:
-                    await write_objects(connection, store, archive)
-                archive.writestr(MANIFEST, json.dumps(manifest, indent=2))
-    finally:
-        await engine.dispose()
-
-
-async def _copy_tables(driver: asyncpg.Connection, archive: zipfile.ZipFile) -> dict[str, dict[str, object]]:
-    """Copy all tables into a backup; return their entries in the manifest."""
-    tables: dict[str, dict[str, object]] = {}
-    for table in TABLES.values():
-        columns = [column.name for column in table.columns if column.computed is None]
-        with archive.open(table.name, "w", force_zip64=True) as member:
-            done = await driver.copy_from_table(table.name, output=member, columns=columns, timeout=UNLIMITED)
-        tables[table.name] = {"columns": columns, "rows": int(done.split()[-1])}
-    return tables
-
-
 async def _restore(
     engine: AsyncEngine, backup: BackupFile, rows: zipfile.ZipFile, objects: Objects, *, replace: bool
 ) -> None:
@@ -194,7 +106,7 @@ async def _replace_everything(
     connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile, objects: Objects, *, replace: bool
 ) -> None:
     await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-    await connection.execute(text(_WAIT_FOR_STORE))
+    await connection.execute(text(WAIT_FOR_STORE))
     await _refuse_newer_tables(connection)
     await connection.run_sync(move_to, "head")
     tables = ", ".join(table.name for table in metadata.sorted_tables)
@@ -247,7 +159,7 @@ def _check_columns(connection: Connection, backup: BackupFile) -> None:
 
 
 async def _copy_rows(connection: AsyncConnection, backup: BackupFile, rows: zipfile.ZipFile) -> None:
-    driver = await _driver(connection)
+    driver = await driver_of(connection)
     for name, contents in backup.tables.items():
         with rows.open(name) as lines:
             done = await driver.copy_to_table(name, source=lines, columns=contents.columns, timeout=UNLIMITED)
@@ -273,8 +185,6 @@ async def _restore_sessions(connection: AsyncConnection) -> None:
         await connection.execute(text(_RESTORE_SESSIONS.format(columns)))
 
 
-# PostgreSQL would end a transaction that is idle for five seconds (database/poolers.py), as while files are copied.
-_WAIT_FOR_STORE = "SET LOCAL idle_in_transaction_session_timeout = 0"
 _KEEP_SESSIONS = """
     CREATE TEMPORARY TABLE kept_sessions ON COMMIT DROP AS
     SELECT sessions.*, users.created_at AS person_since FROM sessions JOIN users ON users.id = sessions.user_id
@@ -307,8 +217,3 @@ _NEXT_ID = """
     SELECT setval(sequence, greatest(nextval(sequence), (SELECT max(id) FROM {0})) + :skipped)
     FROM (SELECT pg_get_serial_sequence('{0}', 'id') AS sequence) AS it
 """
-
-
-async def _driver(connection: AsyncConnection) -> asyncpg.Connection:
-    raw = await connection.get_raw_connection()
-    return raw.driver_connection
