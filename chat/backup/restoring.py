@@ -49,7 +49,7 @@ async def restore(database_url: str, file: Path, store: Store, *, replace: bool,
             copy.flush()
             await restore(database_url, Path(copy.name), store, replace=replace, any_size=any_size)
         return
-    engine = create_engine(database_url)
+    engine = create_engine(database_url, command_timeout=UNLIMITED)
     try:
         with closing(BackupFile(file, any_size=any_size)) as backup, tempfile.TemporaryFile() as checked:
             async with engine.connect() as connection:

@@ -74,7 +74,7 @@ async def _write_to_standard_output(database_url: str, store: Store | None) -> N
 
 
 async def _write_tables(database_url: str, output: IO[bytes], store: Store | None) -> None:
-    engine = create_engine(database_url)
+    engine = create_engine(database_url, command_timeout=UNLIMITED)
     try:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")

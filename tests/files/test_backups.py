@@ -11,6 +11,7 @@ import pytest
 
 from chat.backup import restoring, writing
 from chat.database import poolers
+from chat.database.engine import create_engine
 from chat.files.folder import Folder
 from tests.files.test_faces import send_picture
 from tests.files.test_uploads import objects_in, until_stored
@@ -153,11 +154,12 @@ class SlowFolder(Folder):
 
 
 @pytest.mark.parametrize("with_files", [True, False])
-def test_a_slow_store_ends_neither_a_backup_nor_a_restore(
+def test_a_slow_store_or_statement_ends_neither_a_backup_nor_a_restore(
     alice: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_files: bool
 ) -> None:
     path = send_file(alice, "plan.txt", b"the plan")
     monkeypatch.setattr(poolers, "_LIMIT", " SET LOCAL idle_in_transaction_session_timeout = '300ms'")
+    monkeypatch.setattr(create_engine, "__kwdefaults__", {"connections": 20, "command_timeout": 0.001})
     url, store = alice.server.database_url, SlowFolder(alice.server.files)
     run(writing.write(url, tmp_path / "chat.backup", store if with_files else None))
     run(restoring.restore(url, tmp_path / "chat.backup", store, replace=True))
