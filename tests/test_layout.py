@@ -10,7 +10,7 @@ from tests.support.server import ROOT
 # From the top down. A module may import from its own layer and from lower layers.
 LAYERS = [
     {"__main__"},
-    {"app"},
+    {"app", "command_line"},
     {"web"},
     {"state", "backup"},
     {"readiness", "database_source", "metrics"},

@@ -38,7 +38,8 @@ class RoomChanged:
     """Something around a room's messages changed, such as its topic, its pins, or the right to post.
 
     Pages of the room show `html`; when it is "", they fetch everything around their messages. The sidebars of `members`
-    reload. `is_listed` says that the list of rooms shows the change.
+    reload, and so do open pages of the room's settings and pins. `is_listed` says that the list of rooms
+    shows the change.
     """
 
     room_id: RoomId

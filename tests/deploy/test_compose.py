@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from chat.__main__ import SETTINGS_HELP
+from chat.command_line import SETTINGS_HELP
 from tests.support.composition import Composition, find_compose
 from tests.support.container import has_image
 from tests.support.live_client import LiveClient

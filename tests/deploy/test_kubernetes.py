@@ -14,7 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from chat.__main__ import SETTINGS_HELP
+from chat.command_line import SETTINGS_HELP
 from tests.support.live_client import LiveClient
 from tests.support.manifests import kustomized
 from tests.support.people import Person, first_run, sign_up

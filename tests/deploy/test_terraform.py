@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.__main__ import SETTINGS_HELP
+from chat.command_line import SETTINGS_HELP
 from tests.support.server import ROOT
 
 FOLDER = ROOT / "deploy" / "terraform" / "aws"
