@@ -97,13 +97,7 @@ async def _ask(
 ) -> Picture:
     assert process.stdin is not None
     assert process.stdout is not None
-    try:
-        async for chunk in content:
-            process.stdin.write(chunk)
-            await process.stdin.drain()
-        process.stdin.close()
-    except (BrokenPipeError, ConnectionResetError) as error:
-        raise _NoPicture("the worker has ended") from error
+    await _write(process.stdin, content)
     line = await process.stdout.readline()
     if not line.endswith(b"\n"):
         raise _NoPicture("it is damaged, too large, or takes too long")
@@ -121,6 +115,16 @@ async def _ask(
         bytes=made["parts"][0],
         objects=tuple(objects),
     )
+
+
+async def _write(stream: asyncio.StreamWriter, content: AsyncIterable[bytes]) -> None:
+    try:
+        async for chunk in content:
+            stream.write(chunk)
+            await stream.drain()
+        stream.close()
+    except (BrokenPipeError, ConnectionResetError) as error:
+        raise _NoPicture("the worker has ended") from error
 
 
 async def _read(stream: asyncio.StreamReader, length: int) -> AsyncGenerator[bytes, None]:

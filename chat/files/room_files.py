@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Join, Text, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Join, Row, Text, case, func, literal, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.files.attachment import Attachment
@@ -74,27 +74,24 @@ async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | No
     if before is not None:
         statement = statement.where(files.c.id < before)
     rows = (await connection.execute(statement)).all()
-    found = [
-        RoomFile(
-            Attachment(
-                id=row.id,
-                name=row.name,
-                bytes=row.bytes,
-                kind=row.kind,
-                width=row.width,
-                height=row.height,
-                colour=row.colour,
-                alt=row.alt,
-                is_animated=row.is_animated,
-                has_thumbnail=row.thumbnail is not None,
-            ),
-            row.message_id,
-            row.author,
-            row.sent_at,
-        )
-        for row in rows[:PAGE]
-    ]
+    found = [_room_file(row) for row in rows[:PAGE]]
     return RoomFiles(found, found[-1].file.id if len(rows) > PAGE else None)
+
+
+def _room_file(row: Row[Any]) -> RoomFile:
+    file = Attachment(
+        id=row.id,
+        name=row.name,
+        bytes=row.bytes,
+        kind=row.kind,
+        width=row.width,
+        height=row.height,
+        colour=row.colour,
+        alt=row.alt,
+        is_animated=row.is_animated,
+        has_thumbnail=row.thumbnail is not None,
+    )
+    return RoomFile(file, row.message_id, row.author, row.sent_at)
 
 
 async def largest_rooms(connection: AsyncConnection) -> list[Stored]:

@@ -79,11 +79,7 @@ async def obey(
     Raises `InvalidInput` for the field `body`, as `NotACommand` when a message may have been meant, and `NotFound` when
     the visitor is not a member.
     """
-    known = next((command for command in COMMANDS if command.name == order.name), None)
-    if known is None:
-        raise NotACommand(body=f"There is no command /{order.name}.")
-    if order.argument and not known.takes_words:
-        raise NotACommand(body=f"No words follow the command /{order.name}.")
+    _check(order)
     match order.name:
         case "me" if is_blank(order.argument):
             raise InvalidInput(body="Write what you do, such as: /me waves")
@@ -105,6 +101,15 @@ async def obey(
         raise
     except InvalidInput as invalid:
         raise InvalidInput(body=next(iter(invalid.errors.values()))) from None
+
+
+def _check(order: Order) -> None:
+    """Raise `NotACommand` when there is no such command, or it takes no words."""
+    known = next((command for command in COMMANDS if command.name == order.name), None)
+    if known is None:
+        raise NotACommand(body=f"There is no command /{order.name}.")
+    if order.argument and not known.takes_words:
+        raise NotACommand(body=f"No words follow the command /{order.name}.")
 
 
 async def _change_room(
