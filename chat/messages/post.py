@@ -6,6 +6,7 @@ from itertools import groupby
 from uuid import UUID
 
 from markupsafe import Markup
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -121,6 +122,12 @@ class Posting:
             trace = context.trace if context is not None else ""
             post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace, origin)
             return await self._batches.ask(post)
+
+    async def has_posted(self, author: Visitor, client_id: UUID) -> bool:
+        """Tell whether an author has posted a message with this client id."""
+        mine = (messages.c.author_id == author.id) & (messages.c.client_id == client_id)
+        async with reading(self._database) as connection:
+            return (await connection.execute(select(messages.c.id).where(mine))).one_or_none() is not None
 
     async def _complete(self, author: Visitor, room_id: RoomId, chosen: Sequence[Chosen]) -> None:
         """Finish the uploads of a message. Those that cannot be attached make the statement fail, unless it repeats."""

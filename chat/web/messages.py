@@ -33,7 +33,7 @@ from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
-from chat.web.sent_files import NO_FILES, descriptions, sent_files, turn_to_send
+from chat.web.sent_files import NO_FILES, SentFiles, descriptions, sent_files, turn_to_send
 
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
@@ -69,35 +69,42 @@ async def post_message(request: Request) -> Response:
 
 
 async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[str, str]) -> Response:
-    chat = request.state.chat
-    client_id, body, reply_to = _client_id(form.get("client_id")), form.get("body", ""), _reply_to(form)
-    sent = NO_FILES
+    chat, client_id, sent = request.state.chat, _client_id(form.get("client_id")), NO_FILES
     try:
         await throttle(request, POST, "body")
         sent = await sent_files(request, me, room_id, client_id)
         sent.check()
-        order = None if "as" in form or sent.uploads else order_in(body)  # the button beside a command that was refused
-        if order is not None:
-            if order.name in _COMMAND_RULES:
-                await throttle(request, _COMMAND_RULES[order.name], "body")
-            done = await obey(chat.change, chat.database, me, room_id, order)
-            if isinstance(done, GoTo):
-                return _go_to(request, done.path)
-            body = done.text
-        posted = await chat.posting.post(
-            me, room_id, body, client_id, reply_to=reply_to, chosen=sent.chosen, origin=_origin(request)
-        )
+        done = await _send(request, form, client_id, sent)
     except InvalidInput as invalid:
-        composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": reply_to, "files": sent}
+        composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": _reply_to(form), "files": sent}
         return await _rejected(request, invalid, composer)
-    if posted.is_new:
+    if isinstance(done, GoTo):
+        return _go_to(request, done.path)
+    if done.is_new:
         await chat.throttling.forget(TYPING, {"room": f"{room_id}/{me.id}"})
     if is_htmx(request) and form.get("from") != "past":
-        return _posted(request, posted)
+        return _posted(request, done)
     if not is_htmx(request):
         async with chat.change() as change:
-            await mark_read(change, me.id, room_id, posted.message.position)
-    return _go_to(request, f"/rooms/{room_id}#m-{posted.message.id}")
+            await mark_read(change, me.id, room_id, done.message.position)
+    return _go_to(request, f"/rooms/{room_id}#m-{done.message.id}")
+
+
+async def _send(request: Request, form: Mapping[str, str], client_id: UUID, sent: SentFiles) -> Posted | GoTo:
+    """Post the message of a form, or carry out its command, which may post another message."""
+    me, room_id, chat, body = visitor(request), room_id_in(request), request.state.chat, form.get("body", "")
+    order = None if "as" in form or sent.uploads else order_in(body)  # the button beside a command that was refused
+    # A form that is sent again has been obeyed already, if it has posted its message.
+    if order is not None and not await chat.posting.has_posted(me, client_id):
+        if order.name in _COMMAND_RULES:
+            await throttle(request, _COMMAND_RULES[order.name], "body")
+        done = await obey(chat.change, chat.database, me, room_id, order)
+        if isinstance(done, GoTo):
+            return done
+        body = done.text
+    return await chat.posting.post(
+        me, room_id, body, client_id, reply_to=_reply_to(form), chosen=sent.chosen, origin=_origin(request)
+    )
 
 
 def _posted(request: Request, posted: Posted) -> Response:

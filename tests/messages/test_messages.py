@@ -21,6 +21,15 @@ def test_repeated_posts_with_a_client_id_make_a_single_message(alice: Person) ->
     assert tuple(row) == (1, 1), "the losers left no gap"
 
 
+def test_a_command_that_is_sent_again_is_obeyed_once(alice: Person, bob: Person) -> None:
+    closed = alice.create_room("Staff", "closed")
+    form = {"body": "/invite Bob Brown", "client_id": str(uuid4())}
+    answers = [alice.submit(f"/rooms/{closed}/messages", form, htmx=True) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].text == answers[1].text
+    assert alice.reads(closed) == ["invited Bob Brown"]
+
+
 def test_two_authors_may_use_the_same_client_id(alice: Person) -> None:
     bob, client_id = sign_up(alice.server, "Bob Brown"), str(uuid4())
     alice.post(1, "from alice", client_id)
