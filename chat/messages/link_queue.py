@@ -1,6 +1,6 @@
 """The messages whose links are to be looked at (`chat.messages.previewing`)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,11 +8,13 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.ids import MessageId
+from chat.ids import MessageId, UserId
 from chat.link_tables import links_to_show
+from chat.models import messages
 
 ATTEMPTS = 3
 LEASE = timedelta(seconds=60)  # a process that has not looked at a message in this time has died
+LONGEST_WAIT = timedelta(hours=1)  # of a person who posts more links than the chat looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Due:
     """A message that this process looks at until `due_at`, when others may."""
 
     message_id: MessageId
+    author_id: UserId
     origin: str
     due_at: datetime
 
@@ -32,17 +35,31 @@ async def look_at_links(connection: AsyncConnection, origins: Mapping[MessageId,
     await connection.execute(added.on_conflict_do_update(index_elements=["message_id"], set_=again))
 
 
-async def take_due(connection: AsyncConnection, most: int) -> list[Due]:
-    """Take messages that are due, so that no other process takes them meanwhile."""
+async def take_due(connection: AsyncConnection, most: int, busy: Collection[UserId]) -> list[Due]:
+    """Take messages that are due, so that no other process takes them meanwhile.
+
+    It takes one message of each author, and none of those that are `busy`: nobody waits for all links of others.
+    """
     waiting = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts < ATTEMPTS)
-    chosen = select(links_to_show.c.message_id).where(waiting).order_by(links_to_show.c.due_at).limit(most)
+    first = (
+        select(links_to_show.c.message_id, links_to_show.c.due_at)
+        .distinct(messages.c.author_id)
+        .join(messages, messages.c.id == links_to_show.c.message_id)
+        .where(waiting, messages.c.author_id.not_in(busy))
+        .order_by(messages.c.author_id, links_to_show.c.due_at)
+        .subquery()
+    )
+    chosen = select(first.c.message_id).order_by(first.c.due_at).limit(most)
+    free = select(links_to_show.c.message_id).where(links_to_show.c.message_id.in_(chosen), waiting)
     taken = (
         update(links_to_show)
-        .where(links_to_show.c.message_id.in_(chosen.with_for_update(skip_locked=True)))
+        .where(links_to_show.c.message_id.in_(free.with_for_update(skip_locked=True)))
+        .where(messages.c.id == links_to_show.c.message_id)
         .values(due_at=func.now() + LEASE, attempts=links_to_show.c.attempts + 1)
-        .returning(links_to_show.c.message_id, links_to_show.c.origin, links_to_show.c.due_at)
+        .returning(links_to_show.c.message_id, messages.c.author_id, links_to_show.c.origin, links_to_show.c.due_at)
     )
-    return [Due(MessageId(row.message_id), row.origin, row.due_at) for row in await connection.execute(taken)]
+    rows = await connection.execute(taken)
+    return [Due(MessageId(row.message_id), UserId(row.author_id), row.origin, row.due_at) for row in rows]
 
 
 async def finish(connection: AsyncConnection, due: Due) -> None:
@@ -57,9 +74,10 @@ async def put_off(connection: AsyncConnection, due: Due, pause: timedelta) -> No
 
 
 async def give_up(connection: AsyncConnection) -> None:
-    """Take the messages off the queue that could not be looked at."""
+    """Take the messages off the queue that could not be looked at, or have waited for too long."""
     failed = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts >= ATTEMPTS)
-    await connection.execute(delete(links_to_show).where(failed))
+    late = links_to_show.c.due_at <= func.now() - LONGEST_WAIT
+    await connection.execute(delete(links_to_show).where(failed | late))
 
 
 def _is_ours(due: Due) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat.change import BeginChange
 from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable, Forbidden, NotFound
+from chat.ids import UserId
 from chat.messages.link_queue import LEASE, Due, finish, give_up, put_off, take_due
 from chat.messages.message_links import Kept, Linking, linking_message, quotable
 from chat.messages.page_previews import PagePreviews, TooBusy, delete_unused
@@ -28,7 +29,7 @@ from chat.messages.shown_links import is_own, permalink_in
 from chat.reminder import Reminder
 
 EVERY_SECONDS = 1.0
-AT_ONCE = 4  # messages; most of the time they wait for servers
+AT_ONCE = 4  # messages, of different authors; most of the time they wait for servers
 TIDY_SECONDS = 300.0
 PAUSE = timedelta(minutes=1)  # for a busy host
 GIVE_BACK_SECONDS = 2.0
@@ -45,7 +46,7 @@ class Previewing:
     ) -> None:
         self._database, self._begin, self._pages = database, begin, pages
         self._origins = (public_url.lower(),) if public_url else ()
-        self._free = AT_ONCE
+        self._busy: set[UserId] = set()
         self._tidied_at = monotonic()
         self._reminder = Reminder()
 
@@ -56,7 +57,7 @@ class Previewing:
 
     async def run(self) -> None:
         """Look at links until cancelled."""
-        self._free = AT_ONCE
+        self._busy.clear()
         async with anyio.create_task_group() as tasks:
             while True:
                 try:
@@ -68,12 +69,12 @@ class Previewing:
                 await anyio.sleep(EVERY_SECONDS)
 
     async def _begin_next(self, tasks: TaskGroup) -> None:
-        if not self._free:
+        if len(self._busy) == AT_ONCE:
             return
         async with self._database.begin() as connection:
-            taken = await take_due(connection, self._free)
+            taken = await take_due(connection, AT_ONCE - len(self._busy), self._busy)
         for due in taken:
-            self._free -= 1
+            self._busy.add(due.author_id)
             tasks.start_soon(self._look_at, due)
 
     async def _look_at(self, due: Due) -> None:
@@ -91,7 +92,7 @@ class Previewing:
                 await self._give_back(due)
             raise
         finally:
-            self._free += 1
+            self._busy.discard(due.author_id)
 
     async def _give_back(self, due: Due) -> None:
         try:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from chat.accounts.person import Visitor
 from chat.database.engine import create_engine
 from chat.ids import RoomId, SessionId, UserId
+from chat.messages.link_queue import give_up
 from chat.messages.page_previews import delete_unused
 from chat.settings import Settings
 from chat.state import create_chat
@@ -104,6 +105,35 @@ def test_a_process_that_shuts_down_leaves_its_links_to_others_at_once(
     pages.gate.set()
 
 
+def test_many_links_to_slow_servers_delay_their_author_only(
+    alice: Person, bob: Person, start_server: StartServer, pages: HostilePages
+) -> None:
+    url = alice.server.database_url
+    alice.server.stop()  # it fetches nothing
+    server = start_server(url, LINK_PREVIEWS="yes", LINK_PREVIEW_ALLOW="127.0.0.0/8")
+    for number in range(8):
+        at(bob, server).post(1, f"{pages.url}/gated?{number}")
+    with hostile_pages("127.0.0.3") as others:
+        at(alice, server).post(1, f"{others.url}/article")
+        wait(lambda: query(url, "SELECT count(*) FROM link_previews WHERE title = 'Lanterns at dusk'") == [(1,)])
+        assert query(url, "SELECT count(*) FROM links_to_show")[0]["count"] >= 6, "Bob's wait for their turn"
+
+
+@pytest.mark.anyio
+async def test_links_that_waited_for_an_hour_stay_links(database_url: str) -> None:
+    await execute(database_url, _ROOM)
+    await execute(database_url, _ROOM.replace("a@example.org", "b@example.org").replace("Hall", "Den"))
+    await execute(database_url, _WAITING)
+    engine = create_engine(database_url)
+    try:
+        async with engine.begin() as connection:
+            await give_up(connection)
+    finally:
+        await engine.dispose()
+    left = await asyncio.to_thread(query, database_url, "SELECT due_at > now() - interval '1 hour' FROM links_to_show")
+    assert left == [(True,)]
+
+
 def test_nothing_is_fetched_if_the_chat_may_not(alice: Person, pages: HostilePages) -> None:
     url = alice.server.database_url
     alice.post(1, "an original")
@@ -162,6 +192,10 @@ _ROOM = """
         posted_revision, revision, created_at)
     SELECT room.id, person.id, gen_random_uuid(), 'hello', '<p>hello</p>', false, true, 1, 1, 1, now()
     FROM room, person
+"""
+_WAITING = """
+    INSERT INTO links_to_show (message_id, due_at)
+    SELECT id, now() - make_interval(mins => CASE row_number() OVER () WHEN 1 THEN 61 ELSE 59 END::int) FROM messages
 """
 _PREVIEW = """
     INSERT INTO link_previews (address, host, expires_at, title, picture, picture_kind, width, height)
