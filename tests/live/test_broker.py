@@ -56,6 +56,16 @@ def machine(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) 
     found.start()
 
 
+@pytest.fixture
+def mortals(machines: Callable[[str], Machine]) -> Iterator[dict[str, Machine]]:
+    """Every such server that this machine has, for tests that wait for seconds."""
+    found = {broker: machines(broker) for broker in MORTAL if not missing(broker)}
+    yield found
+    for machine in found.values():
+        machine.resume()
+        machine.start()
+
+
 @pytest.fixture(params=["memory", *BROKERS])
 def url(request: pytest.FixtureRequest, machines: Callable[[str], Machine]) -> str | None:
     """The contract holds for every broker we offer."""
@@ -137,6 +147,29 @@ async def administrator_reads(url: str, reason: str) -> None:
     broker = create_broadcast(url)
     async with broker:
         await until(lambda: reason.lower() in str(broker.trouble).lower(), 20)
+
+
+async def hears_resync_then_messages(broker: Broker, resync: Subscriber, lobby: Subscriber) -> None:
+    """Fail unless the subscribers hear RESYNC, then a new message and nothing before it."""
+    assert await next_message(resync) == "connected"
+    await until(lambda: broker.backend.is_connected)
+    await broker.publish("lobby", "new")
+    assert await next_message(lobby) == "new"
+
+
+async def at_once(test: Callable[[Machine], Coroutine[object, None, None]], machines: dict[str, Machine]) -> None:
+    """Run a test of every broker at the same time; a failure names the brokers that fail."""
+
+    async def run(broker: str, machine: Machine) -> None:
+        try:
+            await test(machine)
+        except Exception as error:
+            error.add_note(f"broker: {broker}")
+            raise
+
+    async with asyncio.TaskGroup() as tasks:
+        for broker, machine in machines.items():
+            tasks.create_task(run(broker, machine))
 
 
 async def recovers_from(fault: Callable[[], None], url: str) -> None:
@@ -460,23 +493,26 @@ class TestConnectionCut:
 
 
 class TestServerFrozen:
-    async def test_a_frozen_server_is_noticed_then_resync_and_messages_arrive(
-        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    async def test_frozen_servers_are_noticed_then_resync_and_messages_arrive(
+        self, mortals: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async with (
-            connected(machine.url) as broker,
-            broker.subscribe(RESYNC) as resync,
-            broker.subscribe("lobby") as lobby,
-        ):
-            machine.pause()
-            await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 6)
-            assert not broker.backend.is_connected
-            be_patient(monkeypatch)
-            machine.resume()
-            assert await next_message(resync) == "connected"
-            await until(lambda: broker.backend.is_connected)
-            await broker.publish("lobby", "new")
-            assert await next_message(lobby) == "new"
+        noticed = asyncio.Barrier(len(mortals))
+
+        async def freeze(machine: Machine) -> None:
+            async with (
+                connected(machine.url) as broker,
+                broker.subscribe(RESYNC) as resync,
+                broker.subscribe("lobby") as lobby,
+            ):
+                machine.pause()
+                await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 6)
+                assert not broker.backend.is_connected
+                await noticed.wait()
+                be_patient(monkeypatch)
+                machine.resume()
+                await hears_resync_then_messages(broker, resync, lobby)
+
+        await at_once(freeze, mortals)
 
     @pytest.mark.parametrize("machine", THOROUGH, indirect=True)
     async def test_no_flood_of_old_messages_follows_a_thaw(
@@ -509,23 +545,26 @@ class TestServerFrozen:
 
 
 async def test_silently_dead_connections_are_noticed_and_replaced(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    mortals: dict[str, Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with (
-        behind_network(machine) as network,
-        connected(network.url) as broker,
-        broker.subscribe(RESYNC) as resync,
-        broker.subscribe("lobby") as lobby,
-    ):
-        network.fall_silent()
-        # All brokers, within the bounds that matter here; the rest of the test is about delivery.
-        await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 20)
-        be_patient(monkeypatch)
-        network.speak()
-        assert await next_message(resync) == "connected"
-        await until(lambda: broker.backend.is_connected)
-        await broker.publish("lobby", "hello")
-        assert await next_message(lobby) == "hello"
+    noticed = asyncio.Barrier(len(mortals))
+
+    async def fall_silent(machine: Machine) -> None:
+        async with (
+            behind_network(machine) as network,
+            connected(network.url) as broker,
+            broker.subscribe(RESYNC) as resync,
+            broker.subscribe("lobby") as lobby,
+        ):
+            network.fall_silent()
+            # All brokers, within the bounds that matter here; the rest of the test is about delivery.
+            await until(lambda: remote(broker)._receiving.is_away and remote(broker)._sending.is_away, 20)
+            await noticed.wait()
+            be_patient(monkeypatch)
+            network.speak()
+            await hears_resync_then_messages(broker, resync, lobby)
+
+    await at_once(fall_silent, mortals)
 
 
 @pytest.mark.usefixtures("patient")
