@@ -96,16 +96,21 @@ def _room_file(row: Row[Any]) -> RoomFile:
 
 async def largest_rooms(connection: AsyncConnection) -> list[Stored]:
     """Return the rooms whose files take the most bytes; all direct conversations count as one."""
-    name = case((rooms.c.kind == "direct", literal("Direct conversations", Text)), else_=rooms.c.name)
-    return await _largest(connection, name, files.join(rooms, rooms.c.id == files.c.room_id))
+    is_direct = rooms.c.kind == "direct"
+    owner = case((is_direct, 0), else_=rooms.c.id)
+    name = case((is_direct, literal("Direct conversations", Text)), else_=rooms.c.name)
+    return await _largest(connection, owner, name, files.join(rooms, rooms.c.id == files.c.room_id))
 
 
 async def largest_people(connection: AsyncConnection) -> list[Stored]:
     """Return the people whose files take the most bytes."""
-    return await _largest(connection, users.c.name, files.join(users, users.c.id == files.c.author_id))
+    return await _largest(connection, users.c.id, users.c.name, files.join(users, users.c.id == files.c.author_id))
 
 
-async def _largest(connection: AsyncConnection, name: ColumnElement[str], rows: Join) -> list[Stored]:
+async def _largest(
+    connection: AsyncConnection, owner: ColumnElement[int], name: ColumnElement[str], rows: Join
+) -> list[Stored]:
     size = func.sum(func.coalesce(files.c.bytes, files.c.received))
-    grouped = select(name, func.count(), size).select_from(rows).group_by(name).order_by(size.desc(), name)
+    # Several closed rooms may have the same name.
+    grouped = select(name, func.count(), size).select_from(rows).group_by(owner, name).order_by(size.desc(), name)
     return [Stored(*row) for row in await connection.execute(grouped.limit(MOST_LISTED))]

@@ -34,11 +34,15 @@ def test_administrators_see_what_takes_most_space(alice: Person, bob: Person) ->
     assert "There are no files yet." in alice.get("/admin").text
     send_file(bob, "large.bin", bytes(3 * 2**20))
     send_file(alice, "small.bin", bytes(1024), room_id=alice.open_direct(bob))
+    for _ in range(2):
+        send_file(alice, "staff.bin", bytes(2048), room_id=alice.create_room("Staff", "closed"))
     page = alice.get("/admin").text
     storage = re.findall(r"<li>([^<]* in \d+ files?)</li>", page)
     assert storage == [
         "Lobby: 3 MB in 1 file",
+        "Staff: 2 kB in 1 file",
+        "Staff: 2 kB in 1 file",
         "Direct conversations: 1 kB in 1 file",
         "Bob Brown: 3 MB in 1 file",
-        "Alice Adams: 1 kB in 1 file",
+        "Alice Adams: 5 kB in 3 files",
     ]
