@@ -194,13 +194,13 @@ document.addEventListener("click", (event) => {
   go(event);
 });
 
-// Other pages: the one in which a message was written sends it, and this one if that is gone.
+// The page in which a message was written sends it, or this page if that one is gone.
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (key?.startsWith(`outbox:${me}:`)) {
     itemOf(key)?.remove();
     if (newValue) show(key, JSON.parse(newValue));
   } else if (composer() && newValue === null && key === keyOf("draft", composer())) {
-    // The other page has sent this text, or thrown it away. Here stands the same, or something else to keep.
+    // The other page has sent or discarded this draft. This box has the same text, or another one to keep.
     if (box().value === oldValue) box().value = "";
     keepDraft();
   }

@@ -14,7 +14,7 @@ export async function copyFrom(source) {
 
 document.addEventListener("focusin", ({ target }) => target.matches(".copyable") && target.select());
 
-// Of several messages their authors, times and texts are copied, a paragraph each, and nothing of what stands around.
+// Several messages are copied as paragraphs of author, time and text, without the controls around them.
 const wordsOf = (message) =>
   [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "").join(" ");
 document.addEventListener("copy", (event) => {

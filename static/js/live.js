@@ -69,14 +69,13 @@ document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } 
   document.querySelector("#notice > .unreached")?.remove();
 });
 
-// A notice of what went wrong goes when its reader does something that goes right. What the page asks by itself says
-// nothing about that.
+// A notice of a failure goes when a later action succeeds. Requests that the page makes by itself do not count.
 document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, request } } }) => {
   if (response.status >= 400 || request.headers["X-Unasked"]) return;
   document.querySelector("#notice > :is(.unreached, .mistaken)")?.remove();
 });
 
-// The server says something every 15 seconds. After sleep or another network a socket may be dead without being told.
+// The server sends a frame every 15 seconds. After sleep, or in another network, a socket may be dead without notice.
 // This clock goes on while the computer sleeps, and may be set back.
 function doubtSilence() {
   if (!live?.socket || Math.abs(Date.now() - heardAt) < (isBehind ? 5000 : 35_000)) return;

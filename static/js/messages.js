@@ -104,7 +104,7 @@ function showDay() {
 document.addEventListener("scroll", ({ target }) => target === scroller() && showDay(), true);
 setInterval(showTimes, 60_000);
 
-// Older pages are shown, not read out.
+// Screen readers do not read older pages out.
 document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   if (!["older", "newer"].includes(ctx.target?.id)) return;
   const log = messages().parentElement;
@@ -123,8 +123,8 @@ export function letGo(kept, main = document) {
   link.hidden = false;
 }
 
-// An answer to this page may be overtaken by what somebody else did after it; their order is in the revisions. Kept are
-// the newest versions that were heard of, also of messages that are edited here or that this page may fetch any moment.
+// An answer to this page may be overtaken by what somebody else did after it; their order is in the revisions. The page
+// keeps the newest versions it has received, also of messages that are edited here or that it may fetch any moment.
 const versions = new Map(), MOST_VERSIONS = 500;
 const newer = (one, other) => (Number(other?.dataset.revision) > Number(one.dataset.revision) ? other : one);
 

@@ -2,8 +2,8 @@
 
 const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
 
-// Not at once: an own message, or one read on another page, is read by then. A busy room notifies once in that time, of
-// a mention if there is one.
+// After a pause, in which the reader's own messages and those of another page become read. A busy room notifies once in
+// that time, of a mention if there is one.
 const PATIENCE = 1500, soon = new Map();
 export function notifySoon(room, news) {
   if (!soon.has(room)) setTimeout(notify, PATIENCE, room);
@@ -18,7 +18,7 @@ async function notify(room) {
   if (wants("sounding")) ring();
   if (!wants("shown") || window.Notification?.permission !== "granted") return;
   const answer = await fetch(`${link.href}/said/${position}`, { headers: { "X-Unasked": "yes" } }).catch(() => null);
-  // Nothing, of a message that is gone again. While the server is away, it is known that there is something new.
+  // An empty answer means that the message was deleted. Without an answer there is still something new.
   const words = answer?.ok ? await answer.text() : "New messages";
   if (!words || isRead()) return;
   try {
@@ -31,11 +31,11 @@ async function notify(room) {
       location.assign(link.href);
     });
   } catch {
-    // Some phones have the name and not the thing.
+    // Some phones have the constructor, but no notifications of pages.
   }
 }
 
-// One of a browser's pages tells: the last to claim it, once all can see each other's claims.
+// One of a browser's pages notifies: the last that claimed it, once all can see each other's claims.
 async function isFirst(room, position) {
   const key = `notified:${document.documentElement.dataset.me}:${room}`, claim = `${position} ${Math.random()}`;
   if (position <= parseInt(localStorage.getItem(key), 10)) return false;

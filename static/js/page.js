@@ -166,7 +166,7 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
   else location.assign(path);
 });
 
-// Loaded when somebody moves; a first tap comes before the module does. While the server is away there is no help.
+// Loaded when the reader moves; a first tap comes before the module. While the server is away they stay unloaded.
 const load = (name) => import(`./${name}.js`).catch(() => ({}));
 const LATER = ["completion", "copying", "switching", "files", "lightbox"];
 for (const type of ["pointermove", "pointerdown", "keydown"]) for (const name of LATER)

@@ -21,7 +21,7 @@ onElement("name", ({ person, name, initials, hue }) => {
   }
 });
 
-// Lazy, because a new connection brings those of the last seconds again, and all but the last are gone.
+// Lazy, because a new connection repeats the faces of the last seconds, and only the last of them still exists.
 onElement("face", ({ person, src }) => {
   forgetParts();
   for (const face of allFacesOf(person)) {
@@ -61,7 +61,7 @@ onElement("roster", ({ online, idle, statuses }) => {
   }
 });
 
-// Somebody is active who has used a page of theirs within five minutes; that is told once a minute.
+// People are active if they have used a page within five minutes. A page in use reports that once a minute.
 const IDLE = 300_000, TELL = 60_000, SAY = 3000;
 let usedAt = document.hidden ? -Infinity : performance.now(), toldAt = usedAt, saidAt = -Infinity;
 function use() {
@@ -77,7 +77,7 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
   if (performance.now() - usedAt < IDLE) connection.url += "&active=1";
 });
 
-// Typing is told every three seconds while it goes on. A trigger of htmx would need a filter, which the CSP forbids, to
+// Typing is reported every three seconds. A trigger of htmx would need a filter, which the CSP forbids, to
 // leave out commands, and would send the draft along. A name comes as an element whose animation ends in six seconds.
 document.addEventListener("input", ({ target: { id, value } }) => {
   if (id !== "body" || !value.trim() || value.startsWith("/") || performance.now() - saidAt < SAY) return;

@@ -164,7 +164,7 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "sidebar") heard.forEach(({ isUnlisted }, key) => isUnlisted || heard.delete(key));
   if (ctx.sourceElement === readForm()) readForm().dataset.said = readForm().elements.position.value;
   isHeld ||= isUnread(ctx);
-  // Nothing that waits to be said takes it back.
+  // No position that waits to be reported takes it back.
   if (isUnread(ctx) && readForm()) readForm().elements.position.value = 0;
 });
 document.addEventListener("unread", ({ detail: { position } }) => {
