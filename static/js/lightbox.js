@@ -65,6 +65,8 @@ window.addEventListener("hashchange", follow);
 follow();
 
 dialog.addEventListener("close", () => {
+  // The event comes with the next frame: until then, the forward button may have opened it again.
+  if (dialog.open) return;
   changes.disconnect();
   slides.replaceChildren();
   current = null;

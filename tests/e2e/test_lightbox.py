@@ -75,6 +75,13 @@ def test_the_back_button_closes_the_lightbox_and_nothing_else(album: Person, win
     expect(page.locator("#body")).to_have_value("half a sentence")
     page.go_forward()
     shows(page, "tall.png", 2)
+    # Back and forward before the next frame.
+    page.evaluate(
+        "() => { window.onhashchange = () => { window.onhashchange = null; history.forward(); }; history.back(); }"
+    )
+    wait_until(lambda: bool(page.evaluate("window.onhashchange === null && location.hash")), page)
+    page.wait_for_function("new Promise(requestAnimationFrame)")
+    shows(page, "tall.png", 2)
     page.reload()
     ready(page)
     shows(page, "tall.png", 2)
