@@ -24,13 +24,13 @@ WATCH = """
 
 
 def run(repetitions: int) -> list[Line]:
-    if find_browser() is None:
+    if find_browser(is_whole=True) is None:
         return [Line("browser", "not measured: no browser is installed", "", None)]
     shares, tasks, kept = [], [], 0
     with ExitStack() as stack:
         chat = Chat(people=2)
         stack.callback(chat.close)
-        windows = Windows(stack.enter_context(running_browser()))
+        windows = Windows(stack.enter_context(running_browser(is_whole=True)))
         stack.callback(windows.close)
         pin(chat.meter(chat.servers[0]), SERVER_CORE)
         for _ in range(min(repetitions, 3)):

@@ -55,7 +55,7 @@ class Costs:
 
 
 def run(repetitions: int) -> list[Line]:
-    if find_browser() is None:
+    if find_browser(is_whole=True) is None:
         return [Line("switching", "not measured: no browser is installed", "", None)]
     firsts, agains, wholes = Costs(), Costs(), Costs()
     with ExitStack() as stack:
@@ -65,7 +65,7 @@ def run(repetitions: int) -> list[Line]:
             fill(chat, room, MESSAGES)
             # Its messages are rendered once, for the first reader.
             chat.administrator.get(f"/rooms/{room}")
-        windows = Windows(stack.enter_context(running_browser()))
+        windows = Windows(stack.enter_context(running_browser(is_whole=True)))
         stack.callback(windows.close)
         pin(chat.meter(chat.servers[0]), SERVER_CORE)
         pin(running_chromium(), LOAD_CORE)
