@@ -103,7 +103,7 @@ class Settings:
             grace=_whole_number(environment, "GRACE", 20, 8, 3600),
             session_lifetime=timedelta(days=_whole_number(environment, "SESSION_DAYS", 90, 1, 3650)),
             setup_code=_code(environment, "SETUP_CODE", SETUP_CODE_CHARACTERS),
-            metrics_token=_code(environment, "METRICS_TOKEN", METRICS_TOKEN_CHARACTERS),
+            metrics_token=_metrics_token(environment),
             metrics_folder=Path(folder) if (folder := environment.get(METRICS_FOLDER)) else None,
             exports_traces=_exports_traces(environment),
             sentry_dsn=_sentry_dsn(environment),
@@ -119,7 +119,7 @@ class Settings:
             data_directory=data_directory,
             files_url=environment.get("FILES_URL", "").strip() or str(data_directory / "files"),
             file_limits=_file_limits(environment),
-            files_accel=environment.get("FILES_ACCEL", "").strip().rstrip("/") or None,
+            files_accel=_path(environment, "FILES_ACCEL"),
             files_redirect=_yes_or_no(environment, "FILES_REDIRECT", default=False),
             link_previews=_yes_or_no(environment, "LINK_PREVIEWS", default=True),
             link_preview_allow=_networks(environment, "LINK_PREVIEW_ALLOW"),
@@ -165,12 +165,30 @@ def _code(environment: Mapping[str, str], name: str, least: int) -> str | None:
     return code or None
 
 
+def _metrics_token(environment: Mapping[str, str]) -> str | None:
+    token = _code(environment, "METRICS_TOKEN", METRICS_TOKEN_CHARACTERS)
+    if token and not re.fullmatch(r"[!-~]+", token):
+        raise SettingsError(f"METRICS_TOKEN must have only ASCII characters, and no space, as a header ({KEY_HINT})")
+    return token
+
+
+def _path(environment: Mapping[str, str], name: str) -> str | None:
+    value = environment.get(name, "").strip().rstrip("/")
+    if value and not re.fullmatch(r"(?:/[\w.~-]+)+", value, re.ASCII):
+        raise SettingsError(f"{name} must be a path such as /protected")
+    return value or None
+
+
 def _sentry_dsn(environment: Mapping[str, str]) -> str | None:
     value = environment.get("SENTRY_DSN", "").strip()
     parts = urlsplit(value)
-    is_right = parts.scheme in ("http", "https") and parts.username and parts.path.rpartition("/")[2].isdigit()
-    if value and not is_right:
-        raise SettingsError("SENTRY_DSN must be the address of a project, such as https://key@sentry.example.org/1")
+    wrong = SettingsError("SENTRY_DSN must be the address of a project, such as https://key@sentry.example.org/1")
+    try:
+        is_complete = bool(parts.hostname and parts.username and parts.port != 0)
+    except ValueError:  # of the port
+        raise wrong from None
+    if value and not (parts.scheme in ("http", "https") and is_complete and parts.path.rpartition("/")[2].isdigit()):
+        raise wrong
     return value or None
 
 
@@ -244,7 +262,7 @@ def _networks(environment: Mapping[str, str], name: str) -> tuple[Network, ...]:
 
 def _whole_number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
     value = environment.get(name, "").strip() or str(default)
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+    if not (value.isascii() and value.isdigit() and len(value) <= 18 and least <= int(value) <= most):
         raise SettingsError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
     return int(value)
 

@@ -66,6 +66,10 @@ def settings_error(**environment: str) -> str:
         ({"PUBLIC_URL": "chat.example.org"}, "PUBLIC_URL must be the chat's address"),
         ({"PUBLIC_URL": "https://example.org/chat"}, "PUBLIC_URL must be the chat's address"),
         ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),
+        ({"SENTRY_DSN": "https://key@sentry.example.org:99999/1"}, "SENTRY_DSN must be the address of a project"),
+        ({"METRICS_TOKEN": "ü" * 20}, "METRICS_TOKEN must have only ASCII characters"),
+        ({"FILES_ACCEL": "protected"}, "FILES_ACCEL must be a path such as /protected"),
+        ({"MAX_FILE_SIZE": "9" * 5000}, "MAX_FILE_SIZE must be a whole number"),
     ],
 )
 def test_a_wrong_setting_ends_the_start_with_a_line_that_names_it(environment: dict[str, str], expected: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterat
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import anyio
 import obstore
@@ -102,6 +102,15 @@ class Bucket:
             except FileNotFoundError:
                 return False
             return True
+
+    async def check(self) -> None:
+        """Look whether the bucket answers, and takes the credentials."""
+        with _explained():
+            try:
+                await obstore.get_async(self._bucket, self._name(uuid4()))
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
 
     async def delete(self, key: UUID) -> None:
         """Delete an object, as `Store.delete` does."""

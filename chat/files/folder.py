@@ -65,6 +65,11 @@ class Folder:
         with _explained():
             return await run_sync(self._place(key).exists, limiter=self._threads)
 
+    async def check(self) -> None:
+        """Look whether the folder is there or can be made, and can be written to."""
+        with _explained():
+            await run_sync(self._check, limiter=self._threads)
+
     async def delete(self, key: UUID) -> None:
         """Delete an object, as `Store.delete` does."""
         with _explained():
@@ -83,6 +88,15 @@ class Folder:
 
     def _incoming(self, key: UUID) -> Path:
         return self._path / "incoming" / key.hex
+
+    def _check(self) -> None:
+        place = self._path.absolute()
+        while not place.exists():
+            place = place.parent
+        if not place.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
 
     def _new_file(self, key: UUID) -> Path:
         path = self._incoming(key)

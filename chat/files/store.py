@@ -30,6 +30,9 @@ class Store(Protocol):
     async def has(self, key: UUID) -> bool:
         """Tell whether there is such an object."""
 
+    async def check(self) -> None:
+        """Look whether objects can be kept here, as far as that shows without keeping one."""
+
     async def delete(self, key: UUID) -> None:
         """Delete an object; one that is not there is no error."""
 

@@ -16,6 +16,7 @@ EVERY_SECONDS = 2.0
 AT_ONCE = 100
 LIFETIME = timedelta(days=1)
 LONGEST_PAUSE = timedelta(hours=1)
+CHECK_SECONDS = 10.0
 DELETE_SECONDS = 3.0  # less than a transaction may be idle (database/poolers.py)
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class FileTidying:
 
     async def run(self) -> None:
         """Tidy up every few seconds, until cancelled."""
+        await self._check_store()
         while True:
             try:
                 await self._discard_uploads()
@@ -38,6 +40,15 @@ class FileTidying:
             except DatabaseUnavailable as error:
                 logger.warning("Could not tidy up files, and will try again: %s", error)
             await anyio.sleep(EVERY_SECONDS)
+
+    async def _check_store(self) -> None:
+        """Tell at the start if files cannot be kept. Everything else works without them."""
+        try:
+            with anyio.fail_after(CHECK_SECONDS):
+                await self._store.check()
+        except (StoreUnavailable, TimeoutError) as error:
+            why = str(error) or "it does not answer"
+            logger.warning("Files cannot be kept in the folder or bucket of FILES_URL: %s", why)
 
     async def _discard_uploads(self) -> None:
         abandoned = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)

@@ -49,6 +49,8 @@ class Figures:
         self.add_history(other)
         self.add_recent(other)
         for key, value in other.gauges.items():
+            if key[0] not in METRICS:
+                continue  # of a process of another version
             if key not in self.gauges:
                 self.gauges[key] = value
             elif METRICS[key[0]].over == "least":

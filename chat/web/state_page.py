@@ -15,9 +15,7 @@ async def show_state(request: Request) -> Response:
     administrator(request)
     chat = request.state.chat
     here, elsewhere = chat.metrics.running(), chat.metrics.elsewhere()
-    total = sum_of(here)
-    for figures in elsewhere:
-        total.add_recent(figures)
+    total = sum_of([*here, *elsewhere])
     context = {
         "total": total,
         "sockets": sum(figures.gauges.get(("open_sockets",), 0) for figures in [*here, *elsewhere]),

@@ -151,12 +151,20 @@ async def test_a_folder_that_cannot_be_written_to_is_unavailable(tmp_path: Path)
     (tmp_path / "files").write_text("not a folder")
     with pytest.raises(StoreUnavailable):
         await open_store(str(tmp_path / "files")).put(uuid4(), content_of(b"a"))
+    with pytest.raises(StoreUnavailable, match="Not a directory"):
+        await open_store(str(tmp_path / "files" / "deeper")).check()
 
 
 async def test_a_bucket_that_does_not_exist_is_unavailable(s3_url: str) -> None:
     store = open_store(f"s3://no-such-bucket?endpoint={s3_url}")
     with pytest.raises(StoreUnavailable):
         await store.put(uuid4(), content_of(b"a"))
+    with pytest.raises(StoreUnavailable):
+        await store.check()
+
+
+async def test_a_store_that_works_passes_the_check(store: Store) -> None:
+    await store.check()
 
 
 @pytest.mark.parametrize("url", ["s3://", "ftp://example.org/files", "https://example.org"])

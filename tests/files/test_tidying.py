@@ -38,6 +38,7 @@ def broken_store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: py
 async def test_a_store_that_is_away_is_asked_once_and_then_after_a_pause(
     database_url: str, broken_store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(tidying, "CHECK_SECONDS", 0.5)
     monkeypatch.setattr(tidying, "DELETE_SECONDS", 0.5)
     monkeypatch.setattr(tidying, "EVERY_SECONDS", 60)
     engine = create_engine(database_url)
@@ -46,7 +47,8 @@ async def test_a_store_that_is_away_is_asked_once_and_then_after_a_pause(
     with caplog.at_level(logging.WARNING), anyio.move_on_after(4):
         await FileTidying(engine, broken_store).run()
     assert [record.message.partition(":")[0] for record in caplog.records] == [
-        "Could not delete a file from the store, and will try again"
+        "Files cannot be kept in the folder or bucket of FILES_URL",
+        "Could not delete a file from the store, and will try again",
     ]
     async with engine.connect() as connection:
         due = select(func.count()).where(stray_objects.c.due_at <= func.now())

@@ -8,7 +8,7 @@ import pytest
 from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.metrics import shared
 from chat.metrics.elsewhere import CHANNEL, Elsewhere
-from chat.metrics.figures import Figures
+from chat.metrics.figures import Figures, sum_of
 from chat.metrics.shared import OWNER, PREFIX, Place, shared_folder
 
 MALFORMED = ("", "[1, 2", "[]", '{"a": 1}', "7", '["n", "m", 1, 2.0, {}, [], [], [3]]')
@@ -16,6 +16,11 @@ MALFORMED = ("", "[1, 2", "[]", '{"a": 1}', "7", '["n", "m", 1, 2.0, {}, [], [],
 
 def figures_of(process_id: int, posts: float) -> Figures:
     return Figures(process_id=process_id, counters={("posts",): posts}, gauges={("open_sockets",): 3.0})
+
+
+def test_a_gauge_of_another_version_is_left_out_of_the_sum() -> None:
+    newer = Figures(gauges={("open_sockets",): 2.0, ("unheard_of",): 1.0})
+    assert sum_of([figures_of(1, 0), newer]).gauges == {("open_sockets",): 5.0}
 
 
 def test_the_folder_of_a_killed_chat_is_removed_and_that_of_a_running_one_stays(
