@@ -2,8 +2,8 @@
 
 Every process takes messages from the queue. The result becomes a revision of the message, like an edit, so readers see
 it on every page. The revision and the end of the queue's row are one transaction: a process that is killed leaves
-nothing half, and another process takes over when its lease has ended. One that shuts down gives its leases
-back.
+nothing half, and another process takes over when its lease has ended. A process that shuts down gives its
+leases back.
 """
 
 import logging
