@@ -167,8 +167,8 @@ def _code(environment: Mapping[str, str], name: str, least: int) -> str | None:
 
 def _metrics_token(environment: Mapping[str, str]) -> str | None:
     token = _code(environment, "METRICS_TOKEN", METRICS_TOKEN_CHARACTERS)
-    if token and not re.fullmatch(r"[!-~]+", token):
-        raise SettingsError(f"METRICS_TOKEN must have only ASCII characters, and no space, as a header ({KEY_HINT})")
+    if token and not re.fullmatch(r"[ -~]+", token):
+        raise SettingsError(f"METRICS_TOKEN must have only ASCII characters ({KEY_HINT})")
     return token
 
 
