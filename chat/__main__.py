@@ -29,9 +29,10 @@ from chat.live.brokers.postgres import POOLED
 from chat.live.wire import LiveProtocol
 from chat.metrics.shared import shared_folder
 from chat.reporting import Reporting
+from chat.secret_key import SECRET_KEY_BYTES
 from chat.serving.files import backlog, raise_file_limit
 from chat.serving.protocol import BoundedProtocol
-from chat.settings import METRICS_FOLDER, PRIVATE_DATABASE, SECRET_KEY_BYTES, Settings, SettingsError
+from chat.settings import METRICS_FOLDER, PRIVATE_DATABASE, Settings, SettingsError
 from chat.sqlstates import MISSING_DATABASE
 
 # The part of a shutdown beyond the requests in progress: closing sockets, and last messages to broker and database.

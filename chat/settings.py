@@ -1,8 +1,6 @@
 """All settings, typed. Only this module reads the environment."""
 
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,9 +14,9 @@ from chat.errors import CannotRun
 from chat.hosts import host_name, read_patterns
 from chat.logs import LogFormat
 from chat.memory import MEGABYTE
+from chat.secret_key import SECRET_KEY_BYTES, is_long_enough, kept_secret_key
 from chat.urls import check_postgres_url
 
-SECRET_KEY_BYTES = 32
 SETUP_CODE_CHARACTERS = 16
 METRICS_TOKEN_CHARACTERS = 16
 # Tells the server processes where they share their figures.
@@ -302,25 +300,18 @@ def _crash_points(environment: Mapping[str, str]) -> dict[str, float]:
 def _secret_key(environment: Mapping[str, str], generated_into: Path | None) -> str:
     value = environment.get("SECRET_KEY", "")
     if value:
-        if len(value.encode()) < SECRET_KEY_BYTES:
+        if not is_long_enough(value):
             raise SettingsError(f"SECRET_KEY must be at least {SECRET_KEY_BYTES} bytes long ({KEY_HINT})")
         return value
     if generated_into is None:
         raise SettingsError(
             f"SECRET_KEY must be set when DATABASE_URL is, at least {SECRET_KEY_BYTES} bytes ({KEY_HINT})"
         )
-    return _generated_secret_key(generated_into / "secret_key")
-
-
-def _generated_secret_key(file: Path) -> str:
+    file = generated_into / "secret_key"
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_text().strip()
+        key = kept_secret_key(file)
     except OSError as error:
         raise SettingsError(f"DATA_DIRECTORY must be a folder that can be written to: {error}") from error
-    with os.fdopen(descriptor, "w") as new:
-        key = secrets.token_hex(SECRET_KEY_BYTES)
-        new.write(key)
+    if not is_long_enough(key):
+        raise SettingsError(f"{file} is no secret key of at least {SECRET_KEY_BYTES} bytes; remove it to get a new one")
     return key

@@ -27,7 +27,7 @@ LAYERS = [
     {"derived_tables"},
     {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times", "turns"},
     {"tally", "tracing"},
-    {"errors", "ids", "installed", "memory", "reminder", "crash", "addresses", "urls", "sqlstates"},
+    {"errors", "ids", "installed", "memory", "secret_key", "reminder", "crash", "addresses", "urls", "sqlstates"},
 ]
 
 

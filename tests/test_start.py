@@ -120,6 +120,24 @@ def test_an_address_without_its_library_ends_the_start_with_the_command_that_ins
     assert line.endswith(f"library is not installed. Run: {installs}")
 
 
+def test_a_full_disk_at_the_first_start_leaves_no_empty_secret_key(tmp_path: Path) -> None:
+    full = f"ulimit -f 0; exec {sys.executable} -m chat serve"
+    environment = CLEAN | {"DATA_DIRECTORY": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-c", full], check=False, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.startswith("simplechat: DATA_DIRECTORY must be a folder that can be written to: ")
+    assert not list(tmp_path.iterdir())
+    assert len(Settings.from_environment(environment).secret_key) == 64
+
+
+def test_a_secret_key_that_a_crash_cut_off_is_refused(tmp_path: Path) -> None:
+    key = tmp_path / "secret_key"
+    key.touch()
+    expected = f"simplechat: {key} is no secret key of at least 32 bytes; remove it to get a new one"
+    assert settings_error(DATA_DIRECTORY=str(tmp_path)) == expected
+
+
 def test_help_explains_the_commands_and_every_setting() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "chat", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
