@@ -24,25 +24,47 @@ from tests.support.settled import settled_database, settled_person
 
 _cluster = pytest.StashKey[ExitStack]()
 
-# The largest files come first: a long file that came last would leave the other workers idle. These take a minute or
-# more; they count as if they had so many tests, which also keeps them apart, as they are sensitive to load.
-SIZES = {
-    "test_broken_connections.py": 70,
-    "test_attacks.py": 82,
-    "test_limits.py": 75,
-    "test_looks.py": 70,
-    "test_wire.py": 65,
-    "test_parsers.py": 55,
-    "test_behind_load_balancers.py": 75,
-    "test_workshop.py": 45,
-    "test_torture.py": 40,
-    "test_indexing.py": 35,
-    "test_pool.py": 30,
-    "test_terraform.py": 30,
-    "test_kubernetes.py": 29,
-    "test_delivery.py": 25,
+# The files that take the longest come first: one that came last would leave the other workers idle. The seconds are
+# those of a whole run with three workers on two cores (`--durations=0`); a file that is not here takes so many a test.
+SECONDS = {
+    "torture/test_torture.py": 350,
+    "attacks/test_attacks.py": 156,
+    "e2e/test_live_page.py": 120,
+    "e2e/test_sending.py": 120,
+    "tests/test_backup.py": 113,
+    "tests/test_parsers.py": 104,
+    "throttling/test_limits.py": 100,
+    "e2e/test_mentions.py": 95,
+    "routes/test_hostile_values.py": 95,
+    "live/test_delivery.py": 95,
+    "tests/test_upgrades.py": 85,
+    "e2e/test_looks.py": 80,
+    "live/test_wire.py": 80,
+    "messages/test_workshop.py": 76,
+    "live/test_behind_load_balancers.py": 76,
+    "live/test_broker.py": 72,
+    "e2e/test_broken_connections.py": 65,
+    "tests/test_poolers.py": 65,
+    "live/test_revision_rule.py": 63,
+    "tests/test_start.py": 49,
+    "tests/test_pool.py": 47,
+    "serving/test_protocol.py": 42,
+    "e2e/test_broken_servers.py": 39,
+    "e2e/test_throttling.py": 37,
+    "tests/test_operations.py": 36,
+    "search/test_indexing.py": 27,
+    "serving/test_connections.py": 26,
+    "deploy/test_terraform.py": 25,
+    "tests/test_wheel.py": 24,
+    "live/test_departure.py": 24,
+    "rooms/test_news.py": 24,
+    "throttling/test_counting.py": 22,
+    "tests/test_platforms.py": 21,
+    "e2e/test_switching_behind_a_proxy.py": 17,
+    "deploy/test_kubernetes.py": 15,
 }
-SIZE_OF_A_BROWSER_TEST = 3
+SECONDS_OF_A_TEST = 0.4
+SECONDS_OF_A_BROWSER_TEST = 3
 
 # No deadline: a machine that stands still makes examples slow. In continuous integration the examples are always the
 # same; new examples are tried where a developer can mend the faults they show.
@@ -65,11 +87,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     numbers = Counter(item.path for item in items)
 
-    def size(file: Path) -> int:
-        each = SIZE_OF_A_BROWSER_TEST if file.parent.name == "e2e" else 1
-        return SIZES.get(file.name, numbers[file] * each)
+    def seconds(file: Path) -> float:
+        each = SECONDS_OF_A_BROWSER_TEST if file.parent.name == "e2e" else SECONDS_OF_A_TEST
+        return SECONDS.get(f"{file.parent.name}/{file.name}", numbers[file] * each)
 
-    items.sort(key=lambda item: size(item.path), reverse=True)
+    items.sort(key=lambda item: seconds(item.path), reverse=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
