@@ -34,7 +34,7 @@ SEED = """
 
 
 class Chat:
-    """So many server processes (on ports of their own), people in room 1, and rooms of the administrator."""
+    """A number of server processes (on ports of their own), of people in room 1, and of rooms of the administrator."""
 
     def __init__(self, processes: int = 1, people: int = 1000, rooms: int = 1) -> None:
         self._stack = ExitStack()
@@ -58,13 +58,13 @@ class Chat:
         return psutil.Process(server.process.pid)
 
     def cookies(self, count: int) -> list[str]:
-        """Access tokens of so many people, the first is the administrator."""
+        """Return access tokens of `count` people, the administrator's first."""
         signer, now = Signer(SECRET_KEY), datetime.now(UTC)
         sessions = [self._sessions[number % len(self._sessions)] for number in range(count)]
         return [f"simplechat-access={signer.access_token(SessionId(session), now)}" for session in sessions]
 
     def handshakes(self, server: ChatServer, count: int, room_id: int = 1) -> list[str]:
-        """Handshakes with which so many members' pages connect to a room."""
+        """Return the handshakes with which the pages of `count` members connect to a room."""
         page = self.administrator.get(f"/rooms/{room_id}").text
         after, epoch = re.findall(r'data-revision="(\d+)"', page)[0], re.findall(r'data-epoch="([0-9a-f-]+)"', page)[0]
         path = f"/rooms/{room_id}/live?after={after}&epoch={epoch}"
@@ -85,6 +85,6 @@ class Author:
         )
 
     def post(self, body: str, room_id: int = 1) -> str:
-        """Post; returns the answer's markup."""
+        """Post a message and return the answer's markup."""
         fields = urlencode({"body": body, "client_id": str(uuid4())})
         return self._http.post(f"/rooms/{room_id}/messages", fields.encode()).decode()

@@ -35,7 +35,7 @@ def pin(process: psutil.Process, core: int) -> None:
 
 
 def cpu(process: psutil.Process) -> float:
-    """Seconds of user and system time of a process and its children so far."""
+    """Return the seconds of user and system time that a process and its children have used."""
     total = 0.0
     for each in (process, *process.children(recursive=True)):
         times = each.cpu_times()
@@ -44,7 +44,7 @@ def cpu(process: psutil.Process) -> float:
 
 
 def spread(values: Sequence[float], unit: str = "") -> str:
-    """Median, and from the least to the most."""
+    """Return the median, and the least and the greatest value, as text."""
     return f"{statistics.median(values):.3g}{unit} ({min(values):.3g} – {max(values):.3g})"
 
 
@@ -75,7 +75,7 @@ class Readers:
         self.opened_in = float(word[1])
 
     def reached_all_at(self, stamp: int, patience: float = 30) -> float:
-        """The moment (`time.monotonic`) at which a stamp had reached every reader."""
+        """Return the moment (`time.monotonic`) at which a stamp had reached every reader."""
         deadline = time.monotonic() + patience
         while stamp not in self._done:
             try:
@@ -113,7 +113,7 @@ class Http:
         self._answers = self._socket.makefile("rb")
 
     def post(self, path: str, body: bytes) -> bytes:
-        """Send a form or a text; returns the answer's body."""
+        """Send a form or a text and return the answer's body."""
         request = f"POST {path} HTTP/1.1\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
         self._socket.sendall(request)
         status, length = self._answers.readline(), 0
@@ -133,7 +133,7 @@ class Http:
 
 
 def handshake(port: int, path: str = "/", cookie: str = "") -> str:
-    """A websocket's opening request (RFC 6455, 4.1)."""
+    """Return a websocket's opening request (RFC 6455, 4.1)."""
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
         + (f"Cookie: {cookie}\r\n" if cookie else "")
@@ -143,7 +143,7 @@ def handshake(port: int, path: str = "/", cookie: str = "") -> str:
 
 
 def stamp_text(stamp: int) -> str:
-    """The text of a stamp, for which the readers look."""
+    """Return the text of a stamp, which the readers look for."""
     return f"stamp-{stamp:08}"
 
 

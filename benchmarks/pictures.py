@@ -12,7 +12,7 @@ SIZE = (4000, 3000)
 
 
 def photo(orientation: int) -> bytes:
-    """A photo of a phone: smooth parts, and noise."""
+    """Return a photo as a phone takes it: smooth parts, and noise."""
     smooth = Image.frombytes("RGB", (500, 375), os.urandom(500 * 375 * 3)).filter(ImageFilter.GaussianBlur(3))
     noise = Image.frombytes("L", (1000, 750), os.urandom(750_000)).resize(SIZE).convert("RGB")
     exif = Image.Exif()

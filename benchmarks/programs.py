@@ -12,7 +12,7 @@ REFERENCES = HERE / "references"
 
 
 class NotHere(Exception):
-    """Something that is needed is not installed; the text names it."""
+    """A program that a row needs is not installed; the text names it."""
 
 
 def _tool(name: str) -> str:
@@ -24,7 +24,7 @@ def _tool(name: str) -> str:
 
 @cache
 def compiled(source: str) -> str:
-    """A C program."""
+    """Compile a C program and return its path."""
     BUILD.mkdir(exist_ok=True)
     program = BUILD / Path(source).stem
     subprocess.run([_tool("cc"), "-O2", "-o", program, HERE / source], check=True)
@@ -33,7 +33,7 @@ def compiled(source: str) -> str:
 
 @cache
 def gorilla() -> str:
-    """The Go program, with Debian's package of gorilla/websocket."""
+    """Build the Go program, with Debian's package of gorilla/websocket, and return its path."""
     BUILD.mkdir(exist_ok=True)
     library = Path("/usr/share/gocode/src/github.com/gorilla/websocket")
     go = _tool("go")
@@ -47,7 +47,7 @@ def gorilla() -> str:
 
 @cache
 def node_script(name: str) -> list[str]:
-    """The command of a script for Node, with its packages installed beside a copy of it."""
+    """Install the packages of a script for Node beside a copy of it, and return its command."""
     node, npm = _tool("node"), _tool("npm")
     BUILD.mkdir(exist_ok=True)
     for file in ("package.json", name):
@@ -62,5 +62,5 @@ def node_script(name: str) -> list[str]:
 
 
 def found(name: str) -> str:
-    """A program that the system has; raises `NotHere`."""
+    """Return the path of a program of the system; raises `NotHere` if it is not installed."""
     return _tool(name)

@@ -42,7 +42,7 @@ def write(table: dict[str, list[Line]], repetitions: int) -> None:
 
 
 def chart(bars: list[tuple[str, float]]) -> str:
-    """A bar chart of microseconds."""
+    """Draw a bar chart of microseconds as SVG."""
     longest = max(value for _, value in bars)
     height = 34 * len(bars) + 50
     parts = [

@@ -25,7 +25,7 @@ class Talk:
         self._weights = list(itertools.accumulate(1 / (rank + 10) for rank in range(WORDS)))
 
     def messages(self, count: int) -> Iterator[str]:
-        """So many messages."""
+        """Return `count` messages."""
         for _ in range(count):
             chosen, space = self._random.choices(
                 [(self.latin, " "), (self.korean, " "), (self.japanese, "")], cum_weights=[0.84, 0.92, 1.0]

@@ -34,7 +34,7 @@ class Contestant:
         """Send from a process's broker to another's, both in this process."""
         here, there = create_broadcast(self.machine.url), create_broadcast(self.machine.url)
         async with here, there, there.subscribe("room:7") as room:
-            while not (here.backend.is_connected and there.backend.is_connected):  # noqa: ASYNC110  no event says so
+            while not (here.backend.is_connected and there.backend.is_connected):  # noqa: ASYNC110  no event tells it
                 await anyio.sleep(0.01)
             await self._exchange(here, room.get, 20)  # to warm up
             for _ in range(ALONE):
@@ -57,7 +57,7 @@ class Contestant:
 
     def _cpu(self) -> float:
         processes = self.machine.processes()
-        if isinstance(self.machine, PostgresServer):  # it names its children
+        if isinstance(self.machine, PostgresServer):  # its list has the children already
             return sum(_finely(process) for process in processes)
         return sum(_finely(each) for process in processes for each in (process, *process.children(recursive=True)))
 

@@ -59,7 +59,7 @@ def run(repetitions: int) -> list[Line]:
 
 
 def running_chromium() -> psutil.Process:
-    """The process above all others of the browser."""
+    """Return the browser's first process, whose children are all its others."""
     return next(each for each in psutil.Process().children(recursive=True) if "chrom" in each.name())
 
 

@@ -97,7 +97,7 @@ def _references(database_url: str) -> list[tuple[str, Callable[[], list[str]], s
 
 
 def _ours(chat: Chat, stack: ExitStack) -> Contestant:
-    """Post to a process and read on another: the cost of a message for a process with readers."""
+    """Measure the cost of a message for a process with readers; another process takes the posts."""
     writing, reading = chat.servers
     readers = Readers(reading.port, READERS, chat.handshakes(reading, READERS))
     stack.callback(readers.close)

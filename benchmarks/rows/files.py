@@ -66,7 +66,7 @@ def run(repetitions: int) -> list[Line]:
 
 
 def _measure(meter: psutil.Process, act: Callable[[], None]) -> tuple[float, float]:
-    """Seconds, and seconds of CPU, a megabyte. The clock of CPU time is coarse, so some are sent one after another."""
+    """Return seconds, and CPU seconds, a megabyte. The clock of CPU time is coarse, so several files are sent."""
     times, before = [], cpu(meter)
     for _ in range(4):
         began = time.perf_counter()

@@ -76,7 +76,7 @@ def _messages(size: int) -> int:
 def _costs(
     port: int, handshakes: Callable[[int], list[str]], meter: psutil.Process, say: Callable[[str], object]
 ) -> dict[int, float]:
-    """CPU seconds of a message for each number of readers."""
+    """Return the CPU seconds of a message for each number of readers."""
     costs = {}
     for size in SIZES:
         readers = Readers(port, size, handshakes(size))
@@ -93,7 +93,7 @@ def _costs(
 
 
 def _cost_of_others(author: Author, watching: psutil.Process) -> float:
-    """CPU microseconds of a message, for a process without readers of its room."""
+    """Return the CPU microseconds of a message for a process without readers of its room."""
     before = cpu(watching)
     for _ in range(POSTS):
         author.post("for nobody here")
@@ -101,6 +101,6 @@ def _cost_of_others(author: Author, watching: psutil.Process) -> float:
 
 
 def _slope(costs: dict[int, float]) -> float:
-    """The cost of one more reader in a large room, relative to a small room, without the cost of the message itself."""
+    """Return what another reader costs in a large room, relative to a small one, without the message's own cost."""
     few, some, many = SIZES
     return ((costs[many] - costs[some]) / (many - some)) / ((costs[some] - costs[few]) / (some - few))

@@ -99,7 +99,7 @@ def _cost(wrk: str, url: str, cookie: str, meter: psutil.Process) -> float:
 
 
 def _wrk(wrk: str, url: str, cookie: str, connections: int) -> tuple[float, float, int]:
-    """Pages a second, the 99th percentile in milliseconds, and how many pages."""
+    """Return pages a second, the 99th percentile in milliseconds, and the number of pages."""
     command = [wrk, "-t1", f"-c{connections}", "-d3", "--latency", "-H", f"Cookie: {cookie}", url]
     done = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     pin(psutil.Process(done.pid), LOAD_CORE)

@@ -50,7 +50,7 @@ def run(repetitions: int) -> list[Line]:
 
 
 async def _posts(chat: Chat, count: int, at_once: int) -> None:
-    """Post over so many connections, as light as a client can be."""
+    """Post over a number of connections, with clients as light as they can be."""
     server, cookie = chat.servers[0], chat.cookies(1)[0]
     waiting = [number % ROOMS + 1 for number in range(count)]
 
@@ -77,7 +77,7 @@ async def _posts(chat: Chat, count: int, at_once: int) -> None:
 
 
 def _pgbench(chat: Chat) -> float:
-    """Transactions a second."""
+    """Return pgbench's transactions a second."""
     script = chat.postgres.folder / "insert.sql"
     script.write_text("INSERT INTO bench (room, body) VALUES (1, 'A message of some forty characters, say');\n")
     command = [str(BINARIES / "pgbench"), "-n", "-M", "prepared", "-c", "8", "-j", "1", "-T", "3", "-f", str(script)]

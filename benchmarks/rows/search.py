@@ -87,7 +87,7 @@ async def _measure(url: str, repetitions: int) -> list[Line]:
 
 
 def _questions(talk: Talk) -> list[str]:
-    """Frequent and rare words of each script, parts of words, several at once, and the operators."""
+    """Return questions: frequent and rare words of each script, parts of words, several words, and operators."""
     latin, korean, japanese = talk.latin, talk.korean, talk.japanese
     return [
         *(words[rank] for words in (latin, korean, japanese) for rank in (0, 10, 200, 5_000, 40_000)),
@@ -160,7 +160,7 @@ async def _engine(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 async def _plan(url: str, word: str) -> str:
-    """The plan of PostgreSQL for a question."""
+    """Return PostgreSQL's plan for a question."""
     plans: list[str] = []
     async with _engine(url) as database:
 

@@ -40,7 +40,7 @@ CANNOT_SWITCH = "Object.defineProperty(window, 'navigation', { value: undefined 
 
 
 class Received(TypedDict):
-    """The part of the browser's report of a finished request that is used."""
+    """The fields that are used of the browser's report of a finished request."""
 
     encodedDataLength: float
 
@@ -98,7 +98,7 @@ def _ratios(room: str, parts: Costs, wholes: Costs, *, has_goal: bool) -> list[L
 
 
 def _open(windows: Windows, chat: Chat, script: str = "") -> Page:
-    """Open a page whose connection has settled."""
+    """Open a page and wait until its connection is live."""
     page = windows.open_as(chat.administrator, "/rooms/1")
     page.add_init_script(script + WATCH)
     page.reload()

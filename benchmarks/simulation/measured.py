@@ -111,7 +111,7 @@ def _post(nodes: Nodes, used: int, rate: float, posts: int) -> dict[int, float]:
 
 
 def _usage(meters: dict[str, list[psutil.Process]], work: Callable[[], None]) -> tuple[dict[str, float], float, float]:
-    """CPU seconds of each kind of process during some work, its seconds, and how many others wanted a core."""
+    """Do some work; return the CPU seconds of each kind, the work's seconds, and how many others wanted a core."""
     waiting: list[int] = []
     is_done = threading.Event()
     sampler = threading.Thread(target=_sample, args=(waiting, is_done))
@@ -126,14 +126,14 @@ def _usage(meters: dict[str, list[psutil.Process]], work: Callable[[], None]) ->
 
 
 def _sample(waiting: list[int], is_done: threading.Event) -> None:
-    """Note now and then how many processes run or want to, without this one."""
+    """Note at intervals how many other processes run or wait for a core."""
     while not is_done.wait(0.05):
         found = re.search(r"^procs_running (\d+)", Path("/proc/stat").read_text(), re.M)
         waiting.append(int(found[1]) - 1 if found else 0)
 
 
 def _cpu(process: psutil.Process) -> float:
-    """CPU seconds of a process and its children, to the nanosecond: a message to few readers takes less than a tick."""
+    """Return CPU seconds of a process and its children, to the nanosecond: few readers cost less than a tick."""
     total = 0
     for each in (process, *process.children(recursive=True)):
         for thread in Path(f"/proc/{each.pid}/task").glob("*/schedstat"):
