@@ -19,6 +19,8 @@ from chat.models import files, users
 from chat.rooms.room import may_post, room_of_member
 from chat.settings import FileLimits
 
+STORAGE_LOCK = 7463923  # the key of the advisory lock of a transaction that adds up the space
+
 
 @dataclass(frozen=True, slots=True)
 class Announced:
@@ -93,6 +95,8 @@ async def _check_room_for(connection: AsyncConnection, author: Visitor, size: in
     if number >= limits.most_uploads:
         raise InvalidInput(files=f"You have {number} files that were not sent. Send or remove some of them first.")
     if limits.most_stored is not None:
+        # Otherwise uploads that several people begin at the same moment would pass the limit together.
+        await connection.execute(select(func.pg_advisory_xact_lock(STORAGE_LOCK)))
         stored = (await connection.execute(select(func.coalesce(func.sum(files.c.size), 0)))).scalar_one()
         if stored + size > limits.most_stored:
             raise InvalidInput(files="There is no space left for files in this chat. Tell an administrator.")

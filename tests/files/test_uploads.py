@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,9 +15,10 @@ import pytest
 
 from chat.accounts.person import Visitor
 from chat.database.engine import create_engine
+from chat.errors import InvalidInput
 from chat.files.folder import Folder
 from chat.files.uploading import Uploading
-from chat.files.uploads import Announced, add_piece
+from chat.files.uploads import Announced, add_piece, begin_upload
 from chat.ids import RoomId, SessionId, UserId
 from chat.settings import FileLimits
 from tests.support.people import Person, bodies
@@ -190,6 +192,28 @@ async def test_many_requests_that_complete_an_upload_join_its_pieces_once(alice:
     assert all(upload.is_finished for upload in finished)
     assert len([path for path in store._path.rglob("*") if path.is_file()]) == 3, "two pieces, and the file"
     assert uploading.uploads == 1
+    await engine.dispose()
+
+
+@pytest.mark.anyio
+async def test_people_who_begin_uploads_together_do_not_pass_the_limit_of_storage(alice: Person, bob: Person) -> None:
+    limits = replace(LIMITS, most_stored=100)
+    people = [
+        Visitor(UserId(each.id), "", email="", is_administrator=False, session_id=SessionId(1)) for each in (alice, bob)
+    ]
+    engine = create_engine(alice.server.database_url)
+
+    async def begin_another() -> None:
+        async with engine.begin() as connection:
+            await begin_upload(connection, people[1], RoomId(1), Announced(uuid4(), "b.bin", 60), limits)
+
+    async with engine.begin() as connection:
+        await begin_upload(connection, people[0], RoomId(1), Announced(uuid4(), "a.bin", 60), limits)
+        another = asyncio.create_task(begin_another())
+        await asyncio.wait({another}, timeout=1)
+    with pytest.raises(InvalidInput) as refused:
+        await another
+    assert "There is no space left for files" in refused.value.errors["files"]
     await engine.dispose()
 
 
