@@ -17,7 +17,7 @@ from tests.support.people import Person, first_run
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
 from tests.support.server import ForkedServer
-from tests.support.settled import settled_database, settled_person
+from tests.support.settled import settled_chat
 from tests.torture.proxy import Proxy
 
 
@@ -104,17 +104,8 @@ class Laptop:
 @pytest.fixture(scope="module")
 def chat() -> Iterator[tuple[Person, Person]]:
     """Alice and Bob of a chat that all pages of the half minute belong to."""
-    with pytest.MonkeyPatch.context() as monkeypatch, settled_database(["alice", "bob"]) as url:
-        monkeypatch.setattr(ForkedServer, "is_measured", False)
-        server = ForkedServer(url)
-        try:
-            server.start()
-            alice, bob = (settled_person(server, name) for name in ("Alice Adams", "Bob Brown"))
-            assert alice
-            assert bob
-            yield alice, bob
-        finally:
-            server.remove()
+    with settled_chat("alice", "bob") as (alice, bob):
+        yield alice, bob
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The lightbox: pictures over the whole window, by mouse, keyboard and finger."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, ViewportSize, expect
@@ -9,17 +10,19 @@ from tests.e2e.test_files import ready
 from tests.support.browsers import PHONE, Options, Windows, wait_until
 from tests.support.people import Person
 from tests.support.pictures import encoded, plain
+from tests.support.settled import settled_chat
 from tests.support.uploading import post_files, upload
 
 SIZES = {"wide.png": (1600, 900), "tall.png": (600, 2000), "small.png": (40, 30)}
 
 
-@pytest.fixture
-def album(alice: Person) -> Person:
-    """Return Alice, who has posted three pictures and a text file."""
-    pictures = [upload(alice, 1, name, encoded(plain(*size), "PNG")) for name, size in SIZES.items()]
-    assert post_files(alice, 1, [*pictures, upload(alice, 1, "a.txt", b"a")], "Look").is_success
-    return alice
+@pytest.fixture(scope="module")
+def album() -> Iterator[Person]:
+    """Alice, who has posted three pictures and a text file; the tests change nothing."""
+    with settled_chat("alice") as (alice,):
+        pictures = [upload(alice, 1, name, encoded(plain(*size), "PNG")) for name, size in SIZES.items()]
+        assert post_files(alice, 1, [*pictures, upload(alice, 1, "a.txt", b"a")], "Look").is_success
+        yield alice
 
 
 def lightbox(page: Page) -> Locator:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from chat.accounts.tokens import Signer
 from chat.ids import SessionId
 from tests.support.databases import FOLDER, TEMPLATE, create_database, fresh_database, run, url_of
@@ -52,6 +54,20 @@ def settled_person(server: ChatServer, name: str) -> Person | None:
     for cookie, value in (cookies | {"simplechat-access": access}).items():
         person.client.cookies.set(cookie, value, "127.0.0.1")
     return person
+
+
+@contextmanager
+def settled_chat(*fixtures: str) -> Iterator[list[Person]]:
+    """The people of a chat that several tests of a browser share, signed in; `fixtures` as in `settled_database`."""
+    with pytest.MonkeyPatch.context() as monkeypatch, settled_database(fixtures) as url:
+        monkeypatch.setattr(ForkedServer, "is_measured", False)
+        server = ForkedServer(url)
+        try:
+            server.start()
+            people = [settled_person(server, PEOPLE[fixture]) for fixture in fixtures]
+            yield [person for person in people if person]
+        finally:
+            server.remove()
 
 
 def _template(count: int) -> str:
