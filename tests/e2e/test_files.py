@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, ViewportSize, expect
 
 from tests.support.browsers import LOST_SERVER, PHONE, Options, Windows, wait_until
+from tests.support.databases import query
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
 from tests.support.uploading import post_files, upload
@@ -169,6 +170,47 @@ def test_a_refused_file_says_why_and_the_others_stay(
     page.click(".send")
     expect(page.locator("#messages .files > li")).to_have_count(1)
     expect(page.locator("#messages .files")).to_contain_text("notes.txt")
+
+
+def test_an_upload_is_cancelled_under_way_and_a_refused_one_is_tried_again(
+    start_server: Callable[..., ChatServer], database_url: str, windows: Windows
+) -> None:
+    alice = first_run(start_server(database_url, MAX_UPLOADS="1"))
+    page = windows.open_as(alice, "/rooms/1", expected=("422",))
+    ready(page)
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.emulateNetworkConditions", {
+        "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000,
+    })  # fmt: skip
+    page.set_input_files("#files", [chosen("film.bin", "application/octet-stream", bytes(3_000_000))])
+    film, notes = (page.locator("#attached > li", has_text=name) for name in ("film.bin", "notes.txt"))
+    wait_until(lambda: float(film.locator("progress").evaluate("bar => bar.value")) > 0.05, page)
+    page.set_input_files("#files", [chosen("notes.txt", "text/plain", b"notes")])
+    expect(notes.get_by_role("alert")).to_contain_text("Send or remove some of them first.")
+    film.get_by_title("Remove").click()
+    wait_until(lambda: query(database_url, "SELECT count(*) FROM files") == [(0,)], page)
+    expect(film).to_have_count(0)
+    notes.get_by_role("button", name="Retry").click()
+    expect(page.locator("#attached > li.whole")).to_contain_text("notes.txt")
+    expect(notes.locator(".problem")).to_be_hidden()
+
+
+def test_a_browser_that_has_lost_a_file_asks_for_it_again(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    ready(page)
+    page.route("**/uploads*", lambda route: route.abort())
+    page.set_input_files("#files", [chosen("plan.pdf", "application/pdf", b"%PDF-1.4 plan")])
+    expect(page.locator("#attached .name")).to_have_text("plan.pdf")
+    page.fill("#body", "The plan")
+    page.keyboard.press("Enter")
+    expect(page.locator(".unsent .attachment .name")).to_have_text("plan.pdf")
+    # As a browser does that needs the space.
+    page.evaluate("indexedDB.databases().then((all) => all.forEach(({ name }) => indexedDB.deleteDatabase(name)))")
+    page.reload()
+    expect(page.locator(".unsent")).to_contain_text("This browser no longer has its files.")
+    page.locator(".unsent").get_by_role("button", name="Edit").click()
+    expect(page.locator("#body")).to_have_value("The plan")
+    expect(page.locator(".unsent")).to_have_count(0)
 
 
 def test_a_long_text_that_is_pasted_can_go_as_a_file(alice: Person, windows: Windows) -> None:

@@ -195,6 +195,18 @@ def test_a_thousand_tiny_uploads_end_at_the_limit_of_a_person(alice: Person, bob
     assert begin(alice, 1, "a.txt", 1).status_code == 201
 
 
+def test_all_files_together_fit_into_the_space_for_them(alice: Person, bob: Person) -> None:
+    alice.server.stop()
+    alice.server._environment["MAX_STORAGE"] = "1"
+    alice.server.start()
+    path = send_file(alice, "film.bin", bytes(900_000))
+    refused = begin(bob, 1, "film.bin", 200_000)
+    assert refused.status_code == 422
+    assert "There is no space left for files in this chat. Tell an administrator." in refused.text
+    assert begin(bob, 1, "notes.txt", 1000).status_code == 201
+    assert bob.get(path).status_code == 200
+
+
 def test_only_files_of_allowed_types_are_taken_whatever_their_names_say(alice: Person) -> None:
     alice.server.stop()
     alice.server._environment["FILE_TYPES"] = "image/*, application/pdf"
