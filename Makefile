@@ -79,9 +79,9 @@ bench: $(VENV)/dev.stamp ## Measure what the chat costs, beside what people woul
 	@$(PY) -m benchmarks --repetitions $(REPETITIONS) $(ROWS)
 
 screenshots: $(VENV)/dev.stamp ## Take the screenshots under docs/screenshots/ anew
-	@SCREENSHOTS=yes $(PY) -m pytest -q -n 2 tests/e2e/test_looks.py -k accessible
+	@SCREENSHOTS=yes $(PY) -m pytest -q -n 2 tests/e2e/test_looks.py tests/e2e/test_previews.py -k "accessible or previews_fit"
 	@mkdir -p docs/screenshots
-	@for name in sign-in first-run room direct search settings profile; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
+	@for name in sign-in first-run room direct search settings profile previews files lightbox; do cp test-results/screenshots/$$name-desktop-*.png test-results/screenshots/$$name-phone-*.png docs/screenshots/; done
 
 container: $(VENV)/dev.stamp ## Build the container image, run it read-only with PostgreSQL and Redis, send a message through it
 	@$(PY) -m pytest -q -n 0 tests/deploy/test_container.py

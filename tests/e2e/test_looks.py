@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.test_files import ready
+from tests.files.test_faces import send_picture
 from tests.support.browsers import (
     DESKTOP,
     LOST_SERVER,
@@ -25,7 +26,7 @@ from tests.support.browsers import (
     wait_until_live,
 )
 from tests.support.people import Person, first_run, sign_up
-from tests.support.pictures import encoded, plain
+from tests.support.pictures import encoded, landscape, plain
 from tests.support.server import SETUP_CODE, ChatServer
 from tests.support.uploading import post_files, upload
 
@@ -45,7 +46,14 @@ def school(alice: Person, bob: Person, carol: Person) -> list[Person]:
     bob.post(1, "I can bring the projector.\nAnd two extension cords, the long ones.")
     bob.post(1, "Who has the key?")
     carol.post(1, "I do. The plan is at https://example.org/plans/friday-evening_(final).")
+    hall = encoded(landscape(), "JPEG")
+    stage = encoded(landscape(600, 800, "#5b7fb5", "#1f2f4f"), "JPEG")
+    contents = {"hall.jpg": hall, "stage.jpg": stage, "seats.pdf": b"%PDF-1.7"}
+    sent = [upload(carol, 1, name, content) for name, content in contents.items()]
+    assert post_files(carol, 1, sent, "This is how it looks").is_success
     alice.post(1, "Perfect. See you all there!")
+    for person, sky, hill in ((bob, "#e86a5c", "#6b2737"), (carol, "#8fbf88", "#28502e")):
+        assert send_picture(person, data=encoded(landscape(400, 400, sky, hill), "PNG")).status_code == 303
     bob.post(garden, "x" * 300)
     alice.post(garden, "What is that?")
     direct = alice.open_direct(carol)
@@ -188,7 +196,11 @@ def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], win
     page.evaluate("document.documentElement.dataset.connection = 'lost'")
     expect(page.locator("#connection")).to_have_css("opacity", "1")
     problems += check(page, "reconnecting")
-    contents = {"flag.png": encoded(plain(), "PNG"), "small.png": encoded(plain(40, 30), "PNG"), "notes.txt": b"notes"}
+    contents = {
+        "flag.png": encoded(landscape(), "PNG"),
+        "small.png": encoded(plain(40, 30), "PNG"),
+        "notes.txt": b"notes",
+    }
     uploads = [upload(alice, 3, name, content) for name, content in contents.items()]
     assert post_files(alice, 3, uploads, "These files").is_success
     for name, path in (("files", "/rooms/3/files"), ("files-none", "/rooms/2/files"), ("message-of-files", "/rooms/3")):

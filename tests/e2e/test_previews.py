@@ -91,6 +91,7 @@ def test_previews_fit_a_desktop_and_a_phone_in_both_themes(
             for image in page.locator(".preview img").all():
                 expect(image).to_have_js_property("complete", True)
             if "SCREENSHOTS" in os.environ:
+                SCREENSHOTS.mkdir(parents=True, exist_ok=True)
                 page.screenshot(path=SCREENSHOTS / f"previews-{name}-{scheme}.png")
             assert accessibility_violations(page, only_colours=scheme == "dark") == []
             messages = page.locator("#messages")

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.pictures import claiming, encoded, plain
+from tests.support.pictures import claiming, encoded, landscape
 
 MEGABYTE = 2**20
 ARTICLE = """<!doctype html><html><head><meta charset="utf-8"><title>Plain title</title>
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("text/html", ARTICLE.encode(), Set_Cookie="seen=yes")
 
     def _picture(self) -> None:
-        self._answer("image/jpeg", encoded(plain(), "JPEG"))
+        self._answer("image/jpeg", encoded(landscape(), "JPEG"))
 
     def _bomb(self) -> None:
         """Send 64 MB in some kilobytes."""

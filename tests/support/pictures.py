@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageDraw
 
 SECRET = "a secret place"
 _GPS, _ORIENTATION, _MAKE = 0x8825, 0x0112, 0x010F
@@ -14,6 +14,19 @@ def plain(width: int = 900, height: int = 600) -> Image.Image:
     """A picture with a red left half and a blue right half."""
     picture = Image.new("RGB", (width, height), "red")
     picture.paste("blue", (width // 2, 0, width, height))
+    return picture
+
+
+def landscape(width: int = 900, height: int = 600, sky: str = "#f6a56b", hill: str = "#2f5d50") -> Image.Image:
+    """A picture to look at: a sun above a hill."""
+    haze = Image.linear_gradient("L").resize((width, height))
+    picture = Image.composite(
+        Image.new("RGB", (width, height), "#fff3dc"), Image.new("RGB", (width, height), sky), haze
+    )
+    draw, side = ImageDraw.Draw(picture), min(width, height)
+    draw.circle((width * 0.62, height * 0.5), side * 0.2, fill="#fffaf0")
+    for left, top in ((-0.3, 0.62), (0.35, 0.7)):
+        draw.ellipse((width * left, height * top, width * (left + 1.1), height * (top + 1)), fill=hill)
     return picture
 
 
