@@ -128,6 +128,7 @@ def world(**environment: str) -> Iterator[World]:
         server = ForkedServer(url, **{"MAX_UPLOADS": "10000", **environment})
         try:
             server.start()
+            tables.watch()
             alice = first_run(server)
             people = {"alice": alice, "bob": sign_up(server, "Bob Brown"), "carol": sign_up(server, "Carol Clark")}
             ids = {name: person.id for name, person in people.items()}
