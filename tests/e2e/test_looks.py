@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypedDict
 from urllib.parse import urlencode
@@ -28,15 +29,23 @@ from tests.support.browsers import (
 from tests.support.people import Person, first_run, sign_up
 from tests.support.pictures import encoded, landscape, plain
 from tests.support.server import SETUP_CODE, ChatServer
+from tests.support.settled import settled_chat
 from tests.support.uploading import post_files, upload
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "test-results" / "screenshots"
 THEMES: tuple[ColorScheme, ...] = ("light", "dark")
 
 
-@pytest.fixture
-def school(alice: Person, bob: Person, carol: Person) -> list[Person]:
-    """A chat in use: four members, several rooms, a direct room, names that stretch the layout."""
+@pytest.fixture(scope="module")
+def school() -> Iterator[list[Person]]:
+    """The people of a chat in use: four members, several rooms, a direct room, names that stretch the layout."""
+    with settled_chat("alice", "bob", "carol") as people:
+        fill(*people)
+        yield people
+
+
+def fill(alice: Person, bob: Person, carol: Person) -> None:
+    """Let the people use their chat, with rooms, messages and invitations of every kind."""
     sign_up(alice.server, "Maximiliana Constantinopolitanischerdudelsackpfeifer")
     garden = alice.create_room("Garden club")
     alice.create_room("Board", "closed")
@@ -77,7 +86,6 @@ def school(alice: Person, bob: Person, carol: Person) -> list[Person]:
     bob.submit(f"/rooms/{over}/archive")
     bob.submit(f"/rooms/{slow}/settings", {"slow_seconds": "30"})
     bob.submit(f"/rooms/{told}/settings", {"posting": "managers"})
-    return [alice, bob, carol]
 
 
 PAGES = {
