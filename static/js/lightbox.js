@@ -55,7 +55,11 @@ const changes = new IntersectionObserver((seen) => {
 
 function follow() {
   const number = addressed(), links = [...document.querySelectorAll(".picture > a[data-name]")];
-  if (!number) dialog.close();
+  if (!number) {
+    clear();
+    isOpenedHere = false;
+    dialog.close();
+  }
   if (dialog.open || !links.some((link) => numberOf(link) === number)) return;
   slides.replaceChildren(...links.map(slideOf));
   dialog.showModal();
@@ -64,12 +68,17 @@ function follow() {
 window.addEventListener("hashchange", follow);
 follow();
 
-dialog.addEventListener("close", () => {
-  // The event comes with the next frame: until then, the forward button may have opened it again.
-  if (dialog.open) return;
+function clear() {
   changes.disconnect();
   slides.replaceChildren();
   current = null;
+}
+
+dialog.addEventListener("close", () => {
+  // The event comes with the next frame: until then, the forward button may have opened it again. And the back button
+  // has closed one that is clear.
+  if (dialog.open || !slides.firstChild) return;
+  clear();
   if (addressed() && isOpenedHere) history.back();
   else if (addressed()) location.replace("#");
   isOpenedHere = false;
