@@ -131,7 +131,7 @@ def test_a_picture_goes_without_text_and_loads_for_others(alice: Person, bob: Pe
 
 
 def test_an_upload_outlives_a_reload_and_goes_with_its_message(alice: Person, windows: Windows) -> None:
-    page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    page = windows.open_as(alice, "/rooms/1", expected=(*LOST_SERVER, "409"))
     ready(page)
     slow = page.context.new_cdp_session(page)
     slow.send("Network.emulateNetworkConditions", {
