@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.ids import MessageId, UserId
@@ -43,7 +43,7 @@ async def take_due(connection: AsyncConnection, most: int, busy: Collection[User
     waiting = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts < ATTEMPTS)
     first = (
         select(links_to_show.c.message_id, links_to_show.c.due_at)
-        .distinct(messages.c.author_id)
+        .ext(distinct_on(messages.c.author_id))
         .join(messages, messages.c.id == links_to_show.c.message_id)
         .where(waiting, messages.c.author_id.not_in(busy))
         .order_by(messages.c.author_id, links_to_show.c.due_at)
