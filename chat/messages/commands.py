@@ -10,7 +10,7 @@ from chat.accounts.person import Visitor
 from chat.accounts.status import set_status, status_in
 from chat.change import BeginChange
 from chat.database.engine import reading
-from chat.errors import Forbidden, InvalidInput, NotACommand, TooManyRequests
+from chat.errors import Forbidden, InvalidInput, NotACommand, NotFound, TooManyRequests
 from chat.ids import RoomId
 from chat.messages.markdown import escaped
 from chat.messages.refusal import refusal_of
@@ -77,7 +77,7 @@ async def obey(
     """Carry out a command in a room.
 
     Raises `InvalidInput` for the field `body`, as `NotACommand` when a message may have been meant, and `NotFound` when
-    the visitor is not a member.
+    the visitor is not a member, but not for `/leave`.
     """
     _check(order)
     match order.name:
@@ -116,7 +116,12 @@ async def _change_room(
     begin: BeginChange, database: AsyncEngine, visitor: Visitor, room_id: RoomId, order: Order
 ) -> Said | GoTo:
     async with reading(database) as connection:
-        room = await room_of_member(connection, visitor, room_id)
+        try:
+            room = await room_of_member(connection, visitor, room_id)
+        except NotFound:
+            if order.name == "leave":
+                return GoTo("/")  # The page sends it again when it closes before the answer.
+            raise
         # Both post a message about it, so a member who may not post may not use them.
         refusal = await refusal_of(connection, visitor, room_id) if order.name in ("topic", "invite") else None
     if refusal is not None:

@@ -28,6 +28,9 @@ def test_a_command_that_is_sent_again_is_obeyed_once(alice: Person, bob: Person)
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].text == answers[1].text
     assert alice.reads(closed) == ["invited Bob Brown"]
+    form = {"body": "/leave", "client_id": str(uuid4())}
+    answers = [bob.submit(f"/rooms/{closed}/messages", form, htmx=True) for _ in range(2)]
+    assert [(answer.status_code, answer.headers["HX-Redirect"]) for answer in answers] == [(204, "/")] * 2
 
 
 def test_two_authors_may_use_the_same_client_id(alice: Person) -> None:
