@@ -153,7 +153,7 @@ def too_many_files(limits: FileLimits) -> InvalidInput:
 
 
 async def complete_uploads(uploading: Uploading, author: Visitor, uploads: Sequence[Upload]) -> None:
-    """Finish the uploads of a message that will be posted; raises `InvalidInput` for `files` if one is incomplete."""
+    """Finish the uploads of a message before it is posted; raises `InvalidInput` for an incomplete upload."""
     if len(uploads) > uploading.limits.most_files:
         raise too_many_files(uploading.limits)
     for upload in uploads:

@@ -194,7 +194,7 @@ document.addEventListener("click", (event) => {
   go(event);
 });
 
-// The page in which a message was written sends it, or this page if that one is gone.
+// A message is sent by the page in which its author wrote it, or by this page if that page is closed.
 window.addEventListener("storage", ({ key, oldValue, newValue }) => {
   if (key?.startsWith(`outbox:${me}:`)) {
     itemOf(key)?.remove();

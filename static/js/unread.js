@@ -141,7 +141,7 @@ function look() {
   if (document.hidden && form && !isHeld) messages().dataset.read = form.dataset.read;
   if (!hasLooked) markNew();
   showLine();
-  // Messages that come while their reader watches are not new, unless an earlier one is.
+  // A message that arrives while its reader watches the list is not new, unless an earlier message is new.
   if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
   // Messages of the time when the reader was elsewhere may still be missing.
   hasLooked = Boolean(form) && newest() >= (link?.dataset.count ?? 0);

@@ -1,4 +1,4 @@
-"""What the torture test does in the database by itself."""
+"""Statements that the torture test sends to the database itself."""
 
 # A log of every revision of a message: an edit overwrites the message's own.
 REVISION_LOG = """

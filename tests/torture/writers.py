@@ -23,7 +23,7 @@ WITH_FILE = 0.1  # the share of messages
 
 
 class Content(TypedDict, total=False):
-    """What a request carries: a form, or bytes and headers."""
+    """The content of a request: a form, or bytes and headers."""
 
     data: dict[str, str]
     content: bytes
