@@ -64,10 +64,21 @@ function show(record) {
   item.querySelector("small").textContent = sizeOf(file.size);
   description.value = alt;
   description.type = file.type.startsWith("image/") ? "text" : "hidden";
-  if (description.type === "text") picture.src = URL.createObjectURL(file);
-  picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
+  if (description.type === "text") showPicture(picture, file);
   place.append(item);
   showState(record);
+}
+
+async function showPicture(picture, file) {
+  const shown = matchMedia("(prefers-reduced-motion: reduce)").matches ? await stillOf(file).catch(() => null) : file;
+  if (shown) picture.src = URL.createObjectURL(shown);
+  picture.addEventListener("load", () => URL.revokeObjectURL(picture.src));
+}
+async function stillOf(file) {
+  const first = await createImageBitmap(file, { resizeWidth: 144 });
+  const canvas = new OffscreenCanvas(first.width, first.height);
+  canvas.getContext("bitmaprenderer").transferFromImageBitmap(first);
+  return canvas.convertToBlob();
 }
 
 function showState({ id, error, isWhole, url, sent = 0 }) {
