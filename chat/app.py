@@ -8,9 +8,9 @@ from typing import TypedDict
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
+from starlette_compress import CompressMiddleware
 
 from chat import logs
 from chat.accounts.tidying import Tidying
@@ -83,8 +83,6 @@ from chat.web.middleware.throttling import ThrottleMiddleware
 from chat.web.middleware.wellformed import WellFormedMiddleware
 
 DISPOSE_SECONDS = 1.0
-# Files of members are sent as they are: compressing a large one would keep a thread busy for seconds.
-UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 POST = ["POST"]
 
 ROUTES: list[BaseRoute] = [
@@ -245,7 +243,7 @@ def _middleware(chat: Chat) -> list[Middleware]:
     settings = chat.settings
     hosts = AllowedHosts(settings.allowed_hosts, settings.public_url)
     return [
-        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5, exclude_content_types=UNCOMPRESSED),
+        Middleware(CompressMiddleware, minimum_size=1000, zstd_level=3, brotli_quality=3, gzip_level=5),
         Middleware(WellFormedMiddleware, refuse=refuse_malformed),
         Middleware(HostMiddleware, hosts=hosts, public_url=settings.public_url),
         Middleware(BodyLimitMiddleware, limits=settings.file_limits, refuse=refuse_large),

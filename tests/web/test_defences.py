@@ -1,10 +1,13 @@
 """Defences of every request: headers, origins, errors."""
 
+import gzip
 import re
 from collections.abc import Callable
 
+import brotli
 import httpx
 import pytest
+import zstandard
 from websockets import Origin
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -191,6 +194,31 @@ def test_static_files_are_compressed_and_fetched_once(alice: Person) -> None:
     assert re.sub(r"\s", "", answer.text) == blank.sub("", plain.text), "it lacks only comments and indentation"
     again = alice.client.get(address, headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    {
+        "gzip, deflate, br, zstd": "zstd",
+        "gzip, deflate, br": "br",
+        "gzip, deflate": "gzip",
+        "zstd;q=0, gzip": "gzip",
+        "identity": None,
+    }.items(),
+)
+def test_pages_are_compressed_as_the_browser_accepts(alice: Person, accepted: str, chosen: str | None) -> None:
+    with alice.client.stream("GET", "/rooms/1", headers={"Accept-Encoding": accepted}) as answer:
+        sent = b"".join(answer.iter_raw())
+    assert answer.headers.get("content-encoding") == chosen
+    assert int(answer.headers["content-length"]) == len(sent)
+    plain = alice.client.get("/rooms/1", headers={"Accept-Encoding": "identity"}).content
+    if chosen is None:
+        assert b"</html>" in sent
+    else:
+        assert len(sent) < len(plain) / 3
+        assert answer.headers["vary"] == "Accept-Encoding"
+        unpacked = {"zstd": zstandard.decompress, "br": brotli.decompress, "gzip": gzip.decompress}[chosen](sent)
+        assert b"</html>" in unpacked
 
 
 def test_browsers_do_not_cache_members_pages(alice: Person) -> None:
