@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.runtime import Macro
 from markupsafe import Markup
 
 from chat.installed import ROOT
@@ -22,6 +23,14 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(static=static_url, icon=_icon, assets=_assets, version_of=version_of)
+    # Importing them in each template would cost a room's page as much as its whole header.
+    environment.globals.update(
+        {
+            name: macro
+            for name, macro in vars(environment.get_template("_icons.html").module).items()
+            if isinstance(macro, Macro)
+        }
+    )
     environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=datetime.isoformat)
     return environment
 
