@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     DateTime,
     LargeBinary,
-    Row,
     bindparam,
     delete,
     func,
@@ -30,6 +28,7 @@ from chat.accounts.status import STATUS
 from chat.accounts.tokens import REFRESH_LIFETIME, Signer, Tokens
 from chat.accounts.user_agents import Agent, agent_of
 from chat.change import Change
+from chat.database.direct import AnyRow, DirectStatement, Source
 from chat.errors import NotFound
 from chat.ids import SessionId, UserId
 from chat.live.events import SessionsEnded
@@ -59,7 +58,8 @@ _VISITOR = f"""sessions.id AS session_id, users.id, users.name, users.email, use
     {STATUS} AS status"""
 
 # Runs with every request.
-_VISITORS = text(f"""
+_VISITORS = DirectStatement(
+    text(f"""
     SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision, accent,
         installation.small_picture AS logo, visitor.*
     FROM installation LEFT JOIN (
@@ -67,7 +67,8 @@ _VISITORS = text(f"""
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS visitor ON true
 """).bindparams(  # noqa: S608  of constants
-    bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=MOMENT)
+        bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("now", type_=MOMENT)
+    )
 )
 
 _SESSION = f"""
@@ -107,13 +108,13 @@ async def open_session(
 
 
 async def installation_and_visitors(
-    connection: AsyncConnection, session_ids: Collection[SessionId], now: datetime
+    source: Source, session_ids: Collection[SessionId], now: datetime
 ) -> tuple[Installation | None, dict[SessionId, Visitor]]:
     """Return the installation, and the visitors of these sessions, by one query for every request.
 
     The installation is None before its first run; revoked and expired sessions are left out.
     """
-    rows = (await connection.execute(_VISITORS, {"session_ids": list(session_ids), "now": now})).all()
+    rows = await _VISITORS.rows(source, session_ids=list(session_ids), now=now)
     if not rows:
         return None, {}
     first = rows[0]
@@ -245,7 +246,7 @@ async def _rotate(
     return tokens
 
 
-def _visitor(row: Row[Any]) -> Visitor:
+def _visitor(row: AnyRow) -> Visitor:
     return Visitor(
         id=row.id,
         name=row.name,

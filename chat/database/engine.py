@@ -79,11 +79,15 @@ def _hide_values(context: ExceptionContext) -> None:
 
 def _tell_unavailable(context: ExceptionContext) -> DatabaseUnavailable | None:
     """Distinguish a database that cannot answer from an error in the code."""
-    error = context.original_exception
+    return unavailable(context.original_exception, has_disconnected=context.is_disconnect)
+
+
+def unavailable(error: BaseException, *, has_disconnected: bool = False) -> DatabaseUnavailable | None:
+    """Return what to raise instead of an error if it means that the database cannot answer."""
     if not isinstance(error, Exception):
         return None  # a cancelled request
     # An OSError means that the connection has ended or timed out: a statement opens and awaits nothing else.
-    if context.is_disconnect or isinstance(error, OSError) or _sqlstate(error).startswith(_UNAVAILABLE):
+    if has_disconnected or isinstance(error, OSError) or _sqlstate(error).startswith(_UNAVAILABLE):
         return DatabaseUnavailable(str(error) or repr(error), _sqlstate(error))
     return None
 

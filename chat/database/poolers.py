@@ -28,6 +28,10 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
 
     is_pooled = False
 
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **options)
+        self.prepared: dict[str, PreparedStatement] = {}  # by text, for database/direct.py
+
     async def execute(self, query: str, *arguments: object, timeout: float | None = None) -> str:
         """Execute as asyncpg does; limits the idle time of a transaction that begins."""
         if not arguments and query.startswith("BEGIN"):

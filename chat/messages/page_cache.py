@@ -5,9 +5,10 @@ from uuid import UUID
 
 from cachetools import LRUCache
 from markupsafe import Markup
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.accounts.installation import Installation
+from chat.database.engine import reading
 from chat.errors import NotFound
 from chat.ids import Revision, RoomId
 from chat.memory import MEGABYTE, size_of
@@ -40,13 +41,14 @@ class NewestPages:
         )
 
     async def at(
-        self, connection: AsyncConnection, installation: Installation, room_id: RoomId, revision: Revision
+        self, database: AsyncEngine, installation: Installation, room_id: RoomId, revision: Revision
     ) -> NewestPage:
         """Return the newest page of a room at `revision` or later; raises `NotFound` when the room was deleted."""
         key = installation.epoch, installation.people_revision, room_id
         kept = self._kept.get(key)
         if kept is None or kept.revision < revision:
-            found = await newest_page(connection, room_id)
+            async with reading(database) as connection:
+                found = await newest_page(connection, room_id)
             if found is None:
                 raise NotFound
             kept = NewestPage(*found, markup_of_page(found[0].messages))

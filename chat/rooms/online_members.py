@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache, TTLCache, cached
 from markupsafe import Markup
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Person
+from chat.database.engine import reading
 from chat.ids import RoomId, UserId
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.members import members_among
@@ -47,11 +48,12 @@ class OnlineMembers:
     def __init__(self) -> None:
         self._known: TTLCache[RoomId, Online] = TTLCache(KEPT_ROOMS, FRESH_SECONDS)
 
-    async def of(self, connection: AsyncConnection, room_id: RoomId, online: Collection[UserId]) -> Online:
+    async def of(self, database: AsyncEngine, room_id: RoomId, online: Collection[UserId]) -> Online:
         """Return the members of a room among the people online, at most a second old."""
         known = self._known.get(room_id)
         if known is None:
-            known = self._known[room_id] = await online_in(connection, room_id, online)
+            async with reading(database) as connection:
+                known = self._known[room_id] = await online_in(connection, room_id, online)
         return known
 
 

@@ -1,14 +1,14 @@
 """A room as the visitor sees it, and the visitor's rights in it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Label, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, Label, and_, any_, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor, face_path
-from chat.database.engine import is_one_of
+from chat.database.direct import AnyRow, DirectStatement, Source
 from chat.errors import Forbidden, NotFound
 from chat.ids import Position, Revision, RoomId, UserId
 from chat.models import memberships, messages, rooms, users
@@ -68,16 +68,17 @@ _SEAT = (memberships.c.role, memberships.c.read_position, memberships.c.level, m
 MANAGES = "(role = 'owner' OR is_administrator) AND kind <> 'direct'"
 
 
-async def visible_room(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> Room:
+async def visible_room(source: Source, visitor: Visitor, room_id: RoomId) -> Room:
     """Return a room that is open or that the visitor is in; raises `NotFound` otherwise."""
-    row = (await connection.execute(_VISIBLE, {"room_id": room_id, "user_id": visitor.id})).one_or_none()
-    if row is None:
+    rows = await _VISIBLE.rows(source, room_id=room_id, user_id=visitor.id)
+    if not rows:
         raise NotFound
-    people = (await others_in(connection, visitor.id, [room_id]))[room_id] if row.kind == "direct" else ()
+    row = rows[0]
+    people = (await others_in(source, visitor.id, [room_id]))[room_id] if row.kind == "direct" else ()
     return room_from(row, visitor, people)
 
 
-def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Room:
+def room_from(row: AnyRow, visitor: Visitor, people: tuple[Person, ...]) -> Room:
     """Return the room in a row of `rooms` with the visitor's membership; `people` are the others in a direct room."""
     return Room(
         id=row.id,
@@ -103,9 +104,9 @@ def room_from(row: Row[Any], visitor: Visitor, people: tuple[Person, ...]) -> Ro
     )
 
 
-async def room_of_member(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> Room:
+async def room_of_member(source: Source, visitor: Visitor, room_id: RoomId) -> Room:
     """Return a room that the visitor is in; raises `NotFound` otherwise."""
-    room = await visible_room(connection, visitor, room_id)
+    room = await visible_room(source, visitor, room_id)
     if not room.is_member:
         raise NotFound
     return room
@@ -161,26 +162,24 @@ def _pinned_count() -> Label[int]:
     return counted.correlate(rooms).scalar_subquery().label("pinned_count")
 
 
-# Built once: that takes as long as all else of the query.
-_VISIBLE = (
+_VISIBLE = DirectStatement(
     select(rooms, *_SEAT, member_count(), _pinned_count())
     .outerjoin(memberships, and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == bindparam("user_id")))
     .where(rooms.c.id == bindparam("room_id"), or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
 )
+_OTHERS = DirectStatement(
+    select(memberships.c.room_id, users.c.id, users.c.name, users.c.small_picture)
+    .join(users, users.c.id == memberships.c.user_id)
+    .where(memberships.c.room_id == any_(bindparam("room_ids", type_=ARRAY(BigInteger))))
+    .where(users.c.id != bindparam("user_id"))
+    .order_by(func.lower(users.c.name), users.c.id)
+)
 
 
-async def others_in(
-    connection: AsyncConnection, user_id: UserId, room_ids: list[RoomId]
-) -> dict[RoomId, tuple[Person, ...]]:
+async def others_in(source: Source, user_id: UserId, room_ids: list[RoomId]) -> dict[RoomId, tuple[Person, ...]]:
     """Return the other members of each direct room, by name."""
-    statement = (
-        select(memberships.c.room_id, users.c.id, users.c.name, users.c.small_picture)
-        .join(users, users.c.id == memberships.c.user_id)
-        .where(is_one_of(memberships.c.room_id, room_ids), users.c.id != user_id)
-        .order_by(func.lower(users.c.name), users.c.id)
-    )
     people: dict[RoomId, tuple[Person, ...]] = dict.fromkeys(room_ids, ())
-    for row in await connection.execute(statement):
+    for row in await _OTHERS.rows(source, room_ids=room_ids, user_id=user_id):
         people[row.room_id] += (Person(row.id, row.name, face=row.small_picture),)
     return people
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, or_, select, text
+from sqlalchemy import BigInteger, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor, face_path
+from chat.database.direct import AnyRow, DirectStatement, Source
 from chat.ids import Position, RoomId, UserId
 from chat.models import columns_of, memberships, rooms
 from chat.rooms.room import QUIET, Kind, Level, Room, direct_name, room_from, visible_room
@@ -17,7 +17,8 @@ MOST_MENTIONS = 100  # the newest unread ones in a room; the page holds the posi
 
 # Rooms with unread messages first, then by latest message, up to a limit, and always favourites and the room that is
 # shown. The people of direct rooms are read too, because the rooms are named for them.
-_MINE = text(f"""
+_MINE = DirectStatement(
+    text(f"""
     WITH mine AS (
         SELECT {columns_of(rooms)},
             memberships.role, memberships.read_position, memberships.level, memberships.favourite,
@@ -55,7 +56,8 @@ _MINE = text(f"""
     WHERE rank <= :most OR favourite OR mine.id = :shown
     ORDER BY CASE WHEN kind <> 'direct' THEN lower(name) END, place
 """).bindparams(  # noqa: S608  of constants
-    bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger)
+        bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger)
+    )
 )
 
 
@@ -122,9 +124,9 @@ class Sidebar:
         return sum(len(room.mentions) for room in self.links)
 
 
-async def sidebar_of(connection: AsyncConnection, visitor: Visitor) -> Sidebar:
+async def sidebar_of(source: Source, visitor: Visitor) -> Sidebar:
     """Return the visitor's sidebar. An empty direct room shows only for the person who opened it."""
-    return _sidebar(await _my_rooms(connection, visitor, None), visitor)
+    return _sidebar(await _my_rooms(source, visitor, None), visitor)
 
 
 async def room_to_open(connection: AsyncConnection, user_id: UserId, last: RoomId | None) -> RoomId | None:
@@ -142,21 +144,21 @@ async def room_to_open(connection: AsyncConnection, user_id: UserId, last: RoomI
     return found
 
 
-async def room_and_sidebar(connection: AsyncConnection, visitor: Visitor, room_id: RoomId) -> tuple[Room, Sidebar]:
+async def room_and_sidebar(source: Source, visitor: Visitor, room_id: RoomId) -> tuple[Room, Sidebar]:
     """Return a room and the sidebar by one query; raises `NotFound` when the visitor may not see the room."""
-    rows = await _my_rooms(connection, visitor, room_id)
+    rows = await _my_rooms(source, visitor, room_id)
     row = next((row for row in rows if row.id == room_id), None)
     if row is None:
-        return await visible_room(connection, visitor, room_id), _sidebar(rows, visitor)
+        return await visible_room(source, visitor, room_id), _sidebar(rows, visitor)
     return room_from(row, visitor, _people(row)), _sidebar(rows, visitor)
 
 
-async def _my_rooms(connection: AsyncConnection, visitor: Visitor, shown: RoomId | None) -> Sequence[Row[Any]]:
-    values = {"user_id": visitor.id, "shown": shown, "most": MOST_LISTED, "most_mentions": MOST_MENTIONS}
-    return (await connection.execute(_MINE, values)).all()
+async def _my_rooms(source: Source, visitor: Visitor, shown: RoomId | None) -> Sequence[AnyRow]:
+    limits = {"most": MOST_LISTED, "most_mentions": MOST_MENTIONS}
+    return await _MINE.rows(source, user_id=visitor.id, shown=shown, **limits)
 
 
-def _sidebar(rows: Sequence[Row[Any]], visitor: Visitor) -> Sidebar:
+def _sidebar(rows: Sequence[AnyRow], visitor: Visitor) -> Sidebar:
     if visitor.rooms_by == "activity":
         rows = sorted(rows, key=lambda row: row.place)
     links = [_direct_link(row, visitor) if row.kind == "direct" else _room_link(row) for row in rows]
@@ -170,7 +172,7 @@ def _sidebar(rows: Sequence[Row[Any]], visitor: Visitor) -> Sidebar:
     )
 
 
-def _room_link(row: Row[Any]) -> RoomLink:
+def _room_link(row: AnyRow) -> RoomLink:
     return RoomLink(
         id=row.id,
         name=row.name,
@@ -185,7 +187,7 @@ def _room_link(row: Row[Any]) -> RoomLink:
     )
 
 
-def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
+def _direct_link(row: AnyRow, visitor: Visitor) -> RoomLink:
     people = _people(row)
     face = people[0] if len(people) == 1 else visitor
     is_group = len(people) > 1
@@ -200,6 +202,6 @@ def _direct_link(row: Row[Any], visitor: Visitor) -> RoomLink:
     )
 
 
-def _people(row: Row[Any]) -> tuple[Person, ...]:
+def _people(row: AnyRow) -> tuple[Person, ...]:
     found = zip(row.ids or (), row.names or (), row.faces or (), strict=True)
     return tuple(Person(user_id, name, face=face) for user_id, name, face in found)

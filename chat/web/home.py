@@ -29,8 +29,7 @@ async def show_list(request: Request) -> Response:
 
 async def show_sidebar(request: Request) -> Response:
     me = visitor(request)
-    async with reading(request.state.chat.database) as connection:
-        sidebar = await sidebar_of(connection, me)
+    sidebar = await sidebar_of(request.state.chat.database, me)
     html = sidebar_for(request, sidebar, _shown_on(request))
     return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 

@@ -8,7 +8,6 @@ from starlette.responses import HTMLResponse, Response
 
 from chat.accounts.colours import colour, shades_of
 from chat.accounts.person import Visitor
-from chat.database.engine import reading
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.state import Request
@@ -54,9 +53,7 @@ async def shell_page(
     request: Request, template: str, context: Mapping[str, object], *, status_code: int = 200
 ) -> Response:
     """Render a page with the visitor's sidebar; raises `SignInNeeded`."""
-    me = visitor(request)
-    async with reading(request.state.chat.database) as connection:
-        sidebar = await sidebar_of(connection, me)
+    sidebar = await sidebar_of(request.state.chat.database, visitor(request))
     return page_with_sidebar(request, template, context, sidebar, status_code=status_code)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from markupsafe import Markup
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import Response
 
 from chat.accounts.person import Visitor
@@ -60,15 +60,14 @@ async def room_page(
     """
     me, room_id = visitor(request), room_id or room_id_in(request)
     state = request.state.chat
-    async with reading(state.database) as connection:
-        room, sidebar = await _room_and_sidebar(request, connection, me, room_id)
-        if sidebar and not room.is_member:
-            return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
-        found, revision, html = await _shown_messages(request, connection, room, around)
-        online = await state.online_members.of(connection, room.id, state.live.presence.online())
-        invite = await _first_invite(connection, me, room)
-        composer = composer or {"client_id": uuid4(), "body": "", "error": ""}
-        answered = await _answered(connection, me, room.id, composer.get("reply_to"))
+    room, sidebar = await _room_and_sidebar(request, me, room_id)
+    if sidebar and not room.is_member:
+        return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
+    found, revision, html = await _shown_messages(request, room, around)
+    online = await state.online_members.of(state.database, room.id, state.live.presence.online())
+    invite = await _first_invite(state.database, me, room)
+    composer = composer or {"client_id": uuid4(), "body": "", "error": ""}
+    answered = await _answered(state.database, me, room.id, composer.get("reply_to"))
     context = {
         "room": room,
         "people": room.people,
@@ -91,29 +90,28 @@ async def room_page(
     return response
 
 
-async def _room_and_sidebar(
-    request: Request, connection: AsyncConnection, me: Visitor, room_id: RoomId
-) -> tuple[Room, Sidebar | None]:
+async def _room_and_sidebar(request: Request, me: Visitor, room_id: RoomId) -> tuple[Room, Sidebar | None]:
     """Return a room, and the sidebar unless the page that asks has one."""
+    database = request.state.chat.database
     if wants_part(request):
-        return await room_of_member(connection, me, room_id), None
-    return await room_and_sidebar(connection, me, room_id)
+        return await room_of_member(database, me, room_id), None
+    return await room_and_sidebar(database, me, room_id)
 
 
-async def _answered(connection: AsyncConnection, me: Visitor, room_id: RoomId, reply_to: object) -> Message | None:
+async def _answered(database: AsyncEngine, me: Visitor, room_id: RoomId, reply_to: object) -> Message | None:
     """Return the message that the composer answers."""
     if not isinstance(reply_to, int):
         return None
-    message, _ = await message_as_shown(connection, me, MessageId(reply_to))
+    async with reading(database) as connection:
+        message, _ = await message_as_shown(connection, me, MessageId(reply_to))
     return message if message.room_id == room_id else None
 
 
 async def show_room_head(request: Request) -> Response:
     """Return everything around a room's messages for an open page; the composer only if posting rights changed."""
     me, room_id, state = visitor(request), room_id_in(request), request.state.chat
-    async with reading(state.database) as connection:
-        room = await room_of_member(connection, me, room_id)
-        online = await state.online_members.of(connection, room.id, state.live.presence.online())
+    room = await room_of_member(state.database, me, room_id)
+    online = await state.online_members.of(state.database, room.id, state.live.presence.online())
     context = {
         "room": room,
         **_online(online),
@@ -146,11 +144,12 @@ def _place(room: Room, found: HistoryPage, around: MessageId | None, after: Posi
     }
 
 
-async def _first_invite(connection: AsyncConnection, visitor: Visitor, room: Room) -> Invite | None:
+async def _first_invite(database: AsyncEngine, visitor: Visitor, room: Room) -> Invite | None:
     """Return the invite link of an empty room whose manager is alone in it, if the link works."""
     if room.message_count or room.member_count > 1 or not may_manage(visitor, room):
         return None
-    invite = await invite_of(connection, room.id, datetime.now(UTC))
+    async with reading(database) as connection:
+        invite = await invite_of(connection, room.id, datetime.now(UTC))
     return invite if invite and invite.works else None
 
 
@@ -171,17 +170,18 @@ def _writing(visitor: Visitor, room: Room) -> str:
 
 
 async def _shown_messages(
-    request: Request, connection: AsyncConnection, room: Room, around: MessageId | None
+    request: Request, room: Room, around: MessageId | None
 ) -> tuple[HistoryPage, Revision, Markup]:
     before, after = position_in(request, "before"), position_in(request, "after")
-    if around is not None:
-        found = await page_around(connection, room.id, around)
-    elif before is not None:
-        found = await page_before(connection, room.id, before)
-    elif after is not None:
-        found = await page_after(connection, room.id, after)
-    else:
-        pages = request.state.chat.newest_pages
-        newest = await pages.at(connection, installation(request), room.id, room.revision)
+    state = request.state.chat
+    if around is None and before is None and after is None:
+        newest = await state.newest_pages.at(state.database, installation(request), room.id, room.revision)
         return newest.page, newest.revision, newest.html
+    async with reading(state.database) as connection:
+        if around is not None:
+            found = await page_around(connection, room.id, around)
+        elif before is not None:
+            found = await page_before(connection, room.id, before)
+        else:
+            found = await page_after(connection, room.id, after or Position(0))
     return found, room.revision, markup_of_page(found.messages)

@@ -95,8 +95,8 @@ class SessionMiddleware:
 
     async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
         wanted = {session_id for session_id in session_ids if session_id is not None}
-        async with time_limit(LOOK_UP_SECONDS), reading(self._chat.database) as database:
-            installation, visitors = await installation_and_visitors(database, wanted, self._now())
+        async with time_limit(LOOK_UP_SECONDS):
+            installation, visitors = await installation_and_visitors(self._chat.database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
 
 

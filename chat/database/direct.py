@@ -1,0 +1,81 @@
+"""Statements that asyncpg itself executes: those of almost every request.
+
+SQLAlchemy lends the connection. For a statement of one row its own work takes 0.3 ms, four times as long as asyncpg's.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Row, Select, TextClause
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from chat.database.engine import unavailable
+from chat.database.poolers import Connection
+
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy has not annotated it
+
+
+class DirectRow(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
+    """A row whose columns are attributes, as SQLAlchemy's are."""
+
+    __getattr__ = asyncpg.Record.__getitem__
+
+
+# An engine, whose connections asyncpg uses itself, or a connection that SQLAlchemy has opened for other statements.
+Source = AsyncEngine | AsyncConnection
+AnyRow = Row[Any] | DirectRow
+
+
+class DirectStatement:
+    """A SELECT. From an engine its values reach PostgreSQL as they are, without conversions by SQLAlchemy's types."""
+
+    def __init__(self, statement: Select[Any] | TextClause) -> None:
+        self._statement = statement
+        compiled = statement.compile(dialect=_DIALECT)
+        self._text = str(compiled)
+        if "POSTCOMPILE" in self._text:
+            raise ValueError("write = ANY (…) instead of IN (…), whose length SQLAlchemy learns at each call")
+        self._names: list[str] = compiled.positiontup or []
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+
+    async def rows(self, source: Source, **values: object) -> Sequence[AnyRow]:
+        """Return the rows for values of the statement's parameters; raises `DatabaseUnavailable`."""
+        if isinstance(source, AsyncConnection):
+            return (await source.execute(self._statement, values)).all()
+        all_values = self._constants | values
+        arguments = [all_values[name] for name in self._names]
+        lent = await source.raw_connection()
+        connection: Connection = lent.driver_connection  # type: ignore[assignment]  # as engine.py opens it
+        try:
+            return await self._rows(connection, arguments)
+        except BaseException as error:
+            known = unavailable(error, has_disconnected=connection.is_closed())
+            lent.invalidate()
+            if known is None:
+                raise
+            raise known from error
+        finally:
+            await greenlet_spawn(lent.close)
+
+    async def _rows(self, connection: Connection, arguments: list[object]) -> list[DirectRow]:
+        if connection.is_pooled:
+            async with connection.transaction():
+                return await self._fetch(connection, arguments)
+        try:
+            return await self._fetch(connection, arguments)
+        except asyncpg.InvalidCachedStatementError:
+            # A migration has changed a table since the statement was prepared.
+            connection.prepared.clear()
+            return await self._fetch(connection, arguments)
+
+    async def _fetch(self, connection: Connection, arguments: list[object]) -> list[DirectRow]:
+        statement = connection.prepared.get(self._text)
+        if statement is None:
+            statement = await connection.prepare(self._text, record_class=DirectRow)
+            if not connection.is_pooled:
+                connection.prepared[self._text] = statement
+        found: list[DirectRow] = await statement.fetch(*arguments)
+        return found

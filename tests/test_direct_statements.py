@@ -1,0 +1,140 @@
+"""Statements that asyncpg executes itself give what SQLAlchemy gives, and bear what its connections bear."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from sqlalchemy import ARRAY, BigInteger, DateTime, bindparam, literal, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat.database.direct import DirectStatement
+from chat.database.engine import create_engine, reading
+from chat.errors import DatabaseUnavailable
+from chat.models import rooms
+from tests.support.databases import execute
+
+pytestmark = pytest.mark.anyio
+
+OF_ROOM = DirectStatement(
+    select(rooms.c.id, rooms.c.name, rooms.c.kind, rooms.c.topic, literal("as it is").label("said")).where(
+        rooms.c.id == bindparam("room_id"), rooms.c.kind != "direct"
+    )
+)
+OF_VALUES = DirectStatement(
+    text(
+        "SELECT number, :moment AS moment FROM unnest(:numbers) AS number WHERE number IS DISTINCT FROM :but"
+    ).bindparams(
+        bindparam("numbers", type_=ARRAY(BigInteger)),
+        bindparam("but", type_=BigInteger),
+        bindparam("moment", type_=DateTime(timezone=True)),
+    )
+)
+PROCESS = DirectStatement(text("SELECT pg_backend_pid() AS process"))
+SLEEP = DirectStatement(text("SELECT pg_sleep(60)"))
+NOW = datetime(2026, 2, 3, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def engine(url: str) -> AsyncIterator[AsyncEngine]:
+    database = create_engine(url, connections=1)
+    try:
+        yield database
+    finally:
+        await database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        (OF_ROOM, {"room_id": 1}),
+        (OF_ROOM, {"room_id": 2}),
+        (OF_VALUES, {"numbers": [1, 2, 3], "but": 2, "moment": NOW}),
+        (OF_VALUES, {"numbers": [1], "but": None, "moment": NOW}),
+    ],
+)
+async def test_the_rows_are_those_of_sqlalchemy(
+    database_url: str, statement: DirectStatement, values: dict[str, object]
+) -> None:
+    await execute(database_url, "INSERT INTO rooms (kind, name) VALUES ('open', 'Lobby'), ('closed', 'Board')")
+    async with engine(database_url) as database:
+        direct = await statement.rows(database, **values)
+        async with reading(database) as connection:
+            usual = await statement.rows(connection, **values)
+    assert [tuple(row) for row in direct] == [tuple(row) for row in usual]
+    if statement is OF_ROOM:
+        assert [row.name for row in direct] == [row.name for row in usual]
+
+
+async def test_a_list_in_the_statement_is_refused() -> None:
+    with pytest.raises(ValueError, match="ANY"):
+        DirectStatement(select(rooms.c.id).where(rooms.c.id.in_([1, 2])))
+
+
+async def test_a_value_that_is_missing_is_an_error(database_url: str) -> None:
+    async with engine(database_url) as database:
+        with pytest.raises(KeyError, match="room_id"):
+            await OF_ROOM.rows(database)
+
+
+async def test_a_statement_survives_a_change_of_its_table(database_url: str) -> None:
+    await execute(database_url, "INSERT INTO rooms (kind, name) VALUES ('open', 'Lobby')")
+    async with engine(database_url) as database:
+        for change in (
+            "ALTER COLUMN topic TYPE varchar(200)",
+            "ADD COLUMN new integer",
+            "ALTER COLUMN topic TYPE text",
+        ):
+            assert [row.name for row in await OF_ROOM.rows(database, room_id=1)] == ["Lobby"]
+            await execute(database_url, f"ALTER TABLE rooms {change}")
+        assert [row.name for row in await OF_ROOM.rows(database, room_id=1)] == ["Lobby"]
+
+
+async def test_an_error_of_the_statement_is_raised_and_leaves_the_pool_whole(database_url: str) -> None:
+    wrong = DirectStatement(text("SELECT 1 / :zero").bindparams(bindparam("zero", type_=BigInteger)))
+    async with engine(database_url) as database:
+        for _ in range(3):
+            with pytest.raises(asyncpg.DivisionByZeroError):
+                await wrong.rows(database, zero=0)
+        assert await wrong.rows(database, zero=1)
+
+
+async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:
+    async with engine(database_url) as database:
+        [[process]] = await PROCESS.rows(database)
+        sleeping = asyncio.create_task(SLEEP.rows(database))
+        await asyncio.sleep(0.1)
+        await execute(database_url, "SELECT pg_terminate_backend($1)", process)
+        with pytest.raises(DatabaseUnavailable):
+            await sleeping
+        [[other]] = await PROCESS.rows(database)
+        assert other != process
+        # Closed while nobody used it.
+        await execute(database_url, "SELECT pg_terminate_backend($1)", other)
+        await asyncio.sleep(0.2)
+        [[third]] = await PROCESS.rows(database)
+        assert third != other
+
+
+async def test_a_cancelled_statement_gives_its_place_in_the_pool_back(database_url: str) -> None:
+    async with engine(database_url) as database:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await SLEEP.rows(database)
+        async with asyncio.timeout(10):
+            assert await PROCESS.rows(database)
+
+
+async def test_more_statements_than_connections_wait_for_one(database_url: str) -> None:
+    async with engine(database_url) as database:
+        found = await asyncio.gather(*(PROCESS.rows(database) for _ in range(50)))
+        assert len({row.process for rows in found for row in rows}) == 1
+
+
+async def test_a_server_that_is_away_is_unavailable() -> None:
+    async with engine("postgresql://postgres@127.0.0.1:1/chat") as database:
+        with pytest.raises(DatabaseUnavailable):
+            await PROCESS.rows(database)
