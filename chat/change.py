@@ -1,4 +1,4 @@
-"""A change: a transaction and its events, which are published after the commit, never inside."""
+"""A change: a transaction, or one statement, and its events, which are published after the commit, never inside."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -10,11 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat.live.events import Event
 
 
-class Change:
-    """An open transaction. The domain writes through `connection`, and calls `tell` for each event."""
+class Told:
+    """The events that something commits."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self.connection = connection
+    def __init__(self) -> None:
         self._told: list[Callable[[], Iterable[Event]]] = []
 
     def tell(self, *events: Event) -> None:
@@ -31,9 +30,18 @@ class Change:
             yield from make()
 
 
+class Change(Told):
+    """An open transaction. The domain writes through `connection`, and calls `tell` for each event."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        super().__init__()
+        self.connection = connection
+
+
 # Takes an event, and when it was committed, in seconds since 1970.
 Publish = Callable[[Event, float], Awaitable[None]]
 BeginChange = Callable[[], AbstractAsyncContextManager[Change]]
+TellAfter = Callable[[], AbstractAsyncContextManager[Told]]
 
 
 @asynccontextmanager
@@ -45,8 +53,20 @@ async def begin_change(database: AsyncEngine, publish: Publish) -> AsyncIterator
     async with database.begin() as connection:
         change = Change(connection)
         yield change
+    await _publish(change, publish)
+
+
+@asynccontextmanager
+async def tell_after(publish: Publish) -> AsyncIterator[Told]:
+    """Publish events at the end of a block whose only statement commits itself; an error does not."""
+    told = Told()
+    yield told
+    await _publish(told, publish)
+
+
+async def _publish(committed: Told, publish: Publish) -> None:
     committed_at = time.time()
     # The change is committed, so even a cancelled request must publish its events.
     with anyio.CancelScope(shield=True):
-        for event in change.told():
+        for event in committed.told():
             await publish(event, committed_at)

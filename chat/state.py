@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 import starlette.requests
 import starlette.websockets
@@ -13,7 +14,7 @@ from chat.accounts.installation import Installation
 from chat.accounts.known_browsers import KnownBrowsers
 from chat.accounts.person import Visitor
 from chat.accounts.tokens import Signer
-from chat.change import Change, begin_change
+from chat.change import Change, begin_change, tell_after
 from chat.database.engine import create_engine
 from chat.database_source import DatabaseSource
 from chat.fetching.fetch import Fetcher
@@ -85,7 +86,8 @@ def create_chat(settings: Settings) -> Chat:
     workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
     uploading = Uploading(database, open_store(settings.files_url), settings.file_limits)
     broker.report_to(failures)
-    posting = Posting(database, workshop, uploading, lambda: begin_change(database, live.publish), tracing)
+    begin, tell = partial(begin_change, database, live.publish), partial(tell_after, live.publish)
+    posting = Posting(database, workshop, uploading, begin, tell, tracing=tracing)
     previewing = _previewing(settings, database, live, uploading.store)
     return Chat(
         settings=settings,
@@ -120,7 +122,7 @@ def create_chat(settings: Settings) -> Chat:
 def _previewing(settings: Settings, database: AsyncEngine, live: Live, store: Store) -> Previewing:
     fetcher = Fetcher(Guard(settings.link_preview_allow))
     pages = PagePreviews(database, store, fetcher) if settings.link_previews else None
-    return Previewing(database, lambda: begin_change(database, live.publish), pages, settings.public_url)
+    return Previewing(database, partial(begin_change, database, live.publish), pages, settings.public_url)
 
 
 def _tracing(settings: Settings) -> Tracing:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Row, Select, TextClause
+from sqlalchemy import Row, Select, TextClause, TextualSelect
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
-from chat.database.engine import unavailable
+from chat.database.engine import hide_values, unavailable
 from chat.database.poolers import Connection
 
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy has not annotated it
@@ -28,11 +29,18 @@ class DirectRow(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
 Source = AsyncEngine | AsyncConnection
 AnyRow = Row[Any] | DirectRow
 
+# The errors of a statement from either source, and those of a row that another one forbids.
+STATEMENT_ERRORS = (DBAPIError, asyncpg.PostgresError)
+CONFLICTS = (IntegrityError, asyncpg.IntegrityConstraintViolationError)
+
 
 class DirectStatement:
-    """A SELECT. From an engine its values reach PostgreSQL as they are, without conversions by SQLAlchemy's types."""
+    """A statement that returns rows; from an engine it commits itself.
 
-    def __init__(self, statement: Select[Any] | TextClause) -> None:
+    There its values reach PostgreSQL as they are, without conversions by SQLAlchemy's types.
+    """
+
+    def __init__(self, statement: Select[Any] | TextClause | TextualSelect) -> None:
         self._statement = statement
         compiled = statement.compile(dialect=_DIALECT)
         self._text = str(compiled)
@@ -53,6 +61,7 @@ class DirectStatement:
             return await self._rows(connection, arguments)
         except BaseException as error:
             known = unavailable(error, has_disconnected=connection.is_closed())
+            hide_values(error)
             lent.invalidate()
             if known is None:
                 raise

@@ -68,13 +68,16 @@ async def _connect(database_url: str, command_timeout: float | None) -> Connecti
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    """Remove PostgreSQL's DETAIL from an error: it quotes the refused row, with hashes and input."""
-    for error in (context.sqlalchemy_exception, context.original_exception):
+    for error in (context.sqlalchemy_exception, context.original_exception, context.original_exception.__cause__):
         if error is not None:
-            error.args = tuple(part.partition("\nDETAIL:")[0] if isinstance(part, str) else part for part in error.args)
-    cause = context.original_exception.__cause__
-    if isinstance(cause, asyncpg.PostgresError):
-        cause.detail = None
+            hide_values(error)
+
+
+def hide_values(error: BaseException) -> None:
+    """Remove PostgreSQL's DETAIL from an error: it quotes the refused row, with hashes and input."""
+    error.args = tuple(part.partition("\nDETAIL:")[0] if isinstance(part, str) else part for part in error.args)
+    if isinstance(error, asyncpg.PostgresError):
+        error.detail = None
 
 
 def _tell_unavailable(context: ExceptionContext) -> DatabaseUnavailable | None:

@@ -6,10 +6,11 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 from markupsafe import Markup
-from sqlalchemy import Row, Select, Text, cast, func, literal_column, select
+from sqlalchemy import Select, Text, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.accounts.person import Person
+from chat.database.direct import AnyRow
 from chat.files.attachment import FILES, WEIGHS, Attachment, attachments_from
 from chat.files.phrase import phrase_of
 from chat.ids import MessageId, Position, Revision, RoomId, UserId
@@ -125,7 +126,7 @@ def cut(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = Fals
     return select(measured).where(func.coalesce(measured.c.bytes_before, 0) < most_bytes)
 
 
-def message_from(row: Row[Any]) -> Message:
+def message_from(row: AnyRow) -> Message:
     """Return the message in a row of `select_messages`."""
     return Message(
         id=row.id,

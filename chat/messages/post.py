@@ -1,26 +1,26 @@
 """Posting: validate, authorise, one statement, commit. Messages posted at the same moment share the last two."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from uuid import UUID
 
 from markupsafe import Markup
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
 from chat.audit import request_context
 from chat.batches import Batches
-from chat.change import BeginChange
+from chat.change import BeginChange, TellAfter
 from chat.crash import crash_point
+from chat.database.direct import CONFLICTS, STATEMENT_ERRORS, AnyRow
 from chat.database.engine import is_one_of, reading, time_limit
 from chat.errors import InvalidInput, NotFound
 from chat.files.attachment import Chosen, NotAttached, complete_uploads, files_gone
 from chat.files.uploading import Uploading
 from chat.files.uploads import uploads_of
-from chat.ids import MessageId, Revision, RoomId, UserId
+from chat.ids import MessageId, Revision, RoomId
 from chat.live.events import Event, Mentioned, MessagesChanged, SidebarsChanged
 from chat.live.source import RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, Budget, size_of
@@ -37,7 +37,6 @@ from chat.messages.shown_links import has_links
 from chat.messages.with_files import with_files
 from chat.messages.workshop import Workshop
 from chat.models import messages
-from chat.rooms.members import member_ids
 from chat.tracing.tracing import MOST_IN_A_HINT, Span, Tracing
 
 MOST_AT_ONCE = 100
@@ -77,12 +76,20 @@ class Posting:
     """Posts messages. Those that arrive during a commit share the next one."""
 
     def __init__(
-        self, database: AsyncEngine, workshop: Workshop, uploading: Uploading, begin: BeginChange, tracing: Tracing
+        self,
+        database: AsyncEngine,
+        workshop: Workshop,
+        uploading: Uploading,
+        begin: BeginChange,
+        tell_after: TellAfter,
+        *,
+        tracing: Tracing,
     ) -> None:
         self._database = database
         self._uploading = uploading
         self._workshop = workshop
         self._begin = begin
+        self._tell_after = tell_after
         self._tracing = tracing
         self._batches = Batches(
             self._post_and_publish,
@@ -148,13 +155,13 @@ class Posting:
     async def _post_and_publish(self, posts: list[Post]) -> Sequence[Posted | Exception]:
         try:
             made = await self._commit(posts)
-        except (DBAPIError, NotAttached) as error:
+        except (*STATEMENT_ERRORS, NotAttached) as error:
             if len(posts) > 1:
                 # One post is at fault or a repeat; retried one by one, the others succeed.
                 return [answer for post in posts for answer in await self._post_and_publish([post])]
             if isinstance(error, NotAttached):
                 return [files_gone()]
-            if not isinstance(error, IntegrityError):
+            if not isinstance(error, CONFLICTS):
                 raise
             # Another process has just committed the same request.
             made = {}
@@ -163,8 +170,29 @@ class Posting:
     async def _commit(self, posts: list[Post]) -> dict[tuple[int, UUID], Posted]:
         """Insert the posts and tell the rooms' readers; return the new messages by author and client id."""
         spans = {post.client_id: self._tracing.begin("commit", post.trace) for post in posts if post.trace}
-        async with time_limit(COMMIT_SECONDS), self._begin() as change:
-            rows = (await change.connection.execute(POST_MESSAGES, _values_of(posts))).all()
+        is_plain = not any(post.reply_to or post.files or has_links(post.written.html) for post in posts)
+        async with time_limit(COMMIT_SECONDS):
+            posted = await (self._commit_at_once if is_plain else self._commit_with_more)(posts, spans)
+        self.posted += len(posted)
+        crash_point("after_publish")
+        return {
+            (message.author.id, message.client_id): Posted(message, markup_of(message), is_new=True)
+            for message in posted
+        }
+
+    async def _commit_at_once(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Message]:
+        """Insert posts to which nothing else belongs by one statement, without the round trips of a transaction."""
+        async with self._tell_after() as told:
+            crash_point("before_commit")
+            rows = await POST_MESSAGES.rows(self._database, **_values_of(posts))
+            posted = [message_from(row) for row in rows]
+            told.tell_later(lambda: _events(rows, posts, posted, spans))
+        return posted
+
+    async def _commit_with_more(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Message]:
+        """Insert posts together with their files and the links to look at, and read the originals of answers."""
+        async with self._begin() as change:
+            rows = await POST_MESSAGES.rows(change.connection, **_values_of(posts))
             posted = [message_from(row) for row in rows]
             if any(post.reply_to for post in posts):
                 posted = await _with_originals(change.connection, posted)
@@ -174,19 +202,9 @@ class Posting:
                 origins = {(post.author.id, post.client_id): post.origin for post in posts}
                 asked = {row.id: origins[row.author_id, row.client_id] for row in linked}
                 await look_at_links(change.connection, asked)
-            first_of_room = [message.room_id for message in posted if message.position == 1]
-            members = {room_id: await member_ids(change.connection, room_id) for room_id in first_of_room}
-            mentions = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
-            mentioned = [mentions[row.author_id, row.client_id] for row in rows]
-            epoch = rows[0].epoch if rows else None
-            change.tell_later(lambda: _events(epoch, posted, mentioned, members, spans))
+            change.tell_later(lambda: _events(rows, posts, posted, spans))
             crash_point("before_commit")
-        self.posted += len(rows)
-        crash_point("after_publish")
-        return {
-            (row.author_id, row.client_id): Posted(message, markup_of(message), is_new=True)
-            for row, message in zip(rows, posted, strict=True)
-        }
+        return posted
 
     async def _earlier(self, post: Post) -> Posted | Exception:
         statement = select_messages().where(
@@ -229,31 +247,26 @@ async def _with_originals(connection: AsyncConnection, posted: Sequence[Message]
 
 
 def _events(
-    epoch: UUID | None,
-    posted: Sequence[Message],
-    mentioned: Sequence[Collection[UserId]],
-    members: Mapping[RoomId, Sequence[UserId]],
-    spans: Mapping[UUID, Span],
+    rows: Sequence[AnyRow], posts: Sequence[Post], posted: Sequence[Message], spans: Mapping[UUID, Span]
 ) -> Iterable[Event]:
     """Render new messages, sorted by room and position, and return their events.
 
-    `mentioned` are the people mentioned in each; `members` are the members of rooms that got their first message.
     `spans` are those of the commit, by the posts' client ids: they end here.
     """
     crash_point("after_commit")
     for span in spans.values():
         span.end(attributes={"chat.posts": len(posted)})
-    if epoch is None:
-        return
     for room_id, in_room in groupby(posted, lambda message: message.room_id):
         found = list(in_room)
         base, last = Revision(found[0].revision - 1), found[-1]
         changes = RoomChanges(tuple(as_change(message) for message in found), last.revision)
         traces = tuple(spans[message.client_id].trace for message in found if message.client_id in spans)
-        yield MessagesChanged(room_id, epoch, base, changes, last.position, traces[:MOST_IN_A_HINT])
-    for message, people in zip(posted, mentioned, strict=True):
-        if people:
+        yield MessagesChanged(room_id, rows[0].epoch, base, changes, last.position, traces[:MOST_IN_A_HINT])
+    mentioned = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
+    for message in posted:
+        if people := mentioned[message.author.id, message.client_id]:
             yield Mentioned(tuple(people), message.room_id, message.position)
-    for user_ids in members.values():
-        # A direct room appears in the other members' sidebars with its first message.
-        yield SidebarsChanged(tuple(user_ids))
+    for row in rows:
+        if row.members:
+            # A direct room appears in the other members' sidebars with its first message.
+            yield SidebarsChanged(tuple(row.members))

@@ -3,6 +3,7 @@
 from sqlalchemy import ARRAY, BigInteger, Boolean, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from chat.database.direct import DirectStatement
 from chat.models import columns_of, messages
 from chat.rooms.room import MANAGES
 
@@ -10,7 +11,7 @@ from chat.rooms.room import MANAGES
 # the order of the rooms' ids so that two processes cannot wait for each other, make revisions gapless and in commit
 # order; ids and times are taken under them, so they are in that order too. In slow rooms a post also updates its
 # author's membership: of two posts at the same moment, the second waits for that row and then finds itself too soon.
-POST_MESSAGES = (
+POST_MESSAGES = DirectStatement(
     text(f"""
     WITH asked AS (
         SELECT * FROM unnest(
@@ -81,7 +82,9 @@ POST_MESSAGES = (
     )
     SELECT posted.*, author_name, author_face, NULL AS reacting, NULL AS mentioned, NULL AS original,
         NULL AS files, NULL AS links,
-        (SELECT epoch FROM installation) AS epoch
+        (SELECT epoch FROM installation) AS epoch,
+        CASE WHEN posted.position = 1
+            THEN (SELECT array_agg(user_id) FROM memberships WHERE memberships.room_id = posted.room_id) END AS members
     FROM posted JOIN asked USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
 """)  # noqa: S608  of constants

@@ -10,6 +10,9 @@ from tests.support.server import ROOT
 
 SEEDS, SECONDS = 3, 20
 
+# A plain post commits by its only statement, which cannot be acknowledged or published too early.
+ALL_IN_TRANSACTIONS = ("chat/messages/post.py", "is_plain = not any(", "is_plain = False and any(")
+
 # The mutants: file, text, text instead of it.
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "no gap check": [("chat/live/revision.py", "if base == cursor else Verdict.FETCH", "")],
@@ -17,6 +20,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ("chat/live/hub.py", "        if visited:\n", "        if False:\n"),
     ],
     "acknowledge before commit": [
+        ALL_IN_TRANSACTIONS,
         (
             "chat/change.py",
             "    async with database.begin() as connection:\n"
@@ -33,7 +37,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
             "        await connection.close()\n"
             "    import asyncio\n"
             "    asyncio.get_running_loop().create_task(later())\n",
-        )
+        ),
     ],
     "no duplicate key": [
         ("chat/messages/post_statement.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
@@ -68,18 +72,9 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "publish inside the transaction": [
-        (
-            "chat/change.py",
-            "        yield change\n",
-            "        yield change\n        for event in change.told():\n            await publish(event, 0.0)\n",
-        ),
-        (
-            "chat/change.py",
-            "    with anyio.CancelScope(shield=True):\n"
-            "        for event in change.told():\n"
-            "            await publish(event, committed_at)\n",
-            "",
-        ),
+        ALL_IN_TRANSACTIONS,
+        ("chat/change.py", "        yield change\n", "        yield change\n        await _publish(change, publish)\n"),
+        ("chat/change.py", "    await _publish(change, publish)\n\n\n@", "\n\n@"),
     ],
 }
 
