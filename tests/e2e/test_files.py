@@ -4,11 +4,12 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import FilePayload, Page, ViewportSize, expect
 
-from tests.support.browsers import LOST_SERVER, PHONE, Options, Windows, wait_until
+from tests.support.browsers import LOST_SERVER, PHONE, Options, Windows, wait_until, wait_until_runs
 from tests.support.databases import query
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
@@ -52,12 +53,9 @@ def hand_over(page: Page, act: str, name: str, kind: str, content: bytes) -> Non
 
 
 def ready(page: Page) -> None:
-    """Move the mouse, so that the page loads its script for files."""
+    """Move the mouse, so that the page runs its script for files."""
     page.mouse.move(300, 300)
-    page.keyboard.press("Shift")
-    loaded = "performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/files.js'))"
-    wait_until(lambda: bool(page.evaluate(loaded)), page)
-    page.wait_for_load_state("networkidle")
+    wait_until_runs(page, "files")
 
 
 @pytest.mark.parametrize("viewport", [None, PHONE], ids=["desktop", "phone"])
@@ -83,7 +81,8 @@ def test_files_are_chosen_pasted_and_dropped_and_go_with_the_text(
         expect(message.get_by_role("img", name="A grey ramp")).to_be_visible()
         expect(message.get_by_role("link", name=re.compile("plan.pdf"))).to_be_visible()
         expect(message.locator(".files > li")).to_have_count(2)
-        assert message.evaluate(STANDS_BELOW), "the files stand below the text"
+        # The style sheet of files comes with the first message that has some.
+        wait_until(partial(message.evaluate, STANDS_BELOW), each)
     expect(items).to_have_count(0)
     expect(page.locator(".unsent")).to_have_count(0)
 

@@ -6,7 +6,7 @@ import threading
 
 from playwright.sync_api import Page, Request, WebSocket, expect
 
-from tests.support.browsers import LOST_SERVER, PHONE, Windows, wait_until
+from tests.support.browsers import LOST_SERVER, PHONE, Windows, wait_until, wait_until_runs
 from tests.support.people import Person
 from tests.support.server import ChatServer
 
@@ -27,9 +27,7 @@ def arrange(alice: Person) -> tuple[int, int]:
 
 def same_page(page: Page) -> None:
     """Mark a page, so that `is_same` tells whether it is still this one."""
-    page.keyboard.press("Shift")
-    loaded = "performance.getEntriesByType('resource').some(({ name }) => name.includes('switching'))"
-    wait_until(lambda: bool(page.evaluate(loaded)), page)
+    wait_until_runs(page, "switching")
     page.evaluate("window.isMarked = true")
 
 

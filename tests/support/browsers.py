@@ -257,6 +257,20 @@ def wait_until_live(page: Page) -> None:
     wait_until(lambda: bool(page.evaluate(is_live)), page, within=30)
 
 
+# The same module is not run again; to import it takes until it and the modules that it needs have run.
+RUNS = """async (script) => {
+    const asked = performance.getEntriesByType("resource").find(({ name }) => name.endsWith(`/${script}.js`));
+    if (asked) await import(asked.name);
+    return Boolean(asked);
+}"""
+
+
+def wait_until_runs(page: Page, script: str) -> None:
+    """Press a key that does nothing, and wait until the page runs a script that it loads only then."""
+    page.keyboard.press("Shift")
+    wait_until(lambda: bool(page.evaluate(RUNS, script)), page)
+
+
 def first_visit(windows: Windows, server: ChatServer) -> Page:
     """A window on the first page of an empty installation."""
     page = windows.open()
