@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat.database import pool
 from chat.database.engine import create_engine
 from chat.errors import DatabaseUnavailable
 from tests.support.databases import admin_url, execute, query, run
@@ -170,6 +171,23 @@ async def test_a_pool_closes_idle_connections_down_to_two(
             await asyncio.gather(first.execute(text("SELECT 1")), second.execute(text("SELECT 1")))
     for each in (engine, other):
         await each.dispose()
+
+
+@pytest.mark.anyio
+async def test_a_pool_keeps_the_task_that_closes_its_idle_connections(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.1)
+    engine = create_engine(database_url, connections=8)
+    connections = [await engine.connect() for _ in range(4)]
+    for connection in connections:
+        await connection.close()
+    async with asyncio.timeout(20):
+        while not (found := [task for task in asyncio.all_tasks() if task.get_name() == "idle connections"]):
+            await asyncio.sleep(0)
+        assert found[0] in vars(engine.pool).values(), "the event loop refers to its tasks only weakly"
+        await found[0]
+    await engine.dispose()
 
 
 @pytest.mark.anyio

@@ -134,3 +134,20 @@ async def test_deleting_a_large_room_does_not_block_posts_elsewhere(
     answers = await asyncio.gather(*deletions)
     assert sorted(answer.status_code for answer in answers) == [303, 404], "it is deleted once"
     assert carol.get(f"/rooms/{party}").status_code == 404
+
+
+@pytest.mark.anyio
+async def test_an_older_page_of_a_room_that_is_deleted_meanwhile_is_empty(bob: Person, party: int) -> None:
+    deletion = await asyncpg.connect(bob.server.database_url)
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'message_links'::regclass AND NOT granted"
+    async with asyncio.timeout(30), deletion.transaction():
+        await deletion.execute("LOCK TABLE message_links")
+        reading = asyncio.create_task(asyncio.to_thread(bob.get, f"/rooms/{party}/messages?before=100"))
+        # The reader is a member until here.
+        while not await deletion.fetchval(waiting):
+            await asyncio.sleep(0.01)
+        await deletion.execute("DELETE FROM rooms WHERE id = $1", party)
+    await deletion.close()
+    answer = await reading
+    assert answer.status_code == 200
+    assert 'id="m-' not in answer.text
