@@ -91,9 +91,9 @@ class Message:
 # The names of the people who reacted, beside `messages`; most messages need no look-up.
 _REACTING = """
     CASE WHEN messages.reactions <> '[]' THEN (
-        SELECT jsonb_object_agg(person.id, person.name) FROM users AS person WHERE person.id IN (
+        SELECT jsonb_object_agg(person.id, person.name) FROM users AS person WHERE person.id = ANY (ARRAY(
             SELECT jsonb_array_elements(each->'by')::bigint FROM jsonb_array_elements(messages.reactions) AS each
-        )
+        ))
     ) END
 """
 REACTING = literal_column(_REACTING, JSONB).label("reacting")
