@@ -62,6 +62,9 @@ installation = Table(
     CheckConstraint("accent ~ '^[0-9a-f]{6}$'", name="accent"),
 )
 
+# A name with a space before each of its words.
+SPACED_NAME = "' ' || translate(users.bare_name, '-_.''’(', '      ')"
+
 users = Table(
     "users",
     metadata,
@@ -94,6 +97,13 @@ users = Table(
     CheckConstraint("room_level IN ('everything', 'mentions', 'nothing')", name="room_level"),
     CheckConstraint("direct_level IN ('everything', 'nothing')", name="direct_level"),
     Index("users_email_key", func.folded(text("email")), unique=True),
+    Index("users_name_idx", func.lower(text("name")), "id"),
+    # For parts of names, words of names, and the beginnings of names in a text.
+    Index("users_bare_name_idx", "bare_name", postgresql_using="gin", postgresql_ops={"bare_name": "gin_trgm_ops"}),
+    Index("users_words_idx", text(f"({SPACED_NAME}) gin_trgm_ops"), postgresql_using="gin"),
+    Index("users_start_idx", func.left(text("bare_name"), text("3"))),
+    Index("users_administrators_idx", "id", postgresql_where=text("role = 'administrator'")),
+    Index("users_status_idx", "id", postgresql_where=text("status_emoji <> ''")),
 )
 
 # One row for each sign-in. A token is valid only while its session's row is neither revoked nor expired.
@@ -178,6 +188,7 @@ memberships = Table(
     _now(),
     CheckConstraint("role IN ('owner', 'member')", name="role"),
     CheckConstraint("level IN ('everything', 'mentions', 'nothing', 'hidden')", name="level"),
+    Index("memberships_owners_idx", "room_id", postgresql_where=text("role = 'owner'")),
 )
 
 # People who left a group conversation. Together with its members they are the people its `direct_key` names.

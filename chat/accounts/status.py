@@ -108,7 +108,7 @@ async def current_status_emoji(connection: AsyncConnection) -> dict[UserId, str]
     """Return the emoji in the current statuses of all people, of a thousand at most."""
     statement = (
         select(users.c.id, users.c.status_emoji)
-        .where(users.c.status_emoji != "", _LASTS)
+        .where(users.c.status_emoji != literal_column("''"), _LASTS)  # a parameter would hide the index
         .order_by(users.c.id)
         .limit(MOST_TOLD)
     )

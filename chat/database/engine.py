@@ -1,13 +1,12 @@
 """The connection to PostgreSQL."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
 import asyncpg
-from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, Text, any_, event, func, literal
+from sqlalchemy import ARRAY, BigInteger, Column, ColumnElement, any_, event, literal, true
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
@@ -17,13 +16,10 @@ from chat.database.pool import PatientPool
 from chat.database.poolers import COMMAND_TIMEOUT, CONNECT_TIMEOUT, Connection, connect
 from chat.errors import DatabaseUnavailable
 from chat.folding import bare
-from chat.text import UNSPACED, single_line
+from chat.text import single_line
 
 # Characters, more than any name has. A bound, because PostgreSQL compares the query with every name.
 LONGEST_QUERY = 200
-
-_SIGNS = "-_.'’("
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 # SQLSTATE: connection exception, a read-only server (a standby), transaction rollback (a deadlock), insufficient
 # resources, not in prerequisite state, operator intervention.
@@ -143,16 +139,6 @@ def is_one_of(column: Column[int], numbers: Iterable[int]) -> ColumnElement[bool
 
 def contains(column: Column[str], query: str) -> ColumnElement[bool]:
     """Return a condition: a column of bare text contains `query`, in any case and with or without accents."""
-    return column.contains(bare(single_line(query)[:LONGEST_QUERY]), autoescape=True)
-
-
-def has_word(column: Column[str], query: str) -> ColumnElement[bool]:
-    """Return a condition: a word of a column of bare text begins with `query`.
-
-    In writing without spaces a word begins anywhere.
-    """
     wanted = bare(single_line(query)[:LONGEST_QUERY])
-    if _UNSPACED.match(wanted):
-        return column.contains(wanted, autoescape=True)
-    words = func.concat(" ", func.translate(column, _SIGNS, " " * len(_SIGNS)), type_=Text)
-    return words.contains(" " + wanted.translate(dict.fromkeys(map(ord, _SIGNS), " ")), autoescape=True)
+    # Without a condition, PostgreSQL reads names in their order until it has enough.
+    return column.contains(wanted, autoescape=True) if wanted else true()

@@ -1,10 +1,11 @@
 """Mentions by `@name` and `@room`, and the list of a reader's mentions."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Select, delete, func, literal, select, text
+from sqlalchemy import ARRAY, BigInteger, Select, Text, any_, delete, func, literal, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -50,7 +51,11 @@ async def _mentionable_in(
     connection: AsyncConnection, author: Visitor, room_id: RoomId, body: str, known: Sequence[Person]
 ) -> Mentionable:
     said = bare(f"{unescaped(body)}\n{body}")
-    named = func.strpos(literal(said), "@" + users.c.bare_name) > 0
+    # An index leads to the names that begin like these. To compare all names would take longer in a large room.
+    starts = {said[at.end() : at.end() + length] for at in re.finditer("@", said) for length in (1, 2, 3)}
+    named = (func.left(users.c.bare_name, literal_column("3")) == any_(literal(sorted(starts), ARRAY(Text)))) & (
+        func.strpos(literal(said), "@" + users.c.bare_name) > 0
+    )
     statement = (
         select(users.c.id, users.c.name)
         .join(memberships, memberships.c.user_id == users.c.id)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, case, delete, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -165,15 +165,17 @@ async def member_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserI
 
 async def manager_ids(connection: AsyncConnection, room_id: RoomId) -> list[UserId]:
     """Return the ids of a room's managers, in no order: its owners, and administrators who are members."""
-    manages = (memberships.c.role == "owner") | (users.c.role == "administrator")
-    statement = select(users.c.id).join(memberships).where(memberships.c.room_id == room_id, manages)
+    owners = select(memberships.c.user_id).where(_owners_of(room_id))
+    # One condition for both would have PostgreSQL read all members.
+    administrators = select(users.c.id).join(memberships).where(memberships.c.room_id == room_id)
+    statement = owners.union(administrators.where(users.c.role == "administrator"))
     return [UserId(user_id) for user_id in (await connection.execute(statement)).scalars()]
 
 
 async def candidates_for(connection: AsyncConnection, room_id: RoomId, query: str) -> list[Person]:
     """Return the first 50 people who are not in the room and whose name contains `query`."""
-    inside = select(memberships.c.user_id).where(memberships.c.room_id == room_id)
-    outside = select_people().where(users.c.id.not_in(inside), contains(users.c.bare_name, query)).limit(CANDIDATES)
+    is_inside = exists().where(memberships.c.room_id == room_id, memberships.c.user_id == users.c.id)
+    outside = select_people().where(~is_inside, contains(users.c.bare_name, query)).limit(CANDIDATES)
     return [Person(*row) for row in await connection.execute(outside)]
 
 
