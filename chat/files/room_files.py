@@ -65,7 +65,7 @@ async def files_in(connection: AsyncConnection, room_id: RoomId, sort: Sort | No
         select(files, messages.c.created_at.label("sent_at"), users.c.name.label("author"))
         .join(messages, messages.c.id == files.c.message_id)
         .join(users, users.c.id == messages.c.author_id)
-        .where(files.c.room_id == room_id)
+        .where(files.c.room_id == room_id, files.c.message_id.is_not(None))
         .order_by(files.c.id.desc())
         .limit(PAGE + 1)
     )
