@@ -191,6 +191,8 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, int | float):
+        return str(value)
     text = str(value)[:MOST_LINE_CHARACTERS]
     return safe(text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False))
 

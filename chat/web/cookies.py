@@ -17,7 +17,7 @@ def _name(connection: HTTPConnection, use: str) -> str:
 
 def is_secure(connection: HTTPConnection) -> bool:
     """Tell whether the visitor came over https."""
-    return connection.url.scheme in ("https", "wss")
+    return connection.scope["scheme"] in ("https", "wss")
 
 
 def cookie(connection: HTTPConnection, name: str) -> str | None:

@@ -7,13 +7,14 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from chat.accounts.colours import colour, shades_of
-from chat.accounts.person import Visitor
+from chat.accounts.person import Person, Visitor
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.state import Request
 from chat.templating import environment, fragment
 from chat.web.middleware.session import visitor
 
+KEPT_PEOPLE = 1000  # of two kilobytes each
 KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with their keys
 
 
@@ -32,7 +33,7 @@ def page(
         "installation_name": request.state.installation_name,
         "accent": (installation and installation.accent) or "",
         "logo_path": _logo_path(request),
-        "path": request.url.path,
+        "path": request.scope["path"],
         "layout": "part.html" if wants_part(request) else "shell.html",
     }
     html = environment.get_template(template).render(everywhere | dict(context or {}))
@@ -61,8 +62,15 @@ def page_with_sidebar(
     request: Request, template: str, context: Mapping[str, object], sidebar: Sidebar, *, status_code: int = 200
 ) -> Response:
     """Render a page with a sidebar that has been read already."""
-    html = sidebar_for(request, sidebar, request.url.path)
-    known = {"sidebar": sidebar, "sidebar_html": html, "presence_of": request.state.chat.live.presence.state_of}
+    html = sidebar_for(request, sidebar, request.scope["path"])
+    me = visitor(request)
+    outgoing = _outgoing(Person(me.id, me.name, face=me.face))
+    known = {
+        "sidebar": sidebar,
+        "sidebar_html": html,
+        "outgoing_html": outgoing,
+        "presence_of": request.state.chat.live.presence.state_of,
+    }
     return page(request, template, known | dict(context), status_code=status_code)
 
 
@@ -87,6 +95,12 @@ def _sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, 
         path=path,
     )
     return Markup(html)  # noqa: S704  rendered, escaped
+
+
+@cached(LRUCache(KEPT_PEOPLE))
+def _outgoing(author: Person) -> Markup:
+    """Return the markup of a message that waits to be sent."""
+    return Markup(fragment("messages/_outgoing.html", author=author))  # noqa: S704  rendered, escaped
 
 
 def accent_style(request: Request) -> str:

@@ -1,6 +1,7 @@
 """A room's page: part of its history, the members online, and the composer."""
 
 from datetime import UTC, datetime
+from functools import cache
 from uuid import uuid4
 
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.settings import SLOW
 from chat.rooms.sidebar import Sidebar, room_and_sidebar
 from chat.state import Request
+from chat.templating import fragment
 from chat.web.cookies import keep_last_room
 from chat.web.forms import whole_number
 from chat.web.invites import invite_url
@@ -29,6 +31,13 @@ from chat.web.pages import page, page_with_sidebar, wants_part
 from chat.web.path import message_id_in, room_id_in
 
 IN_BAR = 3  # reactions in the bar of a message; its menu offers more
+
+
+@cache
+def _bar(tone: int) -> Markup:
+    """Return the markup of the bar of a message's actions."""
+    html = fragment("messages/_bar.html", quick=quick_reactions()[:IN_BAR], tone=tone)
+    return Markup(html)  # noqa: S704  rendered, escaped
 
 
 async def show_room(request: Request) -> Response:
@@ -74,7 +83,7 @@ async def room_page(
         "page": found,
         "html": html,
         "composer": composer | {"answered": answered},
-        "quick": quick_reactions()[:IN_BAR],
+        "bar_html": _bar(me.skin_tone),
         "epoch": installation(request).epoch,
         "revision": revision,
         **_online(online.joined_by(me)),

@@ -23,7 +23,7 @@ def own_origin(connection: HTTPConnection, public_url: str | None) -> str:
     """Return the origin of our pages: `PUBLIC_URL` when set, else the scheme and host of this request."""
     if public_url is not None:
         return public_url
-    scheme = "https" if connection.url.scheme in ("https", "wss") else "http"
+    scheme = "https" if connection.scope["scheme"] in ("https", "wss") else "http"
     return origin_at(scheme, connection.headers.get("host", ""))
 
 
