@@ -12,6 +12,27 @@ SEEDS, SECONDS = 3, 20
 
 # A plain post commits by its only statement, which cannot be acknowledged or published too early.
 ALL_IN_TRANSACTIONS = ("chat/messages/post.py", "is_plain = not any(", "is_plain = False and any(")
+# Only posts: a person who signed up would not be known to their next request.
+BEGIN_LATE = """@asynccontextmanager
+async def begin_late(database, publish):
+    import asyncio
+
+    connection = await database.connect()
+    await connection.begin()
+    change = Change(connection)
+    yield change
+
+    async def later():
+        await asyncio.sleep(0.3)
+        await connection.commit()
+        await connection.close()
+
+    asyncio.get_running_loop().create_task(later())
+    await _publish(change, publish)
+
+
+@asynccontextmanager
+"""
 
 # The mutants: file, text, text instead of it.
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {
@@ -22,22 +43,12 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "acknowledge before commit": [
         ALL_IN_TRANSACTIONS,
         (
-            "chat/change.py",
-            "    async with database.begin() as connection:\n"
-            "        change = Change(connection)\n"
-            "        yield change\n",
-            "    connection = await database.connect()\n"
-            "    await connection.begin()\n"
-            "    change = Change(connection)\n"
-            "    yield change\n"
-            "    async def later():\n"
-            "        import asyncio\n"
-            "        await asyncio.sleep(0.3)\n"
-            "        await connection.commit()\n"
-            "        await connection.close()\n"
-            "    import asyncio\n"
-            "    asyncio.get_running_loop().create_task(later())\n",
+            "chat/state.py",
+            "import Change, begin_change, tell_after",
+            "import Change, begin_change, begin_late, tell_after",
         ),
+        ("chat/state.py", "begin, tell = partial(begin_change,", "begin, tell = partial(begin_late,"),
+        ("chat/change.py", "@asynccontextmanager\nasync def tell_after", BEGIN_LATE + "async def tell_after"),
     ],
     "no duplicate key": [
         ("chat/messages/post_statement.py", "FROM messages WHERE messages", "FROM messages WHERE false AND messages"),
