@@ -25,6 +25,10 @@ def arrange(alice: Person) -> tuple[int, int]:
     return garden, kitchen
 
 
+def shown(page: Page) -> list[str]:
+    return page.locator("#messages .body").all_inner_texts()
+
+
 def same_page(page: Page) -> None:
     """Mark a page, so that `is_same` tells whether it is still this one."""
     wait_until_runs(page, "switching")
@@ -102,7 +106,30 @@ def test_every_message_shows_once_while_a_reader_switches_quickly(alice: Person,
     for place, (name, first) in enumerate((("Garden", "roses"), ("Kitchen", "soup"))):
         to_room(page, name)
         wanted = [first] + [f"number {number}" for number in range(place, 60, 2)]
-        expect(page.locator("#messages .body")).to_have_text(wanted[-50:])
+        expect(page.locator("#messages .body").last).to_have_text(wanted[-1])
+        found = shown(page)
+        assert found == wanted[-len(found) :]
+    assert is_same(page)
+
+
+def test_scrolling_up_a_room_just_switched_to_shows_all_its_messages_once(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    garden, kitchen = arrange(alice)
+    said = ["soup", *(f"number {number}" for number in range(60))]
+    for text in said[1:]:
+        alice.post(kitchen, text)
+    alice.submit(f"/rooms/{kitchen}/read", {"position": len(said)})
+    page = windows.open_as(alice, f"/rooms/{garden}")
+    same_page(page)
+    to_room(page, "Kitchen")
+    assert shown(page)[-25:] == said[-25:]
+    for _ in range(100):
+        page.locator("#scroller").evaluate("scroller => scroller.scrollBy(0, -300)")
+        if shown(page)[0] == "soup":
+            break
+        page.wait_for_timeout(50)
+    wait_until(lambda: shown(page) == said, page)
     assert is_same(page)
 
 

@@ -4,7 +4,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.databases import query
-from tests.support.people import Person
+from tests.support.people import Person, bodies
 
 OWNER = '<span class="tag">Owner</span>'
 
@@ -282,3 +282,24 @@ def test_two_owners_stepping_down_at_once_leave_the_room_an_owner(bob: Person, c
             answers = pool.map(lambda person: person.submit(f"{url}/{person.id}/owner/end").status_code, (bob, carol))
             assert sorted(answers) == [303, 403]
         assert members_page(bob, room_id).count(OWNER) == 1
+
+
+def test_a_part_has_what_fills_a_screen_or_all_that_is_new(alice: Person, bob: Person) -> None:
+    said = [f"number {number}" for number in range(40)]
+    for text in said:
+        alice.post(1, text)
+    part = {"X-Part": "main"}
+
+    def begins_at(person: Person) -> tuple[int, str]:
+        text = person.client.get("/rooms/1", headers=part).text
+        found = re.findall(r'<a[^>]*href="/rooms/1\?before=(\d*)"', text)
+        return len(bodies(text)), found[0]
+
+    assert begins_at(bob) == (40, "")
+    bob.submit("/rooms/1/read", {"position": 14})
+    assert begins_at(bob) == (40, "")
+    bob.submit("/rooms/1/read", {"position": 15})
+    assert begins_at(bob) == (25, "16")
+    assert bob.reads(1) == said
+    older = bob.client.get("/rooms/1/messages?before=16", headers={"HX-Request": "true"}).text
+    assert bodies(older) == said[:15]
