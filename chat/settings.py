@@ -190,11 +190,16 @@ def _sentry_dsn(environment: Mapping[str, str]) -> str | None:
     return value or None
 
 
+_WEB = ("http", "https")
+
+
 def _exports_traces(environment: Mapping[str, str]) -> bool:
     """Tell whether OpenTelemetry's own variables name a collector of traces, and none of them says no."""
-    collector = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT")
     is_off = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return bool(collector) and not is_off and environment.get("OTEL_TRACES_EXPORTER", "").strip() in ("", "otlp")
+    if is_off or environment.get("OTEL_TRACES_EXPORTER", "").strip() not in ("", "otlp"):
+        return False
+    traces = _url(environment, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", _WEB, "http://localhost:4318/v1/traces")
+    return bool(traces or _url(environment, "OTEL_EXPORTER_OTLP_ENDPOINT", _WEB, "http://localhost:4318"))
 
 
 def _url(environment: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str) -> str | None:

@@ -67,6 +67,10 @@ def settings_error(**environment: str) -> str:
         ({"PUBLIC_URL": "https://example.org/chat"}, "PUBLIC_URL must be the chat's address"),
         ({"DATA_DIRECTORY": "/proc/nothing"}, "DATA_DIRECTORY must be a folder"),
         ({"SENTRY_DSN": "https://key@sentry.example.org:99999/1"}, "SENTRY_DSN must be the address of a project"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"},
+            "OTEL_EXPORTER_OTLP_ENDPOINT must be a URL such as http://",
+        ),
         ({"METRICS_TOKEN": "ü" * 20}, "METRICS_TOKEN must have only ASCII characters"),
         ({"FILES_ACCEL": "protected"}, "FILES_ACCEL must be a path such as /protected"),
         ({"MAX_FILE_SIZE": "9" * 5000}, "MAX_FILE_SIZE must be a whole number"),
