@@ -1,5 +1,6 @@
 """Files of messages, for the members of their rooms."""
 
+import logging
 import re
 import secrets
 from collections.abc import AsyncGenerator, Sequence
@@ -7,16 +8,19 @@ from contextlib import aclosing
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.types import Send
 
 from chat.database.engine import reading
 from chat.errors import NotFound
 from chat.files.kinds import UNKNOWN, is_inline
 from chat.files.ranges import NotSatisfiable, Range, ranges_of
 from chat.files.served import Served, Version, served_file
-from chat.files.store import Store
+from chat.files.store import Store, StoreUnavailable
 from chat.ids import FileId
 from chat.state import Request
 from chat.web.middleware.session import visitor
+
+logger = logging.getLogger(__name__)
 
 LINK_SECONDS = 60
 _VERSIONS: dict[int, Version] = {1: "thumbnail", 2: "sharp_thumbnail"}
@@ -67,7 +71,17 @@ async def served(request: Request, file: Served, *, is_download: bool) -> Respon
         return Response(status_code=416, headers={**HEADERS, "Content-Range": f"bytes */{file.size}"})
     status, content = _parts(request.state.chat.uploading.store, file, ranges, headers)
     # For HEAD the server would drop the content, so the store is not asked for it.
-    return StreamingResponse(() if request.method == "HEAD" else await _begun(content), status, headers)
+    return _Sending(() if request.method == "HEAD" else await _begun(content), status, headers)
+
+
+class _Sending(StreamingResponse):
+    """A file under way. If the store fails, it ends unfinished: the server closes the connection of such an answer."""
+
+    async def stream_response(self, send: Send) -> None:
+        try:
+            await super().stream_response(send)
+        except StoreUnavailable as error:
+            logger.warning("A file was sent in part, because its store failed: %s", error)
 
 
 async def _sent_by_another(

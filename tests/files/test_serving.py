@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from chat.files.names import shown_name, shown_size
@@ -175,6 +176,21 @@ def test_an_object_that_is_lost_is_an_error_page(alice: Person) -> None:
     assert alice.get(f"{path.rpartition('/')[0]}/thumbnails/1").status_code == 503
     alice.server.until_logged("The store of files: ", times=4)
     assert "Traceback" not in alice.server.log
+
+
+def test_a_download_breaks_off_when_the_store_fails_within_it(alice: Person) -> None:
+    path = send_file(alice, "film.bin", bytes(32 * 2**20))
+    for wanted in ("", "bytes=0-33554430", "bytes=0-9,10-33554431"):
+        with alice.client.stream("GET", path, headers={"Range": wanted}) as answer:
+            content = answer.iter_raw()
+            next(content)
+            alice.server.files.rename(alice.server.files.with_suffix(".away"))
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(content)
+        alice.server.files.with_suffix(".away").rename(alice.server.files)
+    alice.server.until_logged("A file was sent in part, because its store failed: ", times=3)
+    assert "Traceback" not in alice.server.log
+    assert alice.get(path).content == bytes(32 * 2**20)
 
 
 def test_nginx_is_told_which_file_to_send(start_server: Callable[..., ChatServer], alice: Person) -> None:
