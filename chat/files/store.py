@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Protocol
 from uuid import UUID
 
+import anyio
+
 
 class StoreUnavailable(Exception):
     """The store does not answer, or has lost an object."""
@@ -41,3 +43,13 @@ class Store(Protocol):
 
     async def link_to(self, key: UUID, seconds: int) -> str | None:
         """Return an address that gives everybody an object for some seconds; None if the store has no addresses."""
+
+
+async def obstacle(store: Store, seconds: float) -> str:
+    """Return why files cannot be kept now, in one line; "" if they can, as far as `Store.check` sees it in time."""
+    try:
+        with anyio.fail_after(seconds):
+            await store.check()
+    except (StoreUnavailable, TimeoutError) as error:
+        return str(error) or "it does not answer"
+    return ""

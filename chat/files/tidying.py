@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.derived_tables import stray_objects
 from chat.errors import DatabaseUnavailable
-from chat.files.store import Store, StoreUnavailable
+from chat.files.store import Store, StoreUnavailable, obstacle
 from chat.models import files
 
 EVERY_SECONDS = 2.0
@@ -43,11 +43,7 @@ class FileTidying:
 
     async def _check_store(self) -> None:
         """Tell at the start if files cannot be kept. Everything else works without them."""
-        try:
-            with anyio.fail_after(CHECK_SECONDS):
-                await self._store.check()
-        except (StoreUnavailable, TimeoutError) as error:
-            why = str(error) or "it does not answer"
+        if why := await obstacle(self._store, CHECK_SECONDS):
             logger.warning("Files cannot be kept in the folder or bucket of FILES_URL: %s", why)
 
     async def _discard_uploads(self) -> None:

@@ -4,10 +4,13 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from chat.files.store import obstacle
 from chat.metrics.figures import Figures, sum_of
 from chat.state import Request
 from chat.web.middleware.session import administrator
 from chat.web.pages import shell_page
+
+STORE_SECONDS = 2.0
 
 
 async def show_state(request: Request) -> Response:
@@ -24,6 +27,7 @@ async def show_state(request: Request) -> Response:
         "machines": len({figures.machine for figures in [*here, *elsewhere]}),
         "broker_name": chat.broker.name,
         "broker_trouble": chat.broker.trouble,
+        "store_trouble": await obstacle(chat.uploading.store, STORE_SECONDS),
         "down": list(chat.failures),
         "processes": [(figures, _started(figures)) for figures in [*here, *elsewhere]],
     }

@@ -63,6 +63,17 @@ async def test_the_page_has_the_processes_of_other_servers_and_names_what_is_wro
     assert "All is well." not in words
 
 
+def test_the_page_says_that_the_store_of_files_is_away(alice: Person) -> None:
+    assert "Their folder or bucket works." in words_of(alice)
+    alice.server.files.write_text("a file where the folder should be")
+    words = words_of(alice)
+    assert "Files cannot be sent or opened." in words
+    assert "Not a directory" in words
+    assert "All is well." not in words
+    alice.server.files.unlink()
+    assert "Files cannot be sent" not in words_of(alice)
+
+
 def test_a_minute_forgets_what_is_older(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("chat.metrics.minute.monotonic", lambda: now)
