@@ -1,7 +1,6 @@
 """Jinja2: the templates, and rendering them to fragments."""
 
 import hashlib
-from datetime import datetime
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,7 +9,7 @@ from markupsafe import Markup
 
 from chat.installed import ROOT
 from chat.static_files import static_url
-from chat.times import clock, day, in_zone
+from chat.times import clock, day, in_zone, iso
 
 
 def _environment() -> Environment:
@@ -31,7 +30,7 @@ def _environment() -> Environment:
             if isinstance(macro, Macro)
         }
     )
-    environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=datetime.isoformat)
+    environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=iso)
     return environment
 
 

@@ -50,3 +50,8 @@ def clock(moment: datetime, hours: int | None = None) -> str:
     if hours == 12:
         return f"{moment.hour % 12 or 12}:{moment:%M} {'am' if moment.hour < 12 else 'pm'}"
     return f"{moment:%H:%M}"
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment in UTC, to the second, as `<time>` and JavaScript read it (RFC 3339)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

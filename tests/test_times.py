@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from chat.times import clock, day, in_zone, is_zone, zones
+from chat.times import clock, day, in_zone, is_zone, iso, zones
 from tests.support.server import ROOT
 
 SUMMER = datetime(2026, 7, 14, 22, 5, tzinfo=UTC)
@@ -46,3 +47,9 @@ def test_zones_are_known_on_a_machine_without_zone_files() -> None:
     code = "from chat.times import *; assert in_zone(datetime.now(UTC), 'Asia/Tokyo').utcoffset().seconds == 9 * 3600"
     bare = {"PATH": os.environ["PATH"], "PYTHONTZPATH": "", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code], env=bare, check=True, timeout=60)
+
+
+def test_programs_read_a_moment_in_utc() -> None:
+    moment = datetime(2026, 2, 3, 1, 2, 3, 456789, ZoneInfo("Asia/Seoul"))
+    assert iso(moment) == "2026-02-02T16:02:03Z"
+    assert datetime.fromisoformat(iso(moment)) == moment.replace(microsecond=0)

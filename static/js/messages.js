@@ -26,7 +26,7 @@ function showTimes() {
   while (format(before, DAY) === today) before -= 3_600_000;
   const days = { [today]: "Today", [format(before, DAY)]: "Yesterday" };
   for (const time of document.querySelectorAll(`time:is([data-moment], .message *):not([data-shown="${shown}"])`)) {
-    const moment = new Date(time.dateTime), message = time.closest("[data-at]"), day = format(moment, DAY);
+    const moment = new Date(time.dateTime), message = time.closest(".message"), day = format(moment, DAY);
     time.dataset.shown = shown;
     time.textContent = format(moment, { dateStyle: message ? undefined : "full", timeStyle: "short" });
     if (!message) continue;

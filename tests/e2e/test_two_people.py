@@ -118,7 +118,7 @@ def test_messages_of_an_author_are_grouped(alice: Person, windows: Windows) -> N
 def test_times_and_days_are_in_the_readers_zone(alice: Person, windows: Windows) -> None:
     alice.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", timezone_id="Pacific/Kiritimati", locale="en-GB")
-    at = page.locator("#messages .message").get_attribute("data-at")
+    at = page.locator("#messages time").get_attribute("datetime")
     expected = page.evaluate(
         "at => new Date(at).toLocaleTimeString('en-GB', {timeStyle: 'short', timeZone: 'Pacific/Kiritimati'})",
         at,
