@@ -7,9 +7,9 @@ picture without its object is dropped, and so is an object that no row holds.
 import asyncio
 import struct
 import zipfile
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO
 from uuid import UUID
 
@@ -60,22 +60,35 @@ async def _copy(store: Store, key: UUID, output: IO[bytes]) -> int:
     return 0
 
 
-async def restore_objects(backup: BackupFile, store: Store) -> set[UUID]:
-    """Put the objects of a backup into the store, and return their keys. Those that are there already stay."""
-    present = set()
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The store, and the keys of the objects of a backup: those in the store, and those that were not there before."""
+
+    store: Store
+    present: set[UUID] = field(default_factory=set)
+    new: set[UUID] = field(default_factory=set)
+
+
+async def restore_objects(backup: BackupFile, objects: Objects) -> None:
+    """Put the objects of a backup into the store. Those that are there already stay."""
     with _explained(), backup.objects() as part:
         while key := part.read(KEY_BYTES):
             chunks = _Chunks(part)
             found = UUID(bytes=key)
-            if not await store.has(found):
+            if not await objects.store.has(found):
                 try:
-                    await store.put(found, chunks.content())
+                    await objects.store.put(found, chunks.content())
                 except _BrokenOffError:
                     continue
+                objects.new.add(found)
             chunks.skip()
             if not chunks.is_broken:
-                present.add(found)
-    return present
+                objects.present.add(found)
+
+
+async def forget_objects(connection: AsyncConnection, objects: Objects) -> None:
+    """Let what a failed restore has put be deleted in a day, unless another restore needs it by then."""
+    await connection.execute(text(_FORGET_NEW), {"keys": list(objects.new)})
 
 
 @contextmanager
@@ -133,14 +146,6 @@ async def remember_objects(connection: AsyncConnection) -> None:
     await connection.execute(text(f"CREATE TEMPORARY TABLE former_objects ON COMMIT DROP AS {keys}"))
 
 
-@dataclass(frozen=True, slots=True)
-class Objects:
-    """The store, and the keys of the objects that a restore has found in the backup."""
-
-    store: Store
-    present: Collection[UUID]
-
-
 async def settle_objects(connection: AsyncConnection, objects: Objects) -> None:
     """Drop restored files and pictures without an object, and let objects without a row be deleted."""
     with _explained():
@@ -181,6 +186,11 @@ async def _settle_previews(connection: AsyncConnection, objects: Objects) -> Non
 
 _KEPT = f"{_FILES} {_PICTURES} {_PREVIEWS}"
 _FORGET = f"INSERT INTO stray_objects (key) SELECT key FROM former_objects WHERE key NOT IN ({_KEPT})"  # noqa: S608  of constants
+_FORGET_NEW = f"""
+    INSERT INTO stray_objects (key, due_at)
+    SELECT key, now() + interval '1 day' FROM unnest(CAST(:keys AS uuid[])) AS key WHERE key NOT IN ({_KEPT})
+    ON CONFLICT DO NOTHING
+"""  # noqa: S608  of constants
 _COUNT = """
     UPDATE messages SET file_count = number FROM (
         SELECT messages.id, count(files.id) AS number

@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat import audit
 from chat.backup.copying import UNLIMITED, WAIT_FOR_STORE, driver_of
 from chat.backup.file import DISK_ERRORS, STANDARD_STREAM, BackupError, BackupFile
-from chat.backup.objects import Objects, remember_objects, restore_objects, settle_objects
+from chat.backup.objects import Objects, forget_objects, remember_objects, restore_objects, settle_objects
 from chat.backup.rows import safe_rows
 from chat.database.engine import create_engine
 from chat.database.migrate import move_to
@@ -56,12 +56,25 @@ async def restore(database_url: str, file: Path, store: Store, *, replace: bool,
                 await _refuse_newer_tables(connection)
                 await _refuse_people(connection, replace=replace)
             await _check(backup, checked)
-            objects = Objects(store, await restore_objects(backup, store))
-            with zipfile.ZipFile(checked) as rows:
-                await _restore(engine, backup, rows, objects, replace=replace)
+            objects = Objects(store)
+            try:
+                await restore_objects(backup, objects)
+                with zipfile.ZipFile(checked) as rows:
+                    await _restore(engine, backup, rows, objects, replace=replace)
+            except Exception:
+                await _forget_objects(engine, objects)
+                raise
     finally:
         await engine.dispose()
     audit.record("backup_restored", file=file.name)
+
+
+async def _forget_objects(engine: AsyncEngine, objects: Objects) -> None:
+    """Let the chat that stays delete what a failed restore has put into the store."""
+    with suppress(DatabaseUnavailable):
+        async with engine.begin() as connection:
+            if (await connection.run_sync(tables_of)).revision == NEWEST:
+                await forget_objects(connection, objects)
 
 
 async def _check(backup: BackupFile, checked: IO[bytes]) -> None:

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from chat.backup import restoring, writing
+from chat.backup.file import BackupError
 from chat.database import poolers
 from chat.database.engine import create_engine
 from chat.files.folder import Folder
@@ -164,6 +165,26 @@ def test_a_slow_store_or_statement_ends_neither_a_backup_nor_a_restore(
     run(writing.write(url, tmp_path / "chat.backup", store if with_files else None))
     run(restoring.restore(url, tmp_path / "chat.backup", store, replace=True))
     assert alice.get(path).content == b"the plan"
+
+
+def test_what_a_failed_restore_has_stored_goes_after_a_day_unless_it_is_repeated(
+    alice: Person, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, store = tmp_path / "chat.backup", Folder(tmp_path / "files")
+    chat(alice.server, alice.server.database_url, "backup", file)
+    monkeypatch.setattr(restoring, "LOCK_SECONDS", 1)
+    tomorrow = "now() + interval '23 hours' AND now() + interval '1 day'"
+    with fresh_database() as url, tables_of(url) as tables:
+        tables.execute("BEGIN")
+        tables.execute("LOCK TABLE messages")
+        with pytest.raises(BackupError, match="too busy"):
+            run(restoring.restore(url, file, store, replace=True))
+        tables.execute("ROLLBACK")
+        assert tables.value(f"SELECT count(*) FROM stray_objects WHERE due_at BETWEEN {tomorrow}") == 4
+        run(restoring.restore(url, file, store, replace=True))
+        assert tables.value("SELECT count(*) FROM stray_objects") == 0
+        assert tables.value("SELECT count(*) FROM files") == 2
+    assert sum(each.is_file() for each in (tmp_path / "files").rglob("*")) == 4
 
 
 def test_a_restore_without_its_store_changes_nothing_and_says_why(alice: Person, photo: str, tmp_path: Path) -> None:
