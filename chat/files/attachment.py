@@ -67,7 +67,8 @@ class Attachment:
     def _shown(self) -> tuple[int, int]:
         width, height = self.width or 1, self.height or 1
         scale = min(1, THUMBNAIL / max(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
+        # Half a pixel is rounded up, as in the thumbnail: the message must not grow when that has loaded.
+        return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
 
     @property
     def path(self) -> str:

@@ -42,6 +42,12 @@ HAND_OVER = """async ([type, name, kind, bytes]) => {
         target.dispatchEvent(new DragEvent(each, { dataTransfer: data, bubbles: true, cancelable: true }));
 }"""
 
+DRAG = """type => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File(["notes"], "notes.txt"));
+    document.getElementById("messages").dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true }));
+}"""
+
 # In one step: the history may scroll between two.
 STANDS_BELOW = """message => message.querySelector(".body").getBoundingClientRect().bottom
     <= message.querySelector(".files").getBoundingClientRect().top"""
@@ -85,6 +91,20 @@ def test_files_are_chosen_pasted_and_dropped_and_go_with_the_text(
         wait_until(partial(message.evaluate, STANDS_BELOW), each)
     expect(items).to_have_count(0)
     expect(page.locator(".unsent")).to_have_count(0)
+
+
+def test_the_conversation_shows_that_it_takes_what_is_dropped(alice: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    ready(page)
+    words = "() => getComputedStyle(document.getElementById('main'), '::after').content"
+    page.evaluate(DRAG, "dragenter")
+    wait_until(lambda: "Drop files to send them here" in page.evaluate(words), page)
+    page.evaluate(DRAG, "dragleave")
+    assert "Drop files" not in page.evaluate(words)
+    page.evaluate(DRAG, "dragenter")
+    hand_over(page, "drop", "notes.txt", "text/plain", b"notes")
+    assert "Drop files" not in page.evaluate(words)
+    expect(page.locator("#attached > li.whole .name")).to_have_text(["notes.txt"])
 
 
 def test_a_phone_offers_its_camera_and_its_gallery(alice: Person, bob: Person, windows: Windows) -> None:

@@ -93,6 +93,7 @@ class Options(TypedDict, total=False):
     """Options of a window; the names are Playwright's."""
 
     color_scheme: ColorScheme
+    device_scale_factor: float
     has_touch: bool
     is_mobile: bool
     java_script_enabled: bool
