@@ -19,6 +19,7 @@ ROWS = (
     "search",
     "brokers",
     "files",
+    "peers",
 )
 
 

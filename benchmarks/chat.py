@@ -36,20 +36,22 @@ SEED = """
 class Chat:
     """A number of server processes (on ports of their own), of people in room 1, and of rooms of the administrator."""
 
-    def __init__(self, processes: int = 1, people: int = 1000, rooms: int = 1) -> None:
+    def __init__(self, processes: int = 1, people: int = 1000, rooms: int = 1, *, broker: bool = True) -> None:
         self._stack = ExitStack()
         self.postgres, redis = PostgresServer(), RedisServer()
         self._stack.callback(self.postgres.remove)
-        redis.start()
-        self._stack.callback(redis.stop)
-        self.servers = [ChatServer(self.postgres.url, redis.url) for _ in range(processes)]
+        if broker:
+            redis.start()
+            self._stack.callback(redis.stop)
+        self.servers = [ChatServer(self.postgres.url, redis.url if broker else None) for _ in range(processes)]
         for server in self.servers:
             self._stack.callback(server.remove)
             server.start()
         self.administrator: Person = first_run(self.servers[0])
         run(execute(self.postgres.url, SEED.format(people=people, rooms=rooms)))
         run(execute(self.postgres.url, "ANALYZE"))
-        self._sessions = [row["id"] for row in query(self.postgres.url, "SELECT id FROM sessions ORDER BY id")]
+        self.sessions = [row["id"] for row in query(self.postgres.url, "SELECT id FROM sessions ORDER BY id")]
+        self._signer = Signer(SECRET_KEY)
         for server in self.servers:
             pin(self.meter(server), SERVER_CORE)
 
@@ -59,9 +61,12 @@ class Chat:
 
     def cookies(self, count: int) -> list[str]:
         """Return access tokens of `count` people, the administrator's first."""
-        signer, now = Signer(SECRET_KEY), datetime.now(UTC)
-        sessions = [self._sessions[number % len(self._sessions)] for number in range(count)]
-        return [f"simplechat-access={signer.access_token(SessionId(session), now)}" for session in sessions]
+        return [self.cookie(number) for number in range(count)]
+
+    def cookie(self, number: int) -> str:
+        """Return an access token of a person, which is good for some minutes; 0 is the administrator."""
+        token = self._signer.access_token(SessionId(self.sessions[number % len(self.sessions)]), datetime.now(UTC))
+        return f"simplechat-access={token}"
 
     def handshakes(self, server: ChatServer, count: int, room_id: int = 1) -> list[str]:
         """Return the handshakes with which the pages of `count` members connect to a room."""

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,11 +36,12 @@ def pin(process: psutil.Process, core: int) -> None:
 
 
 def cpu(process: psutil.Process) -> float:
-    """Return the seconds of user and system time that a process and its children have used."""
+    """Return the seconds of user and system time that a process and its children have used, also those that ended."""
     total = 0.0
     for each in (process, *process.children(recursive=True)):
-        times = each.cpu_times()
-        total += times.user + times.system
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total
 
 

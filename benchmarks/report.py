@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.measure import Line
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+PEERS, NOTES = DOCS / "benchmarks-peers.md", DOCS / "benchmarks-notes.md"  # parts of docs/benchmarks.md
 INTRODUCTION = """# Benchmarks
 
 `make bench` measured these on two shared cores, the servers on one and the load on the other; every figure is the
@@ -31,14 +32,22 @@ def write(table: dict[str, list[Line]], repetitions: int) -> None:
         for line in lines
     ]
     text = INTRODUCTION.format(repetitions=repetitions) + "\n".join(rows) + "\n\n![CPU a delivery](benchmarks.svg)\n"
-    notes = DOCS / "benchmarks-notes.md"
-    (DOCS / "benchmarks.md").write_text(text + ("\n" + notes.read_text() if notes.exists() else ""))
+    for part in (PEERS, NOTES):
+        text += "\n" + part.read_text() if part.exists() else ""
+    (DOCS / "benchmarks.md").write_text(text)
     bars = [
         (line.work.split(": ")[1], float(re.findall(r"[\d.]+", line.figure)[0]))
         for line in table["fanout"]
         if "CPU a delivery" in line.work
     ]
     (DOCS / "benchmarks.svg").write_text(chart(bars))
+
+
+def write_peers(text: str) -> None:
+    """Write the part of docs/benchmarks.md that compares chat servers, which may be measured alone."""
+    whole = DOCS / "benchmarks.md"
+    whole.write_text(whole.read_text().replace(PEERS.read_text(), text))
+    PEERS.write_text(text)
 
 
 def chart(bars: list[tuple[str, float]]) -> str:
