@@ -142,3 +142,16 @@ def test_another_file_is_a_card_with_its_name_and_size_that_downloads_it(room: P
         card.click()
     assert download.value.suggested_filename == "plan.pdf"
     assert download.value.path().read_bytes() == b"%PDF-1.7\n" + bytes(3000)
+
+
+def test_pictures_stand_beside_each_other_on_a_phone_too(alice: Person, windows: Windows) -> None:
+    sizes = [(1600, 900), (900, 600), (600, 2000), (40, 30)]
+    pictures = [upload(alice, 1, f"{width}.jpg", encoded(landscape(width, height), "JPEG")) for width, height in sizes]
+    assert post_files(alice, 1, pictures, "Look").is_success
+    page = windows.open_as(alice, "/rooms/1", viewport=PHONE, is_mobile=True)
+    wait_until(lambda: loaded(page), page)
+    shown = [page.get_by_role("img", name=f"{width}.jpg", exact=True).bounding_box() for width, _ in sizes]
+    places = [(box["x"], box["y"]) for box in shown if box]
+    assert [y == places[0][1] for _, y in places] == [True, True, False, False]
+    assert [x == places[0][0] for x, _ in places] == [True, False, True, False]
+    assert len({(box["width"], box["height"]) for box in shown if box}) == 1
