@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterable, AsyncIterator
 from uuid import UUID, uuid4
@@ -14,6 +16,7 @@ from chat.files.metadata import without_metadata
 from chat.files.pictures import Picture, Pictures
 from tests.support.people import Person
 from tests.support.pictures import SECRET, claiming, encoded, opened, plain
+from tests.support.server import ROOT
 from tests.support.uploading import send_file
 
 KINDS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
@@ -150,6 +153,15 @@ def test_a_photo_of_many_fill_bytes_takes_no_time() -> None:
     assert time.process_time() - began < 0.5
     photo = WHOLE[:-2] + b"\xff" * 1000 + WHOLE[-2:]
     assert opened(without_metadata(photo, "image/jpeg")).tobytes() == opened(WHOLE).tobytes()
+
+
+@pytest.mark.parametrize(("megabytes", "is_prepared"), [(1024, True), (64, False)])
+def test_a_picture_has_no_more_memory_than_its_limit(megabytes: int, is_prepared: bool) -> None:
+    limited = f"from chat.files import picture_worker as w; w.MOST_MEMORY = {megabytes} * 2**20; w.main()"
+    data = encoded(plain(5000, 6000), "PNG")
+    done = subprocess.run([sys.executable, "-c", limited], input=data, capture_output=True, cwd=ROOT, check=False)
+    assert (done.returncode == 0) is is_prepared, done.stderr
+    assert is_prepared or b"MemoryError" in done.stderr
 
 
 @pytest.mark.anyio
