@@ -36,7 +36,7 @@ onElement("cursor", ({ cursor }) => {
 function follow(isAnew) {
   const { room, epoch, after, age } = place();
   // A socket that is being opened tells it when it is open.
-  if ((room === followed && !isAnew) || live?.socket?.readyState !== WebSocket.OPEN) return;
+  if ((room === followed && !(room && isAnew)) || live?.socket?.readyState !== WebSocket.OPEN) return;
   [followed, isBehind, heardAt] = [room, true, Date.now()];
   live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${age} ${epoch ?? "-"}`);
 }

@@ -4,9 +4,9 @@ import re
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
-from tests.support.browsers import Windows
+from tests.support.browsers import Windows, wait_until_live
 from tests.support.people import Person, sign_up
 
 
@@ -42,6 +42,30 @@ def test_a_theme_shows_on_other_open_pages(alice: Person, windows: Windows) -> N
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     alice.submit("/profile/theme", {"theme": "system"})
     expect(page.locator("html")).to_have_css("color-scheme", "light dark")
+
+
+def test_news_show_that_come_while_the_server_is_told_of_a_new_list(alice: Person, windows: Windows) -> None:
+    page, held = windows.open_as(alice), list[str | bytes]()
+
+    def answer_late(socket: WebSocketRoute) -> None:
+        def pass_on(frame: str | bytes) -> None:
+            if "switched" in str(frame):
+                held.append(frame)
+                return
+            socket.send(frame)
+            while held and "data-theme" in str(frame):
+                socket.send(held.pop())
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket("**/live*", answer_late)
+    page.goto(f"{alice.server.url}/people")
+    wait_until_live(page)
+    page.evaluate("document.getElementById('main').title = 'of the old list'")
+    page.evaluate("htmx.trigger('#page-news', 'news')")
+    expect(page.locator("#main")).not_to_have_attribute("title", "of the old list")
+    alice.submit("/profile/theme", {"theme": "dark"})
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 def test_a_time_zone_and_a_clock_show_on_other_open_pages(alice: Person, windows: Windows) -> None:
