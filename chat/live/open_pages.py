@@ -129,7 +129,9 @@ class OpenPages:
     def repeat(self, reader: Reader) -> None:
         """Replay the last seconds of notices to a reader that has just gone live."""
         self._forget_old()
-        for frame in dict.fromkeys(notice.frame for notice in self._recent if notice.concerns(reader)):
+        # Of equal frames the last counts: a member may choose a theme, another, and the first again.
+        latest = dict.fromkeys(notice.frame for notice in reversed(self._recent) if notice.concerns(reader))
+        for frame in reversed(latest):
             reader.send(frame)
         if self._forgotten_until > anyio.current_time() - RECENT_SECONDS:
             reader.send(self._sidebar_changed)

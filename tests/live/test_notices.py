@@ -31,6 +31,18 @@ async def test_a_new_connection_replays_recent_notices(alice: Person, bob: Perso
         assert "news" not in heard(elsewhere)
 
 
+async def test_of_choices_made_in_turn_the_last_is_replayed_last(alice: Person) -> None:
+    for theme in ("dark", "light", "dark"):
+        await asyncio.to_thread(alice.submit, "/profile/theme", {"theme": theme})
+    async with LiveClient(alice, 1) as page:
+        await page.until(lambda: len(themes(page)) == 2)
+        assert themes(page) == ["light", "dark"]
+
+
+def themes(page: LiveClient) -> list[str]:
+    return re.findall(r'<chat-preferences data-theme="(\w+)"', "".join(page.frames))
+
+
 def has_heard(page: LiveClient, kinds: str) -> bool:
     return heard(page) >= set(kinds.split())
 
