@@ -174,6 +174,7 @@ def test_a_room_seen_before_comes_back_with_all_that_has_changed(alice: Person, 
     assert len(fetched) == before, "a room seen before is not fetched again"
     for number in range(30):
         bob.post(garden, f"tulip {number}")
+    expect(page.locator(f"#sidebar a[data-room='{garden}'] .badge").first).to_have_text(re.compile("30"))
     to_room(page, "Garden")
     expect(page.locator("#messages .body").last).to_have_text("tulip 29")
     expect(page.locator(".first-new .body")).to_have_text("tulip 0")
