@@ -37,10 +37,10 @@ INTRODUCTION = """## Beside other chat servers
 
 `python -m benchmarks peers` does the same work with every server in turn. Rounds: {repetitions}. If there are several,
 a cell has the median, the least and the greatest figure. What follows × is simplechat's median as a multiple of that
-server's. The server and PostgreSQL share one core, and CPU is that of both, read from `/proc`. The load runs on the other
-core: one light client of raw sockets, the same for all. Slow servers do less of the work: it ends after 15 seconds. The
-machine's load average was {load:.2g}. What is over 2 is other work on the two cores: it lengthens latencies and lowers
-rates, and makes CPU figures a little worse.
+server's. The server and PostgreSQL share one core, and CPU is that of both, read from `/proc`. The load runs on the
+other core: one light client of raw sockets, the same for all. Slow servers do less of the work: it ends after 15
+seconds. The load average was {load:.2g}. What is over 2 is other work on the two cores: it lengthens latencies
+and lowers rates, and makes CPU figures a little worse. The rows of CPU, bytes and memory are the ones to trust then.
 
 - **simplechat** is one process without a broker. A post is a form by HTTP; the newest messages are a whole page, with
   its sidebar. A page that comes back opens its websocket again and gets what it has missed.
