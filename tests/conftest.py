@@ -45,6 +45,7 @@ SECONDS = {
     "live/test_broker.py": 72,
     "e2e/test_broken_connections.py": 65,
     "tests/test_poolers.py": 65,
+    "plans/test_plans.py": 60,
     "live/test_revision_rule.py": 63,
     "tests/test_start.py": 49,
     "tests/test_pool.py": 47,
