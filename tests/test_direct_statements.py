@@ -95,10 +95,12 @@ async def test_a_statement_survives_a_change_of_its_table(database_url: str) -> 
 async def test_an_error_of_the_statement_is_raised_and_leaves_the_pool_whole(database_url: str) -> None:
     wrong = DirectStatement(text("SELECT 1 / :zero").bindparams(bindparam("zero", type_=BigInteger)))
     async with engine(database_url) as database:
+        [[process]] = await PROCESS.rows(database)
         for _ in range(3):
             with pytest.raises(asyncpg.DivisionByZeroError):
                 await wrong.rows(database, zero=0)
         assert await wrong.rows(database, zero=1)
+        assert [tuple(row) for row in await PROCESS.rows(database)] == [(process,)], "it has no reason to connect anew"
 
 
 async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:

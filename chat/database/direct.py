@@ -62,7 +62,9 @@ class DirectStatement:
         except BaseException as error:
             known = unavailable(error, has_disconnected=connection.is_closed())
             hide_values(error)
-            lent.invalidate()
+            # A server that answers with an error has left the connection in order.
+            if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
+                lent.invalidate()
             if known is None:
                 raise
             raise known from error
