@@ -46,6 +46,8 @@ class Reporting:
             auto_session_tracking=False,
             send_client_reports=False,
             enable_backpressure_handling=False,
+            # By itself it would take brotli, which not every server that speaks Sentry's protocol reads.
+            _experiments={"transport_compression_algo": "gzip"},
         )
         sentry_sdk.get_global_scope().set_client(self._client)
 

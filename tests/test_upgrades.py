@@ -259,7 +259,7 @@ def test_a_migration_lets_others_pass_while_a_table_is_in_use(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrating, "PAUSES", (0.1,))
-    # Indexes go first; they are dropped beside others, and that waits for old transactions without being in anybody's way.
+    # Indexes go first: dropping them beside others waits for old transactions, and is in nobody's way.
     migrate(database_url, "0013")
     with holding(database_url, "LOCK TABLE users IN ACCESS SHARE MODE"):
         with pytest.raises(CannotMigrate, match="a long transaction keeps a table in use"):

@@ -60,9 +60,9 @@ function show(key, { fields, why, files = 0 }, wait = 3000) {
 function place(item) {
   const { room, key } = item.dataset, list = room === outbox()?.dataset.room ? outbox() : elsewhere();
   const isLater = ({ dataset }) => dataset.room === room && dataset.key > key;
-  const { author, at } = messages()?.lastElementChild?.dataset ?? {};
+  const last = messages()?.lastElementChild, at = last?.querySelector("time")?.dateTime;
   // As the server will group them.
-  outbox()?.classList.toggle("continues", author === me && Date.now() - Date.parse(at) < 300_000);
+  outbox()?.classList.toggle("continues", last?.dataset.author === me && Date.now() - Date.parse(at) < 300_000);
   if (item.parentElement === list) return;
   quote(item.querySelector(".quoted"), originalOf(fieldsOf(item)));
   list.insertBefore(item, [...list.children].find(isLater) ?? null);

@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browsers import PHONE, Windows, hide
 from tests.support.databases import query
 from tests.support.people import Person
+from tests.support.searching import until_searchable
 
 
 def level(person: Person) -> str:
@@ -69,6 +70,7 @@ def test_search_in_a_room_waits_for_a_question(alice: Person, windows: Windows) 
     garden = alice.create_room("Garden club")
     for room in (1, garden):
         alice.post(room, "tomatoes")
+    until_searchable(alice.server)
     page = windows.open_as(alice, f"/rooms/{garden}")
     page.click("[title=Search]")
     expect(page.locator("#q")).to_be_focused()
@@ -87,6 +89,7 @@ def test_a_phone_searches_and_stars_a_room_from_its_menu(alice: Person, bob: Per
     garden = alice.create_room("Garden club for all who like tomatoes")
     alice.post(garden, "tomatoes")
     alice.submit("/messages/1/pin", {"pinned": "yes"})
+    until_searchable(alice.server)
     page = windows.open_as(alice, f"/rooms/{garden}", viewport={"width": 320, "height": 640}, has_touch=True)
     menu, favourite = page.locator("#members"), "SELECT favourite FROM memberships WHERE room_id = $1 AND user_id = $2"
     page.tap("[popovertarget=members]")
