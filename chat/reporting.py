@@ -46,8 +46,8 @@ class Reporting:
             auto_session_tracking=False,
             send_client_reports=False,
             enable_backpressure_handling=False,
-            # By itself it would take brotli, which not every server that speaks Sentry's protocol reads.
-            _experiments={"transport_compression_algo": "gzip"},
+            # A level means gzip. By itself the library takes brotli, which not every server of the protocol reads.
+            _experiments={"transport_compression_level": 9},
         )
         sentry_sdk.get_global_scope().set_client(self._client)
 
