@@ -1,4 +1,4 @@
-"""What a chat server and its members have to be able to do to be measured."""
+"""A chat server and its members, as the rows drive and measure them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ def is_in_sight(field: Locator, page: Page) -> None:
 @pytest.mark.parametrize(
     ("pictures", "width", "height"), [(6, 40, 30), (2, 900, 600), (0, 0, 0)], ids=["small", "large", "none"]
 )
-def test_what_is_edited_stays_in_sight_when_the_keyboard_of_a_phone_opens(
+def test_the_editor_stays_in_sight_when_the_keyboard_of_a_phone_opens(
     alice: Person, windows: Windows, pictures: int, width: int, height: int
 ) -> None:
     names = [f"IMG_{number}.png" for number in range(pictures)]

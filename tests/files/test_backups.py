@@ -167,7 +167,7 @@ def test_a_slow_store_or_statement_ends_neither_a_backup_nor_a_restore(
     assert alice.get(path).content == b"the plan"
 
 
-def test_what_a_failed_restore_has_stored_goes_after_a_day_unless_it_is_repeated(
+def test_objects_of_a_failed_restore_go_after_a_day_unless_it_is_repeated(
     alice: Person, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, store = tmp_path / "chat.backup", Folder(tmp_path / "files")

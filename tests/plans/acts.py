@@ -1,4 +1,4 @@
-"""What people do in a large chat besides opening pages: joining it, writing, sending files, following a room."""
+"""Acts of people in a large chat besides opening pages: joining it, writing, sending files, following a room."""
 
 import asyncio
 import re

@@ -30,7 +30,7 @@ CATALOGUE = "pg_"  # PostgreSQL's own tables grow with nothing here
 
 @dataclass(frozen=True)
 class Work:
-    """What a statement read and returned, and where the chat waited for it."""
+    """The rows that a statement read and returned, and the place in the chat that waited for it."""
 
     module: str
     line: int
