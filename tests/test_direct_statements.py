@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import ARRAY, BigInteger, DateTime, bindparam, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.database.direct import DirectStatement
+from chat.database.direct import STATEMENT_ERRORS, DirectStatement
 from chat.database.engine import create_engine, reading
 from chat.errors import DatabaseUnavailable
 from chat.models import rooms
@@ -101,6 +101,14 @@ async def test_an_error_of_the_statement_is_raised_and_leaves_the_pool_whole(dat
                 await wrong.rows(database, zero=0)
         assert await wrong.rows(database, zero=1)
         assert [tuple(row) for row in await PROCESS.rows(database)] == [(process,)], "it has no reason to connect anew"
+
+
+async def test_a_value_that_the_driver_refuses_is_an_error_of_the_statement(database_url: str) -> None:
+    async with engine(database_url) as database:
+        [[process]] = await PROCESS.rows(database)
+        with pytest.raises(STATEMENT_ERRORS):
+            await OF_VALUES.rows(database, numbers=["no number"], but=None, moment=NOW)
+        assert [tuple(row) for row in await PROCESS.rows(database)] == [(process,)]
 
 
 async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:

@@ -28,7 +28,7 @@ class Crowd:
         return self._reached[stamp]
 
     def saw(self, stamp: int) -> None:
-        """Count a reader whom a stamp has reached."""
+        """Count a reader that has got a stamp."""
         left = self._left.get(stamp, 0) - 1
         self._left[stamp] = left
         if left == 0:

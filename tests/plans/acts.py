@@ -13,7 +13,7 @@ from tests.support.people import PASSWORD, Person, sign_in, sign_up
 from tests.support.uploading import post_files, upload
 
 SLOW, NEWCOMER = 62, "Zoe Zander"
-_STRANGERS = (4001, 4101)  # with whom Alice has no conversation
+_STRANGERS = (4001, 4101)  # people without a conversation with Alice
 
 
 def everything(alice: Person, bob: Person, link: str, is_checked: Callable[[], bool]) -> None:

@@ -41,7 +41,7 @@ _EXPLAIN = """
 
 
 class _Places:
-    """Where the chat waits for each statement of a connection.
+    """The places in the chat that wait for each statement of a connection.
 
     PostgreSQL returns a plan when the next statement begins: within a transaction it is not that of the latest one.
     """
