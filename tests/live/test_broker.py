@@ -38,9 +38,10 @@ def machines() -> Iterator[Callable[[str], Machine]]:
         if broker not in started:
             if reason := missing(broker):
                 pytest.skip(reason)
-            started[broker] = BROKERS[broker]()
-            stack.callback(remove, started[broker])
-            started[broker].start()
+            machine = BROKERS[broker]()
+            stack.callback(remove, machine)
+            machine.start()
+            started[broker] = machine
         return started[broker]
 
     with ExitStack() as stack:
@@ -63,6 +64,7 @@ def mortals(machines: Callable[[str], Machine]) -> Iterator[dict[str, Machine]]:
     yield found
     for machine in found.values():
         machine.resume()
+    for machine in found.values():
         machine.start()
 
 

@@ -88,14 +88,14 @@ async def test_when_replicas_become_the_master_resync_comes_and_messages_arrive(
         await until(lambda: broker.backend.is_connected, 30)
         await broker.publish("lobby", "after the crash")
         assert await next_message(lobby) == "after the crash"
-        assert "lobby" in repr(second.command("PUBSUB", "CHANNELS"))
+        assert "lobby" in second.texts("PUBSUB", "CHANNELS")
 
 
 @pytest.mark.usefixtures("patient")
 async def test_a_server_that_is_no_longer_the_master_is_left(group: SentinelGroup) -> None:
     second = group.members[1]
     async with connected(group.url) as broker, broker.subscribe("lobby"):
-        assert "lobby" in repr(second.command("PUBSUB", "CHANNELS"))
+        await until(lambda: "lobby" in second.texts("PUBSUB", "CHANNELS"))
         second.command("REPLICAOF", "127.0.0.1", str(group.port))
         second.command("CLIENT", "KILL", "TYPE", "pubsub")
         await until(lambda: "slave, not the master" in str(broker.trouble))
@@ -108,7 +108,7 @@ async def test_a_master_that_sentinel_no_longer_names_is_left_though_it_answers(
     new.start()
     _monitor(group, old)
     async with connected(group.url) as broker, broker.subscribe(RESYNC) as resync, broker.subscribe("lobby") as lobby:
-        assert "lobby" in repr(old.command("PUBSUB", "CHANNELS"))
+        await until(lambda: "lobby" in old.texts("PUBSUB", "CHANNELS"))
         _monitor(group, new)
         assert await next_message(resync, 30) == "connected"
         await until(lambda: new.command("PUBSUB", "NUMSUB", "lobby") != [b"lobby", 0] and broker.backend.is_connected)

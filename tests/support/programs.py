@@ -40,7 +40,9 @@ class Program(ABC):
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            assert self._process.poll() is None, f"{self._command()[0]} ended at once"
+            if self._process.poll() is not None:
+                self._wait()
+                raise AssertionError(f"{self._command()[0]} ended at once")
             assert time.monotonic() < deadline, f"{self._command()[0]} does not answer"
             time.sleep(0.02)
 

@@ -12,6 +12,7 @@ import psutil
 import redis
 from redis.crc import key_slot
 
+from tests.support.ports import free_port
 from tests.support.redis_server import ValkeyServer, valkey_binary
 
 SERVICE = "mymaster"
@@ -158,9 +159,12 @@ class Node(ValkeyServer):
         folder.mkdir()
         super().__init__("--cluster-enabled", "yes", "--dir", str(folder), "--cluster-node-timeout", "1000")
         self.named = self.port
+        # Without it, a node takes the port 10,000 above its own, which an outgoing connection may have.
+        self.bus_port = free_port()
 
     def _command(self) -> list[str]:
-        return [*super()._command(), "--cluster-announce-port", str(self.named)]
+        ports = ["--cluster-port", str(self.bus_port), "--cluster-announce-port", str(self.named)]
+        return [*super()._command(), *ports]
 
 
 class ClusterGroup(Group):
@@ -223,10 +227,11 @@ class ClusterGroup(Group):
         if not self._has_met:
             self._has_met = True
             ends = [16384 * number // self._masters for number in range(self._masters + 1)]
-            for member, first, end in zip(self.members, ends, ends[1:], strict=False):
-                member.command("CLUSTER", "ADDSLOTSRANGE", str(first), str(end - 1))
+            for member, begin, end in zip(self.members, ends, ends[1:], strict=False):
+                member.command("CLUSTER", "ADDSLOTSRANGE", str(begin), str(end - 1))
+            first = self.members[0]
             for member in self.members[1:]:
-                member.command("CLUSTER", "MEET", "127.0.0.1", str(self.members[0].port))
+                member.command("CLUSTER", "MEET", "127.0.0.1", str(first.port), str(first.bus_port))
         until(lambda: all(self._is_whole(member) for member in self.members))
 
     def replicate(self, master: Node, replica: Node) -> None:
