@@ -4,9 +4,10 @@ import logging
 from datetime import timedelta
 
 import anyio
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat.database.direct import DirectStatement
 from chat.derived_tables import stray_objects
 from chat.errors import DatabaseUnavailable
 from chat.files.store import Store, StoreUnavailable, obstacle
@@ -18,6 +19,10 @@ LIFETIME = timedelta(days=1)
 LONGEST_PAUSE = timedelta(hours=1)
 CHECK_SECONDS = 10.0
 DELETE_SECONDS = 3.0  # less than a transaction may be idle (database/poolers.py)
+
+_ABANDONED = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
+_DUE = stray_objects.c.due_at <= func.now()
+_IS_ANY_DUE = DirectStatement(select((exists().where(_ABANDONED) | exists().where(_DUE)).label("is_due")))
 
 logger = logging.getLogger(__name__)
 
@@ -34,12 +39,18 @@ class FileTidying:
         await self._check_store()
         while True:
             try:
-                await self._discard_uploads()
-                while await self._delete_objects() == AT_ONCE:
-                    pass
+                await self._tidy()
             except DatabaseUnavailable as error:
                 logger.warning("Could not tidy up files, and will try again: %s", error)
             await anyio.sleep(EVERY_SECONDS)
+
+    async def _tidy(self) -> None:
+        (row,) = await _IS_ANY_DUE.rows(self._database)
+        if not row.is_due:
+            return
+        await self._discard_uploads()
+        while await self._delete_objects() == AT_ONCE:
+            pass
 
     async def _check_store(self) -> None:
         """Tell at the start if files cannot be kept. Everything else works without them."""
@@ -47,14 +58,13 @@ class FileTidying:
             logger.warning("Files cannot be kept in the folder or bucket of FILES_URL: %s", why)
 
     async def _discard_uploads(self) -> None:
-        abandoned = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
-        old = select(files.c.id).where(abandoned).limit(AT_ONCE).with_for_update(skip_locked=True)
+        old = select(files.c.id).where(_ABANDONED).limit(AT_ONCE).with_for_update(skip_locked=True)
         async with self._database.begin() as connection:
             await connection.execute(delete(files).where(files.c.id.in_(old)))
 
     async def _delete_objects(self) -> int:
         """Delete objects that are due, and return their number. One that the store keeps is due later and ends it."""
-        due = select(stray_objects.c.key, stray_objects.c.attempts).where(stray_objects.c.due_at <= func.now())
+        due = select(stray_objects.c.key, stray_objects.c.attempts).where(_DUE)
         async with self._database.begin() as connection:
             rows = (await connection.execute(due.limit(AT_ONCE).with_for_update(skip_locked=True))).all()
             for deleted, row in enumerate(rows):

@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.database.direct import DirectStatement, Source
 from chat.ids import MessageId, UserId
 from chat.link_tables import links_to_show
 from chat.models import messages
@@ -15,6 +16,9 @@ from chat.models import messages
 ATTEMPTS = 3
 LEASE = timedelta(seconds=60)  # a process that has not looked at a message in this time has died
 LONGEST_WAIT = timedelta(hours=1)  # of a person who posts more links than the chat looks at
+
+_WAITING = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts < ATTEMPTS)
+_IS_ANY_DUE = DirectStatement(select(exists().where(_WAITING).label("is_due")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +39,27 @@ async def look_at_links(connection: AsyncConnection, origins: Mapping[MessageId,
     await connection.execute(added.on_conflict_do_update(index_elements=["message_id"], set_=again))
 
 
+async def is_any_due(source: Source) -> bool:
+    """Tell whether any message is due."""
+    (row,) = await _IS_ANY_DUE.rows(source)
+    return bool(row.is_due)
+
+
 async def take_due(connection: AsyncConnection, most: int, busy: Collection[UserId]) -> list[Due]:
     """Take messages that are due, so that no other process takes them meanwhile.
 
     It takes one message of each author, and none of those that are `busy`: nobody waits for all links of others.
     """
-    waiting = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts < ATTEMPTS)
     first = (
         select(links_to_show.c.message_id, links_to_show.c.due_at)
         .ext(distinct_on(messages.c.author_id))
         .join(messages, messages.c.id == links_to_show.c.message_id)
-        .where(waiting, messages.c.author_id.not_in(busy))
+        .where(_WAITING, messages.c.author_id.not_in(busy))
         .order_by(messages.c.author_id, links_to_show.c.due_at)
         .subquery()
     )
     chosen = select(first.c.message_id).order_by(first.c.due_at).limit(most)
-    free = select(links_to_show.c.message_id).where(links_to_show.c.message_id.in_(chosen), waiting)
+    free = select(links_to_show.c.message_id).where(links_to_show.c.message_id.in_(chosen), _WAITING)
     taken = (
         update(links_to_show)
         .where(links_to_show.c.message_id.in_(free.with_for_update(skip_locked=True)))

@@ -21,7 +21,7 @@ from chat.change import BeginChange
 from chat.database.engine import reading
 from chat.errors import DatabaseUnavailable, Forbidden, NotFound
 from chat.ids import UserId
-from chat.messages.link_queue import LEASE, Due, finish, give_up, put_off, take_due
+from chat.messages.link_queue import LEASE, Due, finish, give_up, is_any_due, put_off, take_due
 from chat.messages.message_links import Kept, Linking, linking_message, quotable
 from chat.messages.page_previews import PagePreviews, TooBusy, delete_unused
 from chat.messages.showing_links import Overtaken, keep_links
@@ -69,7 +69,7 @@ class Previewing:
                 await anyio.sleep(EVERY_SECONDS)
 
     async def _begin_next(self, tasks: TaskGroup) -> None:
-        if len(self._busy) == AT_ONCE:
+        if len(self._busy) == AT_ONCE or not await is_any_due(self._database):
             return
         async with self._database.begin() as connection:
             taken = await take_due(connection, AT_ONCE - len(self._busy), self._busy)

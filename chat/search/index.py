@@ -21,6 +21,7 @@ from chat.reminder import Reminder
 from chat.search.index_steps import (
     LEAST_BYTES,
     MOST_BYTES,
+    is_any_due,
     is_our_turn,
     limit_time,
     message_to_retry,
@@ -76,8 +77,7 @@ class Indexing:
 
     async def _serve_rooms(self) -> bool:
         """Take a step in each room that is behind, for one turn; return whether any room is still behind."""
-        async with reading(self._database) as connection:
-            behind = await rooms_behind(connection)
+        behind = await rooms_behind(self._database)
         # Rooms that are up to date need no entry.
         self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
         ends_at = monotonic() + TURN_SECONDS
@@ -131,6 +131,8 @@ class Indexing:
             logger.warning("Message %d cannot be made searchable: %s", message_id, _reason(error))
 
     async def _retry_one(self) -> None:
+        if not await is_any_due(self._database):
+            return
         async with self._database.begin() as connection:
             message_id = await message_to_retry(connection)
         if message_id is None:

@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chat.database.direct import DirectStatement, Source
 from chat.ids import MessageId, RoomId
 from chat.memory import KILOBYTE
 from chat.models import columns_of, messages
@@ -14,11 +15,13 @@ LEAST_BYTES = 256  # the size of an empty message; with a limit this small a ste
 
 _OUR_TURN = text("SELECT pg_try_advisory_xact_lock(7463921)")
 _LIMIT_TIME = text("SELECT set_config('statement_timeout', :limit, true)")
-_BEHIND = text("""
+_BEHIND = DirectStatement(
+    text("""
     SELECT rooms.id FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
     WHERE rooms.revision > coalesce(search_progress.revision, 0)
     ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most
 """)
+)
 
 # Folds messages into `searchable`, by the function that folds search terms in `chat/folding.py`.
 _KEEP = r"""
@@ -89,13 +92,15 @@ _SET_ASIDE = text("""
 
 # An hour after the first attempt, then with growing pauses up to a week. An edited message is tried at once.
 # An attempt is noted before it is made, in a transaction of its own.
-_TO_RETRY = text("""
+_DUE = "tried_at < now() - least(interval '1 hour' * 2 ^ least(attempts - 1, 10), interval '1 week')"
+_IS_ANY_DUE = DirectStatement(text(f"SELECT EXISTS (SELECT FROM unsearchable WHERE {_DUE}) AS is_due"))  # noqa: S608  of constants
+_TO_RETRY = text(f"""
     UPDATE unsearchable SET attempts = attempts + 1, tried_at = now()
     WHERE message_id = (SELECT message_id FROM unsearchable
-        WHERE tried_at < now() - least(interval '1 hour' * 2 ^ least(attempts - 1, 10), interval '1 week')
+        WHERE {_DUE}
         ORDER BY tried_at LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING message_id
-""")
+""")  # noqa: S608  of constants
 # Deleting a room locks it and then its messages. A step locks them too, as foreign keys do, but in any order. The lock
 # is a statement of its own: in the step's, it would read a newer revision than the messages the step sees.
 _HOLD = "SELECT FROM rooms WHERE id = {} FOR KEY SHARE"
@@ -118,9 +123,9 @@ async def limit_time(connection: AsyncConnection, seconds: float) -> None:
     await connection.execute(_LIMIT_TIME, {"limit": f"{round(seconds * 1000)}ms"})
 
 
-async def rooms_behind(connection: AsyncConnection) -> list[RoomId]:
+async def rooms_behind(source: Source) -> list[RoomId]:
     """Return the rooms that are behind, those with the least to do first."""
-    return [RoomId(room_id) for room_id in (await connection.execute(_BEHIND, {"most": MOST_ROOMS})).scalars()]
+    return [RoomId(row.id) for row in await _BEHIND.rows(source, most=MOST_ROOMS)]
 
 
 async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> None:
@@ -136,6 +141,12 @@ async def set_aside(connection: AsyncConnection, room_id: RoomId, reason: str) -
     await connection.execute(_HOLD_ROOM, {"room_id": room_id})
     message_id: MessageId | None = (await connection.execute(_SET_ASIDE, values)).scalar_one_or_none()
     return message_id
+
+
+async def is_any_due(source: Source) -> bool:
+    """Tell whether any message is due for a retry."""
+    (row,) = await _IS_ANY_DUE.rows(source)
+    return bool(row.is_due)
 
 
 async def message_to_retry(connection: AsyncConnection) -> MessageId | None:
