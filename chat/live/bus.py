@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import get_args
 
-from broadcaster import Broadcast
-
+from chat.live.brokers.broker import Broker
 from chat.live.brokers.subscription import messages_of
 from chat.live.events import FleetingEvent
 
@@ -20,21 +19,27 @@ _KINDS: dict[str, Callable[..., FleetingEvent]] = {kind.__name__: kind for kind 
 class Bus:
     """Shows each event to this process at once, and then to all others. `listen` must be running."""
 
-    def __init__(self, broadcast: Broadcast, node: str, show: Callable[[FleetingEvent], None]) -> None:
+    def __init__(self, broadcast: Broker, node: str, show: Callable[[FleetingEvent], None]) -> None:
         self._broadcast = broadcast
         self._node = node
         self._show = show
+        self._listens = False
 
     async def publish(self, event: FleetingEvent) -> None:
         """Show an event to every process. Never waits for the broker."""
         self._show(event)
-        await self._broadcast.publish(CHANNEL, encode(event, self._node))
+        if self._broadcast.reaches_others(CHANNEL, than=self._listens):
+            await self._broadcast.publish(CHANNEL, encode(event, self._node))
 
     async def listen(self) -> None:
         """Show the events of other processes until cancelled."""
         async with self._broadcast.subscribe(CHANNEL) as subscriber:
-            async for text in messages_of(subscriber):
-                self._hear(text)
+            self._listens = True
+            try:
+                async for text in messages_of(subscriber):
+                    self._hear(text)
+            finally:
+                self._listens = False
 
     def _hear(self, text: str) -> None:
         try:

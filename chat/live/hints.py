@@ -44,6 +44,11 @@ def decode(text: str) -> Hint:
     return Hint(hint["from"], hint["epoch"], Revision(hint["base"]), changes)
 
 
+def is_from(text: str, node: str) -> bool:
+    """Tell whether a process has encoded a hint, without decoding it."""
+    return text.startswith(f'{{"from": "{node}", ')
+
+
 def _time_in(hint: Mapping[str, object]) -> float | None:
     """Return when a hint's change was committed, None if it does not say so, as those of older versions."""
     at = hint.get("at")

@@ -21,7 +21,7 @@ from chat.live.brokers.subscription import messages_of
 from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
 from chat.live.events import MessagesChanged
 from chat.live.frames import encode_frame
-from chat.live.hints import Hint, decode
+from chat.live.hints import Hint, decode, is_from
 from chat.live.reader import Reader
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
@@ -74,7 +74,10 @@ class Hub:
         hint = Hint(self._node, str(event.epoch), event.base, changes)
         if hint.epoch == self._epoch:
             self.receive(event.room_id, hint.base, changes)
-        await self._broadcast.publish(_channel(event.room_id), hint.encode())
+        room, channel = self._rooms.get(event.room_id), _channel(event.room_id)
+        is_heard_here = room is not None and room.subscription is not None
+        if self._broadcast.reaches_others(channel, than=is_heard_here):
+            await self._broadcast.publish(channel, hint.encode())
         for span in spans:
             span.end()
 
@@ -211,12 +214,14 @@ class Hub:
 
     async def _listen(self, room_id: RoomId, subscriber: Subscriber) -> None:
         async for text in messages_of(subscriber):
+            if is_from(text, self._node):
+                continue
             try:
                 hint = decode(text)
             except (ValueError, KeyError, TypeError):
                 logger.warning("Ignored a malformed hint on %s", _channel(room_id))
                 continue
-            if hint.node != self._node and hint.epoch == self._epoch:
+            if hint.epoch == self._epoch:
                 self.receive(room_id, hint.base, hint.changes)
 
     async def _close_empty_rooms(self) -> None:

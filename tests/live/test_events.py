@@ -134,7 +134,8 @@ async def test_an_event_that_cannot_be_shown_is_logged_and_the_next_one_is_shown
             raise KeyError(event.room_id)
         shown.append(event)
 
-    async with asyncio.timeout(10), create_broadcast("memory://") as broadcast:
+    broadcast = create_broadcast("memory://")
+    async with asyncio.timeout(10), broadcast:
         here, there = Bus(broadcast, "here", show), Bus(broadcast, "there", lambda _: None)
         listening = asyncio.create_task(here.listen())
         while not shown:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
 from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.live.events import MessagesChanged
+from chat.live.hints import Hint, is_from
 from chat.live.hub import Hub
 from chat.live.reader import Reader
 from chat.live.revision import Verdict, judge
@@ -148,6 +149,43 @@ async def test_a_busy_room_gets_few_large_frames_a_quiet_room_each_message() -> 
             assert page.shown == history.view()
             assert frames <= 22 + 10 * (anyio.current_time() - started)
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_a_chat_of_one_process_gives_its_broker_nothing_that_nobody_else_hears() -> None:
+    history, given = FakeHistory(), []
+
+    class Backend(MemoryBackend):
+        async def publish(self, channel: str, message: str) -> None:
+            given.append(channel)
+            await super().publish(channel, message)
+
+    broadcast = Broker(Backend())
+    async with broadcast, anyio.create_task_group() as tasks:
+        hub, other = (Hub(broadcast, node, history, reload="<p>reload</p>") for node in ("this process", "another"))
+        await tasks.start(hub.run)
+        await tasks.start(other.run)
+        page, distant = Page(), Page()
+        async with visiting(hub, page.reader):
+            await hub.replay(page.reader, Revision(0), str(EPOCH))
+            await hub.publish(MessagesChanged(ROOM, EPOCH, *history.post()))
+            assert (page.shown, given) == (history.view(), [])
+            async with visiting(other, distant.reader):
+                distant.cursor = history.revision
+                await other.replay(distant.reader, Revision(history.revision), str(EPOCH))
+                await hub.publish(MessagesChanged(ROOM, EPOCH, *history.post()))
+                with anyio.fail_after(5):
+                    while distant.cursor < history.revision:
+                        await anyio.sleep(0.01)
+                assert given == [f"room:{ROOM}"]
+        tasks.cancel_scope.cancel()
+
+
+def test_a_process_recognises_its_own_hints_without_decoding_them() -> None:
+    hint = Hint("this process", str(EPOCH), Revision(0), RoomChanges((), Revision(1)))
+    assert is_from(hint.encode(), "this process")
+    assert not is_from(hint.encode(), "this")
+    assert not is_from(hint.encode(), "another")
 
 
 async def run_schedule(seed: int, changes: int) -> None:

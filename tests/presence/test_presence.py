@@ -70,7 +70,8 @@ async def test_a_member_with_an_unused_page_is_idle_on_every_process(
 async def test_a_member_becomes_idle_and_active_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "IDLE_SECONDS", 1.5)
     changes: list[str] = []
-    async with create_broadcast("memory://") as broadcast:
+    broadcast = create_broadcast("memory://")
+    async with broadcast:
         bus = Bus(broadcast, "here", lambda _: None)
         here = presence.Presence(bus, "here", lambda: changes.append(here.state_of(ADA)))
         task = asyncio.create_task(here.run())

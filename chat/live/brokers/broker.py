@@ -107,6 +107,10 @@ class Broker(Broadcast):
         queues = chain.from_iterable(self._subscribers.values())
         return sum(queue.bytes for queue in queues if isinstance(queue, Events))
 
+    def reaches_others(self, channel: str, than: int) -> bool:
+        """Tell whether a message reaches anybody besides `than` own subscribers: always, if there is a server."""
+        return isinstance(self.backend, RemoteBackend) or len(self._subscribers.get(channel, ())) > than
+
     async def connect(self) -> None:
         await super().connect()
         self._listener_task.set_name("broker listener")
