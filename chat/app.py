@@ -81,6 +81,7 @@ from chat.web.middleware.session import SessionMiddleware
 from chat.web.middleware.slashes import WithoutTrailingSlash
 from chat.web.middleware.throttling import ThrottleMiddleware
 from chat.web.middleware.wellformed import WellFormedMiddleware
+from chat.web.routing import IndexedRouter
 
 DISPOSE_SECONDS = 1.0
 POST = ["POST"]
@@ -230,8 +231,8 @@ class _LifespanState(TypedDict):
 def create_app(settings: Settings, reporting: Reporting | None = None) -> Starlette:
     """Return the application. `settings.database_url` must be set."""
     chat = create_chat(settings)
-    app = _Application(routes=ROUTES, middleware=_middleware(chat), exception_handlers=HANDLERS, lifespan=_lifespan)
-    app.router.redirect_slashes = False
+    app = _Application(middleware=_middleware(chat), exception_handlers=HANDLERS)
+    app.router = IndexedRouter(ROUTES, _lifespan)
     app.router.default = WithoutTrailingSlash(app.router)
     app.state.chat = chat
     app.state.reporting = reporting
