@@ -113,6 +113,8 @@ async def _parse(request: Request) -> FormData:
         raise HTTPException(400, "The form has more than one Content-Type.")
     kind, options = parse_options_header(kinds[0] if kinds else None)
     _check_charset(options.get(b"charset", b"utf-8"))
+    if kind == b"application/x-www-form-urlencoded" and _is_short(request):
+        return _short_form(await request.body())
     async with aclosing(_pieces(request)) as stream:
         match kind:
             case b"multipart/form-data":
@@ -128,6 +130,11 @@ async def _parse(request: Request) -> FormData:
     raise HTTPException(415, "That is not a form.")
 
 
+def _is_short(request: Request) -> bool:
+    size = whole_number(request.headers.get("content-length"))
+    return size is not None and size <= PIECE_BYTES
+
+
 async def _pieces(request: Request) -> AsyncGenerator[bytes, None]:
     async with aclosing(request.stream()) as stream:
         async for chunk in stream:
@@ -135,6 +142,18 @@ async def _pieces(request: Request) -> AsyncGenerator[bytes, None]:
                 if start:
                     await anyio.lowlevel.checkpoint()
                 yield chunk[start : start + PIECE_BYTES]
+
+
+def _short_form(body: bytes) -> FormData:
+    """Parse what `_Urlencoded` parses, without a call for each of its parts."""
+    fields = [field.partition(b"=") for field in body.split(b"&") if field]
+    if len(fields) > MOST_FIELDS:
+        raise MultiPartException("The form has too many fields.")
+    return FormData([(_decoded_part(name), _decoded_part(value)) for name, _, value in fields])
+
+
+def _decoded_part(part: bytes | bytearray) -> str:
+    return decoded(_ESCAPE.sub(_unescape, part.replace(b"+", b" ")))
 
 
 def _check_charset(name: bytes) -> None:
@@ -174,10 +193,7 @@ class _Urlencoded(FormParser):
         self._current_fields += 1
         if self._current_fields > self.max_fields:
             raise MultiPartException("The form has too many fields.")
-        name, value = (
-            decoded(_ESCAPE.sub(_unescape, part.replace(b"+", b" "))) for part in (self._field_name, self._field_value)
-        )
-        self._items.append((name, value))
+        self._items.append((_decoded_part(self._field_name), _decoded_part(self._field_value)))
 
 
 class _Multipart(MultiPartParser):

@@ -1,18 +1,59 @@
 """Forms and addresses are UTF-8, even when a client claims another codec."""
 
+from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
+import anyio
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from chat.web.forms import MOST_FIELDS, _short_form, _Urlencoded
 from tests.attacks.hostile_forms import Form, codecs, field, multipart, shapes
 from tests.support.people import PASSWORD, Person
 from tests.support.server import ChatServer
 
 URLENCODED = "application/x-www-form-urlencoded"
 BROKEN = (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80")  # RFC 3629
+
+
+def outcome_of_long(body: bytes) -> object:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    async def parse() -> object:
+        return (await _Urlencoded(Headers(), pieces(), max_fields=MOST_FIELDS).parse()).multi_items()
+
+    try:
+        return anyio.run(parse)
+    except (HTTPException, MultiPartException) as error:
+        return str(error)
+
+
+def outcome_of_short(body: bytes) -> object:
+    try:
+        return _short_form(body).multi_items()
+    except (HTTPException, MultiPartException) as error:
+        return str(error)
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"=", b"&", b"+", b"%41", b"%", b"%zz", b"%c3%a9", b"%00", b";", b"\xff", b" "]))
+)
+def test_a_short_form_is_read_as_a_long_one(parts: list[bytes]) -> None:
+    body = b"".join(parts)
+    assert outcome_of_short(body) == outcome_of_long(body)
+
+
+@pytest.mark.parametrize("body", [b"a&" * MOST_FIELDS, b"a&" * (MOST_FIELDS + 1), b"", b"&&", b"a=" + b"x" * 16000])
+def test_a_form_at_a_limit_is_read_as_a_long_one(body: bytes) -> None:
+    assert outcome_of_short(body) == outcome_of_long(body)
 
 
 def send(person: Person, form: Form, path: str = "/rooms/1/messages", **headers: str) -> httpx.Response:
