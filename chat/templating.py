@@ -1,9 +1,10 @@
 """Jinja2: the templates, and rendering them to fragments."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.runtime import Macro
 from markupsafe import Markup
 
@@ -55,4 +56,22 @@ environment = _environment()
 
 def fragment(template: str, **context: object) -> str:
     """Render markup that is the same for every reader."""
-    return environment.get_template(template).render(context)
+    return rendered(template, context)
+
+
+def rendered(template: str, context: Mapping[str, object]) -> str:
+    """Render a template.
+
+    This is Jinja's `Template.render`, which copies the globals entry by entry, in Python: for a message, a fifth of
+    the time.
+    """
+    found = _template(template)
+    try:
+        return environment.concat(found.root_render_func(found.new_context({**environment.globals, **context}, True)))
+    except Exception:
+        environment.handle_exception()
+
+
+@cache
+def _template(name: str) -> Template:
+    return environment.get_template(name)

@@ -49,9 +49,9 @@ def clock(moment: datetime, hours: int | None = None) -> str:
     """Return a time such as "15:04", or "3:04 pm" with 12 `hours`."""
     if hours == 12:
         return f"{moment.hour % 12 or 12}:{moment:%M} {'am' if moment.hour < 12 else 'pm'}"
-    return f"{moment:%H:%M}"
+    return f"{moment.hour:02}:{moment.minute:02}"
 
 
 def iso(moment: datetime) -> str:
     """Return a moment in UTC, to the second, as `<time>` and JavaScript read it (RFC 3339)."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"

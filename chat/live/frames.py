@@ -29,14 +29,18 @@ def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached
     latest = {change.message_id: change for change in changes}.values()
     for is_new, group in groupby(latest, lambda change: change.posted_revision > cursor):
         if is_new:
-            items = "".join(change.html for change in group)
-            parts.append(f'<hx-partial hx-target="#messages" hx-swap="upsert">{items}</hx-partial>')
+            parts.append(upserted("".join(change.html for change in group)))
         else:
             parts += [
                 f'<hx-partial hx-target="#m-{change.message_id}" hx-swap="outerMorph">{change.html}</hx-partial>'
                 for change in group
             ]
     return encode_frame(f'{"".join(parts)}<chat-cursor data-cursor="{reached}"></chat-cursor>')
+
+
+def upserted(messages: str) -> str:
+    """Return markup that sorts messages into the page's list, or takes the place of those that it shows already."""
+    return f'<hx-partial hx-target="#messages" hx-swap="upsert">{messages}</hx-partial>'
 
 
 def payload_of(frame: bytes) -> str:

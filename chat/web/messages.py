@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from starlette.background import BackgroundTask
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from chat.accounts.person import Visitor
 from chat.crash import crash_point
 from chat.database.engine import reading
 from chat.errors import InvalidInput, NotACommand, TooManyRequests
 from chat.ids import FileId, MessageId, Position, RoomId
+from chat.live.frames import upserted
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
 from chat.messages.history import message_at, page_after, page_before
@@ -83,7 +84,7 @@ async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[st
     if done.is_new:
         await chat.throttling.forget(TYPING, {"room": f"{room_id}/{me.id}"})
     if is_htmx(request) and form.get("from") != "past":
-        return _posted(request, done)
+        return _posted(done)
     if not is_htmx(request):
         async with chat.change() as change:
             await mark_read(change, me.id, room_id, done.message.position)
@@ -107,8 +108,8 @@ async def _send(request: Request, form: Mapping[str, str], client_id: UUID, sent
     )
 
 
-def _posted(request: Request, posted: Posted) -> Response:
-    response = page(request, "messages/_posted.html", {"html": posted.html})
+def _posted(posted: Posted) -> Response:
+    response = HTMLResponse(upserted(posted.html), headers={"Cache-Control": "no-store"})
     response.background = BackgroundTask(_after_reply)
     return response
 

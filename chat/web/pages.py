@@ -11,7 +11,7 @@ from chat.accounts.person import Person, Visitor
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.state import Request
-from chat.templating import environment, fragment
+from chat.templating import fragment, rendered
 from chat.web.middleware.session import visitor
 
 KEPT_PEOPLE = 1000  # of two kilobytes each
@@ -36,7 +36,7 @@ def page(
         "path": request.scope["path"],
         "layout": "part.html" if wants_part(request) else "shell.html",
     }
-    html = environment.get_template(template).render(everywhere | dict(context or {}))
+    html = rendered(template, {**everywhere, **(context or {})})
     return HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
