@@ -31,13 +31,17 @@ class Budget:
     async def of(self, size: int) -> AsyncIterator[None]:
         """Hold some bytes; a text larger than the whole budget gets all of it."""
         size = min(size, self._most)
-        async with self._turn:
-            while self._free < size:
-                await self._freed.wait()
+        if self._free < size or self._turn.locked():
+            async with self._turn:
+                while self._free < size:
+                    await self._freed.wait()
+                self._free -= size
+        else:
             self._free -= size
         try:
             yield
         finally:
             self._free += size
-            self._freed.set()
-            self._freed = anyio.Event()
+            if self._turn.locked():
+                self._freed.set()
+                self._freed = anyio.Event()
