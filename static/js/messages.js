@@ -93,10 +93,10 @@ for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEv
 document.addEventListener("touchend", (event) => isHeld && event.preventDefault(), { passive: false });
 document.addEventListener("contextmenu", (event) => touched(event) && event.preventDefault());
 
-// The day of the uppermost message stays in sight, unless its own separator is.
+// The day of the uppermost message stays in sight, unless its own separator is. Few messages are below it, mostly.
 function showDay() {
   const label = document.getElementById("day"), { top } = scroller()?.getBoundingClientRect() ?? {};
-  const row = rows().find((each) => each.getBoundingClientRect().bottom > top + 40);
+  const all = rows(), row = all[all.findLastIndex((each) => each.getBoundingClientRect().bottom <= top + 40) + 1];
   if (!label) return;
   label.hidden = !row || (row.matches(".starts-day") && row.getBoundingClientRect().top > top - 36);
   label.dataset.day = row?.dataset.day ?? "";
