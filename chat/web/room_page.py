@@ -17,8 +17,8 @@ from chat.messages.message import Message
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import message_as_shown
+from chat.rooms.header import Elsewhere, header_of
 from chat.rooms.invites import Invite, invite_of
-from chat.rooms.online_members import Online, online_markup
 from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
 from chat.rooms.settings import SLOW
 from chat.rooms.sidebar import Sidebar, room_and_sidebar
@@ -81,6 +81,7 @@ async def room_page(
     invite = await _first_invite(state.database, me, room)
     composer = composer or {"client_id": uuid4(), "body": "", "error": ""}
     answered = await _answered(state.database, me, room.id, composer.get("reply_to"))
+    elsewhere = sidebar.elsewhere(room.id) if sidebar else Elsewhere()
     context = {
         "room": room,
         "people": room.people,
@@ -90,7 +91,7 @@ async def room_page(
         "bar_html": _bar(me.skin_tone),
         "epoch": installation(request).epoch,
         "revision": revision,
-        **_online(online.joined_by(me)),
+        "header_html": header_of(room, online.joined_by(me), elsewhere, request.state.installation_name),
         **_place(room, found, around, position_in(request, "after")),
         "writing": _writing(me, room),
         "invite": invite,
@@ -127,17 +128,12 @@ async def show_room_head(request: Request) -> Response:
     online = await state.online_members.of(state.database, room.id, state.live.presence.online())
     context = {
         "room": room,
-        **_online(online),
-        "people": room.people,
+        "header_html": header_of(room, online, Elsewhere(), request.state.installation_name),
         "composer": {"client_id": uuid4(), "body": "", "error": ""},
         "writing": _writing(me, room),
         "shown": request.query_params.get("writing", ""),
     }
     return page(request, "rooms/_head.html", context)
-
-
-def _online(online: Online) -> dict[str, object]:
-    return {"online": online, "online_html": online_markup(online)}
 
 
 def position_in(request: Request, name: str) -> Position | None:
