@@ -1,5 +1,6 @@
-"""Replays for readers that are behind. Readers at the same revision at the same time share one query."""
+"""Replays for readers that are behind. Readers at the same revision share one query, also when they come in turn."""
 
+import asyncio
 from functools import partial
 
 import anyio
@@ -13,6 +14,9 @@ REPLAY_LIMIT = 500  # messages in a replay; a reader that is further behind relo
 SOURCE_TIMEOUT = 10.0
 # A replay takes up to half a megabyte in the database, and several in memory until its frames are made.
 MOST_AT_ONCE = 4
+# After a restart all readers of a room miss the same, and come within seconds. A kept replay takes up to two megabytes.
+KEPT_SECONDS = 1.0
+MOST_KEPT = 4
 
 
 class Replay:
@@ -44,14 +48,20 @@ class CatchingUp:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._queries: dict[tuple[RoomId, Revision], _Query] = {}
+        self._kept: dict[tuple[RoomId, Revision], Replay] = {}
         self._turns = anyio.Semaphore(MOST_AT_ONCE)
 
-    async def fetch(self, tasks: Supervisor, room_id: RoomId, after: Revision) -> tuple[Replay, bool]:
+    async def fetch(
+        self, tasks: Supervisor, room_id: RoomId, after: Revision, up_to: Revision | None = None
+    ) -> tuple[Replay, bool]:
         """Return a room's changes after a revision, and whether this call started the query.
 
-        May raise `SourceUnavailable`.
+        A replay that was made a moment ago is returned again if it reaches `up_to`. May raise `SourceUnavailable`.
         """
         key = room_id, after
+        kept = self._kept.get(key)
+        if kept and kept.changes and up_to is not None and kept.changes.revision >= up_to:
+            return kept, False
         query = self._queries.get(key)
         is_new = query is None
         if query is None:
@@ -69,6 +79,7 @@ class CatchingUp:
             with anyio.fail_after(SOURCE_TIMEOUT):
                 async with self._turns:
                     query.replay = Replay(await self._source.changes(*key, REPLAY_LIMIT))
+            self._keep(key, query.replay)
         except TimeoutError:
             query.error = SourceUnavailable("no answer in time")
         except Exception as error:
@@ -76,3 +87,14 @@ class CatchingUp:
         finally:
             del self._queries[key]
             query.answered.set()
+
+    def _keep(self, key: tuple[RoomId, Revision], replay: Replay) -> None:
+        if not self._kept:
+            asyncio.get_running_loop().call_later(KEPT_SECONDS, self._kept.clear)
+        self._kept[key] = replay
+        if len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def forget(self) -> None:
+        """Forget the kept replays: in a restored database the same revisions may hold other changes."""
+        self._kept.clear()

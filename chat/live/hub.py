@@ -167,7 +167,9 @@ class Hub:
         reader.cursor = after
         while reader.room_id == room.id and not room.admit(reader):
             start = min(reader.cursor, room.cursor)
-            replay, is_new = await self._catching_up.fetch(self._tasks, room.id, start)
+            # A replay up to the room's revision is as new as its other readers. A reader may be ahead of the room.
+            up_to = room.cursor if start < room.cursor else None
+            replay, is_new = await self._catching_up.fetch(self._tasks, room.id, start, up_to)
             if replay.changes is None:
                 return False
             if replay.changes.revision <= start:
@@ -306,6 +308,7 @@ class Hub:
     def _start_anew(self, revisions: dict[RoomId, Revision]) -> None:
         """Make every page reload: the database was restored, so its history may differ from what they show."""
         logger.warning("The database was restored from a backup: every page reloads")
+        self._catching_up.forget()
         for room in self._rooms.values():
             self._reload_room(room, revisions)
         for reader in self.readers():

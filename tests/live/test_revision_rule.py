@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat.ids import MessageId, Revision, RoomId, SessionId, UserId
 from chat.live.brokers.broker import Broker, MemoryBackend
+from chat.live.catching_up import KEPT_SECONDS
 from chat.live.events import MessagesChanged
 from chat.live.hints import Hint, is_from
 from chat.live.hub import Hub
@@ -66,6 +67,7 @@ class FakeHistory:
     def __init__(self) -> None:
         self.messages: dict[int, MessageChange] = {}
         self.revision = 0
+        self.questions = 0
 
     def post(self) -> tuple[Revision, RoomChanges]:
         message_id = MessageId(len(self.messages) + 1)
@@ -86,6 +88,7 @@ class FakeHistory:
         return {message_id: change.revision for message_id, change in self.messages.items()}
 
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
+        self.questions += 1
         found = sorted((c for c in self.messages.values() if c.revision > after), key=lambda c: c.revision)
         reached = Revision(self.revision)
         await anyio.lowlevel.checkpoint()
@@ -307,6 +310,37 @@ async def test_a_returning_reader_sees_a_message_posted_and_edited_meanwhile() -
                 while page.cursor < history.revision:
                     await anyio.lowlevel.checkpoint()
         assert page.shown == history.view()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_readers_who_return_one_after_another_share_a_replay_until_it_is_old() -> None:
+    history = FakeHistory()
+    for _ in range(10):
+        history.post()
+    broadcast = Broker(MemoryBackend())
+    async with broadcast, anyio.create_task_group() as tasks:
+        hub = Hub(broadcast, "this process", history, reload="<p>reload</p>")
+        await tasks.start(hub.run)
+
+        async def come_back(after: int = 2) -> Page:
+            page = Page(after, {1: 1, 2: 2})
+            async with visiting(hub, page.reader):
+                await hub.replay(page.reader, Revision(after), str(EPOCH))
+            return page
+
+        pages = [await come_back() for _ in range(50)]
+        assert history.questions <= 5, "they take a few milliseconds, unless the machine stands still"
+        assert all(page.shown == history.view() for page in pages)
+        asked = history.questions
+        # More than the room keeps for readers that are a little behind.
+        for _ in range(100):
+            await hub.publish(MessagesChanged(ROOM, EPOCH, *history.post()))
+        assert (await come_back()).shown == history.view()
+        assert history.questions == asked + 1
+        await anyio.sleep(KEPT_SECONDS + 0.1)
+        await come_back()
+        assert history.questions == asked + 2
         tasks.cancel_scope.cancel()
 
 
