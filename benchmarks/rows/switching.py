@@ -86,7 +86,16 @@ def run(repetitions: int) -> list[Line]:
         Line(f"{work}: a room seen before", spread(agains.times, " ms"), "", None),
         *_ratios("for the first time", firsts, wholes, has_goal=False),
         *_ratios("seen before", agains, wholes, has_goal=True),
+        *_ratios("of six, three times each", _together(firsts, agains), wholes, has_goal=True),
     ]
+
+
+def _together(*several: Costs) -> Costs:
+    """Return the costs of all these switches, each of which counts the same."""
+    times = [time for costs in several for time in costs.times]
+    received = sum(statistics.mean(costs.bytes) * len(costs.times) for costs in several)
+    used = sum(statistics.mean(costs.cpu) * len(costs.times) for costs in several)
+    return Costs(times, [received / len(times)], [used / len(times)])
 
 
 def _ratios(room: str, parts: Costs, wholes: Costs, *, has_goal: bool) -> list[Line]:
