@@ -1,11 +1,10 @@
 """Posting: validate, authorise, one statement, commit. Messages posted at the same moment share the last two."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from uuid import UUID
 
-from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,7 +29,8 @@ from chat.messages.markdown import Written
 from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.original import author_of
-from chat.messages.post_statement import POST_MESSAGES
+from chat.messages.post_statement import POST_MESSAGE, POST_MESSAGES
+from chat.messages.posted import Post, Posted, posted_alone, values_of
 from chat.messages.refusal import refusal_of
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.shown_links import has_links
@@ -46,30 +46,6 @@ MOST_BYTES_UNDER_WAY = 16 * MEGABYTE
 TIMES_ITS_BODY = 10
 # A connection that died silently must not hold up all messages until the kernel's timeout.
 COMMIT_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Post:
-    """A message to be posted."""
-
-    author: Visitor
-    room_id: RoomId
-    body: str
-    written: Written
-    client_id: UUID
-    reply_to: MessageId | None
-    files: tuple[Chosen, ...] = ()
-    trace: str = ""
-    origin: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Posted:
-    """The outcome of posting: the message, its markup, and whether this request made it."""
-
-    message: Message
-    html: Markup
-    is_new: bool
 
 
 class Posting:
@@ -184,15 +160,31 @@ class Posting:
         """Insert posts to which nothing else belongs by one statement, without the round trips of a transaction."""
         async with self._tell_after() as told:
             crash_point("before_commit")
-            rows = await POST_MESSAGES.rows(self._database, **_values_of(posts))
-            posted = [message_from(row) for row in rows]
+            rows, posted = await self._insert_alone(posts[0]) if len(posts) == 1 else ([], [])
+            if not posted:
+                rows = await POST_MESSAGES.rows(self._database, **values_of(posts))
+                posted = [message_from(row) for row in rows]
             told.tell_later(lambda: _events(rows, posts, posted, spans))
         return posted
+
+    async def _insert_alone(self, post: Post) -> tuple[Sequence[AnyRow], list[Message]]:
+        """Insert a post that mentions nobody, unless it is refused or in a slow room."""
+        if post.written.mentioned:
+            return [], []
+        rows = await POST_MESSAGE.rows(
+            self._database,
+            session_id=post.author.session_id,
+            room_id=post.room_id,
+            client_id=post.client_id,
+            body=post.body,
+            body_html=str(post.written.html),
+        )
+        return rows, [posted_alone(post, row) for row in rows]
 
     async def _commit_with_more(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Message]:
         """Insert posts together with their files and the links to look at, and read the originals of answers."""
         async with self._begin() as change:
-            rows = await POST_MESSAGES.rows(change.connection, **_values_of(posts))
+            rows = await POST_MESSAGES.rows(change.connection, **values_of(posts))
             posted = [message_from(row) for row in rows]
             if any(post.reply_to for post in posts):
                 posted = await _with_originals(change.connection, posted)
@@ -219,22 +211,6 @@ class Posting:
             return NotFound()
         message = message_from(row)
         return Posted(message, markup_of(message), is_new=False)
-
-
-def _values_of(posts: Sequence[Post]) -> dict[str, list[object]]:
-    return {
-        "author_ids": [post.author.id for post in posts],
-        "author_names": [post.author.name for post in posts],
-        "author_faces": [post.author.face for post in posts],
-        "administrators": [post.author.is_administrator for post in posts],
-        "room_ids": [post.room_id for post in posts],
-        "client_ids": [post.client_id for post in posts],
-        "bodies": [post.body for post in posts],
-        "bodies_html": [str(post.written.html) for post in posts],
-        # As comma-separated text, because asyncpg has no arrays of arrays of different lengths.
-        "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
-        "originals": [post.reply_to for post in posts],
-    }
 
 
 async def _with_originals(connection: AsyncConnection, posted: Sequence[Message]) -> list[Message]:

@@ -16,7 +16,7 @@ from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
 from chat.messages.history import message_at, page_after, page_before
 from chat.messages.message import Message
-from chat.messages.post import Posted
+from chat.messages.posted import Posted
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import may_delete, message_as_shown, own_message, prepare_edit, readable_message

@@ -68,6 +68,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         ("chat/live/hub.py", "        if hint.epoch == self._epoch:", "        if True:"),
     ],
     "order without the lock": [
+        ("chat/messages/post.py", "if len(posts) == 1 else", "if False else"),
         (
             "chat/messages/post_statement.py",
             "position + step, revision + step, revision + step, newest_at",

@@ -1,0 +1,71 @@
+"""Messages to be posted, and what became of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from markupsafe import Markup
+
+from chat.accounts.person import Person, Visitor
+from chat.database.direct import AnyRow
+from chat.files.attachment import Chosen
+from chat.ids import MessageId, RoomId
+from chat.messages.markdown import Written
+from chat.messages.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message to be posted."""
+
+    author: Visitor
+    room_id: RoomId
+    body: str
+    written: Written
+    client_id: UUID
+    reply_to: MessageId | None
+    files: tuple[Chosen, ...] = ()
+    trace: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The outcome of posting: the message, its markup, and whether this request made it."""
+
+    message: Message
+    html: Markup
+    is_new: bool
+
+
+def values_of(posts: Sequence[Post]) -> dict[str, list[object]]:
+    """Return the values of `POST_MESSAGES`."""
+    return {
+        "session_ids": [post.author.session_id for post in posts],
+        "room_ids": [post.room_id for post in posts],
+        "client_ids": [post.client_id for post in posts],
+        "bodies": [post.body for post in posts],
+        "bodies_html": [str(post.written.html) for post in posts],
+        # As comma-separated text, because asyncpg has no arrays of arrays of different lengths.
+        "mentions": [",".join(map(str, sorted(post.written.mentioned))) for post in posts],
+        "originals": [post.reply_to for post in posts],
+    }
+
+
+def posted_alone(post: Post, row: AnyRow) -> Message:
+    """Return the message of a row of `POST_MESSAGE`, which holds what the post does not tell."""
+    return Message(
+        id=row.id,
+        room_id=post.room_id,
+        author=Person(post.author.id, row.author_name, face=row.author_face),
+        client_id=post.client_id,
+        body=post.written.html,
+        continues=row.continues,
+        starts_day=row.starts_day,
+        position=row.position,
+        posted_revision=row.revision,
+        revision=row.revision,
+        created_at=row.created_at,
+        is_edited=False,
+        is_deleted=False,
+    )
