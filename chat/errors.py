@@ -19,6 +19,10 @@ class Forbidden(Exception):
     """This person may see something, but not change it in this way; the text says why."""
 
 
+class SignInNeeded(Exception):
+    """The visitor must sign in first."""
+
+
 class DatabaseUnavailable(Exception):
     """The database is away, restarting, or too busy; `sqlstate` is its own code for the reason, "" if unknown."""
 

@@ -1,5 +1,6 @@
 """The running chat and its parts, and the state of a request: the chat, and the values set by the middleware."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -151,6 +152,8 @@ class RequestState(State):
     visitor: Visitor | None
     installation: Installation | None
     installation_name: str
+    # Looks the visitor up, where they are only known from an earlier request.
+    look_up: Callable[[], Awaitable[None]] | None
 
 
 Request = starlette.requests.Request[RequestState]

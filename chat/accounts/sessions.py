@@ -171,6 +171,13 @@ async def visitor_of_refresh_token(
     return _visitor(row) if row else None
 
 
+async def is_open(connection: AsyncConnection, session_id: SessionId) -> bool:
+    """Tell whether a session has neither ended nor expired."""
+    is_valid = sessions.c.revoked_at.is_(None) & (sessions.c.expires_at > func.now())
+    found = await connection.execute(select(sessions.c.id).where(sessions.c.id == session_id, is_valid))
+    return found.one_or_none() is not None
+
+
 async def revoke_session(change: Change, session_id: SessionId, now: datetime) -> None:
     """End a session."""
     await change.connection.execute(update(sessions).where(sessions.c.id == session_id).values(revoked_at=now))

@@ -9,13 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.person import Visitor
+from chat.accounts.sessions import is_open
 from chat.audit import request_context
 from chat.batches import Batches
 from chat.change import BeginChange, TellAfter
 from chat.crash import crash_point
 from chat.database.direct import CONFLICTS, STATEMENT_ERRORS, AnyRow
 from chat.database.engine import is_one_of, reading, time_limit
-from chat.errors import InvalidInput, NotFound
+from chat.errors import InvalidInput, NotFound, SignInNeeded
 from chat.files.attachment import Chosen, NotAttached, complete_uploads, files_gone
 from chat.files.uploading import Uploading
 from chat.files.uploads import uploads_of
@@ -203,6 +204,8 @@ class Posting:
             messages.c.author_id == post.author.id, messages.c.client_id == post.client_id
         )
         async with self._database.connect() as connection:
+            if not await is_open(connection, post.author.session_id):
+                return SignInNeeded()
             row = (await connection.execute(statement)).one_or_none()
             if row is None:
                 refusal = await refusal_of(connection, post.author, post.room_id)

@@ -10,12 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from chat import audit
 from chat.audit import request_context
-from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, TooManyRequests
+from chat.errors import DatabaseUnavailable, Forbidden, InvalidInput, NotFound, SignInNeeded, TooManyRequests
 from chat.files.store import StoreFull, StoreUnavailable
 from chat.state import Request
 from chat.web.middleware.origin import explain_refusal
 from chat.web.middleware.requests import loggable_path
-from chat.web.middleware.session import SignInNeeded
 from chat.web.pages import is_htmx, page
 
 STORE_AWAY = "The store of the chat's files does not answer. Try again in a moment."

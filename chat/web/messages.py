@@ -15,6 +15,7 @@ from chat.live.frames import upserted
 from chat.messages import revise
 from chat.messages.commands import GoTo, obey, order_in
 from chat.messages.history import message_at, page_after, page_before
+from chat.messages.markdown import SHORT
 from chat.messages.message import Message
 from chat.messages.posted import Posted
 from chat.messages.reactions import quick_reactions
@@ -29,13 +30,14 @@ from chat.throttling.rules import CHANGE, CHANGE_ROOM, INVITE, POST, PROFILE, TY
 from chat.web.errors import refused
 from chat.web.forms import form_with_files, read_form, whole_number
 from chat.web.middleware.origin import own_origin
-from chat.web.middleware.session import installation, visitor
+from chat.web.middleware.session import checked_visitor, installation, visitor
 from chat.web.middleware.throttling import throttle
 from chat.web.pages import is_htmx, page, shell_page
 from chat.web.path import message_id_in, room_id_in
 from chat.web.room_page import position_in, room_page
 from chat.web.sent_files import NO_FILES, SentFiles, descriptions, sent_files, turn_to_send
 
+_PLAIN_FIELDS = {"body", "client_id", "reply_to"}
 _COMMAND_RULES = {"topic": CHANGE_ROOM, "leave": CHANGE_ROOM, "invite": INVITE, "status": PROFILE}
 
 
@@ -71,6 +73,8 @@ async def post_message(request: Request) -> Response:
 
 async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[str, str]) -> Response:
     chat, client_id, sent = request.state.chat, _client_id(form.get("client_id")), NO_FILES
+    if not _is_plain(form):
+        me = await checked_visitor(request)
     try:
         await throttle(request, POST, "body")
         sent = await sent_files(request, me, room_id, client_id)
@@ -89,6 +93,18 @@ async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[st
         async with chat.change() as change:
             await mark_read(change, me.id, room_id, done.message.position)
     return _go_to(request, f"/rooms/{room_id}#m-{done.message.id}")
+
+
+def _is_plain(form: Mapping[str, str]) -> bool:
+    """Tell whether a form does nothing but post a short text, by a statement that asks for every right itself."""
+    body = form.get("body", "")
+    return (
+        form.keys() <= _PLAIN_FIELDS
+        and not form.get("reply_to")
+        and len(body) < SHORT
+        and "@" not in body
+        and order_in(body) is None
+    )
 
 
 async def _send(request: Request, form: Mapping[str, str], client_id: UUID, sent: SentFiles) -> Posted | GoTo:

@@ -1,8 +1,15 @@
-"""Identifies the visitor of a request by their session, with one query for each request."""
+"""Identifies the visitor of a request by their session, with one query for each request.
 
+A post is the exception: the statement that posts it asks for the session itself. Until then its visitor is the one whom
+the session had at its last request, for who a session belongs to never changes.
+"""
+
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
+from cachetools import LRUCache
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,18 +21,16 @@ from chat.accounts.tokens import Tokens
 from chat.audit import request_context
 from chat.batches import Batches
 from chat.database.engine import reading, time_limit
-from chat.errors import DatabaseUnavailable, NotFound
+from chat.errors import DatabaseUnavailable, NotFound, SignInNeeded
 from chat.ids import SessionId
-from chat.state import Chat, HTTPConnection, Request
+from chat.state import Chat, HTTPConnection, Request, RequestState
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
 from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 
 LOOK_UP_SECONDS = 5.0
 ANONYMOUS_PATHS = (STATIC_FILES, *FOR_PROGRAMS)
-
-
-class SignInNeeded(Exception):
-    """The visitor must sign in first."""
+MOST_REMEMBERED = 10_000  # of about a kilobyte each
+_POST = re.compile(r"/rooms/[0-9]+/messages")
 
 
 class SessionMiddleware:
@@ -48,13 +53,14 @@ class SessionMiddleware:
         self._now = now
         self._unavailable = unavailable
         self._lookups = Batches(self._look_up, most=1000)
+        self._remembered: LRUCache[SessionId, tuple[Installation, Visitor]] = LRUCache(MOST_REMEMBERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         state = scope.setdefault("state", {})
-        state.update(visitor=None, installation=None, installation_name="simplechat")
+        state.update(visitor=None, installation=None, installation_name="simplechat", look_up=None)
         if scope["path"].startswith(ANONYMOUS_PATHS):
             await self.app(scope, receive, send)
             return
@@ -76,9 +82,12 @@ class SessionMiddleware:
         state, now = connection.state, self._now()
         access, refresh = access_token(connection), refresh_token(connection)
         session_id = self._chat.signer.session_of(access, "access") if access else None
-        state.installation, state.visitor = await self._lookups.ask(session_id)
-        if state.installation is not None:
-            state.installation_name = state.installation.name
+        known = self._remembered.get(session_id) if session_id is not None and _asks_itself(connection) else None
+        if known is not None:
+            _set(state, known)
+            state.look_up = partial(self._ask, state, session_id)
+        else:
+            await self._ask(state, session_id)
         if session_id is not None or not refresh:
             return None
         if not can_set_cookies:
@@ -93,11 +102,35 @@ class SessionMiddleware:
         state.visitor, tokens = refreshed
         return tokens
 
+    async def _ask(self, state: RequestState, session_id: SessionId | None) -> None:
+        state.look_up = None
+        found = await self._lookups.ask(session_id)
+        _set(state, found)
+        installation, visitor = found
+        if session_id is not None and installation is not None and visitor is not None:
+            self._remembered[session_id] = installation, visitor
+
     async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
         wanted = {session_id for session_id in session_ids if session_id is not None}
         async with time_limit(LOOK_UP_SECONDS):
             installation, visitors = await installation_and_visitors(self._chat.database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
+
+
+def _set(state: RequestState, found: tuple[Installation | None, Visitor | None]) -> None:
+    state.installation, state.visitor = found
+    if state.installation is not None:
+        state.installation_name = state.installation.name
+
+
+def _asks_itself(connection: HTTPConnection) -> bool:
+    """Tell whether this is a post by an open page, without files."""
+    return (
+        connection.scope.get("method") == "POST"
+        and _POST.fullmatch(connection.scope["path"]) is not None
+        and connection.headers.get("hx-request") == "true"
+        and connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    )
 
 
 def _with_cookies(send: Send, connection: HTTPConnection, tokens: Tokens | None) -> Send:
@@ -125,6 +158,13 @@ def visitor(request: Request) -> Visitor:
     if request.state.visitor is None:
         raise SignInNeeded
     return request.state.visitor
+
+
+async def checked_visitor(request: Request) -> Visitor:
+    """Return the signed-in person of a post whose session has not been asked for yet; raises `SignInNeeded`."""
+    if request.state.look_up is not None:
+        await request.state.look_up()
+    return visitor(request)
 
 
 def installation(request: Request) -> Installation:
