@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import BigInteger, BindParameter, Integer, Select, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.database.engine import is_one_of
@@ -36,19 +36,44 @@ class ChangedMessages:
     revision: Revision
 
 
+def _messages_in(room_id: RoomId | BindParameter[int]) -> Select[Any]:
+    return select_messages().where(messages.c.room_id == room_id)
+
+
+def _with_head(asked: Select[Any], most_bytes: int, *, by: str, descending: bool = False) -> Select[Any]:
+    """Return a query for the room, and for the first messages of `asked` that fit into `most_bytes`."""
+    shown = cut(asked, most_bytes, by=by, descending=descending).subquery()
+    return (
+        select(rooms.c.revision.label("head"), rooms.c.message_count, shown)
+        .outerjoin(shown, shown.c.room_id == rooms.c.id)
+        .where(rooms.c.id == _ROOM)
+        .order_by(shown.c[by])
+    )
+
+
+# Building these takes SQLAlchemy more CPU than all the rest of a request.
+_ROOM, _MOST = bindparam("room", type_=BigInteger), bindparam("most", type_=Integer)
+_NEWEST = _with_head(
+    _messages_in(_ROOM).order_by(messages.c.position.desc()).limit(_MOST),
+    MOST_ON_A_PAGE,
+    by="position",
+    descending=True,
+)
+_CHANGES = _with_head(
+    _messages_in(_ROOM)
+    .where(messages.c.revision > bindparam("after", type_=BigInteger))
+    .order_by(messages.c.revision)
+    .limit(_MOST),
+    MOST_REPLAYED,
+    by="revision",
+)
+
+
 async def newest_page(
     connection: AsyncConnection, room_id: RoomId, size: int = PAGE
 ) -> tuple[HistoryPage, Revision] | None:
     """Return a room's newest messages and its revision at the same moment; None when there is no such room."""
-    newest = _messages_in(room_id).order_by(messages.c.position.desc()).limit(size)
-    shown = cut(newest, MOST_ON_A_PAGE, by="position", descending=True).subquery()
-    statement = (
-        select(rooms.c.revision.label("head"), rooms.c.message_count, shown)
-        .outerjoin(shown, shown.c.room_id == rooms.c.id)
-        .where(rooms.c.id == room_id)
-        .order_by(shown.c.position)
-    )
-    rows = (await connection.execute(statement)).all()
+    rows = (await connection.execute(_NEWEST, {"room": room_id, "most": size})).all()
     if not rows:
         return None
     found = [message_from(row) for row in rows if row.id is not None]
@@ -97,15 +122,7 @@ async def changes_since(
     None when they are more than `limit`, have more bytes than a replay may, or there is no such room. The room's
     revision comes from the same snapshot as the messages, so that they are complete up to it.
     """
-    changed = _messages_in(room_id).where(messages.c.revision > after).order_by(messages.c.revision).limit(limit + 1)
-    shown = cut(changed, MOST_REPLAYED, by="revision").subquery()
-    statement = (
-        select(rooms.c.revision.label("head"), shown)
-        .outerjoin(shown, shown.c.room_id == rooms.c.id)
-        .where(rooms.c.id == room_id)
-        .order_by(shown.c.revision)
-    )
-    rows = (await connection.execute(statement)).all()
+    rows = (await connection.execute(_CHANGES, {"room": room_id, "after": after, "most": limit + 1})).all()
     if not rows or len(rows) > limit or (rows[0].bytes_in_all or 0) > MOST_REPLAYED:
         return None
     return ChangedMessages([message_from(row) for row in rows if row.id is not None], rows[0].head)
@@ -136,10 +153,6 @@ async def _found_after(
     near = _messages_in(room_id).where(messages.c.position > position).order_by(messages.c.position).limit(size)
     rows = await connection.execute(cut(near, most, by="position").order_by(text("position")))
     return [message_from(row) for row in rows]
-
-
-def _messages_in(room_id: RoomId) -> Select[Any]:
-    return select_messages().where(messages.c.room_id == room_id)
 
 
 def _page(found: list[Message], message_count: int) -> HistoryPage:
