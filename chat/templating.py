@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.runtime import Macro
@@ -11,6 +11,8 @@ from markupsafe import Markup
 from chat.installed import ROOT
 from chat.static_files import static_url
 from chat.times import clock, day, in_zone, iso
+
+KEPT_BYLINES = 1000  # of half a kilobyte each
 
 
 def _environment() -> Environment:
@@ -22,7 +24,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(static=static_url, icon=_icon, assets=_assets, version_of=version_of)
+    environment.globals.update(static=static_url, icon=_icon, assets=_assets, byline=_byline, version_of=version_of)
     # Importing them in each template would cost a room's page as much as its whole header.
     environment.globals.update(
         {
@@ -44,6 +46,11 @@ def version_of(template: str) -> str:
 @cache
 def _icon(name: str) -> Markup:
     return Markup(fragment("_icon.html", name=name))  # noqa: S704  rendered, escaped
+
+
+@lru_cache(KEPT_BYLINES)
+def _byline(author: object) -> Markup:
+    return Markup(fragment("messages/_byline.html", author=author))  # noqa: S704  rendered, escaped
 
 
 @cache
