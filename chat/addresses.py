@@ -31,10 +31,17 @@ def parse_address(text: str) -> Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
+@lru_cache(maxsize=4096)
+def canonical(address: str) -> str:
+    """Return an address in its canonical spelling; anything else is returned unchanged."""
+    return str(parse_address(address) or address)
+
+
 def _is_port(text: str) -> bool:
     return text[:1] == ":" and text[1:].isascii() and text[1:].isdigit()
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return the network by which a client is counted: its IPv4 address, or the /64 of its IPv6 address.
 

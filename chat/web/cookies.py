@@ -6,6 +6,7 @@ from starlette.responses import Response
 from chat.accounts.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, Tokens
 from chat.ids import RoomId
 from chat.state import HTTPConnection
+from chat.web.scope import headers
 
 LAST_ROOM_SECONDS = 365 * 24 * 60 * 60
 
@@ -27,8 +28,8 @@ def cookie(connection: HTTPConnection, name: str) -> str | None:
     for a header of 31,000 backslashes (CVE-2024-7592).
     """
     found = None
-    for header in connection.headers.getlist("cookie"):
-        for pair in header.split(";"):
+    for line in headers(connection.scope, b"cookie"):
+        for pair in line.split(";"):
             key, _, value = pair.partition("=")
             if key.strip() == name:
                 found = value.strip()

@@ -7,7 +7,7 @@ client's own values of the others.
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat.addresses import TrustedProxies, parse_address
+from chat.addresses import TrustedProxies, canonical, parse_address
 from chat.state import HTTPConnection
 
 # Any of these shows that a proxy has passed the request on, whether or not the proxy is trusted.
@@ -50,7 +50,7 @@ class ClientMiddleware:
         peer, port = scope.get("client") or ("", 0)
         is_trusted = self._proxies.trusts(peer)
         scope.setdefault("state", {}).update(peer=peer, peer_is_trusted=is_trusted)
-        client, scheme = str(parse_address(peer) or peer), self._public_scheme
+        client, scheme = canonical(peer), self._public_scheme
         if is_trusted:
             headers = Headers(scope=scope)
             client = self._proxies.client_of(peer, headers.getlist("x-forwarded-for"))

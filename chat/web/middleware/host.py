@@ -16,6 +16,7 @@ from chat.web.errors import error_page
 from chat.web.middleware.client import forwarded_scheme, was_forwarded
 from chat.web.middleware.origin import origin_at
 from chat.web.middleware.paths import FOR_PROGRAMS
+from chat.web.scope import headers
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ class HostMiddleware:
         if scope["type"] not in ("http", "websocket") or scope["path"] in FOR_PROGRAMS:
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).getlist("host")
+        given = headers(scope, b"host")
         name = host_name(given[0]) if len(given) == 1 else None
         if name is None or not self._hosts.allow(name, (scope.get("server") or (None,))[0]):
             await self._refuse(scope, receive, send, name and given[0].lower())
-        elif scope["type"] == "http" and self._should_redirect(Request(scope), given[0].lower()):
+        elif scope["type"] == "http" and self._should_redirect(scope, given[0].lower()):
             await self._redirect(scope)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -66,14 +67,15 @@ class HostMiddleware:
             return f"let the proxy pass on the Host header for {self._public_url}, or {add}"
         return f"set PUBLIC_URL={_address(scope, host)} if that is the chat's address, or {add}"
 
-    def _should_redirect(self, request: Request, host: str) -> bool:
+    def _should_redirect(self, scope: Scope, host: str) -> bool:
         """Tell whether to redirect the visitor to `PUBLIC_URL`, the only address that accepts forms.
 
         A request for another host is redirected only where no proxy can have changed its `Host`, or the redirect would
         loop. A browser that sends Sec-Fetch-Site came by https, whatever a proxy in between says.
         """
-        if self._public_url is None or request.method not in ("GET", "HEAD"):
+        if self._public_url is None or scope["method"] not in ("GET", "HEAD"):
             return False
+        request = Request(scope)
         if self._public_url.startswith("https:") and forwarded_scheme(request.headers) == "http":
             return "sec-fetch-site" not in request.headers
         is_elsewhere = origin_at(self._public_url.partition("://")[0], host) != self._public_url

@@ -7,12 +7,12 @@ sheet on CSRF, "Fetch Metadata" and "Verifying Origin"); a websocket must have e
 import logging
 from collections.abc import Callable
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.reminder import Reminder
 from chat.state import HTTPConnection, Request
+from chat.web.scope import header
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def own_origin(connection: HTTPConnection, public_url: str | None) -> str:
     if public_url is not None:
         return public_url
     scheme = "https" if connection.scope["scheme"] in ("https", "wss") else "http"
-    return origin_at(scheme, connection.headers.get("host", ""))
+    return origin_at(scheme, header(connection.scope, b"host") or "")
 
 
 def origin_at(scheme: str, host: str) -> str:
@@ -34,7 +34,7 @@ def origin_at(scheme: str, host: str) -> str:
 
 def has_own_origin(connection: HTTPConnection, public_url: str | None) -> bool:
     """Tell whether the `Origin` header is exactly ours."""
-    return connection.headers.get("origin", "").lower() == own_origin(connection, public_url)
+    return (header(connection.scope, b"origin") or "").lower() == own_origin(connection, public_url)
 
 
 def explain_refusal(connection: HTTPConnection, public_url: str | None) -> str:
@@ -77,8 +77,7 @@ class OriginMiddleware:
         await self.app(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
-        headers = Headers(scope=scope)
-        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        site, origin = header(scope, b"sec-fetch-site"), header(scope, b"origin")
         if origin is not None and not has_own_origin(HTTPConnection(scope), self._public_url):
             return False
         if site is not None:

@@ -1,12 +1,11 @@
 """The id of each request, and its line in the log."""
 
 import logging
+import random
 import re
-import secrets
 from time import perf_counter
 
 from starlette.convertors import StringConvertor
-from starlette.datastructures import Headers
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,6 +13,7 @@ from chat.audit import RequestContext, request_context
 from chat.tally import RequestTally
 from chat.tracing.tracing import NO_SPAN, Span, Tracing, Value
 from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
+from chat.web.scope import header
 
 logger = logging.getLogger("chat.requests")
 
@@ -76,7 +76,7 @@ class RequestMiddleware:
         """Begin a request's span. Only a proxy that is trusted may name the span around it."""
         if scope["path"].startswith(QUIET_PATHS):
             return NO_SPAN
-        parent = Headers(scope=scope).get("traceparent", "") if scope["state"]["peer_is_trusted"] else ""
+        parent = header(scope, b"traceparent") or "" if scope["state"]["peer_is_trusted"] else ""
         return self._tracing.begin("request", parent, of="server")
 
 
@@ -123,7 +123,9 @@ class _Line:
             "bytes": self.bytes,
             **{name: value for name, value in known.items() if value not in ("", None)},
         }
-        logger.log(level, "%s %s", method, loggable_path(self._scope), extra={"fields": fields})
+        # What `logger.log` does, without looking for the line of code that called it.
+        told = method, loggable_path(self._scope)
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, "%s %s", told, None, extra={"fields": fields}))
 
     def _count(self, method: str, status: int, seconds: float) -> None:
         route = route_of(self._scope)
@@ -153,5 +155,5 @@ def loggable_path(scope: Scope) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _GIVEN_ID.fullmatch(given) else secrets.token_hex(8)
+    given = header(scope, b"x-request-id")
+    return given if given and _GIVEN_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
