@@ -10,6 +10,7 @@ ROWS = (
     "fanout",
     "nodes",
     "growth",
+    "curves",
     "posts",
     "pages",
     "connections",

@@ -114,9 +114,16 @@ class Http:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._answers = self._socket.makefile("rb")
 
+    def get(self, path: str) -> bytes:
+        """Return a page."""
+        return self._ask(f"GET {path} HTTP/1.1\r\n{self._headers}\r\n".encode())
+
     def post(self, path: str, body: bytes) -> bytes:
         """Send a form or a text and return the answer's body."""
-        request = f"POST {path} HTTP/1.1\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        head = f"POST {path} HTTP/1.1\r\n{self._headers}Content-Length: {len(body)}\r\n\r\n"
+        return self._ask(head.encode() + body)
+
+    def _ask(self, request: bytes) -> bytes:
         self._socket.sendall(request)
         status, length = self._answers.readline(), 0
         if not status:

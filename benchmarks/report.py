@@ -7,7 +7,8 @@ from pathlib import Path
 from benchmarks.measure import Line
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PEERS, NOTES = DOCS / "benchmarks-peers.md", DOCS / "benchmarks-notes.md"  # parts of docs/benchmarks.md
+# Parts of docs/benchmarks.md, in their order. The first two may be measured alone.
+PEERS, GROWTH, NOTES = (DOCS / f"benchmarks-{name}.md" for name in ("peers", "growth", "notes"))
 INTRODUCTION = """# Benchmarks
 
 `make bench` measured these on two shared cores, the servers on one and the load on the other; every figure is the
@@ -32,7 +33,7 @@ def write(table: dict[str, list[Line]], repetitions: int) -> None:
         for line in lines
     ]
     text = INTRODUCTION.format(repetitions=repetitions) + "\n".join(rows) + "\n\n![CPU a delivery](benchmarks.svg)\n"
-    for part in (PEERS, NOTES):
+    for part in (PEERS, GROWTH, NOTES):
         text += "\n" + part.read_text() if part.exists() else ""
     (DOCS / "benchmarks.md").write_text(text)
     bars = [
@@ -43,11 +44,11 @@ def write(table: dict[str, list[Line]], repetitions: int) -> None:
     (DOCS / "benchmarks.svg").write_text(chart(bars))
 
 
-def write_peers(text: str) -> None:
-    """Write the part of docs/benchmarks.md that compares chat servers, which may be measured alone."""
+def write_part(part: Path, text: str) -> None:
+    """Write a part of docs/benchmarks.md that was measured alone."""
     whole = DOCS / "benchmarks.md"
-    whole.write_text(whole.read_text().replace(PEERS.read_text(), text))
-    PEERS.write_text(text)
+    whole.write_text(whole.read_text().replace(part.read_text(), text))
+    part.write_text(text)
 
 
 def chart(bars: list[tuple[str, float]]) -> str:

@@ -23,7 +23,7 @@ from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.synapse import Synapse
 from benchmarks.peers.work import Work
 from benchmarks.programs import NotHere
-from benchmarks.report import write_peers
+from benchmarks.report import PEERS, write_part
 from tests.support.postgres_server import PostgresServer
 
 OTHERS: dict[str, Callable[[PostgresServer, Sizes], Peer]] = {
@@ -77,7 +77,7 @@ class Contestant:
 def run(repetitions: int) -> list[Line]:
     sizes = Sizes()
     contestants, missing, load = measured(sizes, repetitions)
-    write_peers(_section(contestants, repetitions, load))
+    write_part(PEERS, _section(contestants, repetitions, load))
     ours, *others = contestants
     lines = [
         _line(contestant, figure, values) for contestant in contestants for figure, values in contestant.figures.items()
