@@ -16,6 +16,7 @@ ROWS = (
     "connections",
     "browser",
     "switching",
+    "eyes",
     "start",
     "search",
     "brokers",
