@@ -51,6 +51,7 @@ class _Turn:
 
     most_bytes: int = MOST_BYTES
     served_at: float = 0.0
+    is_behind: bool = True  # with more messages than its last step has taken
 
 
 class Indexing:
@@ -76,7 +77,10 @@ class Indexing:
             await anyio.sleep(PAUSE_SECONDS)
 
     async def _serve_rooms(self) -> bool:
-        """Take a step in each room that is behind, for one turn; return whether any room is still behind."""
+        """Take a step in each room that is behind, for one turn; return whether one of them needs another step.
+
+        What is posted meanwhile waits for the next second, or a busy room would get a step for each of its messages.
+        """
         behind = await rooms_behind(self._database)
         # Rooms that are up to date need no entry.
         self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
@@ -85,8 +89,8 @@ class Indexing:
             if not await self._serve(room_id):
                 return False
             if monotonic() > ends_at:
-                break
-        return bool(behind)
+                return True
+        return any(turn.is_behind for turn in self._turns.values())
 
     def _by_turn(self, room_ids: Sequence[RoomId]) -> list[RoomId]:
         """Sort the rooms that are behind by their waiting time, the longest first."""
@@ -95,9 +99,10 @@ class Indexing:
     async def _serve(self, room_id: RoomId) -> bool:
         """Take a step in a room; False if another process is indexing."""
         turn = self._turns[room_id]
+        turn.is_behind = True
         started = monotonic()
         try:
-            is_ours = await self._step(room_id, turn.most_bytes)
+            is_ours = await self._step(room_id, turn)
         except (DBAPIError, DatabaseUnavailable) as error:
             if not _is_about_the_messages(error):
                 raise
@@ -116,12 +121,12 @@ class Indexing:
         turn.served_at = monotonic()
         return True
 
-    async def _step(self, room_id: RoomId, most_bytes: int) -> bool:
+    async def _step(self, room_id: RoomId, turn: _Turn) -> bool:
         async with self._database.begin() as connection:
-            await limit_time(connection, STATEMENT_SECONDS if most_bytes > LEAST_BYTES else LAST_TRY_SECONDS)
+            await limit_time(connection, STATEMENT_SECONDS if turn.most_bytes > LEAST_BYTES else LAST_TRY_SECONDS)
             if not await is_our_turn(connection):
                 return False
-            await step(connection, room_id, most_bytes)
+            turn.is_behind = await step(connection, room_id, turn.most_bytes)
             return True
 
     async def _set_aside(self, room_id: RoomId, error: Exception) -> None:

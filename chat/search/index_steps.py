@@ -65,6 +65,7 @@ _ADVANCE = """
     INSERT INTO search_progress (room_id, revision)
     SELECT room, coalesce((SELECT max(revision) FROM changed), head) FROM room
     ON CONFLICT (room_id) DO UPDATE SET revision = excluded.revision
+    RETURNING search_progress.revision < (SELECT head FROM room) AS is_behind
 """
 _STEP = text(_NEXT + _KEEP + _ADVANCE).bindparams(
     bindparam("room_id", type_=BigInteger),
@@ -128,11 +129,11 @@ async def rooms_behind(source: Source) -> list[RoomId]:
     return [RoomId(row.id) for row in await _BEHIND.rows(source, most=MOST_ROOMS)]
 
 
-async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> None:
-    """Index the next messages of a room: up to `most_bytes`, at least one message."""
+async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> bool:
+    """Index the next messages of a room: up to `most_bytes`, at least one message; tell whether there are more."""
     values = {"room_id": room_id, "most": MOST_MESSAGES, "most_bytes": most_bytes, "least_bytes": LEAST_BYTES}
     await connection.execute(_HOLD_ROOM, {"room_id": room_id})
-    await connection.execute(_STEP, values)
+    return bool((await connection.execute(_STEP, values)).scalar_one_or_none())
 
 
 async def set_aside(connection: AsyncConnection, room_id: RoomId, reason: str) -> MessageId | None:

@@ -20,6 +20,7 @@ from tests.support.databases import execute, query, run
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
 
+BIG, SMALL = 1, 2
 HAN = [chr(number) for number in range(0x4E00, 0x9FFF)]
 
 ROOMS = """
@@ -52,12 +53,28 @@ TRIGGER = """
     END $$;
     CREATE TRIGGER hinder BEFORE INSERT OR UPDATE ON searchable FOR EACH ROW EXECUTE FUNCTION hinder()
 """
-BIG, SMALL = 1, 2
 
 
 def han() -> str:
     """The slowest message: each letter is a word, and each three of them are indexed."""
     return "".join(random.choices(HAN, k=9_990))
+
+
+COUNTING = """
+    CREATE FUNCTION count_step() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN INSERT INTO steps VALUES (NEW.room_id); RETURN NEW; END $$;;
+    CREATE TRIGGER count_steps AFTER INSERT OR UPDATE ON search_progress FOR EACH ROW EXECUTE FUNCTION count_step()
+"""
+# Commits a message every few milliseconds.
+TALK = f"""
+    DO $do$ BEGIN
+        FOR number IN 1..2000 LOOP
+            {WRITE.replace("$1", str(SMALL)).replace("$2", "ARRAY['word' || number]")};
+            COMMIT;
+            PERFORM pg_sleep(0.002);
+        END LOOP;
+    END $do$
+"""
 
 
 @pytest.fixture
@@ -170,6 +187,18 @@ def test_a_slow_batch_is_halved_until_it_is_fast_enough(chat: str) -> None:
         assert until(lambda: finds(chat, "tomatoes")) < 30
         until(lambda: finds(chat, long[3]))
     assert aside(chat) == [], "they are slow, and nothing else"
+
+
+def test_a_busy_room_is_indexed_once_a_second_not_once_a_message(chat: str) -> None:
+    run(execute(chat, "CREATE TABLE steps (room_id bigint)"))
+    for statement in COUNTING.split(";;"):
+        run(execute(chat, statement))
+    with indexing(chat):
+        began = time.monotonic()
+        run(execute(chat, TALK))
+        seconds = time.monotonic() - began
+        until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] == 2000)
+    assert query(chat, "SELECT count(*) FROM steps")[0][0] <= seconds + 2
 
 
 def test_deleted_messages_leave_the_index(chat: str) -> None:
