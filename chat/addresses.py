@@ -62,6 +62,8 @@ class TrustedProxies:
         networks = [_network(part) for part in parts if part != "*"]
         self._networks = [network for network in networks if network.prefixlen > 0]
         self.trusts_everybody = "*" in parts or len(self._networks) < len(networks)
+        # The same proxy passes on every request.
+        self._names = lru_cache(maxsize=1024)(self._is_in_a_network)
 
     def trusts(self, address: str | None) -> bool:
         """Tell whether a trusted proxy has this address. `address` is None for a Unix socket."""
@@ -87,7 +89,7 @@ class TrustedProxies:
                 break
         return str(client or peer)
 
-    def _names(self, address: Address) -> bool:
+    def _is_in_a_network(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
 
 

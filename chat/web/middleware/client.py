@@ -4,11 +4,11 @@
 client's own values of the others.
 """
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat.addresses import TrustedProxies, canonical, parse_address
 from chat.state import HTTPConnection
+from chat.web.scope import headers
 
 # Any of these shows that a proxy has passed the request on, whether or not the proxy is trusted.
 PROXY_HEADERS = frozenset(
@@ -52,17 +52,17 @@ class ClientMiddleware:
         scope.setdefault("state", {}).update(peer=peer, peer_is_trusted=is_trusted)
         client, scheme = canonical(peer), self._public_scheme
         if is_trusted:
-            headers = Headers(scope=scope)
-            client = self._proxies.client_of(peer, headers.getlist("x-forwarded-for"))
-            scheme = scheme or forwarded_scheme(headers)
+            forwarded_for = headers(scope, b"x-forwarded-for")
+            client = self._proxies.client_of(peer, forwarded_for) if forwarded_for else client
+            scheme = scheme or forwarded_scheme(scope)
         if scheme:
             scope["scheme"] = scheme.replace("http", "ws") if scope["type"] == "websocket" else scheme
         scope["client"] = (client, port if client == peer else 0) if client else None
 
 
-def forwarded_scheme(headers: Headers) -> str | None:
+def forwarded_scheme(scope: Scope) -> str | None:
     """Return the client's scheme by the header of the nearest proxy."""
-    scheme = ",".join(headers.getlist("x-forwarded-proto")).rpartition(",")[2].strip().lower()
+    scheme = ",".join(headers(scope, b"x-forwarded-proto")).rpartition(",")[2].strip().lower()
     return {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(scheme)
 
 
@@ -82,14 +82,14 @@ def is_directly_at_this_machine(connection: HTTPConnection) -> bool:
     A proxy on this machine that adds no known header is still recognised: it passes on the chat's public name, speaks
     HTTP 1.0, as nginx does by default, or adds an `X-` header, which browsers do not.
     """
-    headers = connection.scope["headers"]
+    given = connection.scope["headers"]
     host = connection.headers.get("host", "").lower()
     address = parse_address(host)
     return (
         is_at_this_machine(connection)
         and (host.partition(":")[0] == "localhost" or (address is not None and address.is_loopback))
         and connection.scope.get("http_version") != "1.0"
-        and not any(name.startswith(b"x-") and name not in OF_PROMETHEUS for name, _ in headers)
+        and not any(name.startswith(b"x-") and name not in OF_PROMETHEUS for name, _ in given)
     )
 
 

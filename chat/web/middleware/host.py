@@ -5,7 +5,6 @@
 
 import logging
 
-from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -76,7 +75,7 @@ class HostMiddleware:
         if self._public_url is None or scope["method"] not in ("GET", "HEAD"):
             return False
         request = Request(scope)
-        if self._public_url.startswith("https:") and forwarded_scheme(request.headers) == "http":
+        if self._public_url.startswith("https:") and forwarded_scheme(scope) == "http":
             return "sec-fetch-site" not in request.headers
         is_elsewhere = origin_at(self._public_url.partition("://")[0], host) != self._public_url
         return is_elsewhere and not (request.state.peer_is_trusted or was_forwarded(request))
@@ -91,5 +90,5 @@ class HostMiddleware:
 
 def _address(scope: Scope, host: str) -> str:
     """Return the address the visitor seems to have used, for advice only: an unknown proxy is not trusted."""
-    is_secure = scope["scheme"] in ("https", "wss") or forwarded_scheme(Headers(scope=scope)) == "https"
+    is_secure = scope["scheme"] in ("https", "wss") or forwarded_scheme(scope) == "https"
     return f"{'https' if is_secure else 'http'}://{host}"

@@ -80,7 +80,7 @@ class SessionMiddleware:
 
     async def _identify(self, connection: HTTPConnection, *, can_set_cookies: bool) -> Tokens | None:
         state, now = connection.state, self._now()
-        access, refresh = access_token(connection), refresh_token(connection)
+        access = access_token(connection)
         session_id = self._chat.signer.session_of(access, "access") if access else None
         known = self._remembered.get(session_id) if session_id is not None and _asks_itself(connection) else None
         if known is not None:
@@ -88,7 +88,8 @@ class SessionMiddleware:
             state.look_up = partial(self._ask, state, session_id)
         else:
             await self._ask(state, session_id)
-        if session_id is not None or not refresh:
+        refresh = refresh_token(connection) if session_id is None else None
+        if not refresh:
             return None
         if not can_set_cookies:
             async with reading(self._chat.database) as database:
