@@ -1,7 +1,7 @@
 """The live engine's queries, answered by the features."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -35,16 +35,16 @@ class DatabaseSource:
         return RoomChanges(tuple(as_change(message) for message in changed.messages), changed.revision, committed_at)
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
-        async with self._connection() as connection:
-            return Heads(*await heads_of(connection, room_ids))
+        with _as_unavailable():
+            return Heads(*await heads_of(self._database, room_ids))
 
     async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
-        async with self._connection() as connection:
-            return await expelled_from(connection, seats)
+        with _as_unavailable():
+            return await expelled_from(self._database, seats)
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
-        async with self._connection() as connection:
-            lists = {room_id: await online_in(connection, room_id, online) for room_id in room_ids}
+        with _as_unavailable():
+            lists = {room_id: await online_in(self._database, room_id, online) for room_id in room_ids}
         return {room_id: fragment("live/_online_changed.html", online=online) for room_id, online in lists.items()}
 
     async def statuses(self) -> dict[UserId, str]:
@@ -52,17 +52,23 @@ class DatabaseSource:
             return await current_status_emoji(connection)
 
     async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
-        async with self._connection() as connection:
-            return await rooms_of(connection, user_ids)
+        with _as_unavailable():
+            return await rooms_of(self._database, user_ids)
 
     async def counts_above(self, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
-        async with self._connection() as connection:
-            return await counts_above(connection, counts)
+        with _as_unavailable():
+            return await counts_above(self._database, counts)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        try:
+        with _as_unavailable():
             async with reading(self._database) as connection:
                 yield connection
-        except DatabaseUnavailable as error:
-            raise SourceUnavailable(str(error)) from error
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise SourceUnavailable(str(error)) from error

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Row, Select, TextClause, TextualSelect
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    TextClause,
+    TextualSelect,
+    any_,
+    bindparam,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,6 +43,11 @@ AnyRow = Row[Any] | DirectRow
 # The errors of a statement from either source, and those of a row that another one forbids.
 STATEMENT_ERRORS = (DBAPIError, asyncpg.PostgresError)
 CONFLICTS = (IntegrityError, asyncpg.IntegrityConstraintViolationError)
+
+
+def is_one_given(column: Column[int], name: str) -> ColumnElement[bool]:
+    """Return a condition like `column IN (…)`; the numbers are the statement's parameter of this name."""
+    return column == any_(bindparam(name, type_=ARRAY(BigInteger)))
 
 
 class DirectStatement:

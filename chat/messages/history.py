@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, BindParameter, Integer, Select, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database.engine import is_one_of
+from chat.database.direct import DirectStatement, Source, is_one_given
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.memory import KILOBYTE
@@ -128,13 +128,17 @@ async def changes_since(
     return ChangedMessages([message_from(row) for row in rows if row.id is not None], rows[0].head)
 
 
-async def heads_of(connection: AsyncConnection, room_ids: Collection[RoomId]) -> tuple[str, dict[RoomId, Revision]]:
-    """Return the installation's epoch and the revision of each of these rooms."""
-    statement = select(installation.c.epoch, rooms.c.id, rooms.c.revision).outerjoin_from(
-        installation, rooms, is_one_of(rooms.c.id, room_ids)
+_HEADS = DirectStatement(
+    select(installation.c.epoch, rooms.c.id, rooms.c.revision).outerjoin_from(
+        installation, rooms, is_one_given(rooms.c.id, "room_ids")
     )
-    rows = (await connection.execute(statement)).all()
-    return str(rows[0].epoch) if rows else "", {row.id: row.revision for row in rows if row.id is not None}
+)
+
+
+async def heads_of(source: Source, room_ids: Collection[RoomId]) -> tuple[str, dict[RoomId, Revision]]:
+    """Return the installation's epoch and the revision of each of these rooms."""
+    found = await _HEADS.rows(source, room_ids=list(room_ids))
+    return str(found[0].epoch) if found else "", {row.id: row.revision for row in found if row.id is not None}
 
 
 async def _found_before(

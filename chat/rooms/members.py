@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, delete, exists, func, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, delete, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +11,7 @@ from chat.accounts.directory import select_people
 from chat.accounts.person import Person, Visitor
 from chat.accounts.status import status_column
 from chat.change import Change
+from chat.database.direct import DirectStatement, Source, is_one_given
 from chat.database.engine import contains, is_one_of
 from chat.errors import Forbidden, InvalidInput, NotFound
 from chat.folding import bare, folded
@@ -191,19 +192,24 @@ async def count_owners(connection: AsyncConnection, room_id: RoomId) -> int:
     return int((await connection.execute(counted)).scalar_one())
 
 
+_AMONG = DirectStatement(
+    select(users.c.id, users.c.name, users.c.small_picture, func.count().over().label("total"))
+    .join(memberships, memberships.c.user_id == users.c.id)
+    # The condition on memberships lets PostgreSQL look up only these people, not all members of the room.
+    .where(
+        memberships.c.room_id == bindparam("room_id", type_=BigInteger),
+        is_one_given(memberships.c.user_id, "user_ids"),
+    )
+    .order_by(func.lower(users.c.name), users.c.id)
+    .limit(bindparam("most", type_=BigInteger))
+)
+
+
 async def members_among(
-    connection: AsyncConnection, room_id: RoomId, user_ids: Collection[UserId], limit: int
+    source: Source, room_id: RoomId, user_ids: Collection[UserId], limit: int
 ) -> tuple[list[Person], int]:
     """Return the first `limit` of these people who are in the room, by name, and the number of all of them."""
-    statement = (
-        select(users.c.id, users.c.name, users.c.small_picture, func.count().over().label("total"))
-        .join(memberships, memberships.c.user_id == users.c.id)
-        # The condition on memberships lets PostgreSQL look up only these people, not all members of the room.
-        .where(memberships.c.room_id == room_id, is_one_of(memberships.c.user_id, user_ids))
-        .order_by(func.lower(users.c.name), users.c.id)
-        .limit(limit)
-    )
-    rows = (await connection.execute(statement)).all()
+    rows = await _AMONG.rows(source, room_id=room_id, user_ids=list(user_ids), most=limit)
     return [Person(row.id, row.name, face=row.small_picture) for row in rows], rows[0].total if rows else 0
 
 

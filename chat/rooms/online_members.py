@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache, TTLCache, cached
 from markupsafe import Markup
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.accounts.person import Person
-from chat.database.engine import reading
+from chat.database.direct import Source
 from chat.ids import RoomId, UserId
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.members import members_among
@@ -36,9 +36,9 @@ class Online:
         return Online(tuple(people), 0)
 
 
-async def online_in(connection: AsyncConnection, room_id: RoomId, online: Collection[UserId]) -> Online:
+async def online_in(source: Source, room_id: RoomId, online: Collection[UserId]) -> Online:
     """Return the members of a room among the people online."""
-    people, total = await members_among(connection, room_id, online, MOST_SHOWN)
+    people, total = await members_among(source, room_id, online, MOST_SHOWN)
     return Online(tuple(people), total - len(people))
 
 
@@ -52,8 +52,7 @@ class OnlineMembers:
         """Return the members of a room among the people online, at most a second old."""
         known = self._known.get(room_id)
         if known is None:
-            async with reading(database) as connection:
-                known = self._known[room_id] = await online_in(connection, room_id, online)
+            known = self._known[room_id] = await online_in(database, room_id, online)
         return known
 
 

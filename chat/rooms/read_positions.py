@@ -3,21 +3,33 @@
 from collections.abc import Collection, Mapping
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.change import Change
-from chat.database.engine import is_one_of
+from chat.database.direct import DirectStatement, Source, is_one_given
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, RoomId, UserId
 from chat.live.events import ReadPositionMoved
 from chat.live.source import RoomCount
 from chat.models import memberships, messages, rooms
 
-_COUNTS_ABOVE = text("""
+_COUNTS_ABOVE = DirectStatement(
+    text("""
     SELECT rooms.id, message_count FROM unnest(:room_ids, :counts) AS known (room_id, known_count)
     JOIN rooms ON rooms.id = known.room_id
     WHERE message_count > known_count
 """).bindparams(bindparam("room_ids", type_=ARRAY(BigInteger)), bindparam("counts", type_=ARRAY(BigInteger)))
+)
+_ROOMS_OF = DirectStatement(
+    select(
+        memberships.c.user_id,
+        rooms.c.id,
+        rooms.c.message_count,
+        memberships.c.read_position,
+        (rooms.c.newest_at > func.now() - text("interval '2 minutes'")).label("is_recent"),
+    )
+    .join(rooms, rooms.c.id == memberships.c.room_id)
+    .where(is_one_given(memberships.c.user_id, "user_ids"))
+)
 
 
 async def mark_read(change: Change, user_id: UserId, room_id: RoomId, position: Position) -> None:
@@ -62,27 +74,16 @@ async def mark_unread_from(change: Change, user_id: UserId, message_id: MessageI
     return Position(row.read_position)
 
 
-async def rooms_of(connection: AsyncConnection, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
+async def rooms_of(source: Source, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
     """Return these people's rooms, with each room's number of messages."""
-    statement = (
-        select(
-            memberships.c.user_id,
-            rooms.c.id,
-            rooms.c.message_count,
-            memberships.c.read_position,
-            (rooms.c.newest_at > func.now() - text("interval '2 minutes'")).label("is_recent"),
-        )
-        .join(rooms, rooms.c.id == memberships.c.room_id)
-        .where(is_one_of(memberships.c.user_id, user_ids))
-    )
     found: dict[UserId, list[RoomCount]] = {}
-    for row in await connection.execute(statement):
+    for row in await _ROOMS_OF.rows(source, user_ids=list(user_ids)):
         count = RoomCount(row.id, row.message_count, row.read_position, bool(row.is_recent))
         found.setdefault(row.user_id, []).append(count)
     return found
 
 
-async def counts_above(connection: AsyncConnection, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
+async def counts_above(source: Source, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
     """Return the numbers of messages of those rooms that have more than the given number."""
-    rows = await connection.execute(_COUNTS_ABOVE, {"room_ids": list(counts), "counts": list(counts.values())})
+    rows = await _COUNTS_ABOVE.rows(source, room_ids=list(counts), counts=list(counts.values()))
     return {row.id: row.message_count for row in rows}

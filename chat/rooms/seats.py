@@ -3,19 +3,22 @@
 from collections.abc import Collection
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.batches import Batches
-from chat.database.engine import reading
+from chat.database.direct import DirectStatement, Source
 from chat.ids import RoomId, SessionId, UserId
 
-_SEATED = text("""
+_SEATED = DirectStatement(
+    text("""
     SELECT user_id, room_id FROM unnest(:user_ids, :room_ids) AS seat (user_id, room_id)
     JOIN memberships USING (user_id, room_id)
 """).bindparams(bindparam("user_ids", type_=ARRAY(BigInteger)), bindparam("room_ids", type_=ARRAY(BigInteger)))
+)
 
 # A seat without a room has room id 0 here, which no room has.
-_EXPELLED = text("""
+_EXPELLED = DirectStatement(
+    text("""
     SELECT seat.session_id, seat.room_id, sessions.id IS NULL AS has_ended
     FROM unnest(:session_ids, :room_ids) AS seat (session_id, room_id)
     LEFT JOIN sessions ON sessions.id = seat.session_id
@@ -23,14 +26,15 @@ _EXPELLED = text("""
     LEFT JOIN memberships ON memberships.room_id = seat.room_id AND memberships.user_id = sessions.user_id
     WHERE sessions.id IS NULL OR (seat.room_id <> 0 AND memberships.user_id IS NULL)
 """).bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("room_ids", type_=ARRAY(BigInteger)))
+)
 
 
 async def expelled_from(
-    connection: AsyncConnection, seats: Collection[tuple[SessionId, RoomId | None]]
+    source: Source, seats: Collection[tuple[SessionId, RoomId | None]]
 ) -> set[tuple[SessionId, RoomId | None]]:
     """Return the (session, room) pairs that have lost their right; (session, None) when the session has ended."""
-    values = {"session_ids": [seat[0] for seat in seats], "room_ids": [seat[1] or 0 for seat in seats]}
-    rows = await connection.execute(_EXPELLED, values)
+    sessions, rooms = [seat[0] for seat in seats], [seat[1] or 0 for seat in seats]
+    rows = await _EXPELLED.rows(source, session_ids=sessions, room_ids=rooms)
     return {(row.session_id, None if row.has_ended else row.room_id) for row in rows}
 
 
@@ -46,8 +50,7 @@ class Seats:
         return await self._batches.ask((user_id, room_id))
 
     async def _look_up(self, seats: list[tuple[UserId, RoomId]]) -> list[bool]:
-        values = {"user_ids": [seat[0] for seat in seats], "room_ids": [seat[1] for seat in seats]}
-        async with reading(self._database) as connection:
-            rows = await connection.execute(_SEATED, values)
-            taken = {(row.user_id, row.room_id) for row in rows}
+        people, rooms = [seat[0] for seat in seats], [seat[1] for seat in seats]
+        rows = await _SEATED.rows(self._database, user_ids=people, room_ids=rooms)
+        taken = {(row.user_id, row.room_id) for row in rows}
         return [seat in taken for seat in seats]
