@@ -103,13 +103,17 @@ async def test_a_page_that_comes_back_is_told_only_what_has_changed_meanwhile(al
     async with follow(alice) as socket:
 
         async def visit(room: int) -> str:
-            """Return the frames that a page gets when it comes to a room, up to a message that is posted then."""
+            """Return the frames that a page gets when it comes to a room, up to messages that are posted then."""
             number = next(numbers)
             after, epoch = await asyncio.to_thread(state_of, alice, room)
             await socket.send(f"switch {number} {room} {after} 0 {epoch}")
             await until(socket, f"switched {number}")
-            await asyncio.to_thread(alice.post, room, f"visit {number}.")
-            return "".join(await until(socket, f"visit {number}."))
+            frames: list[str] = []
+            # The page is sent the first message before the rest of what it has missed.
+            for text in (f"visit {number}.", f"end of visit {number}."):
+                await asyncio.to_thread(alice.post, room, text)
+                frames += await until(socket, f"<p>{text}</p>")
+            return "".join(frames)
 
         async def until_nothing_is_told(room: int) -> None:
             """A change reaches the process a moment after its answer, at times while the page comes back."""
