@@ -8,6 +8,7 @@ from benchmarks.report import write
 
 ROWS = (
     "fanout",
+    "busy",
     "nodes",
     "growth",
     "curves",

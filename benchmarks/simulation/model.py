@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-# As chat/live/room.py: the pause between two frames to a room, the lasting rate, and how long it may be doubled.
-GATHER, FRAMES_A_SECOND, BURST = 0.005, 10, 2.0
+from chat.live.pace import Pace
+
 # Eight messages in one frame cost a quarter of eight frames.
 FURTHER_IN_A_FRAME = 1 / 7
 
@@ -114,20 +114,30 @@ class _Room:
 
     def __init__(self, simulation: "_Simulation", node: int) -> None:
         self._simulation, self._node = simulation, node
-        self._sent_at, self._due_at = float("-inf"), 0.0
+        self._pace = Pace()
         self._unsent: list[int] = []
+        self._is_sending = False
 
     def take(self, message: int) -> None:
-        clock = self._simulation.clock
         self._unsent.append(message)
-        if len(self._unsent) == 1:
-            clock.at(max(self._sent_at + GATHER, self._due_at - BURST), self._send)
+        if not self._is_sending:
+            self._send_when_due()
+
+    def _send_when_due(self) -> None:
+        self._is_sending = True
+        clock = self._simulation.clock
+        clock.at(clock.now + self._pace.wait(clock.now), self._send)
 
     def _send(self) -> None:
-        now, messages = self._simulation.clock.now, self._unsent
-        self._unsent, self._sent_at = [], now
-        self._due_at = max(self._due_at, now) + 1 / FRAMES_A_SECOND
-        self._simulation.frame(self._node, messages)
+        messages, self._unsent = self._unsent, []
+        self._simulation.frame(self._node, messages, self._sent)
+
+    def _sent(self, cost: float) -> None:
+        clock = self._simulation.clock
+        self._pace.sent(clock.now - cost, clock.now, clock.processes[f"node {self._node}"].done)
+        self._is_sending = False
+        if self._unsent:
+            self._send_when_due()
 
 
 class _Simulation:
@@ -169,7 +179,7 @@ class _Simulation:
             if node != author:
                 self._on(f"node {node}", self._costs.hint, partial(self._rooms[room, node].take, message))
 
-    def frame(self, node: int, messages: list[int]) -> None:
+    def frame(self, node: int, messages: list[int], sent: Callable[[float], None]) -> None:
         """Send messages to the readers of a node. They arrive when the readers' program has read the last frame."""
         weight = self._setup.readers / self._setup.nodes_of_a_room * (1 + (len(messages) - 1) * FURTHER_IN_A_FRAME)
 
@@ -179,8 +189,13 @@ class _Simulation:
                 if not self._missing[message]:
                     self.latencies.append(self.clock.now - self._posted[message])
 
+        def written() -> None:
+            sent(cost)
+            self._on(f"load {node}", 0.0, read)
+
         # The readers read while the node writes.
-        self._on(f"node {node}", self._costs.reader * weight, lambda: self._on(f"load {node}", 0.0, read))
+        cost = self._costs.reader * weight
+        self._on(f"node {node}", cost, written)
         self._on(f"load {node}", self._costs.load * weight, lambda: None)
 
     def _on(self, process: str, cost: float, then: Callable[[], None]) -> None:

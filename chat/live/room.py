@@ -9,6 +9,7 @@ import anyio
 
 from chat.ids import Revision, RoomId
 from chat.live.frames import frame_of_changes
+from chat.live.pace import Pace
 from chat.live.reader import Reader
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, size_of
@@ -19,18 +20,13 @@ RECENT = 64  # changes a room keeps for readers that are a little behind
 RECENT_BYTES = 128 * KILOBYTE  # of their markup
 MOST_AT_HAND_BYTES = 4 * MEGABYTE  # … in all rooms together
 MOST_GATHERED_BYTES = 128 * KILOBYTE  # of markup; then a frame is sent at once
-GATHER_SECONDS = 0.005  # between two frames to a room
-# In a room too fast to read, ten messages a frame cost a page no more than one.
-FRAMES_A_SECOND = 10
-BURST_SECONDS = 2.0  # a room may be sent twice as many frames for this long before they are gathered
 
 
 class LiveRoom:
     """A room with readers here. It knows all changes up to `cursor`, and has sent those up to `sent` to all `readers`.
 
     `recent` holds every change after `recent_from` and up to the cursor. Messages of a burst are sent together: 8
-    messages in a frame cost a quarter of 8 frames, and a constantly busy room gets ten frames a second. A single
-    message is sent at once.
+    messages in a frame cost a quarter of 8 frames. A single message is sent at once.
     """
 
     def __init__(self, room_id: RoomId, tally: LiveTally, tracing: Tracing) -> None:
@@ -39,8 +35,7 @@ class LiveRoom:
         self._tracing = tracing
         self._deliveries: list[Span] = []  # of unsent changes
         self.cursor = self.sent = Revision(0)
-        self.sent_at = 0.0
-        self.due_at = 0.0  # the time at which the sustained rate would have allowed the frames sent so far
+        self._pace = Pace()
         self.unsent: list[MessageChange] = []
         self.unsent_bytes = 0
         self.unsent_commits: list[tuple[float, int]] = []  # the time of a commit, and its number of changes
@@ -73,13 +68,12 @@ class LiveRoom:
         self.cursor = changes.revision
         while len(self.recent) > RECENT or self.recent_bytes > RECENT_BYTES:
             self._forget_oldest()
-        loop = asyncio.get_running_loop()
-        wait = max(self.sent_at + GATHER_SECONDS, self.due_at - BURST_SECONDS) - loop.time()
+        wait = self._pace.wait(time.monotonic())
         if wait <= 0 or self.unsent_bytes > MOST_GATHERED_BYTES:
             self.send()
         elif not self.is_gathering:
             self.is_gathering = True
-            loop.call_later(wait, self.send)
+            asyncio.get_running_loop().call_later(wait, self.send)
 
     def send(self) -> None:
         """Send the readers all known changes."""
@@ -87,15 +81,14 @@ class LiveRoom:
         if self.sent == self.cursor:
             return
         if self.readers:
+            began = time.monotonic()
             frame = frame_of_changes(self.unsent, self.sent, self.cursor)
             for reader in self.readers:
                 reader.send(frame)
+            self._pace.sent(began, time.monotonic(), time.process_time())
             self._count(len(self.readers))
         self._clear_unsent()
         self.sent = self.cursor
-        self.sent_at = asyncio.get_running_loop().time()
-        # The generic cell rate algorithm (ITU-T I.371).
-        self.due_at = max(self.due_at, self.sent_at) + 1 / FRAMES_A_SECOND
 
     def _clear_unsent(self) -> None:
         self.unsent.clear()
