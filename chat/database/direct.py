@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Engine,
     Row,
     Select,
     TextClause,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util import await_, greenlet_spawn
 
 from chat.database.engine import hide_values, unavailable
 from chat.database.poolers import Connection
@@ -71,10 +72,14 @@ class DirectStatement:
             return (await source.execute(self._statement, values)).all()
         all_values = self._constants | values
         arguments = [all_values[name] for name in self._names]
-        lent = await source.raw_connection()
+        return await greenlet_spawn(self._rows_by, source.sync_engine, arguments)
+
+    def _rows_by(self, engine: Engine, arguments: list[object]) -> list[DirectRow]:
+        """Return the rows, within one greenlet for the loan and the statement: the pool needs one for each step."""
+        lent = engine.raw_connection()
         connection: Connection = lent.driver_connection  # type: ignore[assignment]  # as engine.py opens it
         try:
-            return await self._rows(connection, arguments)
+            return await_(self._rows(connection, arguments))
         except BaseException as error:
             known = unavailable(error, has_disconnected=connection.is_closed())
             hide_values(error)
@@ -85,7 +90,7 @@ class DirectStatement:
                 raise
             raise known from error
         finally:
-            await greenlet_spawn(lent.close)
+            lent.close()
 
     async def _rows(self, connection: Connection, arguments: list[object]) -> list[DirectRow]:
         if connection.is_pooled:
