@@ -61,12 +61,17 @@ async def tell_after(publish: Publish) -> AsyncIterator[Told]:
     """Publish events at the end of a block whose only statement commits itself; an error does not."""
     told = Told()
     yield told
-    await _publish(told, publish)
+    # Posts are made by a task of their own, which no request can cancel.
+    await _tell(told, publish)
 
 
 async def _publish(committed: Told, publish: Publish) -> None:
-    committed_at = time.time()
     # The change is committed, so even a cancelled request must publish its events.
     with anyio.CancelScope(shield=True):
-        for event in committed.told():
-            await publish(event, committed_at)
+        await _tell(committed, publish)
+
+
+async def _tell(committed: Told, publish: Publish) -> None:
+    committed_at = time.time()
+    for event in committed.told():
+        await publish(event, committed_at)

@@ -31,7 +31,7 @@ from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.original import author_of
 from chat.messages.post_statement import POST_MESSAGE, POST_MESSAGES
-from chat.messages.posted import Post, Posted, posted_alone, values_of
+from chat.messages.posted import Post, Posted, posted_plainly, values_of
 from chat.messages.refusal import refusal_of
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.shown_links import has_links
@@ -164,7 +164,8 @@ class Posting:
             rows, posted = await self._insert_alone(posts[0]) if len(posts) == 1 else ([], [])
             if not posted:
                 rows = await POST_MESSAGES.rows(self._database, **values_of(posts))
-                posted = [message_from(row) for row in rows]
+                asked = {(post.author.id, post.client_id): post for post in posts}
+                posted = [posted_plainly(asked[row.author_id, row.client_id], row) for row in rows]
             told.tell_later(lambda: _events(rows, posts, posted, spans))
         return posted
 
@@ -180,7 +181,7 @@ class Posting:
             body=post.body,
             body_html=str(post.written.html),
         )
-        return rows, [posted_alone(post, row) for row in rows]
+        return rows, [posted_plainly(post, row) for row in rows]
 
     async def _commit_with_more(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Message]:
         """Insert posts together with their files and the links to look at, and read the originals of answers."""

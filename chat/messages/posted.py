@@ -52,8 +52,8 @@ def values_of(posts: Sequence[Post]) -> dict[str, list[object]]:
     }
 
 
-def posted_alone(post: Post, row: AnyRow) -> Message:
-    """Return the message of a row of `POST_MESSAGE`, which holds what the post does not tell."""
+def posted_plainly(post: Post, row: AnyRow) -> Message:
+    """Return the message of a post to which nothing else belongs; its row holds what the post does not tell."""
     return Message(
         id=row.id,
         room_id=post.room_id,
