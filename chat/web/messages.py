@@ -73,12 +73,14 @@ async def post_message(request: Request) -> Response:
 
 async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[str, str]) -> Response:
     chat, client_id, sent = request.state.chat, _client_id(form.get("client_id")), NO_FILES
-    if not _is_plain(form):
+    is_plain = _is_plain(request, form)
+    if not is_plain:
         me = await checked_visitor(request)
     try:
         await throttle(request, POST, "body")
-        sent = await sent_files(request, me, room_id, client_id)
-        sent.check()
+        if not is_plain:
+            sent = await sent_files(request, me, room_id, client_id)
+            sent.check()
         done = await _send(request, form, client_id, sent)
     except InvalidInput as invalid:
         composer = {"client_id": client_id, "body": form.get("body", ""), "reply_to": _reply_to(form), "files": sent}
@@ -95,11 +97,12 @@ async def _post(request: Request, me: Visitor, room_id: RoomId, form: Mapping[st
     return _go_to(request, f"/rooms/{room_id}#m-{done.message.id}")
 
 
-def _is_plain(form: Mapping[str, str]) -> bool:
+def _is_plain(request: Request, form: Mapping[str, str]) -> bool:
     """Tell whether a form does nothing but post a short text, by a statement that asks for every right itself."""
     body = form.get("body", "")
     return (
         form.keys() <= _PLAIN_FIELDS
+        and not request.headers.get("content-type", "").startswith("multipart/")
         and not form.get("reply_to")
         and len(body) < SHORT
         and "@" not in body
