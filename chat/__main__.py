@@ -37,10 +37,6 @@ from chat.sqlstates import MISSING_DATABASE
 
 # The part of a shutdown beyond the requests in progress: closing sockets, and last messages to broker and database.
 FAREWELL_SECONDS = 6
-# A page that answers no ping is dropped within 27 seconds, and proxies close no connection for being silent. A page
-# reconnects after a silence of a little more than twice this (live.js).
-PING_SECONDS = 15.0
-PONG_SECONDS = 10.0
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -129,8 +125,7 @@ def _run_server(settings: Settings) -> None:
         ws=LiveProtocol,
         ws_per_message_deflate=False,
         ws_max_size=4096,
-        ws_ping_interval=PING_SECONDS,
-        ws_ping_timeout=PONG_SECONDS,
+        ws_ping_interval=None,  # live/pulse.py pings
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=settings.grace - FAREWELL_SECONDS,

@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 
 from chat.live.backlog import BEHIND_BYTES, MOST_UNSENT_BYTES, Backlog
-from chat.live.frames import HEARTBEAT
+from chat.live.pulse import Pulse, Turn
 from chat.live.reader import Reader, discard
 from chat.serving.connections import Connection
 
@@ -28,7 +28,7 @@ FLUSH_SECONDS = 2.0
 # asyncio hands over 256 kB in one go, and 43,000 empty frames in these would block the process for half a second.
 MOST_RECEIVED_BYTES = 4096
 
-BACKLOG = Backlog()  # of this process
+BACKLOG, PULSE = Backlog(), Pulse()  # of this process
 
 
 class LiveProtocol(WebSocketsSansIOProtocol):
@@ -40,6 +40,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     on_gone: Callable[[], None] | None = None
     on_text: Callable[[bytes], None] = discard
     received = 0
+    turn: Turn | None = None
+    is_between_frames = True
 
     def data_received(self, data: bytes) -> None:
         if self.handshake_initiated:
@@ -49,6 +51,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
                     self.place.note("sends_too_much")
                 self.transport.abort()
                 return
+            if self.is_between_frames and is_pong(data, self.pending_ping_payload):
+                self.pending_ping_payload = None
+                return
+            self.is_between_frames &= holds_whole_frames(data)
         super().data_received(data)
 
     async def run_asgi(self) -> None:
@@ -121,11 +127,24 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
         self._abort_in(FLUSH_SECONDS)
 
-    def send_keepalive_ping(self) -> None:
-        super().send_keepalive_ping()
+    def start_keepalive(self) -> None:
+        self.turn = PULSE.join(self)
+
+    def stop_keepalive(self) -> None:
+        if self.turn is not None:
+            self.turn.pop(self, None)
+        self.pending_ping_payload = None
+
+    def ping(self, payload: bytes, frames: bytes) -> None:
+        if self.close_sent or self.transport.is_closing():
+            return
         self.received = 0
-        if self.reader is not None:
-            self.reader.send(HEARTBEAT)
+        self.pending_ping_payload = payload
+        (self.transport.write if self.reader is None else self.reader.send)(frames)
+
+    def end_if_silent(self) -> None:
+        if self.pending_ping_payload is not None:
+            self.keepalive_timeout()
 
     def keepalive_timeout(self) -> None:
         self._send_by(discard)
@@ -176,6 +195,21 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.transport.abort()
         else:
             self.loop.call_later(STALLED_SECONDS, self._drop_when_stalled, unsent)
+
+
+def is_pong(data: bytes, payload: bytes | None) -> bool:
+    """Tell whether a client sent nothing but a pong with a payload of four bytes (RFC 6455, 5.3)."""
+    if payload is None or len(data) != 10 or data[:2] != b"\x8a\x84":
+        return False
+    return int.from_bytes(data[2:6]) ^ int.from_bytes(data[6:]) == int.from_bytes(payload)
+
+
+def holds_whole_frames(data: bytes) -> bool:
+    """Tell whether a client's frames end where the data ends; no frame of a page is longer than 125 bytes."""
+    at = 0
+    while at + 2 <= len(data) and data[at + 1] & 127 < 126:
+        at += 6 + (data[at + 1] & 127)
+    return at == len(data)
 
 
 class _Unused:
