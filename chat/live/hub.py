@@ -135,8 +135,12 @@ class Hub:
         reader.room_id = room_id
         if room_id is None:
             return
-        room = self._rooms.setdefault(room_id, LiveRoom(room_id, self.tally, self._tracing))
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = LiveRoom(room_id, self.tally, self._tracing)
         room.visitors += 1
+        if room.subscription is not None:
+            return  # a room with visitors stays open
         async with room.lock:
             if room.subscription is None:
                 await self._open(room)
