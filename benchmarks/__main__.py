@@ -15,6 +15,7 @@ ROWS = (
     "posts",
     "pages",
     "connections",
+    "returning",
     "browser",
     "switching",
     "eyes",

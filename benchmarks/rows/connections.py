@@ -1,17 +1,17 @@
-"""The cost of idle open pages, and the speed of connecting them, at first and after a restart."""
+"""The cost of idle open pages, and the speed of connecting them."""
 
 import statistics
 import time
 from contextlib import ExitStack
 
-from benchmarks.chat import Author, Chat
-from benchmarks.measure import SERVER_CORE, Line, Readers, pin, spread, stamp_text
+from benchmarks.chat import Chat
+from benchmarks.measure import Line, Readers, spread
 
-IDLE, STORM = 10_000, 5_000
+IDLE = 10_000
 
 
 def run(repetitions: int) -> list[Line]:
-    memory, rates, storms = [], [], []
+    memory, rates = [], []
     for _ in range(min(repetitions, 3)):
         with ExitStack() as stack:
             chat = Chat(people=IDLE)
@@ -26,22 +26,7 @@ def run(repetitions: int) -> list[Line]:
             time.sleep(6)
             memory.append((chat.meter(server).memory_info().rss - before) / IDLE / 1000)
             readers.close()
-            server.kill()
-            server.start()
-            pin(chat.meter(server), SERVER_CORE)
-            Author(chat, server).post("what everybody has missed: " + stamp_text(1))
-            behind = [text.replace("after=1&", "after=0&") for text in chat.handshakes(server, STORM)]
-            began = time.monotonic()
-            returning = Readers(server.port, STORM, behind)
-            storms.append(returning.reached_all_at(1) - began)
-            returning.close()
     return [
         Line(f"{IDLE:,} open pages, memory each", spread(memory, " kB"), "≤ 25 kB", statistics.median(memory) <= 25),
         Line("pages opened a second", spread(rates), "≥ 1,500", statistics.median(rates) >= 1500),
-        Line(
-            f"{STORM:,} readers back and replayed after",
-            spread(storms, " s"),
-            "≤ 10 s",
-            statistics.median(storms) <= 10,
-        ),
     ]
