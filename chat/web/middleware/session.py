@@ -26,6 +26,7 @@ from chat.ids import SessionId
 from chat.state import Chat, HTTPConnection, Request, RequestState
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
 from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
+from chat.web.scope import header
 
 LOOK_UP_SECONDS = 5.0
 ANONYMOUS_PATHS = (STATIC_FILES, *FOR_PROGRAMS)
@@ -79,10 +80,10 @@ class SessionMiddleware:
         await self.app(scope, receive, _with_cookies(send, connection, tokens))
 
     async def _identify(self, connection: HTTPConnection, *, can_set_cookies: bool) -> Tokens | None:
-        state, now = connection.state, self._now()
+        state = connection.state
         access = access_token(connection)
         session_id = self._chat.signer.session_of(access, "access") if access else None
-        known = self._remembered.get(session_id) if session_id is not None and _asks_itself(connection) else None
+        known = self._remembered.get(session_id) if session_id is not None and _asks_itself(connection.scope) else None
         if known is not None:
             _set(state, known)
             state.look_up = partial(self._ask, state, session_id)
@@ -91,6 +92,7 @@ class SessionMiddleware:
         refresh = refresh_token(connection) if session_id is None else None
         if not refresh:
             return None
+        now = self._now()
         if not can_set_cookies:
             async with reading(self._chat.database) as database:
                 state.visitor = await visitor_of_refresh_token(database, self._chat.signer, refresh, now)
@@ -124,13 +126,13 @@ def _set(state: RequestState, found: tuple[Installation | None, Visitor | None])
         state.installation_name = state.installation.name
 
 
-def _asks_itself(connection: HTTPConnection) -> bool:
+def _asks_itself(scope: Scope) -> bool:
     """Tell whether this is a post by an open page, without files."""
     return (
-        connection.scope.get("method") == "POST"
-        and _POST.fullmatch(connection.scope["path"]) is not None
-        and connection.headers.get("hx-request") == "true"
-        and connection.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        scope.get("method") == "POST"
+        and _POST.fullmatch(scope["path"]) is not None
+        and header(scope, b"hx-request") == "true"
+        and (header(scope, b"content-type") or "").startswith("application/x-www-form-urlencoded")
     )
 
 
