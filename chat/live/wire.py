@@ -85,6 +85,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         if not self.close_sent:
             self.close_timer = None
         self.queue = self.writable = UNUSED
+        # The parser, a generator, keeps the request for as long as it lives.
+        self.request.headers.clear()
         del self.scope, self.request, self.response
 
     def pause_writing(self) -> None:

@@ -175,3 +175,29 @@ async def test_under_another_websocket_protocol_frames_go_through_queues(alice_u
         await asyncio.to_thread(alice.submit, "/sign-out")
         await reader.until(lambda: reader.closed_with == 4401)
         assert "You are signed out" in reader.frames[-1]
+
+
+WATCHED = """
+import gc, threading, time
+from websockets.http11 import Request
+from chat.live.wire import LiveProtocol
+
+def watch():
+    while True:
+        time.sleep(0.3)
+        known = gc.get_objects()
+        pages = sum(isinstance(each, LiveProtocol) and each.on_gone is not None for each in known)
+        print("pages", pages, "cookies", sum("cookie" in each.headers for each in known if isinstance(each, Request)))
+
+threading.Thread(target=watch, daemon=True).start()
+from chat.__main__ import main
+main(["serve"])
+"""
+
+
+async def test_an_open_page_keeps_nothing_of_its_handshake(alice: Person) -> None:
+    alice.server.stop()
+    alice.server.command = ["-u", "-c", WATCHED]
+    alice.server.start()
+    async with LiveClient(alice, 1), LiveClient(alice, 1):
+        await asyncio.to_thread(alice.server.until_logged, "pages 2 cookies 0")
