@@ -43,6 +43,11 @@ class Sentinel(ValkeyServer):
         self.folder = Path(tempfile.mkdtemp(prefix="simplechat-sentinel-"))
         self.master = master
 
+    def start(self) -> None:
+        super().start()
+        # One that has stood still for two seconds, as a busy machine may let it, would do nothing for the next thirty.
+        self.command("SENTINEL", "DEBUG", "TILT-TRIGGER", "60000")
+
     def _command(self) -> list[str]:
         # Sentinel writes its findings into this file; each start begins anew.
         file = self.folder / "sentinel.conf"
