@@ -7,7 +7,7 @@ BUSY = 0.5  # a process that is busy for a larger share of its time gathers long
 # A page needs as long to show ten messages as one, and people do not read faster. So a room may be far ahead of this
 # rate, but keeps it in the long run.
 FRAMES_A_SECOND = 10
-MOST_AHEAD = 300  # frames
+MOST_AHEAD = 150  # frames
 
 
 class Pace:
