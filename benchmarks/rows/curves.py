@@ -52,7 +52,7 @@ REASONS = """
 - A search weighs the newest 1,000 messages that match. In a small chat fewer do.
 - An idle second has a heartbeat for each open page now and then, and work of the process itself, such as comparing its
   rooms with the database.
-- All processes were measured on one core, whose cache they share.
+- All processes were measured on one core.
 """
 
 # Room n + 1 has the nth of these numbers of members, and the administrator is in each.
