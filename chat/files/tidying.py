@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 import anyio
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.database.direct import DirectStatement
@@ -20,9 +20,8 @@ LONGEST_PAUSE = timedelta(hours=1)
 CHECK_SECONDS = 10.0
 DELETE_SECONDS = 3.0  # less than a transaction may be idle (database/poolers.py)
 
-_ABANDONED = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
 _DUE = stray_objects.c.due_at <= func.now()
-_IS_ANY_DUE = DirectStatement(select((exists().where(_ABANDONED) | exists().where(_DUE)).label("is_due")))
+_ONE_DUE = DirectStatement(select(stray_objects.c.key).where(_DUE).order_by(stray_objects.c.due_at).limit(1))
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +44,10 @@ class FileTidying:
             await anyio.sleep(EVERY_SECONDS)
 
     async def _tidy(self) -> None:
-        (row,) = await _IS_ANY_DUE.rows(self._database)
-        if not row.is_due:
-            return
         await self._discard_uploads()
-        while await self._delete_objects() == AT_ONCE:
-            pass
+        if await _ONE_DUE.rows(self._database):
+            while await self._delete_objects() == AT_ONCE:
+                pass
 
     async def _check_store(self) -> None:
         """Tell at the start if files cannot be kept. Everything else works without them."""
@@ -58,7 +55,8 @@ class FileTidying:
             logger.warning("Files cannot be kept in the folder or bucket of FILES_URL: %s", why)
 
     async def _discard_uploads(self) -> None:
-        old = select(files.c.id).where(_ABANDONED).limit(AT_ONCE).with_for_update(skip_locked=True)
+        abandoned = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
+        old = select(files.c.id).where(abandoned).limit(AT_ONCE).with_for_update(skip_locked=True)
         async with self._database.begin() as connection:
             await connection.execute(delete(files).where(files.c.id.in_(old)))
 
