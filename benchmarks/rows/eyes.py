@@ -1,4 +1,4 @@
-"""What two people see of each other: from Enter in one page until the message is painted in the other."""
+"""The time from Enter in one page until the message is painted in another person's page."""
 
 import statistics
 from contextlib import ExitStack

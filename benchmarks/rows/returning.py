@@ -25,7 +25,7 @@ SETTLE_SECONDS = 2
 
 @dataclass(frozen=True)
 class Return:
-    """What it cost until all readers were connected, and had what they have missed: seconds, of CPU but for `took`."""
+    """The costs until all readers were back with all that they had missed: seconds, of CPU but for `took`."""
 
     took: float
     server: float

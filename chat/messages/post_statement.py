@@ -136,7 +136,7 @@ POST_MESSAGE = DirectStatement(
     SELECT id, author_id, :client_id, :body, :body_html, newest_continues, newest_starts_day, message_count,
         revision, revision, newest_at
     FROM room
-    RETURNING id, continues, starts_day, position, revision, created_at,
+    RETURNING id, author_id, continues, starts_day, position, revision, created_at,
         (SELECT author_name FROM room), (SELECT author_face FROM room),
         (SELECT epoch FROM installation) AS epoch,
         CASE WHEN position = 1

@@ -57,7 +57,7 @@ def posted_plainly(post: Post, row: AnyRow) -> Message:
     return Message(
         id=row.id,
         room_id=post.room_id,
-        author=Person(post.author.id, row.author_name, face=row.author_face),
+        author=Person(row.author_id, row.author_name, face=row.author_face),
         client_id=post.client_id,
         body=post.written.html,
         continues=row.continues,

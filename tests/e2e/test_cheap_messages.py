@@ -1,4 +1,4 @@
-"""What a message costs a page that shows many others."""
+"""The cost of a message for a page that shows many others."""
 
 import json
 from pathlib import Path

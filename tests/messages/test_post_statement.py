@@ -90,7 +90,7 @@ async def post(connection: AsyncConnection, name: str, *, alone: bool) -> dict[s
 
 
 @pytest.mark.parametrize(("change", "name", "is_allowed"), SITUATIONS)
-async def test_one_message_is_posted_as_many_are(
+async def test_a_single_message_is_posted_like_several(
     database_url: str, change: str, name: str, *, is_allowed: bool
 ) -> None:
     await fill(database_url)

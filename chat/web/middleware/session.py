@@ -1,7 +1,7 @@
 """Identifies the visitor of a request by their session, with one query for each request.
 
-A post is the exception: the statement that posts it asks for the session itself. Until then its visitor is the one whom
-the session had at its last request, for who a session belongs to never changes.
+A post is the exception: its own statement asks for the session. Until then the visitor is the person of the session's
+last request: a session never changes its person.
 """
 
 import re
