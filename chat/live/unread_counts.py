@@ -101,8 +101,13 @@ class UnreadCounts:
             try:
                 found = await self._source.rooms_of(newcomers)
             except SourceUnavailable as error:
-                logger.warning("Could not fetch the memberships of new readers: %s", error)
+                logger.warning("Could not fetch the memberships of new readers, and will try again: %s", error)
                 self._unknown |= newcomers
+            except BaseException:
+                # This task is started again.
+                self._unknown |= newcomers
+                self._arrival.set()
+                raise
             else:
                 for user_id in newcomers:
                     self._forget(user_id)
@@ -142,6 +147,8 @@ class UnreadCounts:
             checks += 1
             for user_id in [user_id for user_id in self._rooms if not self._hub.readers_of(user_id)]:
                 self._forget(user_id)
+            if self._unknown:
+                self._arrival.set()
             if checks % CHECKS_A_RELOAD == 0:
                 self.refresh(list(self._rooms))
             if self._counts:

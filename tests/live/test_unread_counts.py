@@ -1,0 +1,47 @@
+"""The counts of other rooms, for people who have just opened a page."""
+
+import anyio
+import pytest
+
+from chat.ids import UserId
+from chat.live import unread_counts
+from chat.live.brokers.broker import Broker, MemoryBackend
+from chat.live.bus import Bus
+from chat.live.hub import Hub
+from chat.live.source import RoomCount, SourceUnavailable
+from chat.live.unread_counts import UnreadCounts
+from tests.live.test_revision_rule import FakeHistory
+
+pytestmark = pytest.mark.anyio
+
+
+class Failing(FakeHistory):
+    """A source whose first answer is an error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.asked: list[object] = []
+
+    async def rooms_of(self, user_ids: object) -> dict[UserId, list[RoomCount]]:
+        self.asked.append(user_ids)
+        if len(self.asked) == 1:
+            raise self.error
+        return {}
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable("away"), RuntimeError("a fault of the chat")])
+async def test_people_are_looked_up_again_after_a_failure(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they would hear of no other room until they open another page."""
+    monkeypatch.setattr(unread_counts, "CHECK_SECONDS", 0.1)
+    source, broker = Failing(error), Broker(MemoryBackend())
+    hub = Hub(broker, "this process", source, reload="")
+    counts = UnreadCounts(Bus(broker, "this process", lambda _: None), source, hub)
+    counts.arrive(UserId(1))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(counts.run)
+        with anyio.fail_after(30):
+            while len(source.asked) < 2:
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert source.asked[:2] == [{UserId(1)}, {UserId(1)}]
