@@ -10,12 +10,15 @@ LONGEST = 64  # characters: no address with a port and a zone is longer
 LOCAL_PREFIX = 64  # a household or server has at least this much of IPv6, and may use all of it
 
 
-@lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
     """Parse an address, without its port, zone and brackets; None for anything else."""
     text = text.strip()
-    if len(text) > LONGEST:
-        return None
+    # Before the cache, which would keep thousands of long headers.
+    return _parsed(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Address | None:
     if text.startswith("["):
         text, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not _is_port(rest)):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chat import addresses
 from chat.addresses import TrustedProxies, network_of, parse_address
 
 
@@ -118,3 +119,11 @@ def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
     proxies: str, forwarded_for: list[str], client: str
 ) -> None:
     assert TrustedProxies(proxies).client_of("10.0.0.1", forwarded_for) == client
+
+
+def test_long_texts_are_not_kept() -> None:
+    """A stranger chooses the header, which may be as long as all headers together."""
+    kept = addresses._parsed.cache_info().currsize
+    for number in range(10):
+        assert parse_address(f"{number}{'x' * 60_000}") is None
+    assert addresses._parsed.cache_info().currsize == kept
