@@ -37,8 +37,8 @@ _PEOPLE = f"""
     SELECT gen_random_uuid(), now() + interval '1 day' FROM generate_series(1, {PEOPLE});
 """
 
-# Of five rooms one is closed and one archived. Room n, from 4 on, has a hundredth of the people. The first fifty direct
-# conversations are of five people, the others of two.
+# One room in five is closed, and one in five is archived. From room 4 on, each has a hundredth of the people. The first
+# fifty direct conversations have five people, the others two.
 _ROOMS = f"""
     INSERT INTO rooms (kind, name, direct_key, archived_at)
     SELECT CASE WHEN n > {ROOMS} THEN 'direct' WHEN n % 5 = 4 THEN 'closed' ELSE 'open' END,
