@@ -1,11 +1,16 @@
-"""Jinja2: the templates, and rendering them to fragments."""
+"""Jinja2: the templates, and rendering them to fragments.
+
+What is the same in each page is done once, when a template is compiled: a partial becomes a part of the template that
+includes it, and so does what our functions return for constants, as in `icon("pin")`. A room's page has thirty of them.
+"""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, nodes
 from jinja2.runtime import Macro
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
 from chat.installed import ROOT
@@ -15,8 +20,41 @@ from chat.times import clock, day, in_zone, iso
 KEPT_BYLINES = 1000  # of half a kilobyte each
 
 
+class InliningEnvironment(Environment):
+    """An environment that compiles a template together with its partials. Their errors name the whole template."""
+
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        return super()._generate(_Inlining(self).visit(source), name, filename, defer_init)
+
+
+class _Inlining(NodeTransformer):
+    """Replaces what does not depend on the names that a template is given."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def visit_Include(self, node: nodes.Include) -> nodes.Node:  # noqa: N802  as Jinja calls it
+        assert self._environment.loader is not None
+        assert isinstance(node.template, nodes.Const)
+        source, filename, _ = self._environment.loader.get_source(self._environment, node.template.value)
+        partial = self.visit(self._environment.parse(source, node.template.value, filename))
+        # What a partial sets is not seen outside it.
+        return nodes.Scope(partial.body, lineno=node.lineno).set_environment(self._environment)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802  as Jinja calls it
+        function = _PURE.get(node.node.name) if isinstance(node.node, nodes.Name) else None
+        if function is None or not all(isinstance(argument, nodes.Const) for argument in node.args):
+            return self.generic_visit(node)
+        known = function(*(argument.as_const() for argument in node.args))
+        constant = nodes.Const(str(known), lineno=node.lineno)
+        made = nodes.MarkSafe(constant, lineno=node.lineno) if isinstance(known, Markup) else constant
+        return made.set_environment(self._environment)
+
+
 def _environment() -> Environment:
-    environment = Environment(
+    environment = InliningEnvironment(
         loader=FileSystemLoader(ROOT / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -24,17 +62,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(static=static_url, icon=_icon, assets=_assets, byline=_byline, version_of=version_of)
-    # Importing them in each template would cost a room's page as much as its whole header.
-    environment.globals.update(
-        {
-            name: macro
-            for name, macro in vars(environment.get_template("_icons.html").module).items()
-            if isinstance(macro, Macro)
-        }
-    )
+    environment.globals.update(_PURE, byline=_byline)
     environment.filters.update(day=day, clock=clock, in_zone=in_zone, iso=iso)
     return environment
+
+
+def _macros(template: str) -> dict[str, Macro]:
+    """Return the macros of a template, as globals: importing them would cost a room's page as much as its header."""
+    module = environment.get_template(template).module
+    return {name: macro for name, macro in vars(module).items() if isinstance(macro, Macro)}
 
 
 @cache
@@ -57,6 +93,14 @@ def _byline(author: object) -> Markup:
 def _assets() -> Markup:
     return Markup(fragment("_assets.html"))  # noqa: S704  rendered, escaped
 
+
+# What these return depends on their arguments and our own files alone.
+_PURE: dict[str, Callable[..., str]] = {
+    "static": static_url,
+    "icon": _icon,
+    "assets": _assets,
+    "version_of": version_of,
+}
 
 environment = _environment()
 
@@ -82,3 +126,6 @@ def rendered(template: str, context: Mapping[str, object]) -> str:
 @cache
 def _template(name: str) -> Template:
     return environment.get_template(name)
+
+
+environment.globals.update(_macros("_icons.html"))
