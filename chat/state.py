@@ -34,6 +34,7 @@ from chat.messages.post import Posting
 from chat.messages.previewing import Previewing
 from chat.messages.workshop import Workshop
 from chat.metrics.metrics import Metrics
+from chat.page_posts import PagePosts
 from chat.readiness import Readiness
 from chat.reminder import Reminder
 from chat.rooms.online_members import OnlineMembers
@@ -90,11 +91,13 @@ def create_chat(settings: Settings) -> Chat:
     begin, tell = partial(begin_change, database, live.publish), partial(tell_after, live.publish)
     posting = Posting(database, workshop, uploading, begin, tell, tracing=tracing)
     previewing = _previewing(settings, database, live, uploading.store)
+    throttling = Throttling(shared_storage(settings, database), settings.rate_limits)
+    live.socket.post = PagePosts(posting, throttling).post
     return Chat(
         settings=settings,
         database=database,
         signer=Signer(settings.secret_key),
-        throttling=Throttling(shared_storage(settings, database), settings.rate_limits),
+        throttling=throttling,
         known_browsers=KnownBrowsers(settings.secret_key),
         failures=failures,
         broker=broker,

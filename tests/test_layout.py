@@ -13,7 +13,7 @@ LAYERS = [
     {"app", "command_line"},
     {"web"},
     {"state", "backup"},
-    {"readiness", "database_source", "metrics"},
+    {"readiness", "database_source", "metrics", "page_posts"},
     {"search"},
     {"messages"},
     {"files", "fetching"},

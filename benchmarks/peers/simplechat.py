@@ -11,7 +11,7 @@ from benchmarks.chat import Chat
 from benchmarks.measure import SERVER_CORE, handshake
 from benchmarks.peers.installed import on_core
 from benchmarks.peers.peer import Client, Peer
-from benchmarks.peers.wire import Crowd, Done, WebsocketWire, Wire, is_answered, shows
+from benchmarks.peers.wire import Crowd, Done, WebsocketWire, Wire, is_answered, masked, shows
 from chat import __version__
 from tests.support.databases import execute, run
 
@@ -26,7 +26,7 @@ class Page(Client):
 
     def __init__(self, port: int, cookie: str) -> None:
         self._port, self._cookie = port, cookie
-        self._room = 0
+        self._room = self._posts = 0
         self._page: WebsocketWire | None = None
         self._requests: Wire | None = None
 
@@ -37,8 +37,10 @@ class Page(Client):
         await self._open(room, place, shows(last))
 
     async def post(self, text: str) -> None:
-        body = f"body={text.replace(' ', '+')}&client_id={uuid4()}"
-        await self._request("POST", "/messages", body)
+        assert self._page is not None
+        self._posts += 1
+        frame = masked(f"post {self._posts} {_id_of(self._room)} {uuid4().hex}\n{text}".encode())
+        await self._page.ask(frame, shows(f"posted {self._posts} ".encode()))
 
     async def newest(self) -> int:
         return (await self._request("GET", "")).count(b"<li id=")

@@ -146,3 +146,10 @@ class WebsocketWire(Wire):
         length = int.from_bytes(header[2 : 2 + more]) if more else header[1] & 127
         end = at + 2 + more + length
         return self._frames[at:end] if len(header) >= 2 + more and len(self._frames) >= end else b""
+
+
+def masked(payload: bytes) -> bytes:
+    """Return a client's text frame (RFC 6455, 5.2), masked with zeros."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else bytes([0xFE]) + size.to_bytes(2)
+    return b"\x81" + length + bytes(4) + payload

@@ -42,8 +42,9 @@ other core: one light client of raw sockets, the same for all. Slow servers do l
 seconds. The load average was {load:.2g}. What is over 2 is other work on the two cores: it lengthens latencies
 and lowers rates, and makes CPU figures a little worse. The rows of CPU, bytes and memory are the ones to trust then.
 
-- **simplechat** is one process without a broker. A post is a form by HTTP; the newest messages are a whole page, with
-  its sidebar. A page that comes back opens its websocket again and gets what it has missed.
+- **simplechat** is one process without a broker. A post goes over the websocket of its author's page, as pages send
+  short texts, and is confirmed there; the newest messages are a whole page, with its sidebar. A page that comes back
+  opens its websocket again and gets what it has missed.
 - **ejabberd** and **prosody** speak XMPP over plain TCP, without encryption, shapers and limits, and only with the
   modules for rooms and their archive. Archives are in PostgreSQL, as durable as simplechat's; ejabberd runs with
   `+sbwt none`. The newest messages are a query of the archive. Passwords are plain text, so signing in is cheap.

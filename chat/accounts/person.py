@@ -1,7 +1,7 @@
 """A person as other people see them, and the visitor of a request."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from chat.ids import SessionId, UserId
@@ -44,6 +44,16 @@ def face_path(owner: str, key: UUID | None) -> str:
 def version_of(key: UUID) -> str:
     """Return the part of an object's key that is in the address of a picture."""
     return key.hex[:12]
+
+
+class Author(Protocol):
+    """Somebody who writes, by their session."""
+
+    @property
+    def id(self) -> UserId: ...
+
+    @property
+    def session_id(self) -> SessionId: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

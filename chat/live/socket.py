@@ -1,8 +1,8 @@
-"""The websocket of a page: server to client, but for the page's switches to another room."""
+"""The websocket of a page: server to client, but for short posts and the page's switches to another room."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import NoReturn
 
@@ -16,11 +16,11 @@ from chat.live.backlog import FrameQueue
 from chat.live.frames import HEARTBEAT, encode_frame, payload_of
 from chat.live.hub import Hub
 from chat.live.open_pages import RECENT_SECONDS, OpenPages
+from chat.live.page_frames import PagePost, Switch, post_in, switch_in
 from chat.live.presence import Presence
 from chat.live.reader import Reader
 from chat.live.roster import Roster
 from chat.live.source import SourceUnavailable
-from chat.live.switching import Switch, switch_in
 from chat.live.unread_counts import UnreadCounts
 from chat.live.wire import AnyState, wire_of
 from chat.supervision import Failures, Supervisor, supervised
@@ -59,7 +59,10 @@ class LiveSocket:
         self._too_many_pages = too_many_pages
         # Readers that are going live, each with the switch that came meanwhile.
         self._going_live: dict[Reader, Switch | None] = {}
+        self._posting: set[Reader] = set()
         self._tasks: Supervisor
+        # Posts a text of a page, and returns the answer to its page.
+        self.post: Callable[[Reader, PagePost], Awaitable[str]] = _refuse
 
     async def run(self, failures: Failures | None = None, *, task_status: TaskStatus[None]) -> None:
         """Follow pages to other rooms until cancelled."""
@@ -119,11 +122,35 @@ class LiveSocket:
         finally:
             del self._going_live[reader]
 
-    def _hear(self, reader: Reader, text: bytes) -> None:
+    def _hear(self, reader: Reader, text: bytes) -> bool:
+        """Take up a frame of a page; return whether it is a post, which has limits of its own."""
+        if reader.farewell is not None:
+            return False
+        if switch := switch_in(text):
+            self._begin_switch(reader, switch)
+        elif post := post_in(text):
+            return self._begin_post(reader, post)
+        return False
+
+    def _begin_post(self, reader: Reader, post: PagePost) -> bool:
+        """Post a text of a page soon; return False if another text of the page is under way."""
+        if reader in self._posting:
+            reader.send(encode_frame(post.refused))
+            return False
+        self._posting.add(reader)
+        self._tasks.once(partial(self._post, reader, post), "post of a page")
+        return True
+
+    async def _post(self, reader: Reader, post: PagePost) -> None:
+        answer = post.refused
+        try:
+            answer = await self.post(reader, post)
+        finally:
+            self._posting.discard(reader)
+            reader.send(encode_frame(answer))
+
+    def _begin_switch(self, reader: Reader, switch: Switch) -> None:
         """Take a reader out of the room that its page has left, at once, and into the one that it shows, soon."""
-        switch = switch_in(text)
-        if switch is None or reader.farewell is not None:
-            return
         self._hub.leave_room(reader)
         reader.send(encode_frame(switch.answer))
         is_followed = reader in self._going_live
@@ -182,8 +209,13 @@ async def _send_frames(websocket: WebSocket[AnyState], queue: FrameQueue) -> NoR
         await websocket.send_text(payload_of(frame))
 
 
-async def _receive(websocket: WebSocket[AnyState], hear: Callable[[bytes], None], tasks: anyio.CancelScope) -> None:
+async def _receive(websocket: WebSocket[AnyState], hear: Callable[[bytes], object], tasks: anyio.CancelScope) -> None:
     """Hand over the page's frames until it disconnects, then end the other tasks."""
     while (event := await websocket.receive())["type"] != "websocket.disconnect":
         hear((event.get("text") or "").encode())
     tasks.cancel()
+
+
+async def _refuse(reader: Reader, post: PagePost) -> str:
+    """Post nothing: the chat has not started yet."""
+    return post.refused

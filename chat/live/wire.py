@@ -38,7 +38,7 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     reader: Reader | None = None
     unsent_since: float | None = None
     on_gone: Callable[[], None] | None = None
-    on_text: Callable[[bytes], None] = discard
+    on_text: Callable[[bytes], object] = discard
     received = 0
     turn: Turn | None = None
     is_between_frames = True
@@ -114,8 +114,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         """Hand over a frame from a page; no task receives it."""
         data, self.frames = b"".join(self.frames), []
-        if not self.close_sent:
-            self.on_text(data)
+        if not self.close_sent and self.on_text(data):
+            self.received -= len(data)
 
     def handle_close(self, event: Frame) -> None:
         self._send_by(discard)
@@ -168,8 +168,11 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """Abort a closing connection later; `transport.close()` waits for ever for a reader that takes nothing."""
         self.loop.call_later(seconds, self.transport.abort)
 
-    def follow(self, reader: Reader, on_text: Callable[[bytes], None]) -> None:
-        """Write the frames of `reader` to this connection from now on; `on_text` gets the frames of its page."""
+    def follow(self, reader: Reader, on_text: Callable[[bytes], object]) -> None:
+        """Write the frames of `reader` to this connection from now on; `on_text` gets the frames of its page.
+
+        It returns whether a frame counts for nothing, because it has limits of its own.
+        """
         self.reader = reader
         self.on_text = on_text
         self.transport.set_write_buffer_limits(BEHIND_BYTES)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat.accounts.person import Visitor
+from chat.accounts.person import Author, Visitor
 from chat.accounts.sessions import is_open
 from chat.audit import request_context
 from chat.batches import Batches
@@ -31,7 +31,7 @@ from chat.messages.mentions import write
 from chat.messages.message import Message, message_from, select_messages
 from chat.messages.original import author_of
 from chat.messages.post_statement import POST_MESSAGE, POST_MESSAGES
-from chat.messages.posted import Post, Posted, posted_plainly, values_of
+from chat.messages.posted import NotPosted, Post, Posted, posted_plainly, values_of
 from chat.messages.refusal import refusal_of
 from chat.messages.rendering import as_change, markup_of
 from chat.messages.shown_links import has_links
@@ -104,8 +104,18 @@ class Posting:
                 written = await self._mentioning_author(author, room_id, reply_to, written)
             context = request_context.get()
             trace = context.trace if context is not None else ""
-            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace, origin)
+            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace, origin, author)
             return await self._batches.ask(post)
+
+    async def post_by_itself(self, author: Author, room_id: RoomId, body: str, client_id: UUID) -> Posted:
+        """Post a text that mentions nobody and to which nothing else belongs; return it as `post` does.
+
+        Raises `InvalidInput` for the body, and `NotPosted` for every other reason.
+        """
+        body = checked_body(body)
+        async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
+            written = shown(await self._workshop.written(body, author.id))
+            return await self._batches.ask(Post(author, room_id, body, written, client_id))
 
     async def has_posted(self, author: Visitor, client_id: UUID) -> bool:
         """Tell whether an author has posted a message with this client id."""
@@ -201,6 +211,8 @@ class Posting:
         return posted
 
     async def _earlier(self, post: Post) -> Posted | Exception:
+        if post.visitor is None:
+            return NotPosted()
         statement = select_messages().where(
             messages.c.author_id == post.author.id, messages.c.client_id == post.client_id
         )
@@ -209,7 +221,7 @@ class Posting:
                 return SignInNeeded()
             row = (await connection.execute(statement)).one_or_none()
             if row is None:
-                refusal = await refusal_of(connection, post.author, post.room_id)
+                refusal = await refusal_of(connection, post.visitor, post.room_id)
                 return refusal or InvalidInput(body="That came a moment too early. Send it again.")
         if row.room_id != post.room_id:
             return NotFound()

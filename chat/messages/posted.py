@@ -6,7 +6,7 @@ from uuid import UUID
 
 from markupsafe import Markup
 
-from chat.accounts.person import Person, Visitor
+from chat.accounts.person import Author, Person, Visitor
 from chat.database.direct import AnyRow
 from chat.files.attachment import Chosen
 from chat.ids import MessageId, RoomId
@@ -16,17 +16,22 @@ from chat.messages.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A message to be posted."""
+    """A message to be posted. `visitor` is told why, if it is refused."""
 
-    author: Visitor
+    author: Author
     room_id: RoomId
     body: str
     written: Written
     client_id: UUID
-    reply_to: MessageId | None
+    reply_to: MessageId | None = None
     files: tuple[Chosen, ...] = ()
     trace: str = ""
     origin: str = ""
+    visitor: Visitor | None = None
+
+
+class NotPosted(Exception):
+    """A post is refused or was made before, and there is no visitor to be told which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,7 @@ const items = () => [...document.querySelectorAll(".unsent")];
 const hasFiles = (item) => item.querySelectorAll(".attachment.whole").length >= item.dataset.files;
 const queue = () => items().filter((item) => item.dataset.state !== "refused" && hasFiles(item));
 const queueOf = (room) => queue().filter(({ dataset }) => dataset.room === room);
-const itemOf = (key) => items().find(({ dataset }) => dataset.key === key);
-const OF_FILES = ["file", "upload", "alt"];
+const itemOf = (key) => items().find(({ dataset }) => dataset.key === key), OF_FILES = ["file", "upload", "alt"];
 const textsIn = (form) => Object.fromEntries([...new FormData(form)].filter(([name]) => !OF_FILES.includes(name)));
 const formOf = (item) => item.querySelector("form"), fieldsOf = (item) => textsIn(formOf(item));
 const reasonOf = (item) => item.querySelector(".why").firstChild?.textContent ?? "";
@@ -167,9 +166,8 @@ document.addEventListener("htmx:after:request", (event) => {
 });
 
 // The answer and the frame of the socket come in any order; the first replaces the waiting message.
-document.addEventListener("chat:message", ({ detail: { author, client } }) => {
-  if (author === me) items().filter(({ dataset }) => dataset.client === client).forEach(drop);
-});
+document.addEventListener("chat:message", ({ detail: { author, client } }) =>
+  author === me && items().filter(({ dataset }) => dataset.client === client).forEach(drop));
 document.addEventListener("htmx:after:swap", restore);
 
 const acts = {

@@ -17,7 +17,8 @@ const place = () => ({
   after: document.getElementById("messages")?.dataset.revision ?? "0",
   age: Math.ceil(Math.abs(Date.now() - (document.getElementById("main").dataset.at ?? Date.now())) / 1000),
 });
-let live, heardAt, followed, switches = 0, isBehind = false, hasMissed = false;
+const asked = {}, isOpen = () => live?.socket?.readyState === WebSocket.OPEN;
+let live, deaf, heardAt, followed, switches = 0, posts = 0, isBehind, hasMissed, isUnloading;
 
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
   const { room, epoch, after } = place(), path = room ? `/rooms/${room}/live?after=${after}&epoch=${epoch}` : "/live?";
@@ -36,7 +37,7 @@ onElement("cursor", ({ cursor }) => {
 function follow(isAnew) {
   const { room, epoch, after, age } = place();
   // A socket that is being opened tells it when it is open.
-  if ((room === followed && !(room && isAnew)) || live?.socket?.readyState !== WebSocket.OPEN) return;
+  if ((room === followed && !(room && isAnew)) || !isOpen()) return;
   [followed, isBehind, heardAt] = [room, true, Date.now()];
   live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${age} ${epoch ?? "-"}`);
 }
@@ -47,13 +48,29 @@ document.addEventListener("htmx:before:swap", (event) => {
   hasMissed = true;
 }, true);
 document.addEventListener("htmx:ws:before:message:incoming", (event) => {
-  if (!isBehind) return;
-  event.preventDefault();
+  const [, number, html] = /^(?:un)?posted (\d+) ?(.*)/s.exec(event.detail.message.data) ?? [];
+  if (number || isBehind) event.preventDefault();
+  asked[number]?.(html);
+  if (number || !isBehind) return;
   isBehind = event.detail.message.data !== `switched ${switches}`;
   if (!isBehind && hasMissed) htmx.trigger("#sidebar-news", "news");
   hasMissed = isBehind;
 });
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => follow(ctx.target?.id === "main"));
+
+// A short text is posted over the socket, which costs less than a request. What is not posted so, or not answered in
+// time, is sent as a form. It is posted once, because both have the same client id. A socket that has not answered is
+// asked nothing more.
+async function post(action, request) {
+  const { body, client_id, ...more } = Object.fromEntries(request.body ?? []), number = ++posts;
+  const isShort = request.form?.closest(".unsent") && String(request.body).length < 2000 && !/^\/|@/.test(body);
+  if (!isShort || Object.values(more).join("") || !isOpen() || live.socket === deaf) return fetch(action, request);
+  live.socket.send(`post ${number} ${action.split("/")[2]} ${client_id}\n${body}`);
+  const html = await new Promise((end) => setTimeout((asked[number] = end), 3000)).finally(() => delete asked[number]);
+  if (html === undefined) deaf = live.socket;
+  return html ? new Response(html) : fetch(action, request);
+}
+document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => (ctx.fetch = post));
 
 // The room around the messages has changed: its name, the right to post, its pins.
 const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
@@ -88,6 +105,7 @@ document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Dat
 onElement("alive", () => {});
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
+  for (const end of Object.values(asked)) end();
   // Above 4000 the server has said why in a notice; 1000 is this page going away.
   document.documentElement.dataset.connection = code !== null && code !== 1000 && code < 4000 ? "lost" : "closed";
 });
@@ -101,16 +119,13 @@ export const tellUnreached = () =>
   document.getElementById("notice").replaceChildren(document.getElementById("unreached").content.cloneNode(true));
 
 // Leaving or deleting a room brings this element before the answer, which must not be broken off.
-let isUnloading = false;
 window.addEventListener("beforeunload", () => (isUnloading = true));
-onElement("left", ({ room }) => {
-  if (!isUnloading && `${location.pathname}/`.startsWith(`/rooms/${room}/`)) location.assign("/");
-});
+onElement("left", ({ room }) =>
+  isUnloading || !`${location.pathname}/`.startsWith(`/rooms/${room}/`) || location.assign("/"));
 
 onElement("preferences", (chosen) => Object.assign(document.documentElement.dataset, chosen));
 
 // Not while a form here has unsent input; at a random moment, so that not all pages reload at once.
 const loadPage = () => document.querySelector("#main [data-changed]") || htmx.trigger("#page-news", "news");
-onElement("pages", ({ paths }) => {
-  if (paths.split(" ").includes(location.pathname)) setTimeout(loadPage, 700 * Math.random());
-});
+onElement("pages", ({ paths }) =>
+  paths.split(" ").includes(location.pathname) && setTimeout(loadPage, 700 * Math.random()));

@@ -86,9 +86,8 @@ function hold(message, pointer) {
   // A finger that is lifted outside the sheet would close it.
   menu().setPointerCapture(pointer);
 }
-for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEventListener(type, ({ x, y }) => {
-  if (type !== "pointermove" || Math.hypot(x - start?.x, y - start?.y) > 10) clearTimeout(resting);
-});
+for (const type of ["pointermove", "pointerup", "pointercancel"]) document.addEventListener(type, ({ x, y }) =>
+  (type !== "pointermove" || Math.hypot(x - start?.x, y - start?.y) > 10) && clearTimeout(resting));
 // A finger that is lifted on the sheet would press the button that has come under it.
 document.addEventListener("touchend", (event) => isHeld && event.preventDefault(), { passive: false });
 document.addEventListener("contextmenu", (event) => touched(event) && event.preventDefault());
@@ -164,8 +163,7 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
 // Text in an editor outlives the page until the edit is cancelled or saved; saving makes another revision. Most
 // actions close their menu.
 const EDITOR = ".message .editor textarea", STAYS = "[hx-target='#menu'], [data-copy], [popovertarget]";
-const keepTyped = ({ target }) => target.matches(EDITOR) && sessionStorage.setItem(target.id, target.value);
-document.addEventListener("input", keepTyped);
+document.addEventListener("input", ({ target: at }) => at.matches(EDITOR) && sessionStorage.setItem(at.id, at.value));
 document.addEventListener("click", ({ target }) => {
   if (target.matches(".editor-buttons > a")) sessionStorage.removeItem(target.closest("form").elements.body.id);
   if (target.closest(`#menu :is(a, button):not(${STAYS})`)) menu().hidePopover();

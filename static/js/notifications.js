@@ -4,7 +4,7 @@ const wants = (kind) => localStorage.getItem(`notifications:${kind}`) === "yes";
 
 // After a pause, in which the reader's own messages and those of another page become read. A busy room notifies once in
 // that time, of a mention if there is one.
-const PATIENCE = 1500, soon = new Map();
+const PATIENCE = 1500, soon = new Map(), showing = new Map();
 export function notifySoon(room, news) {
   if (!soon.has(room)) setTimeout(notify, PATIENCE, room);
   if (!soon.get(room)?.isMention) soon.set(room, news);
@@ -44,7 +44,6 @@ async function isFirst(room, position) {
   return localStorage.getItem(key) === claim;
 }
 
-const showing = new Map();
 const close = ({ room, position }) => showing.get(room)?.position <= position && showing.get(room).shown.close();
 document.addEventListener("chat:read", ({ detail }) => close(detail));
 

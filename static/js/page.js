@@ -141,9 +141,8 @@ onKey("Enter", "#switcher input, .picking > input", async ({ target }) => {
   if (target.value !== value || !target.checkVisibility()) return;
   found.querySelector("[aria-selected=true], .found > button")?.click();
 });
-document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
-  for (const box of document.querySelectorAll(`[aria-controls="${ctx.target?.id}"]`)) mark(box, markedOf(box));
-});
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) =>
+  document.querySelectorAll(`[aria-controls="${ctx.target?.id}"]`).forEach((box) => mark(box, markedOf(box))));
 
 const open = (id) => document.querySelector("dialog[open]") ?? document.getElementById(id).showModal();
 const switcher = () => document.getElementById("switcher");

@@ -1,8 +1,7 @@
 // People: their names, who is online, who is typing; and that this page is being used.
 import { onElement } from "./live.js";
 
-const { me } = document.documentElement.dataset;
-const facesOf = (id) => `.avatar[data-person="${id}"]`;
+const { me } = document.documentElement.dataset, facesOf = (id) => `.avatar[data-person="${id}"]`;
 const allFacesOf = (id) => document.querySelectorAll(`${facesOf(id)}, [data-author="${id}"] > .byline > .avatar`);
 
 // The kept parts of rooms have the former name and face.
@@ -39,10 +38,9 @@ onElement("look", ({ accent }) => {
 });
 
 // The server tells everybody the same; a style sheet of this page puts it wherever a face or a name stands.
-const sheet = new CSSStyleSheet();
+const sheet = new CSSStyleSheet(), idsIn = (text) => text.split(" ");
 document.adoptedStyleSheets.push(sheet);
 
-const idsIn = (text) => text.split(" ");
 const namesOf = (id) => `:is(.author[href="/people/${id}"], .online [href="/people/${id}"] > .one-line,
   .sidebar [data-with="${id}"] > .one-line)`;
 
@@ -73,9 +71,8 @@ function use() {
 }
 for (const type of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove", "visibilitychange"])
   document.addEventListener(type, use, { capture: true, passive: true });
-document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
-  if (performance.now() - usedAt < IDLE) connection.url += "&active=1";
-});
+document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) =>
+  (connection.url += performance.now() - usedAt < IDLE ? "&active=1" : ""));
 
 // Typing is reported every three seconds. A trigger of htmx would need a filter, which the CSP forbids, to
 // leave out commands, and would send the draft along. A name comes as an element whose animation ends in six seconds.

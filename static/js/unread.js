@@ -8,8 +8,7 @@ const above = (read, positions) => positions.split(" ").filter((each) => Number(
 const mentionsOf = ({ dataset: { mentions, read } }) => above(read, mentions);
 const unreadIn = ({ dataset: { count, read, deleted } }) => Math.max(0, count - read - above(read, deleted).length);
 
-const showBadge = (badge, number) =>
-  (badge.querySelector(".number").textContent = number < 100 ? number || "" : "99+");
+const showBadge = (badge, number) => (badge.querySelector(".number").textContent = number < 100 ? number || "" : "99+");
 
 function showCounts() {
   let total = 0, mentions = 0, elsewhere = 0, calls = 0;
@@ -73,8 +72,7 @@ function notify(link, kind) {
 
 // News that come while the list is loading may be newer than it, and are applied to it again. The first message of a
 // conversation, or of a room that was quiet for long, comes before its line in the list, and waits for that.
-const heard = new Map();
-const loadSidebar = () => htmx.trigger("#sidebar-news", "news");
+const heard = new Map(), loadSidebar = () => htmx.trigger("#sidebar-news", "news");
 function learn(kind, room, number) {
   const key = `${room} ${kind} ${kind === "mention" && number}`;
   const news = { kind, room, number, isUnlisted: heard.get(key)?.isUnlisted };

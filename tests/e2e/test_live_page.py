@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import LOST_SERVER, Windows, unsent, wait_until, wait_until_live
+from tests.support.browsers import LOST_SERVER, Windows, post_by_forms, unsent, wait_until, wait_until_live
 from tests.support.databases import query
 from tests.support.people import Person, first_run, sign_in, sign_up
 from tests.support.server import ChatServer
@@ -57,6 +57,7 @@ def test_a_message_sent_offline_waits_in_the_list_and_goes_later(alice: Person, 
 
 def test_reloading_with_a_message_in_flight_posts_it_once(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    post_by_forms(page)
     page.route("**/rooms/1/messages", lambda route: None)
     page.fill("#body", "in flight")
     page.keyboard.press("Enter")
@@ -85,6 +86,7 @@ def test_a_message_sent_to_a_dead_server_is_posted_after_its_restart(alice: Pers
 
 def test_a_text_changed_after_sending_is_another_message(alice: Person, windows: Windows) -> None:
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
+    post_by_forms(page)
     page.route("**/rooms/1/messages", lambda route: route.abort())
     page.fill("#body", "helo")
     page.keyboard.press("Enter")

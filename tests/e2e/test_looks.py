@@ -22,6 +22,7 @@ from tests.support.browsers import (
     ColorScheme,
     Windows,
     accessibility_violations,
+    post_by_forms,
     send,
     unsent,
     wait_until_live,
@@ -196,6 +197,7 @@ def test_pages_after_signing_in_are_accessible_and_fit(school: list[Person], win
     page.goto(f"{alice.server.url}/rooms/1")
     send(page, "x" * 10_001)
     expect(unsent(page)).to_contain_text("10,001 characters")
+    post_by_forms(page)
     page.route("**/rooms/1/messages", lambda route: route.abort())
     for text in ("Is the projector there?", "And the screen?\nThe large one."):
         send(page, text)

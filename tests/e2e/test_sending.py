@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.support.browsers import LOST_SERVER, Windows, send, unsent, wait_until, wait_until_live
+from tests.support.browsers import LOST_SERVER, Windows, post_by_forms, send, unsent, wait_until, wait_until_live
 from tests.support.databases import query
 from tests.support.people import PASSWORD, Person, sign_up
 
@@ -15,6 +15,7 @@ POSTS = re.compile(r"/rooms/\d+/messages$")
 def hold_back(page: Page, url: str | re.Pattern[str], fails: bool = False) -> list[Callable[[], None]]:
     """Hold a page's requests to an address; calling an item lets its request continue or fail."""
     held: list[Callable[[], None]] = []
+    post_by_forms(page)
     page.route(url, lambda route: held.append(route.abort if fails else route.continue_))
     return held
 
@@ -26,6 +27,7 @@ def release(page: Page, held: list[Callable[[], None]]) -> None:
 
 def break_off(page: Page) -> None:
     """Let every message of a page fail as if there were no network."""
+    post_by_forms(page)
     page.route(POSTS, lambda route: route.abort())
 
 
@@ -61,6 +63,7 @@ def test_a_sent_message_stands_in_the_list_at_once_and_once(alice: Person, bob: 
     bob.post(1, "hello")
     page = windows.open_as(alice, "/rooms/1", expected=LOST_SERVER)
     routes: list[Route] = []
+    post_by_forms(page)
     page.route(POSTS, lambda route: routes.append(route))  # noqa: PLW0108  Playwright marks what it is given
     page.evaluate(WATCH, "first")
     send(page, "first")

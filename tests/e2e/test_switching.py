@@ -6,7 +6,7 @@ import threading
 
 from playwright.sync_api import Page, Request, WebSocket, expect
 
-from tests.support.browsers import LOST_SERVER, PHONE, Windows, wait_until, wait_until_runs
+from tests.support.browsers import LOST_SERVER, PHONE, Windows, post_by_forms, wait_until, wait_until_runs
 from tests.support.people import Person
 from tests.support.server import ChatServer
 
@@ -231,6 +231,7 @@ def test_a_message_that_waits_in_a_left_room_is_sent(alice: Person, windows: Win
     garden, _ = arrange(alice)
     page = windows.open_as(alice, f"/rooms/{garden}", expected=LOST_SERVER)
     same_page(page)
+    post_by_forms(page)
     page.route(f"**/rooms/{garden}/messages", lambda route: route.abort())
     page.fill("#body", "sent from elsewhere")
     page.keyboard.press("Enter")

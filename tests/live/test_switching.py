@@ -11,8 +11,8 @@ from websockets.exceptions import ConnectionClosed
 
 from chat.ids import RoomId, SessionId, UserId
 from chat.live.latest_news import LatestNews
+from chat.live.page_frames import switch_in
 from chat.live.reader import Reader
-from chat.live.switching import switch_in
 from tests.support.people import Person
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]

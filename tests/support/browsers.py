@@ -169,6 +169,23 @@ class Windows:
             context.close()
 
 
+# What a server answers to a text that it does not post over the socket.
+LEAVE_TO_FORMS = """() => {
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (text) {
+        const [word, number] = text.split(" ");
+        if (word !== "post") return send.call(this, text);
+        this.dispatchEvent(new MessageEvent("message", { data: `unposted ${number}` }));
+    };
+}"""
+
+
+def post_by_forms(page: Page) -> None:
+    """Let a page, also after it is loaded again, post by requests alone, as texts go that are not posted at once."""
+    page.evaluate(LEAVE_TO_FORMS)
+    page.add_init_script(f"({LEAVE_TO_FORMS})()")
+
+
 @contextmanager
 def running_browser(*, is_whole: bool = False) -> Iterator[Browser]:
     """A headless browser."""

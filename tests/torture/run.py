@@ -52,6 +52,7 @@ class Result:
     writes: int = 0
     deliveries: int = 0
     retries: int = 0
+    over_sockets: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     converged_in: float = 0.0
 
@@ -167,6 +168,7 @@ async def _rage(
         await proxy.stop()
     result.writes = sum(writer.acknowledged for writer in writers)
     result.retries = sum(writer.retries for writer in writers)
+    result.over_sockets = sum(writer.posted_over_socket for writer in writers)
     result.deliveries = sum(reader.deliveries for reader in readers)
     return result
 
@@ -266,7 +268,8 @@ def main() -> None:
     crowd = (arguments.readers, arguments.writers)
     results = []
     print(
-        "| seed | writes | deliveries | faults | retries | converged in | violations |\n|---|---|---|---|---|---|---|"
+        "| seed | writes | of these over sockets | deliveries | faults | retries | converged in | violations |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     for seed in range(arguments.first, arguments.first + arguments.seeds):
         try:
@@ -288,6 +291,7 @@ def main() -> None:
 def _row(name: str, results: list[Result]) -> str:
     figures = (
         sum(result.writes for result in results),
+        sum(result.over_sockets for result in results),
         sum(result.deliveries for result in results),
         sum(sum(result.faults.values()) for result in results),
         sum(result.retries for result in results),

@@ -22,6 +22,7 @@ def test_readers_see_every_message_once_and_in_order_despite_faults(seed: int, b
     result = asyncio.run(torture(seed, SECONDS, broker=broker, patience=PATIENCE))
     assert result.violations == []
     assert result.writes > 100
+    assert result.over_sockets > 10
     assert result.deliveries > result.writes
     assert sum(result.faults.values()) > 10
 

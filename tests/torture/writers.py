@@ -5,11 +5,14 @@ import html
 import random
 import re
 from base64 import b64encode
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 from uuid import uuid4
 
 import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.support.people import Person
 from tests.support.server import TLS
@@ -20,6 +23,8 @@ DELETED = "This message was deleted."
 # acknowledged, and that later change would look lost.
 TIMEOUT = 15
 WITH_FILE = 0.1  # the share of messages
+OVER_SOCKET = 0.5  # the share of messages without files, as a page posts short texts
+PATIENCE = 3  # seconds after which a page sends a text as a form
 
 
 class Content(TypedDict, total=False):
@@ -50,6 +55,8 @@ class Writer:
     retries: int = 0
     refusals: list[int] = field(default_factory=list)
     is_done: bool = False
+    posted_over_socket: int = 0
+    _page: ClientConnection | None = None
 
     async def write(self, until: float, pause: float = 0.02) -> None:
         """Post, edit and delete until it `is_done` or a moment of the loop's clock.
@@ -58,7 +65,9 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         number = 0
-        async with httpx.AsyncClient(verify=TLS, cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(self._browser())
+            stack.push_async_callback(self._close_page)
             while loop.time() < until and not self.is_done:
                 number += 1
                 mine = [message for message, text in self.texts.items() if text != DELETED]
@@ -74,8 +83,12 @@ class Writer:
 
     async def post(self, room: int) -> None:
         """Post another message into a room."""
-        async with httpx.AsyncClient(verify=TLS, cookies=self.person.client.cookies, timeout=TIMEOUT) as client:
+        async with self._browser() as client:
             await self._post(client, 0, room)
+        await self._close_page()
+
+    def _browser(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(verify=TLS, cookies=self.person.client.cookies, timeout=TIMEOUT)
 
     async def _post(self, client: httpx.AsyncClient, number: int, room: int) -> None:
         body = f"{self.person.name} says {number} {uuid4()}"
@@ -83,13 +96,44 @@ class Writer:
         file = self.chance.randbytes(20_000) if self.sends_files and self.chance.random() < WITH_FILE else None
         if file:
             fields["upload"] = await self._upload(client, room, file)
-        answer = await self._insist(client, "POST", f"/rooms/{room}/messages", {200}, data=fields)
-        message = int(re.findall(r'<li id="m-(\d+)"', answer.text)[0])
-        assert html.escape(body) in answer.text
+        over_socket = not file and self.chance.random() < OVER_SOCKET
+        answer = await self._post_over_socket(room, fields) if over_socket else ""
+        if not answer:
+            answer = (await self._insist(client, "POST", f"/rooms/{room}/messages", {200}, data=fields)).text
+        message = int(re.findall(r'<li id="m-(\d+)"', answer)[0])
+        assert html.escape(body) in answer
         assert message not in self.texts, "each message has an id of its own"
         self.texts[message], self.room_of[message] = body, room
         if file:
             self.files[message] = file
+
+    async def _post_over_socket(self, room: int, fields: dict[str, str]) -> str:
+        """Post a text as a page does; return its markup, "" when it must be sent as a form."""
+        number = self.acknowledged
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if self._page is None:
+                    self._page = await self._open_page()
+                await self._page.send(f"post {number} {room} {fields['client_id'].replace('-', '')}\n{fields['body']}")
+                while not (found := re.match(rf"(un)?posted {number}\b", answer := str(await self._page.recv()))):
+                    pass
+        except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed):
+            self._page = None
+            return ""
+        self.posted_over_socket += not found[1]
+        return "" if found[1] else answer
+
+    async def _close_page(self) -> None:
+        if self._page is not None:
+            await self._page.close()
+            self._page = None
+
+    async def _open_page(self) -> ClientConnection:
+        url = self.chance.choice(self.urls)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.person.client.cookies.items())
+        tls = TLS if url.startswith("https") else None
+        headers = {"Cookie": cookies, "Origin": url}
+        return await connect(f"ws{url[4:]}/live", additional_headers=headers, ssl=tls)
 
     async def _upload(self, client: httpx.AsyncClient, room: int, file: bytes) -> str:
         """Upload a file in parts, each to whichever server takes it; returns its number."""

@@ -1,0 +1,174 @@
+"""Texts that a page posts over its websocket."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from chat.live.page_frames import post_in
+from chat.live.wire import MOST_RECEIVED_BYTES
+from chat.messages.markdown import SHORT
+from tests.support.databases import execute, query
+from tests.support.people import Person, be_too_fast, first_run
+from tests.support.server import ChatServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
+
+StartServer = Callable[..., ChatServer]
+
+
+@asynccontextmanager
+async def page_of(person: Person, path: str = "/live") -> AsyncIterator[ClientConnection]:
+    cookie = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
+    url = person.server.url.replace("http", "ws", 1) + path
+    async with connect(url, origin=person.server.origin, additional_headers={"Cookie": cookie}) as socket:
+        yield socket
+
+
+async def post(socket: ClientConnection, text: str, room: int = 1, number: int = 1, client: str = "") -> str:
+    """Post a text as a page does, and return the answer to it."""
+    await socket.send(f"post {number} {room} {client or uuid4().hex}\n{text}")
+    async with asyncio.timeout(15):
+        while not re.match(rf"(un)?posted {number}\b", frame := str(await socket.recv())):
+            pass
+    return frame
+
+
+def stored(person: Person) -> Sequence[str]:
+    return [row["body"] for row in query(person.server.database_url, "SELECT body FROM messages ORDER BY id")]
+
+
+async def post_in_order(alice: Person) -> None:
+    garden = alice.create_room("Garden")
+    async with page_of(alice, "/rooms/1/live?after=0") as socket:
+        for number in range(1, 6):
+            answer = await post(socket, f"text {number} & *more*", garden, number)
+            assert f"<p>text {number} &amp; <em>more</em></p>" in answer
+    found = await asyncio.to_thread(stored, alice)
+    assert found == [f"text {number} & *more*" for number in range(1, 6)]
+
+
+async def test_a_page_posts_over_its_socket(alice: Person) -> None:
+    await post_in_order(alice)
+
+
+async def test_a_page_posts_under_another_websocket_protocol(alice_under_another_protocol: Person) -> None:
+    await post_in_order(alice_under_another_protocol)
+
+
+async def test_the_answer_is_that_of_a_form(alice: Person) -> None:
+    first, text = uuid4().hex, "Zürich 🏔\n\nsecond line\0"
+    async with page_of(alice) as socket:
+        answer = await post(socket, text, client=first)
+    form = await asyncio.to_thread(alice.post, 1, text, first)
+    assert answer == f"posted 1 {form.text}"
+    assert len(await asyncio.to_thread(stored, alice)) == 1
+
+
+async def test_a_text_that_was_posted_before_is_left_to_the_form(alice: Person) -> None:
+    client = uuid4().hex
+    await asyncio.to_thread(alice.post, 1, "by a form", client)
+    async with page_of(alice) as socket:
+        assert await post(socket, "by a form", client=client) == "unposted 1"
+        assert "by a form" in (await asyncio.to_thread(alice.post, 1, "by a form", client)).text
+    assert await asyncio.to_thread(stored, alice) == ["by a form"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "&nbsp;", "hello @Alice", "/shrug", "/me waves", "x" * SHORT], ids=lambda text: repr(text)[:12]
+)
+async def test_a_text_that_takes_more_than_posting_is_left_to_the_form(alice: Person, text: str) -> None:
+    async with page_of(alice) as socket:
+        assert await post(socket, text) == "unposted 1"
+    assert await asyncio.to_thread(stored, alice) == []
+
+
+LOSSES = [
+    "UPDATE sessions SET revoked_at = now() WHERE user_id = {id}",
+    "UPDATE sessions SET expires_at = now() - interval '1 second' WHERE user_id = {id}",
+    "DELETE FROM sessions WHERE user_id = {id}",
+    "DELETE FROM memberships WHERE user_id = {id}",
+    "UPDATE rooms SET archived_at = now()",
+    "UPDATE rooms SET posting = 'managers'",
+    "UPDATE rooms SET slow_seconds = 600; UPDATE memberships SET posted_at = now()",
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_right_that_is_gone_is_gone_at_the_next_post(alice: Person, bob: Person, loss: str) -> None:
+    number = bob.id
+    async with page_of(bob) as socket:
+        assert (await post(socket, "before")).startswith("posted 1 ")
+        for statement in loss.format(id=number).split("; "):
+            await execute(alice.server.database_url, statement)
+        assert await post(socket, "after", number=2) == "unposted 2"
+    assert await asyncio.to_thread(stored, alice) == ["before"]
+
+
+async def test_nobody_posts_into_a_room_of_others(alice: Person, bob: Person) -> None:
+    secret = alice.create_room("Secret", "closed")
+    async with page_of(bob) as socket:
+        for number, room in enumerate((secret, 999, 10**17), 1):
+            assert await post(socket, "let me in", room, number) == f"unposted {number}"
+    assert await asyncio.to_thread(stored, alice) == []
+
+
+async def test_a_page_is_not_faster_than_forms_may_be(start_server: StartServer, database_url: str) -> None:
+    alice = first_run(start_server(database_url, RATE_LIMITS="1"))
+    async with page_of(alice) as socket:
+        await asyncio.to_thread(be_too_fast, alice)
+        before = await asyncio.to_thread(stored, alice)
+        assert await post(socket, "too fast") == "unposted 1"
+    assert await asyncio.to_thread(stored, alice) == before
+
+
+async def test_posts_do_not_use_up_what_a_page_may_send(alice: Person) -> None:
+    async with page_of(alice) as socket:
+        for number in range(1, 9):
+            assert (await post(socket, "x" * (SHORT - 1), number=number)).startswith("posted")
+        assert 8 * SHORT > MOST_RECEIVED_BYTES
+
+
+async def test_a_second_post_before_the_first_is_answered_is_left_to_the_form(alice: Person) -> None:
+    async with page_of(alice) as socket:
+        # In one write, so that the server reads both at once.
+        for number in (1, 2):
+            await socket.send(f"post {number} 1 {uuid4().hex}\ntext {number}")
+        answers: set[str] = set()
+        async with asyncio.timeout(15):
+            while len(answers) < 2:
+                if found := re.match(r"(?:un)?posted \d", str(await socket.recv())):
+                    answers.add(found[0])
+    assert "posted 1" in answers
+    assert answers & {"posted 2", "unposted 2"}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"post",
+        b"post 1 1\nno id",
+        b"post 1 1 %b no line",
+        b"post 1 x %b\nno room",
+        b"post -1 1 %b\nno number",
+        b"post 1 1 %b0\nlong id",
+        b"post 1111111111111111111 1 %b\nlong number",
+        b"post 1 1 %b\n\xff\xfe",
+        b" post 1 1 %b\ntext",
+        b"POST 1 1 %b\ntext",
+    ],
+)
+def test_a_malformed_frame_is_no_post(frame: bytes) -> None:
+    assert post_in(frame.replace(b"%b", uuid4().hex.encode())) is None
+
+
+def test_a_frame_of_a_post_is_read() -> None:
+    client = uuid4()
+    found = post_in(f"post 7 12 {client.hex}\nline\nand line".encode())
+    assert found is not None
+    assert (found.number, found.room_id, found.client_id, found.body) == (7, 12, client, "line\nand line")
