@@ -13,7 +13,8 @@ class Batches(Generic[Item, Answer]):
     """Gathers items of several requests into batches. A single item never waits for others.
 
     `work` returns the answers to up to `most` items in their order, with an exception for an item that failed. One
-    batch is in progress at a time. A batch has at most `most_bytes`, by `size`, or a single item.
+    batch is in progress at a time. A batch has at most `most_bytes`, by `size`, or a single item. Batches begin at
+    least `apart` seconds after each other, so that in a crowd there are fewer and larger ones.
     """
 
     def __init__(
@@ -23,11 +24,14 @@ class Batches(Generic[Item, Answer]):
         *,
         size: Callable[[Item], int] = lambda _: 0,
         most_bytes: int = 0,
+        apart: float = 0,
     ) -> None:
         self._work = work
         self._most = most
         self._size = size
         self._most_bytes = most_bytes
+        self._apart = apart
+        self._next_at = 0.0
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -43,6 +47,8 @@ class Batches(Generic[Item, Answer]):
     async def _run_batches(self) -> None:
         try:
             while self._waiting:
+                if self._apart:
+                    await self._wait_for_others()
                 batch = self._next_batch()
                 answers = await self._answers([item for item, _ in batch])
                 for (_, asked), answer in zip(batch, answers, strict=True):
@@ -56,6 +62,12 @@ class Batches(Generic[Item, Answer]):
             self._task = None
             for _, asked in self._waiting:
                 asked.cancel()
+
+    async def _wait_for_others(self) -> None:
+        loop = asyncio.get_running_loop()
+        if (early := self._next_at - loop.time()) > 0:
+            await asyncio.sleep(early)
+        self._next_at = loop.time() + self._apart
 
     async def _answers(self, items: list[Item]) -> Sequence[Answer | Exception]:
         """Answer every item, with an exception at worst, so that no caller waits for ever."""

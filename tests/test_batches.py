@@ -1,6 +1,7 @@
 """Work done in batches."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -30,6 +31,20 @@ async def test_a_lone_request_runs_at_once_and_later_requests_share_a_batch() ->
     assert await asyncio.gather(*(batches.ask(number) for number in (2, 4, 6, 8, 10))) == [4, 8, 12, 16, 20]
     assert await batches.ask(12) == 24
     assert doubling.came == [[2, 4, 6], [8, 10], [12]]
+
+
+async def test_a_lone_request_runs_at_once_and_those_of_a_crowd_gather() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, most=10, apart=2.0)
+    began = time.monotonic()
+    assert await batches.ask(2) == 4
+    assert time.monotonic() - began < 2
+    crowd = [asyncio.create_task(batches.ask(number)) for number in (4, 6)]
+    await asyncio.sleep(0.1)
+    assert await batches.ask(8) == 16
+    assert [await each for each in crowd] == [8, 12]
+    assert time.monotonic() - began >= 2
+    assert doubling.came == [[2], [4, 6, 8]]
 
 
 async def test_each_request_gets_its_own_answer_or_error() -> None:

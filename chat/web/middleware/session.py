@@ -29,9 +29,15 @@ from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 from chat.web.scope import header
 
 LOOK_UP_SECONDS = 5.0
+# Thousands of pages may connect within seconds. One by one, their lookups would take a quarter of the process.
+APART_SECONDS = 0.01
 ANONYMOUS_PATHS = (STATIC_FILES, *FOR_PROGRAMS)
 MOST_REMEMBERED = 10_000  # of about a kilobyte each
 _POST = re.compile(r"/rooms/[0-9]+/messages")
+
+
+_Found = tuple[Installation | None, Visitor | None]
+_Lookups = Batches[SessionId | None, _Found]
 
 
 class SessionMiddleware:
@@ -54,6 +60,7 @@ class SessionMiddleware:
         self._now = now
         self._unavailable = unavailable
         self._lookups = Batches(self._look_up, most=1000)
+        self._lookups_of_pages = Batches(self._look_up, most=1000, apart=APART_SECONDS)
         self._remembered: LRUCache[SessionId, tuple[Installation, Visitor]] = LRUCache(MOST_REMEMBERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,9 +93,9 @@ class SessionMiddleware:
         known = self._remembered.get(session_id) if session_id is not None and _asks_itself(connection.scope) else None
         if known is not None:
             _set(state, known)
-            state.look_up = partial(self._ask, state, session_id)
+            state.look_up = partial(self._ask, state, session_id, self._lookups)
         else:
-            await self._ask(state, session_id)
+            await self._ask(state, session_id, self._lookups if can_set_cookies else self._lookups_of_pages)
         refresh = refresh_token(connection) if session_id is None else None
         if not refresh:
             return None
@@ -105,22 +112,22 @@ class SessionMiddleware:
         state.visitor, tokens = refreshed
         return tokens
 
-    async def _ask(self, state: RequestState, session_id: SessionId | None) -> None:
+    async def _ask(self, state: RequestState, session_id: SessionId | None, lookups: _Lookups) -> None:
         state.look_up = None
-        found = await self._lookups.ask(session_id)
+        found = await lookups.ask(session_id)
         _set(state, found)
         installation, visitor = found
         if session_id is not None and installation is not None and visitor is not None:
             self._remembered[session_id] = installation, visitor
 
-    async def _look_up(self, session_ids: list[SessionId | None]) -> list[tuple[Installation | None, Visitor | None]]:
+    async def _look_up(self, session_ids: list[SessionId | None]) -> list[_Found]:
         wanted = {session_id for session_id in session_ids if session_id is not None}
         async with time_limit(LOOK_UP_SECONDS):
             installation, visitors = await installation_and_visitors(self._chat.database, wanted, self._now())
         return [(installation, visitors.get(session_id) if session_id else None) for session_id in session_ids]
 
 
-def _set(state: RequestState, found: tuple[Installation | None, Visitor | None]) -> None:
+def _set(state: RequestState, found: _Found) -> None:
     state.installation, state.visitor = found
     if state.installation is not None:
         state.installation_name = state.installation.name
