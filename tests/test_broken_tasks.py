@@ -17,6 +17,7 @@ import uvicorn
 from chat import supervision
 from chat.app import create_app
 from chat.live.wire import LiveProtocol
+from chat.serving.protocol import BoundedProtocol
 from chat.settings import Settings
 from tests.support.databases import fresh_database, run
 from tests.support.live_client import LiveClient
@@ -64,7 +65,13 @@ class ServerHere(ChatServer):
         self.app = create_app(Settings.from_environment(environment))
         self._server = uvicorn.Server(
             uvicorn.Config(
-                self.app, host="127.0.0.1", port=self.port, ws=LiveProtocol, log_config=None, access_log=False
+                self.app,
+                host="127.0.0.1",
+                port=self.port,
+                http=BoundedProtocol,
+                ws=LiveProtocol,
+                log_config=None,
+                access_log=False,
             )
         )
         self._thread = threading.Thread(target=self._run)

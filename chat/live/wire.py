@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from starlette.datastructures import State
 from starlette.websockets import WebSocket
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
 from chat.live.backlog import BEHIND_BYTES, MOST_UNSENT_BYTES, Backlog
 from chat.live.pulse import Pulse, Turn
 from chat.live.reader import Reader, discard
 from chat.serving.connections import Connection
+from chat.serving.upgraded import UNUSED, UpgradedProtocol
 
 EXTENSION = "simplechat.wire"
 AnyState = TypeVar("AnyState", bound=State)
@@ -31,8 +31,8 @@ MOST_RECEIVED_BYTES = 4096
 BACKLOG, PULSE = Backlog(), Pulse()  # of this process
 
 
-class LiveProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's websocket protocol, which offers itself to the application for direct writing."""
+class LiveProtocol(UpgradedProtocol):
+    """A websocket that offers itself to the application for direct writing."""
 
     place: Connection | None = None
     reader: Reader | None = None
@@ -79,15 +79,12 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.place.prove()
         if self.close_timer is None:
             # uvicorn keeps a connection open after the application has returned only while a close timer is set.
-            self.close_timer = self.loop.call_later(0, lambda: None)
+            self.close_timer = UNUSED
 
     def _forget_the_handshake(self) -> None:
         if not self.close_sent:
             self.close_timer = None
-        self.queue = self.writable = UNUSED
-        # The parser, a generator, keeps the request for as long as it lives.
-        self.request.headers.clear()
-        del self.scope, self.request, self.response
+        del self.scope
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -215,22 +212,6 @@ def holds_whole_frames(data: bytes) -> bool:
     while at + 2 <= len(data) and data[at + 1] & 127 < 126:
         at += 6 + (data[at + 1] & 127)
     return at == len(data)
-
-
-class _Unused:
-    """Stands in for a queue and an event that are no longer needed; empty ones take three kilobytes."""
-
-    def put_nowait(self, item: object) -> None:
-        pass
-
-    def set(self) -> None:
-        pass
-
-    def clear(self) -> None:
-        pass
-
-
-UNUSED: Any = _Unused()
 
 
 def wire_of(websocket: WebSocket[AnyState]) -> LiveProtocol | None:

@@ -12,10 +12,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from chat.serving.connections import Connection, Connections
 from chat.serving.headers import HTTP_HEADERS
+from chat.serving.upgraded import answer_to
 
 MOST_HEADER_BYTES = 32 * 1024  # the request line and all headers, or all trailers
 MOST_HEADERS = 100
-MOST_LINE_BYTES = 8190  # `websockets` accepts no longer line in a handshake
+MOST_LINE_BYTES = 8190  # of a websocket's handshake
 MOST_PIPELINED = 16
 HEADER_SECONDS = 10.0  # from the connection, or from the first byte of a later request
 # After a grace period the client must send or read this much, as in Apache's mod_reqtimeout.
@@ -118,20 +119,32 @@ class BoundedProtocol(HttpToolsProtocol):
             self.every_connection.hold(self, held)
 
     def handle_websocket_upgrade(self) -> None:
-        lines = [self.url, *(name + value for name, value in self.headers)]
+        answer = answer_to(self.headers) if self.scope["method"] == "GET" and self.url.isascii() else None
         is_busy = self.cycle is not None and not self.cycle.response_complete
-        if self.scope["method"] != "GET" or not self.url.isascii() or is_busy:
+        if answer is None or is_busy:
             self.refuse(400)
-        elif max(map(len, lines)) > MOST_LINE_BYTES:
+        elif self._unframed > MOST_LINE_BYTES and self._has_long_line():
             self.refuse(431)
         else:
-            self.every_connection.unwatch(self)
-            super().handle_websocket_upgrade()
-            successor: Any = self.transport.get_protocol()
-            successor.place = self.place
-            if self.place is not None:
-                self.place.work()
-                self.place.make_way = self.transport.abort
+            self._become_websocket(answer)
+
+    def _has_long_line(self) -> bool:
+        lines = [self.url, *(name + value for name, value in self.headers)]
+        return max(map(len, lines)) > MOST_LINE_BYTES
+
+    def _become_websocket(self, answer: bytes) -> None:
+        self.every_connection.unwatch(self)
+        self.connections.discard(self)
+        protocol: Any = self.ws_protocol_class
+        successor = protocol(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        successor.place = self.place
+        if self.place is not None:
+            self.place.work()
+            self.place.make_way = self.transport.abort
+        self.transport.set_protocol(successor)
+        successor.begin(self.transport, self.scope, self.url, answer)
+        # It knows this connection, so only the garbage collector would find the two.
+        self.parser = None  # type: ignore[assignment]  # as uvicorn itself does in the end
 
     def on_message_begin(self) -> None:
         self._unset_keepalive_if_required()
