@@ -1,12 +1,12 @@
 """Security headers on every response."""
 
-from collections.abc import Iterable
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat.serving.headers import HTTP_HEADERS
 
 ONE_YEAR = 365 * 24 * 3600
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class SecurityHeadersMiddleware:
@@ -28,24 +28,29 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             nonlocal is_open
             if message["type"] == "websocket.close" and not is_open:
-                # Without this, the server would refuse the handshake with a bare 403.
-                await send_with_headers({"type": "websocket.http.response.start", "status": 403, "headers": []})
+                # Without this, the server would refuse the handshake with a bare 403. Calling itself, the function
+                # would keep the whole request until the next garbage collection.
+                await send({"type": "websocket.http.response.start", "status": 403, "headers": _all([], added)})
                 message = {"type": "websocket.http.response.body", "body": b""}
             elif message["type"] in ("http.response.start", "websocket.http.response.start"):
-                own = message["headers"]
-                message["headers"] = [*own, *_without_own(added, own), *_unless_it_may_be_kept(own)]
+                message["headers"] = _all(message["headers"], added)
             is_open = is_open or message["type"] == "websocket.accept"
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
 
-def _without_own(added: list[tuple[bytes, bytes]], own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _all(own: Headers, added: Headers) -> Headers:
+    """Return the headers of a response with those to add."""
+    return [*own, *_without_own(added, own), *_unless_it_may_be_kept(own)]
+
+
+def _without_own(added: Headers, own: Headers) -> Headers:
     """Return the headers to add. An answer that has a policy keeps it: that of a file is stricter."""
     has_policy = any(name.lower() == b"content-security-policy" for name, _ in own)
     return [header for header in added if header[0] != b"content-security-policy"] if has_policy else added
 
 
-def _unless_it_may_be_kept(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _unless_it_may_be_kept(headers: Headers) -> Headers:
     """Return the header that forbids caching, unless the response has its own."""
     return [] if any(name.lower() == b"cache-control" for name, _ in headers) else [(b"cache-control", b"no-store")]
