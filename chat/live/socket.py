@@ -1,8 +1,10 @@
 """The websocket of a page: server to client, but for short posts and the page's switches to another room."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from functools import partial
 from typing import NoReturn
 
@@ -59,7 +61,7 @@ class LiveSocket:
         self._too_many_pages = too_many_pages
         # Readers that are going live, each with the switch that came meanwhile.
         self._going_live: dict[Reader, Switch | None] = {}
-        self._posting: set[Reader] = set()
+        self._posting: dict[Reader, asyncio.Task[None]] = {}
         self._tasks: Supervisor
         # Posts a text of a page, and returns the answer to its page.
         self.post: Callable[[Reader, PagePost], Awaitable[str]] = _refuse
@@ -68,7 +70,11 @@ class LiveSocket:
         """Follow pages to other rooms until cancelled."""
         async with supervised(failures) as self._tasks:
             task_status.started()
-            await anyio.sleep_forever()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                for task in self._posting.values():
+                    task.cancel()
 
     async def serve(self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str) -> None:
         """Serve `reader` until either side closes.
@@ -137,16 +143,19 @@ class LiveSocket:
         if reader in self._posting:
             reader.send(encode_frame(post.refused))
             return False
-        self._posting.add(reader)
-        self._tasks.once(partial(self._post, reader, post), "post of a page")
+        # Many a second: a task of the supervisor would cost four times as much.
+        task = asyncio.create_task(self._post(reader, post), name="post of a page", context=Context())
+        self._posting[reader] = task
         return True
 
     async def _post(self, reader: Reader, post: PagePost) -> None:
         answer = post.refused
         try:
             answer = await self.post(reader, post)
+        except Exception:
+            logger.exception("A post of a page failed")
         finally:
-            self._posting.discard(reader)
+            del self._posting[reader]
             reader.send(encode_frame(answer))
 
     def _begin_switch(self, reader: Reader, switch: Switch) -> None:

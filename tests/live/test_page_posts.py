@@ -3,14 +3,15 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from chat.live.page_frames import post_in
-from chat.live.wire import MOST_RECEIVED_BYTES
+from chat.live.wire import MOST_RECEIVED_BYTES, holds_whole_frames, text_in
 from chat.messages.markdown import SHORT
 from tests.support.databases import execute, query
 from tests.support.people import Person, be_too_fast, first_run
@@ -145,6 +146,91 @@ async def test_a_second_post_before_the_first_is_answered_is_left_to_the_form(al
                     answers.add(found[0])
     assert "posted 1" in answers
     assert answers & {"posted 2", "unposted 2"}
+
+
+def sent(payload: bytes, first: int = 0x81, mask: bytes = b"abcd") -> bytes:
+    """Return a client's frame, as a browser sends it."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else bytes([0xFE]) + size.to_bytes(2)
+    return bytes([first]) + length + mask + bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 124, 125, 126, 127, 1000, 65_535])
+def test_a_whole_text_frame_is_read_at_once_and_any_other_by_the_parser(size: int) -> None:
+    text = bytes(number % 251 for number in range(size))
+    frame = sent(text)
+    assert text_in(frame) == (text if size > 1 else None)
+    assert holds_whole_frames(frame)
+    for other in (
+        frame[:-1],
+        frame + b"\x81",
+        frame + frame,
+        sent(text, first=0x01),
+        sent(text, first=0x82),
+        sent(text, first=0x80),
+        sent(text, first=0xC1),
+        frame[:1] + bytes([frame[1] & 127]) + frame[2:],
+    ):
+        assert text_in(other) is None, other[:8]
+
+
+async def test_frames_that_come_in_pieces_and_together_are_all_read(alice: Person) -> None:
+    cookie = "; ".join(f"{name}={value}" for name, value in alice.client.cookies.items())
+    head = "GET /live HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nCookie: {cookie}\r\n" + (
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    host = alice.server.url.removeprefix("http://")
+    reader, writer = await asyncio.open_connection("127.0.0.1", alice.server.port)
+    try:
+        writer.write(head.format(host=host, origin=alice.server.url, cookie=cookie).encode())
+        await reader.readuntil(b"\r\n\r\n")
+
+        async def until(words: bytes) -> None:
+            async with asyncio.timeout(15):
+                await reader.readuntil(words)
+
+        def text(number: int) -> bytes:
+            return f"post {number} 1 {uuid4().hex}\ntext {number} {'x' * 150}".encode()
+
+        whole = sent(text(1))
+        for piece in (whole[:1], whole[1:3], whole[3:50], whole[50:]):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.1)
+        await until(b"posted 1 ")
+        writer.write(sent(text(2)))
+        await until(b"posted 2 ")
+        # One text in two frames, with a ping between them, and a whole one behind them.
+        half = text(3)
+        writer.write(sent(half[:20], first=0x01))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(sent(b"still here", first=0x89))
+        await until(b"still here")
+        writer.write(sent(half[20:], first=0x80) + sent(b"switch 9 0 0 0 -"))
+        await until(b"switched 9")
+        await asyncio.sleep(0.1)
+        writer.write(sent(text(4)))
+        await until(b"posted 4 ")
+    finally:
+        writer.close()
+    assert [body[:6] for body in await asyncio.to_thread(stored, alice)] == ["text 1", "text 2", "text 3", "text 4"]
+
+
+async def test_a_text_in_the_middle_of_another_ends_the_connection(alice: Person) -> None:
+    async with page_of(alice) as socket:
+        assert (await post(socket, "before")).startswith("posted")
+        socket.transport.write(sent(b"post 2 1 ", first=0x01))
+        await asyncio.sleep(0.1)
+        socket.transport.write(sent(b"switch 9 0 0 0 -"))
+        frames = []
+        async with asyncio.timeout(15):
+            with suppress(ConnectionClosed):
+                async for frame in socket:
+                    frames.append(str(frame))
+    assert not any("switched" in frame for frame in frames)
+    assert socket.close_code == 1002  # a protocol error
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_a_pong_is_known_without_parsing_only_when_nothing_else_came() -> None:
 @pytest.mark.parametrize(
     ("data", "is_whole"),
     [(b"", True), (pong(b"1234"), True), (pong(b"1234") * 2, True), (b"\x81", False), (pong(b"1234")[:5], False)]
-    + [(b"\x81\xfe" + bytes(size), False) for size in (130, 132, 200)],
+    + [(b"\x81\xfe\x01\x00" + bytes(size), size in (260, 266)) for size in (130, 259, 260, 261, 266)]
+    + [(b"\x81\xff" + bytes(size), False) for size in (4, 12, 130, 266)],
 )
-def test_only_whole_short_frames_leave_a_page_between_frames(data: bytes, *, is_whole: bool) -> None:
+def test_only_whole_frames_leave_a_page_between_frames(data: bytes, *, is_whole: bool) -> None:
     assert holds_whole_frames(data) is is_whole
