@@ -49,5 +49,6 @@ def payload_of(frame: bytes) -> str:
     return frame[header:].decode()
 
 
-# Browsers hide pings from a page; this frame tells it that its connection is alive. htmx drops it, like a cursor.
-HEARTBEAT = encode_frame("<chat-alive></chat-alive>")
+# Browsers hide pings from a page; this frame tells it that its connection is alive. htmx swaps nothing for JSON without
+# content.
+HEARTBEAT = encode_frame("{}")

@@ -102,7 +102,6 @@ function doubtSilence() {
 setInterval(doubtSilence, 5000);
 document.addEventListener("visibilitychange", doubtSilence);
 document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Date.now()));
-onElement("alive", () => {});
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   for (const end of Object.values(asked)) end();
