@@ -66,8 +66,7 @@ def run(repetitions: int) -> list[Line]:
         chat = Chat(processes=2, people=READERS)
         stack.callback(chat.close)
         markup = Author(chat, chat.servers[0]).post(stamp_text(0) + " " + "word " * 20)
-        message = re.findall(r"<li .*?</li>", markup, re.DOTALL)[0]
-        frame = f'<hx-partial hx-target="#messages" hx-swap="upsert">{message}</hx-partial>'
+        frame = re.findall(r"<li .*?</li>", markup, re.DOTALL)[0]
         contestants = [_ours(chat, stack)]
         run_async(execute(chat.postgres.url, "CREATE TABLE reference_messages (id bigserial, room bigint, body text)"))
         for name, command, greeting in _references(chat.postgres.url):

@@ -22,11 +22,14 @@ def frame_of_changes(changes: Iterable[MessageChange], cursor: Revision, reached
     """Return a frame that takes a page from `cursor` to `reached`.
 
     A message posted after `cursor` is new to the page: `upsert` sorts it in by id. An older message is morphed where it
-    is loaded, and ignored elsewhere. live.js reads the `<chat-cursor>` element.
+    is loaded, and ignored elsewhere. Most frames are nothing but new messages up to `reached`: live.js knows by those
+    where they go, and where they take the page. The `<chat-cursor>` element of other frames tells it.
     """
-    parts = []
     # A message with several changes in the frame is sent once, as it is now.
-    latest = {change.message_id: change for change in changes}.values()
+    latest = list({change.message_id: change for change in changes}.values())
+    if latest and latest[-1].revision == reached and all(change.posted_revision > cursor for change in latest):
+        return encode_frame("".join(change.html for change in latest))
+    parts = []
     for is_new, group in groupby(latest, lambda change: change.posted_revision > cursor):
         if is_new:
             parts.append(upserted("".join(change.html for change in group)))

@@ -26,11 +26,11 @@ document.addEventListener("htmx:ws:before:connection", ({ detail: { connection }
   followed = room;
 });
 
-onElement("cursor", ({ cursor }) => {
-  // Only after the swap are all messages up to it in place.
-  const keep = () => document.getElementById("messages")?.setAttribute("data-revision", cursor);
-  document.addEventListener("htmx:after:swap", keep, { once: true });
-});
+// Only after the swap are all messages up to a revision in place. A frame names it, or its last message does.
+const reach = ({ revision }) => document.addEventListener("htmx:after:swap", () =>
+  document.getElementById("messages")?.setAttribute("data-revision", revision), { once: true });
+onElement("cursor", ({ cursor }) => reach({ revision: cursor }));
+document.addEventListener("chat:message", ({ detail }) => detail.from.id === "live" && !isBehind && reach(detail));
 
 // The socket stays when the page shows another room. Until the server says that it has left the former one, frames may
 // be about that; what else they brought comes with the next sidebar.
@@ -48,11 +48,13 @@ document.addEventListener("htmx:before:swap", (event) => {
   hasMissed = true;
 }, true);
 document.addEventListener("htmx:ws:before:message:incoming", (event) => {
-  const [, number, html] = /^(?:un)?posted (\d+) ?(.*)/s.exec(event.detail.message.data) ?? [];
+  const { message } = event.detail, [, number, html] = /^(?:un)?posted (\d+) ?(.*)/s.exec(message.data) ?? [];
+  // A frame of nothing but new messages does not say where they go.
+  message.data = message.data.replace(/^<li.*/s, '<hx-partial hx-target="#messages" hx-swap="upsert">$&</hx-partial>');
   if (number || isBehind) event.preventDefault();
   asked[number]?.(html);
   if (number || !isBehind) return;
-  isBehind = event.detail.message.data !== `switched ${switches}`;
+  isBehind = message.data !== `switched ${switches}`;
   if (!isBehind && hasMissed) htmx.trigger("#sidebar-news", "news");
   hasMissed = isBehind;
 });

@@ -2,10 +2,23 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import PHONE, Windows, accessibility_violations, open_menu
+from tests.support.browsers import PHONE, Windows, accessibility_violations, open_menu, send, wait_until_live
 from tests.support.people import Person
 
 CLEAR = "rgba(0, 0, 0, 0)"
+# In an order of their attributes, and without what htmx, the keyboard and reading leave on elements.
+MARKUP = """
+    rows => rows.map((row) => row.cloneNode(true)).map((row) => {
+        const left = ["tabindex", "data-htmx-powered"], order = (one, other) => (one.name < other.name ? -1 : 1);
+        row.classList.remove("first-new");
+        for (const each of [row, ...row.querySelectorAll("*")])
+            for (const { name, value } of [...each.attributes].sort(order)) {
+                each.removeAttribute(name);
+                if (!left.includes(name)) each.setAttribute(name, value);
+            }
+        return row.outerHTML.replaceAll(/>\\s+</g, "> <").replace(/ <.li>$/, "</li>");
+    })
+"""
 
 
 def gaps(page: Page) -> list[float]:
@@ -48,6 +61,40 @@ def test_only_rows_that_mention_the_reader_are_tinted(
     assert [tint(his, number) != CLEAR for number in range(1, 7)] == [False, True, False, False, True, False]
     assert [tint(hers, number) != CLEAR for number in range(1, 7)] == [False] * 6
     expect(hers.locator("#m-1 .body")).to_have_css("background-color", CLEAR)
+
+
+def test_a_message_that_arrives_has_the_row_of_a_loaded_page(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    bob.post(1, "one")
+    send(page, "two")
+    expect(page.locator("#m-2")).to_be_visible()
+    bob.submit("/messages/2/reactions", {"emoji": "🎉"})
+    bob.submit("/messages/1/reactions", {"emoji": "🎉"})
+    bob.post(1, "three")
+    bob.submit("/messages/3/delete", {})
+    expect(page.locator("#m-1 .reaction")).to_be_visible()
+    expect(page.locator("#m-2 .reaction")).to_be_visible()
+    expect(page.locator("#m-3.deleted")).to_be_visible()
+    arrived = page.locator("#messages > li").evaluate_all(MARKUP)
+    page.reload()
+    wait_until_live(page)
+    assert page.locator("#messages > li").evaluate_all(MARKUP) == arrived
+
+
+def test_a_page_knows_how_far_a_frame_has_taken_it(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(alice, "/rooms/1")
+    revision, list_ = "data-revision", page.locator("#messages")
+    bob.post(1, "one")
+    expect(list_).to_have_attribute(revision, "1")
+    bob.submit("/messages/1/reactions", {"emoji": "🎉"})
+    expect(list_).to_have_attribute(revision, "2")
+    send(page, "two")
+    expect(list_).to_have_attribute(revision, "3")
+    # Messages before an answer may be missing.
+    page.evaluate("document.getElementById('live').remove()")
+    send(page, "three")
+    expect(page.locator("#m-3")).to_be_visible()
+    expect(list_).to_have_attribute(revision, "3")
 
 
 def test_the_bar_and_menu_of_a_message_push_nothing_away(alice: Person, bob: Person, windows: Windows) -> None:

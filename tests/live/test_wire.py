@@ -50,6 +50,17 @@ def test_a_frame_adds_new_messages_and_morphs_old_messages() -> None:
     )
 
 
+def test_a_frame_of_nothing_but_new_messages_holds_their_markup_alone() -> None:
+    posted = [MessageChange(MessageId(n), Revision(n), Revision(n), f"<li>{n}</li>") for n in (12, 13)]
+    assert text_of(frame_of_changes(posted, Revision(11), Revision(13))) == "<li>12</li><li>13</li>"
+    # The first has been edited since: the last message does not tell how far the frame takes a page.
+    edited = MessageChange(MessageId(12), Revision(12), Revision(14), "<li>edited</li>")
+    assert text_of(frame_of_changes([*posted, edited], Revision(11), Revision(14))) == (
+        '<hx-partial hx-target="#messages" hx-swap="upsert"><li>edited</li><li>13</li></hx-partial>'
+        '<chat-cursor data-cursor="14"></chat-cursor>'
+    )
+
+
 @dataclass
 class Stalled:
     """A reader that stalled, and what it cost another reader."""

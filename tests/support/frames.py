@@ -15,11 +15,14 @@ def text_of(frame: bytes) -> str:
 def changes_in(frame: bytes) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int | None]:
     """New and changed messages as (id, revision), and the cursor; for frames made by the revision tests."""
     new, changed = [], []
-    text = text_of(frame)
+    text, row = text_of(frame), r'<li id="m-(\d+)" data-revision="(\d+)">'
+    if text.startswith("<li"):
+        new = [(int(a), int(b)) for a, b in re.findall(row, text)]
+        return new, [], new[-1][1]
     for target, swap, items in re.findall(
         r'<hx-partial hx-target="#([\w-]+)" hx-swap="(\w+)">(.*?)</hx-partial>', text
     ):
-        found = [(int(a), int(b)) for a, b in re.findall(r'<li id="m-(\d+)" data-revision="(\d+)">', items)]
+        found = [(int(a), int(b)) for a, b in re.findall(row, items)]
         if swap == "upsert":
             assert target == "messages"
             new += found

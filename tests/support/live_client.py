@@ -163,6 +163,9 @@ class LiveClient:
         if self.keeps_frames:
             self.frames.append(frame)
         self._must_reload = "/reload" in frame
+        if frame.startswith("<li"):
+            self._upsert(frame)
+            self.after = int(re.findall(r'<li id="m-[^>]* data-revision="(\d+)"', frame)[-1])
         for target, swap, items in re.findall(PARTIAL, frame, re.DOTALL):
             if swap == "upsert":
                 self._upsert(items)
