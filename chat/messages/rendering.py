@@ -19,23 +19,27 @@ class _Rendered(NamedTuple):
     size: int
 
 
-_kept: LRUCache[Message, _Rendered] = LRUCache(KEPT_BYTES, getsizeof=lambda rendered: rendered.size)
+_kept: LRUCache[tuple[Message, bool], _Rendered] = LRUCache(KEPT_BYTES, getsizeof=lambda rendered: rendered.size)
 
 
-def markup_of(message: Message) -> Markup:
-    """Return a message's markup, which is the same for every reader and every page."""
-    kept = _kept.get(message)
+def markup_of(message: Message, *, is_on_page: bool = False) -> Markup:
+    """Return a message's markup, which is the same for every reader.
+
+    On a page that is loaded it has more, for browsers without scripts.
+    """
+    key = message, is_on_page
+    kept = _kept.get(key)
     if kept is None:
-        html = Markup(fragment("messages/_message.html", message=message))  # noqa: S704  rendered, escaped
-        kept = _Rendered(html, message.size + size_of(html))
+        html = fragment("messages/_message.html", message=message, is_on_page=is_on_page)
+        kept = _Rendered(Markup(html), message.size + size_of(html))  # noqa: S704  rendered, escaped
         if kept.size <= KEPT_BYTES:
-            _kept[message] = kept
+            _kept[key] = kept
     return kept.html
 
 
 def markup_of_page(messages: Iterable[Message]) -> Markup:
     """Return the markup of consecutive messages on a page."""
-    return Markup("\n\n").join(map(markup_of, messages))
+    return Markup("\n\n").join(markup_of(message, is_on_page=True) for message in messages)
 
 
 def as_change(message: Message) -> MessageChange:

@@ -19,7 +19,7 @@ from chat.messages.markdown import SHORT
 from chat.messages.message import Message
 from chat.messages.posted import Posted
 from chat.messages.reactions import quick_reactions
-from chat.messages.rendering import markup_of_page
+from chat.messages.rendering import markup_of, markup_of_page
 from chat.messages.revise import may_delete, message_as_shown, own_message, prepare_edit, readable_message
 from chat.messages.showing_links import may_remove_preview
 from chat.messages.summary import summary_of
@@ -233,7 +233,7 @@ async def delete_message(request: Request) -> Response:
 def revised(request: Request, message: Message) -> Response:
     """Answer a request that revised a message with the message."""
     if is_htmx(request):
-        return page(request, "messages/_message.html", {"message": message})
+        return HTMLResponse(markup_of(message), headers={"Cache-Control": "no-store"})
     return RedirectResponse(f"/rooms/{message.room_id}/messages/{message.id}#m-{message.id}", status_code=303)
 
 

@@ -123,8 +123,7 @@ function go({ type } = {}) {
   for (const { dataset: { until, due }, lastElementChild: form } of heads.values())
     if (performance.now() > Math.max(until, type ? 0 : due)) window.htmx?.trigger(form, "send");
 }
-window.addEventListener("online", go);
-for (const type of ["chat:uploaded", "htmx:ws:after:connection"]) document.addEventListener(type, go);
+for (const type of ["online", "chat:uploaded", "htmx:ws:after:connection"]) window.addEventListener(type, go, true);
 
 function say(item, state, why, until) {
   Object.assign(item.dataset, { state, until: until || "" });

@@ -148,6 +148,8 @@ export function quote(place, original) {
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   for (const task of [...tasks]) for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
     document.dispatchEvent(new CustomEvent("chat:message", { detail: { from: ctx.sourceElement, ...fresh.dataset } }));
+    if (!fresh.matches(".deleted, :has(> .more)")) fresh.insertAdjacentHTML("beforeend",
+      `<a class="more" href="/messages/${fresh.id.slice(2)}/actions" aria-label="Actions">⋯</a>`);
     const shown = document.getElementById(fresh.id), editor = shown?.querySelector(".editor");
     const version = remember(versions, fresh.id, newer(fresh, versions.get(fresh.id)), MOST_VERSIONS);
     const stays = editor ? !editor.contains(ctx.sourceElement) : shown && newer(shown, version) === shown;

@@ -112,8 +112,7 @@ function leave() {
     navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));
   isHeld = hasLooked = false;
 }
-window.addEventListener("pagehide", leave);
-document.addEventListener("chat:leave", leave);
+for (const type of ["pagehide", "chat:leave"]) window.addEventListener(type, leave, true);
 
 // A line above the first message of others that is new since the page was last looked at.
 function markNew() {

@@ -61,6 +61,15 @@ def test_a_frame_of_nothing_but_new_messages_holds_their_markup_alone() -> None:
     )
 
 
+async def test_a_short_message_takes_less_than_half_a_kilobyte(alice: Person) -> None:
+    async with LiveClient(alice, 1) as page:
+        for number in range(2):
+            alice.post(1, f"stamp-0000000{number} a message of some forty characters, say")
+        await page.until_sees(2)
+        (frame,) = (each for each in page.frames if "stamp-00000001" in each)
+    assert len(encode_frame(frame)) < 480
+
+
 @dataclass
 class Stalled:
     """A reader that stalled, and what it cost another reader."""
