@@ -13,8 +13,8 @@ import anyio
 KILOBYTE, MEGABYTE = 2**10, 2**20
 
 
-def size_of(text: str) -> int:
-    """Return the bytes of a text in memory. A single emoji in it makes Python use four for every character."""
+def size_of(text: str | bytes) -> int:
+    """Return the bytes of a text in memory. A single emoji in a `str` makes Python use four for every character."""
     return sys.getsizeof(text)
 
 

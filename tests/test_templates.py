@@ -1,8 +1,9 @@
-"""Templates: what is done once, when one is compiled."""
+"""Templates: what is done once, when one is compiled, and the parts of pages that are kept."""
 
 from jinja2 import DictLoader, Environment
 
 from chat.templating import InliningEnvironment, environment
+from tests.support.people import Person
 
 PAGE = """
 {% set word = "outside" %}
@@ -40,3 +41,19 @@ def test_a_rooms_page_is_compiled_with_its_partials_and_icons() -> None:
     assert '<svg class="icon"' in compiled
     assert "resolve('icon')" not in compiled
     assert "messages/_composer.html" not in compiled
+
+
+def test_no_text_of_a_member_stands_for_a_kept_part_of_a_page(alice: Person) -> None:
+    for part in ("html", "none"):
+        text = f"<!kept {part}>"
+        shown = f"&lt;!kept {part}&gt;"
+        alice.post(1, text)
+        alice.submit("/profile/name", {"name": text})
+        alice.submit("/status", {"emoji": "", "text": text, "until": "always"})
+        alice.submit("/rooms", {"name": text, "kind": "open", "topic": text})
+        for path in ("/rooms/1", "/rooms/2", "/rooms", f"/search?q={text}", "/profile"):
+            page = alice.get(path)
+            assert page.status_code == 200
+            assert shown in page.text
+            assert text not in page.text
+            assert page.text.count('<nav id="sidebar"') == 1

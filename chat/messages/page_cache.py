@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from cachetools import LRUCache
-from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.accounts.installation import Installation
@@ -14,6 +13,7 @@ from chat.ids import Revision, RoomId
 from chat.memory import MEGABYTE, size_of
 from chat.messages.history import HistoryPage, newest_page
 from chat.messages.rendering import markup_of_page
+from chat.templating import Encoded
 
 KEPT_BYTES = 16 * MEGABYTE  # some 200 rooms, of about 50 kilobytes each, with their messages
 
@@ -24,12 +24,12 @@ class NewestPage:
 
     page: HistoryPage
     revision: Revision
-    html: Markup
+    html: Encoded
 
     @property
     def size(self) -> int:
         """Its bytes in memory."""
-        return size_of(self.html) + sum(message.size for message in self.page.messages)
+        return size_of(self.html.utf8) + sum(message.size for message in self.page.messages)
 
 
 class NewestPages:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from chat.live.source import MessageChange
 from chat.memory import MEGABYTE, size_of
 from chat.messages.message import Message
-from chat.templating import fragment
+from chat.templating import Encoded, fragment
 
 KEPT_BYTES = 8 * MEGABYTE  # some thousand ordinary messages, or the newest page of a hundred rooms
 
@@ -37,9 +37,9 @@ def markup_of(message: Message, *, is_on_page: bool = False) -> Markup:
     return kept.html
 
 
-def markup_of_page(messages: Iterable[Message]) -> Markup:
+def markup_of_page(messages: Iterable[Message]) -> Encoded:
     """Return the markup of consecutive messages on a page."""
-    return Markup("\n\n").join(markup_of(message, is_on_page=True) for message in messages)
+    return Encoded("\n\n".join(markup_of(message, is_on_page=True) for message in messages))
 
 
 def as_change(message: Message) -> MessageChange:

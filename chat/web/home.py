@@ -31,7 +31,7 @@ async def show_sidebar(request: Request) -> Response:
     me = visitor(request)
     sidebar = await sidebar_of(request.state.chat.database, me)
     html = sidebar_for(request, sidebar, _shown_on(request))
-    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(html.utf8, headers={"Cache-Control": "no-store"})
 
 
 def _shown_on(request: Request) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from cachetools import LRUCache, cached
-from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from chat.accounts.colours import colour, shades_of
@@ -11,7 +10,7 @@ from chat.accounts.person import Person, Visitor
 from chat.memory import MEGABYTE, size_of
 from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.state import Request
-from chat.templating import fragment, rendered
+from chat.templating import Encoded, encoded, fragment
 from chat.web.middleware.session import visitor
 
 KEPT_PEOPLE = 1000  # of two kilobytes each
@@ -36,7 +35,7 @@ def page(
         "path": request.scope["path"],
         "layout": "part.html" if wants_part(request) else "shell.html",
     }
-    html = rendered(template, {**everywhere, **(context or {})})
+    html = encoded(template, {**everywhere, **(context or {})})
     return HTMLResponse(html, status_code, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
@@ -74,7 +73,7 @@ def page_with_sidebar(
     return page(request, template, known | dict(context), status_code=status_code)
 
 
-def sidebar_for(request: Request, sidebar: Sidebar, path: str) -> Markup:
+def sidebar_for(request: Request, sidebar: Sidebar, path: str) -> Encoded:
     """Return the markup of the visitor's sidebar for the page at `path`."""
     return _sidebar_markup(sidebar, visitor(request), request.state.installation_name, _logo_path(request), path)
 
@@ -84,8 +83,8 @@ def _logo_path(request: Request) -> str:
 
 
 # The key holds all values of the sidebar, and takes about as much memory as the markup.
-@cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html)))
-def _sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, logo_path: str, path: str) -> Markup:
+@cached(LRUCache(KEPT_BYTES, getsizeof=lambda html: 2 * size_of(html.utf8)))
+def _sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, logo_path: str, path: str) -> Encoded:
     html = fragment(
         "rooms/_sidebar.html",
         sidebar=sidebar,
@@ -94,13 +93,13 @@ def _sidebar_markup(sidebar: Sidebar, visitor: Visitor, installation_name: str, 
         logo_path=logo_path,
         path=path,
     )
-    return Markup(html)  # noqa: S704  rendered, escaped
+    return Encoded(html)
 
 
 @cached(LRUCache(KEPT_PEOPLE))
-def _outgoing(author: Person) -> Markup:
+def _outgoing(author: Person) -> Encoded:
     """Return the markup of a message that waits to be sent."""
-    return Markup(fragment("messages/_outgoing.html", author=author))  # noqa: S704  rendered, escaped
+    return Encoded(fragment("messages/_outgoing.html", author=author))
 
 
 def accent_style(request: Request) -> str:

@@ -34,8 +34,8 @@ ROOM = Room(
 NOBODY, NOTHING = Online((), 0), Elsewhere()
 
 
-def header(room: Room, elsewhere: Elsewhere = NOTHING) -> str:
-    return header_of(room, NOBODY, elsewhere, "Team")
+def header(room: Room, elsewhere: Elsewhere = NOTHING) -> bytes:
+    return header_of(room, NOBODY, elsewhere, "Team").utf8
 
 
 def test_a_header_shows_what_its_room_is_now() -> None:
