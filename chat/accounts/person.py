@@ -1,6 +1,6 @@
 """A person as other people see them, and the visitor of a request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -69,3 +69,4 @@ class Visitor(Person):
     time_zone: str | None = None
     hours: int | None = None
     skin_tone: int = 0
+    version: str = field(default="", compare=False)  # as of accounts/sessions.py

@@ -57,13 +57,24 @@ _VISITOR = f"""sessions.id AS session_id, users.id, users.name, users.email, use
     users.unread_first, users.theme, users.time_zone, users.hours, users.skin_tone, users.small_picture AS face,
     {STATUS} AS status"""
 
-# Runs with every request.
+# The versions of a session's and its person's rows, which PostgreSQL names by the transactions that wrote them, and
+# whether the status still lasts.
+_OWN_VERSION = "concat_ws(' ', sessions.xmin, users.xmin, coalesce(users.status_until > now(), true))"
+# The version of all that `_VISITORS` returns for a session, for statements that name it `:session_id`; NULL after its
+# end. A visitor with the same version need not be looked up.
+VERSION = f"""(
+    SELECT concat_ws(' ', installation.xmin, {_OWN_VERSION})
+    FROM installation, sessions JOIN users ON users.id = sessions.user_id
+    WHERE sessions.id = :session_id AND revoked_at IS NULL AND expires_at > now()
+)"""  # noqa: S608  of constants
+
+# Runs with almost every request.
 _VISITORS = DirectStatement(
     text(f"""
     SELECT installation.name AS installation_name, epoch, sign_up_open, rooms_admit_strangers, people_revision, accent,
-        installation.small_picture AS logo, visitor.*
+        installation.small_picture AS logo, visitor.*, concat_ws(' ', installation.xmin, own_version) AS version
     FROM installation LEFT JOIN (
-        SELECT {_VISITOR} FROM sessions JOIN users ON users.id = sessions.user_id
+        SELECT {_VISITOR}, {_OWN_VERSION} AS own_version FROM sessions JOIN users ON users.id = sessions.user_id
         WHERE sessions.id = ANY (:session_ids) AND revoked_at IS NULL AND expires_at > :now
     ) AS visitor ON true
 """).bindparams(  # noqa: S608  of constants
@@ -127,7 +138,7 @@ async def installation_and_visitors(
         first.accent,
         first.logo,
     )
-    return found, {row.session_id: _visitor(row) for row in rows if row.session_id is not None}
+    return found, {row.session_id: _visitor(row, row.version) for row in rows if row.session_id is not None}
 
 
 async def refresh_session(
@@ -253,7 +264,7 @@ async def _rotate(
     return tokens
 
 
-def _visitor(row: AnyRow) -> Visitor:
+def _visitor(row: AnyRow, version: str = "") -> Visitor:
     return Visitor(
         id=row.id,
         name=row.name,
@@ -268,6 +279,7 @@ def _visitor(row: AnyRow) -> Visitor:
         time_zone=row.time_zone,
         hours=row.hours,
         skin_tone=row.skin_tone,
+        version=version,
     )
 
 

@@ -1,13 +1,15 @@
 """A room as the visitor sees it, and the visitor's rights in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Label, and_, any_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, Label, and_, any_, bindparam, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import Person, Visitor, face_path
+from chat.accounts.sessions import VERSION
 from chat.database.direct import AnyRow, DirectStatement, Source
 from chat.errors import Forbidden, NotFound
 from chat.ids import Position, Revision, RoomId, UserId
@@ -70,11 +72,24 @@ MANAGES = "(role = 'owner' OR is_administrator) AND kind <> 'direct'"
 
 async def visible_room(source: Source, visitor: Visitor, room_id: RoomId) -> Room:
     """Return a room that is open or that the visitor is in; raises `NotFound` otherwise."""
-    rows = await _VISIBLE.rows(source, room_id=room_id, user_id=visitor.id)
+    return await _seen(source, visitor, await _VISIBLE.rows(source, room_id=room_id, user_id=visitor.id))
+
+
+async def room_of_member_and_version(source: Source, visitor: Visitor, room_id: RoomId) -> tuple[Room, str | None]:
+    """Return a room that the visitor is in, and the version of their session; raises `NotFound`."""
+    values = {"room_id": room_id, "user_id": visitor.id, "session_id": visitor.session_id}
+    rows = await _VISIBLE_AND_VERSION.rows(source, **values)
+    room = await _seen(source, visitor, rows)
+    if not room.is_member:
+        raise NotFound
+    return room, rows[0].version
+
+
+async def _seen(source: Source, visitor: Visitor, rows: Sequence[AnyRow]) -> Room:
     if not rows:
         raise NotFound
     row = rows[0]
-    people = (await others_in(source, visitor.id, [room_id]))[room_id] if row.kind == "direct" else ()
+    people = (await others_in(source, visitor.id, [row.id]))[row.id] if row.kind == "direct" else ()
     return room_from(row, visitor, people)
 
 
@@ -162,10 +177,14 @@ def _pinned_count() -> Label[int]:
     return counted.correlate(rooms).scalar_subquery().label("pinned_count")
 
 
-_VISIBLE = DirectStatement(
+_SELECT_VISIBLE = (
     select(rooms, *_SEAT, member_count(), _pinned_count())
     .outerjoin(memberships, and_(memberships.c.room_id == rooms.c.id, memberships.c.user_id == bindparam("user_id")))
     .where(rooms.c.id == bindparam("room_id"), or_(rooms.c.kind == "open", memberships.c.role.is_not(None)))
+)
+_VISIBLE = DirectStatement(_SELECT_VISIBLE)
+_VISIBLE_AND_VERSION = DirectStatement(
+    _SELECT_VISIBLE.add_columns(text(f"{VERSION} AS version").bindparams(bindparam("session_id", type_=BigInteger)))
 )
 _OTHERS = DirectStatement(
     select(memberships.c.room_id, users.c.id, users.c.name, users.c.small_picture)

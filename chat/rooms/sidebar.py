@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor, face_path
+from chat.accounts.sessions import VERSION
 from chat.database.direct import AnyRow, DirectStatement, Source
 from chat.ids import Position, RoomId, UserId
 from chat.models import columns_of, memberships, rooms
@@ -19,8 +20,7 @@ MOST_MENTIONS = 100  # the newest unread ones in a room; the page holds the posi
 
 # Rooms with unread messages first, then by latest message, up to a limit, and always favourites and the room that is
 # shown. The people of direct rooms are read too, because the rooms are named for them.
-_MINE = DirectStatement(
-    text(f"""
+_SELECT_MINE = f"""
     WITH mine AS (
         SELECT {columns_of(rooms)},
             memberships.role, memberships.read_position, memberships.level, memberships.favourite,
@@ -47,7 +47,7 @@ _MINE = DirectStatement(
         CASE WHEN mine.id = :shown
             THEN (SELECT count(*) FROM memberships AS everyone WHERE everyone.room_id = mine.id) END AS member_count,
         CASE WHEN mine.id = :shown THEN (SELECT count(*) FROM messages
-            WHERE messages.room_id = mine.id AND pinned_at IS NOT NULL) END AS pinned_count
+            WHERE messages.room_id = mine.id AND pinned_at IS NOT NULL) END AS pinned_count {{also}}
     FROM mine LEFT JOIN LATERAL (
         SELECT array_agg(users.id ORDER BY lower(users.name), users.id) AS ids,
             array_agg(users.name ORDER BY lower(users.name), users.id) AS names,
@@ -57,8 +57,12 @@ _MINE = DirectStatement(
     ) AS others ON true
     WHERE rank <= :most OR favourite OR mine.id = :shown
     ORDER BY CASE WHEN kind <> 'direct' THEN lower(name) END, place
-""").bindparams(  # noqa: S608  of constants
-        bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger)
+"""  # noqa: S608  of constants
+_IDS = (bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))
+_MINE = DirectStatement(text(_SELECT_MINE.format(also="")).bindparams(*_IDS))
+_MINE_AND_VERSION = DirectStatement(
+    text(_SELECT_MINE.format(also=f", CASE WHEN mine.id = :shown THEN {VERSION} END AS version")).bindparams(
+        *_IDS, bindparam("session_id", type_=BigInteger)
     )
 )
 
@@ -145,18 +149,23 @@ async def room_to_open(connection: AsyncConnection, user_id: UserId, last: RoomI
     return found
 
 
-async def room_and_sidebar(source: Source, visitor: Visitor, room_id: RoomId) -> tuple[Room, Sidebar]:
-    """Return a room and the sidebar by one query; raises `NotFound` when the visitor may not see the room."""
+async def room_and_sidebar(source: Source, visitor: Visitor, room_id: RoomId) -> tuple[Room, Sidebar, str | None]:
+    """Return a room, the sidebar and the version of the session by one query.
+
+    Raises `NotFound` when the visitor may not see the room.
+    """
     rows = await _my_rooms(source, visitor, room_id)
     row = next((row for row in rows if row.id == room_id), None)
     if row is None:
-        return await visible_room(source, visitor, room_id), _sidebar(rows, visitor)
-    return room_from(row, visitor, _people(row)), _sidebar(rows, visitor)
+        return await visible_room(source, visitor, room_id), _sidebar(rows, visitor), None
+    return room_from(row, visitor, _people(row)), _sidebar(rows, visitor), row.version
 
 
 async def _my_rooms(source: Source, visitor: Visitor, shown: RoomId | None) -> Sequence[AnyRow]:
-    limits = {"most": MOST_LISTED, "most_mentions": MOST_MENTIONS}
-    return await _MINE.rows(source, user_id=visitor.id, shown=shown, **limits)
+    values = {"user_id": visitor.id, "shown": shown, "most": MOST_LISTED, "most_mentions": MOST_MENTIONS}
+    if shown is None:
+        return await _MINE.rows(source, **values)
+    return await _MINE_AND_VERSION.rows(source, session_id=visitor.session_id, **values)
 
 
 def _sidebar(rows: Sequence[AnyRow], visitor: Visitor) -> Sidebar:

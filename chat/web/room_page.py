@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from chat.accounts.person import Visitor
 from chat.database.engine import reading
+from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
 from chat.messages.message import Message
@@ -18,7 +19,7 @@ from chat.messages.rendering import markup_of_page
 from chat.messages.revise import message_as_shown
 from chat.rooms.header import Elsewhere, header_of
 from chat.rooms.invites import Invite, invite_of
-from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member
+from chat.rooms.room import QUIET, Room, may_manage, may_post, room_of_member, room_of_member_and_version
 from chat.rooms.settings import SLOW
 from chat.rooms.sidebar import Sidebar, room_and_sidebar
 from chat.state import Request
@@ -26,7 +27,7 @@ from chat.templating import Encoded, fragment
 from chat.web.cookies import keep_last_room
 from chat.web.forms import whole_number
 from chat.web.invites import invite_url
-from chat.web.middleware.session import installation, visitor
+from chat.web.middleware.session import installation, is_known_now, visitor
 from chat.web.pages import page, page_with_sidebar, wants_part
 from chat.web.path import message_id_in, room_id_in
 
@@ -69,9 +70,9 @@ async def room_page(
     The revision is read before the messages. A page newer than its revision gets some changes twice, which does no
     harm.
     """
-    me, room_id = visitor(request), room_id or room_id_in(request)
-    state = request.state.chat
-    room, sidebar = await _room_and_sidebar(request, me, room_id)
+    state, room_id = request.state.chat, room_id or room_id_in(request)
+    room, sidebar = await _room_and_sidebar(request, room_id)
+    me = visitor(request)
     if sidebar and not room.is_member:
         return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
     found, revision, html = await _shown_messages(request, room, around)
@@ -102,12 +103,25 @@ async def room_page(
     return response
 
 
-async def _room_and_sidebar(request: Request, me: Visitor, room_id: RoomId) -> tuple[Room, Sidebar | None]:
-    """Return a room, and the sidebar unless the page that asks has one."""
-    database = request.state.chat.database
-    if wants_part(request):
-        return await room_of_member(database, me, room_id), None
-    return await room_and_sidebar(database, me, room_id)
+async def _room_and_sidebar(request: Request, room_id: RoomId) -> tuple[Room, Sidebar | None]:
+    """Return a room, and the sidebar unless the page that asks has one, for the visitor as they are now.
+
+    Raises `SignInNeeded` or `NotFound`. If the session has changed since its last request, all is read again.
+    """
+    database, sidebar, version = request.state.chat.database, None, None
+    while True:
+        me = visitor(request)
+        try:
+            if wants_part(request):
+                room, version = await room_of_member_and_version(database, me, room_id)
+            else:
+                room, sidebar, version = await room_and_sidebar(database, me, room_id)
+        except NotFound:
+            if await is_known_now(request, None):
+                raise
+        else:
+            if await is_known_now(request, version):
+                return room, sidebar
 
 
 async def _answered(database: AsyncEngine, me: Visitor, room_id: RoomId, reply_to: object) -> Message | None:

@@ -81,7 +81,7 @@ def test_a_person_is_shown_by_the_name_that_they_have_when_they_post(alice: Pers
 
 
 @pytest.mark.anyio
-async def test_only_the_posts_of_open_pages_wait_with_the_look_up(alice: Person) -> None:
+async def test_only_pages_of_rooms_and_the_posts_of_open_pages_wait_with_the_look_up(alice: Person) -> None:
     chat = create_chat(Settings.from_environment({"DATABASE_URL": alice.server.database_url, "SECRET_KEY": SECRET_KEY}))
     seen: list[tuple[str | None, bool]] = []
 
@@ -111,8 +111,12 @@ async def test_only_the_posts_of_open_pages_wait_with_the_look_up(alice: Person)
         "path": "/rooms/1/messages",
         "headers": [*headers, form],
     }
+    page = {**post, "method": "GET", "path": "/rooms/1"}
     others = (
         {**post, "method": "GET"},
+        {**page, "path": "/rooms"},
+        {**page, "path": "/rooms/1/settings"},
+        {**page, "method": "POST"},
         {**post, "path": "/rooms/1/messages/2"},
         {**post, "path": "/rooms/1/leave"},
         {**post, "headers": [*headers[:1], form]},
@@ -120,10 +124,10 @@ async def test_only_the_posts_of_open_pages_wait_with_the_look_up(alice: Person)
     )
     try:
         async with chat.broker:
-            for scope in (post, post, *others):
+            for scope in (post, post, page, *others):
                 await middleware(dict(scope), receive, send)
             await execute(alice.server.database_url, "UPDATE sessions SET revoked_at = now()")
             await middleware(dict(post), receive, send)
     finally:
         await chat.database.dispose()
-    assert seen == [(alice.name, False), (alice.name, True), *[(alice.name, False)] * len(others), (None, True)]
+    assert seen == [(alice.name, False), *[(alice.name, True)] * 2, *[(alice.name, False)] * len(others), (None, True)]

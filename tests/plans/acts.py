@@ -67,12 +67,13 @@ def send_files(alice: Person) -> None:
 
 
 def converse(alice: Person) -> None:
-    """Open a group, leave it, and come back by opening it again."""
+    """Open a group, leave it, come back by opening it again, and switch to another room."""
     people = {"person": [str(each) for each in _STRANGERS]}
     room_id = int(alice.submit("/direct", people).headers["location"].rpartition("/")[2])
     assert alice.submit(f"/rooms/{room_id}/leave").status_code == 303
     assert alice.submit("/direct", people).status_code == 303
     assert alice.submit(f"/rooms/{room_id}/name", {"name": "Trip"}).status_code == 303
+    assert alice.get(f"/rooms/{LOBBY}", **{"X-Part": "main"}).status_code == 200
 
 
 async def follow(alice: Person, bob: Person, is_checked: Callable[[], bool]) -> None:

@@ -22,6 +22,7 @@ MAY_READ = {
     "rooms/quotes.py look_again_where_quoted": (270_000, "looks at all links, when a manager changes a room's kind"),
     "rooms/read_positions.py counts_above": (2_100, "asks for the reader's 400 rooms, by reading all 1,500"),
     "rooms/settings.py delete_room": (31_000, "a foreign key looks for the room in all files"),
+    "rooms/room.py room_of_member_and_version": (6_100, "counts the room's members"),
     "rooms/room.py visible_room": (6_100, "counts the room's members"),
     "rooms/sidebar.py _my_rooms": (8_500, "counts the room's members, and sorts the reader's 400 rooms"),
     "rooms/sidebar.py room_to_open": (4_000, "sorts the reader's 400 rooms, by reading all 1,500"),

@@ -1,7 +1,7 @@
 """Identifies the visitor of a request by their session, with one query for each request.
 
-A post is the exception: its own statement asks for the session. Until then the visitor is the person of the session's
-last request: a session never changes its person.
+Posts and pages of rooms are the exception: their own statements ask for the session. Until then the visitor is the
+person of the session's last request: a session never changes its person.
 """
 
 import re
@@ -25,6 +25,7 @@ from chat.errors import DatabaseUnavailable, NotFound, SignInNeeded
 from chat.ids import SessionId
 from chat.state import Chat, HTTPConnection, Request, RequestState
 from chat.web.cookies import access_token, give_tokens, refresh_token, take_tokens, zone
+from chat.web.middleware.origin import SAFE_METHODS
 from chat.web.middleware.paths import FOR_PROGRAMS, STATIC_FILES
 from chat.web.scope import header
 
@@ -34,6 +35,7 @@ APART_SECONDS = 0.01
 ANONYMOUS_PATHS = (STATIC_FILES, *FOR_PROGRAMS)
 MOST_REMEMBERED = 10_000  # of about a kilobyte each
 _POST = re.compile(r"/rooms/[0-9]+/messages")
+_ROOM = re.compile(r"/rooms/[0-9]+")
 
 
 _Found = tuple[Installation | None, Visitor | None]
@@ -134,7 +136,9 @@ def _set(state: RequestState, found: _Found) -> None:
 
 
 def _asks_itself(scope: Scope) -> bool:
-    """Tell whether this is a post by an open page, without files."""
+    """Tell whether this asks for a room's page, or is a post by an open page, without files."""
+    if scope.get("method") in SAFE_METHODS:
+        return _ROOM.fullmatch(scope["path"]) is not None
     return (
         scope.get("method") == "POST"
         and _POST.fullmatch(scope["path"]) is not None
@@ -168,6 +172,14 @@ def visitor(request: Request) -> Visitor:
     if request.state.visitor is None:
         raise SignInNeeded
     return request.state.visitor
+
+
+async def is_known_now(request: Request, version: str | None) -> bool:
+    """Tell whether a session has the version that a page's statement has read; if not, look its visitor up."""
+    if request.state.look_up is None or visitor(request).version == version:
+        return True
+    await request.state.look_up()
+    return False
 
 
 async def checked_visitor(request: Request) -> Visitor:
