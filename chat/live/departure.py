@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import anyio
 import uvicorn
@@ -15,6 +16,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # overload the other processes.
 LEAVE_SECONDS = 4.0
 LEAVE_RATE = 200
+# uvicorn itself looks ten times as often whether it should exit, for an eighth of an idle process.
+TICK_SECONDS = 1.0
 
 
 class Departure:
@@ -26,6 +29,7 @@ class Departure:
 
     def __init__(self, readers: Callable[[], Iterable[Reader]]) -> None:
         self._readers = readers
+        self._exits = anyio.Event()
         self.under_way = False
 
     async def run(self) -> None:
@@ -33,6 +37,8 @@ class Departure:
         server = _server()
         if server is None:
             return
+        # uvicorn calls it once the application has started.
+        server.main_loop = partial(self._keep_serving, server)  # type: ignore[method-assign]  # it has no setting
         with anyio.open_signal_receiver(*SIGNALS) as signals:
             number = await anext(signals)
             self.under_way = True
@@ -41,6 +47,13 @@ class Departure:
         for each in SIGNALS:
             signal.signal(each, server.handle_exit)
         server.handle_exit(number, None)
+        self._exits.set()
+
+    async def _keep_serving(self, server: uvicorn.Server) -> None:
+        """Do what uvicorn does every second, until it is to exit."""
+        while not await server.on_tick(0):
+            with anyio.move_on_after(TICK_SECONDS):
+                await self._exits.wait()
 
     def _close_all_sockets(self) -> float:
         """Close every socket at a random moment, and return the seconds until all are closed."""
