@@ -21,7 +21,20 @@ CHECK_SECONDS = 10.0
 DELETE_SECONDS = 3.0  # less than a transaction may be idle (database/poolers.py)
 
 _DUE = stray_objects.c.due_at <= func.now()
-_ONE_DUE = DirectStatement(select(stray_objects.c.key).where(_DUE).order_by(stray_objects.c.due_at).limit(1))
+_ABANDONED = (
+    select(files.c.id)
+    .where(files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME))
+    .limit(AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+# Discards uploads, and returns an object that is due: most of the time there is neither.
+_TIDY = DirectStatement(
+    select(stray_objects.c.key)
+    .where(_DUE)
+    .order_by(stray_objects.c.due_at)
+    .limit(1)
+    .add_cte(delete(files).where(files.c.id.in_(_ABANDONED)).cte("discarded"))
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +57,7 @@ class FileTidying:
             await anyio.sleep(EVERY_SECONDS)
 
     async def _tidy(self) -> None:
-        await self._discard_uploads()
-        if await _ONE_DUE.rows(self._database):
+        if await _TIDY.rows(self._database):
             while await self._delete_objects() == AT_ONCE:
                 pass
 
@@ -53,12 +65,6 @@ class FileTidying:
         """Tell at the start if files cannot be kept. Everything else works without them."""
         if why := await obstacle(self._store, CHECK_SECONDS):
             logger.warning("Files cannot be kept in the folder or bucket of FILES_URL: %s", why)
-
-    async def _discard_uploads(self) -> None:
-        abandoned = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
-        old = select(files.c.id).where(abandoned).limit(AT_ONCE).with_for_update(skip_locked=True)
-        async with self._database.begin() as connection:
-            await connection.execute(delete(files).where(files.c.id.in_(old)))
 
     async def _delete_objects(self) -> int:
         """Delete objects that are due, and return their number. One that the store keeps is due later and ends it."""
