@@ -21,12 +21,11 @@ from chat.reminder import Reminder
 from chat.search.index_steps import (
     LEAST_BYTES,
     MOST_BYTES,
-    is_any_due,
+    find_work,
     is_our_turn,
     limit_time,
     message_to_retry,
     retry,
-    rooms_behind,
     set_aside,
     step,
 )
@@ -60,6 +59,7 @@ class Indexing:
     def __init__(self, database: AsyncEngine) -> None:
         self._database = database
         self._turns: dict[RoomId, _Turn] = {}
+        self._retry_is_due = False
         self._reported_at = monotonic()
         self._reminder = Reminder()
 
@@ -81,7 +81,7 @@ class Indexing:
 
         What is posted meanwhile waits for the next second, or a busy room would get a step for each of its messages.
         """
-        behind = await rooms_behind(self._database)
+        behind, self._retry_is_due = await find_work(self._database)
         # Rooms that are up to date need no entry.
         self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
         ends_at = monotonic() + TURN_SECONDS
@@ -136,7 +136,7 @@ class Indexing:
             logger.warning("Message %d cannot be made searchable: %s", message_id, _reason(error))
 
     async def _retry_one(self) -> None:
-        if not await is_any_due(self._database):
+        if not self._retry_is_due:
             return
         async with self._database.begin() as connection:
             message_id = await message_to_retry(connection)

@@ -15,12 +15,18 @@ LEAST_BYTES = 256  # the size of an empty message; with a limit this small a ste
 
 _OUR_TURN = text("SELECT pg_try_advisory_xact_lock(7463921)")
 _LIMIT_TIME = text("SELECT set_config('statement_timeout', :limit, true)")
-_BEHIND = DirectStatement(
-    text("""
-    SELECT rooms.id FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
+# An hour after the first attempt, then with growing pauses up to a week. An edited message is tried at once.
+# An attempt is noted before it is made, in a transaction of its own.
+_DUE = "tried_at < now() - least(interval '1 hour' * 2 ^ least(attempts - 1, 10), interval '1 week')"
+_RETRY_IS_DUE = 0  # no room has this id
+# Asked once a second, by every process.
+_TO_DO = DirectStatement(
+    text(f"""
+    (SELECT rooms.id FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
     WHERE rooms.revision > coalesce(search_progress.revision, 0)
-    ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most
-""")
+    ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most)
+    UNION ALL SELECT {_RETRY_IS_DUE} WHERE EXISTS (SELECT FROM unsearchable WHERE {_DUE})
+""")  # noqa: S608  of constants
 )
 
 # Folds messages into `searchable`, by the function that folds search terms in `chat/folding.py`.
@@ -91,10 +97,6 @@ _SET_ASIDE = text("""
     RETURNING (SELECT id FROM bad) AS message_id
 """).bindparams(bindparam("room_id", type_=BigInteger), bindparam("reason", type_=Text))
 
-# An hour after the first attempt, then with growing pauses up to a week. An edited message is tried at once.
-# An attempt is noted before it is made, in a transaction of its own.
-_DUE = "tried_at < now() - least(interval '1 hour' * 2 ^ least(attempts - 1, 10), interval '1 week')"
-_IS_ANY_DUE = DirectStatement(text(f"SELECT EXISTS (SELECT FROM unsearchable WHERE {_DUE}) AS is_due"))  # noqa: S608  of constants
 _TO_RETRY = text(f"""
     UPDATE unsearchable SET attempts = attempts + 1, tried_at = now()
     WHERE message_id = (SELECT message_id FROM unsearchable
@@ -124,9 +126,10 @@ async def limit_time(connection: AsyncConnection, seconds: float) -> None:
     await connection.execute(_LIMIT_TIME, {"limit": f"{round(seconds * 1000)}ms"})
 
 
-async def rooms_behind(source: Source) -> list[RoomId]:
-    """Return the rooms that are behind, those with the least to do first."""
-    return [RoomId(row.id) for row in await _BEHIND.rows(source, most=MOST_ROOMS)]
+async def find_work(source: Source) -> tuple[list[RoomId], bool]:
+    """Return the rooms that are behind, those with the least to do first, and whether a message is due for a retry."""
+    found = [row.id for row in await _TO_DO.rows(source, most=MOST_ROOMS)]
+    return [RoomId(each) for each in found if each != _RETRY_IS_DUE], _RETRY_IS_DUE in found
 
 
 async def step(connection: AsyncConnection, room_id: RoomId, most_bytes: int) -> bool:
@@ -142,12 +145,6 @@ async def set_aside(connection: AsyncConnection, room_id: RoomId, reason: str) -
     await connection.execute(_HOLD_ROOM, {"room_id": room_id})
     message_id: MessageId | None = (await connection.execute(_SET_ASIDE, values)).scalar_one_or_none()
     return message_id
-
-
-async def is_any_due(source: Source) -> bool:
-    """Tell whether any message is due for a retry."""
-    (row,) = await _IS_ANY_DUE.rows(source)
-    return bool(row.is_due)
 
 
 async def message_to_retry(connection: AsyncConnection) -> MessageId | None:
