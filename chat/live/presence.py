@@ -1,7 +1,7 @@
 """Presence: the people online and idle. Processes tell each other theirs; those of a silent process expire."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import anyio
@@ -34,7 +34,6 @@ class Presence:
         # The time until which a person counts as active: by their pages here, and by their pages on any process.
         self._touched: dict[UserId, float] = {}
         self._active: dict[UserId, float] = {}
-        self._idle: set[UserId] = set()
         self._changed = anyio.Event()
 
     def online(self) -> set[UserId]:
@@ -100,19 +99,18 @@ class Presence:
         while True:
             await anyio.sleep(1.0)
             now = anyio.current_time()
-            gone = [user_id for user_id, deadline in self._leaving.items() if deadline <= now]
+            gone = _expired(self._leaving, now)
             silent = [node for node, (deadline, _) in self._others.items() if deadline <= now]
             for user_id in gone:
                 del self._leaving[user_id]
             for node in silent:
                 del self._others[node]
-            for known in (self._touched, self._active):
-                for user_id in [user_id for user_id, until in known.items() if until <= now]:
+            rested = _expired(self._active, now)
+            for known, expired in ((self._active, rested), (self._touched, _expired(self._touched, now))):
+                for user_id in expired:
                     del known[user_id]
-            idle = self.idle()
-            if gone or silent or idle != self._idle:
+            if gone or silent or rested:
                 self._changed.set()
-            self._idle = idle
 
     def hear(self, event: PresenceChanged) -> None:
         """Note the people on another process."""
@@ -132,3 +130,7 @@ class Presence:
                 self._changed.set()
         if changed or self.idle() != idle:
             self._on_change()
+
+
+def _expired(known: Mapping[UserId, float], now: float) -> list[UserId]:
+    return [user_id for user_id, until in known.items() if until <= now]

@@ -76,7 +76,7 @@ class Metrics:
         told_at = float("-inf")
         try:
             while True:
-                self._minute.tick(self._counts())
+                self._minute.tick(self._counts)
                 self._write()
                 if monotonic() - told_at >= TELL_SECONDS:
                     told_at = monotonic()

@@ -1,7 +1,7 @@
 """Counts of the last minute."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 SECONDS = 60.0
@@ -14,11 +14,11 @@ class Minute:
     def __init__(self) -> None:
         self._earlier: deque[tuple[float, Mapping[str, float]]] = deque()
 
-    def tick(self, counts: Mapping[str, float]) -> None:
+    def tick(self, counts: Callable[[], Mapping[str, float]]) -> None:
         """Remember the counts, if the last ones are old enough."""
         now = monotonic()
         if not self._earlier or now - self._earlier[-1][0] >= STEP_SECONDS:
-            self._earlier.append((now, counts))
+            self._earlier.append((now, counts()))
         # The oldest is from the moment before the minute began.
         while len(self._earlier) > 1 and self._earlier[1][0] <= now - SECONDS:
             self._earlier.popleft()

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_minute_forgets_what_is_older(monkeypatch: pytest.MonkeyPatch) -> None
     minute = Minute()
     assert minute.since_then({"posts": 3}) == {"posts": 3}
     for posts in range(200):
-        minute.tick({"posts": posts})
+        minute.tick(partial(dict, posts=posts))
         now += 1.0
     grown = minute.since_then({"posts": 200})["posts"]
     assert 60 <= grown <= 66
