@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Literal
 
@@ -35,8 +36,8 @@ _PLAIN = re.compile(r"[^\s\"'=]+")
 # Each pattern takes linear time: it reads to the end of the line rather than to its last bracket.
 _SECRETS = re.compile(r"\$argon2\S+|\beyJ[\w-]{1,500}\.[\w-]+\.[\w-]*|(?<=row contains )\(.*|\[parameters: .*")
 
-# Each secret has one of these; to look for them takes a tenth of the time.
-_SIGNS_OF_SECRETS = ("$argon2", "eyJ", "row contains (", "[parameters: ")
+# Each secret has one of these characters; to look for them takes a tenth of the time.
+_SIGNS_OF_SECRETS = re.compile(r"[$([]|eyJ")
 
 
 def set_up(log_format: LogFormat, descriptor: int = 2) -> None:
@@ -70,7 +71,7 @@ def flush() -> None:
 
 def safe(text: str) -> str:
     """Return text with control characters escaped, and without anything that looks like a secret."""
-    if text.isascii() and text.isprintable() and not any(sign in text for sign in _SIGNS_OF_SECRETS):
+    if text.isascii() and text.isprintable() and not _SIGNS_OF_SECRETS.search(text):
         return text
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", _SECRETS.sub("[…]", text))
 
@@ -194,11 +195,17 @@ def _write(descriptor: int, text: bytes) -> None:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds = int(record.created)
+    return f"{_second(seconds)}.{int((record.created - seconds) * 1000):03}Z"
+
+
+@lru_cache(1)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def _value(value: object) -> str:
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return str(value)
     text = str(value)[:MOST_LINE_CHARACTERS]
     return safe(text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False))
