@@ -12,6 +12,7 @@ from chat.rooms.sidebar import Sidebar, sidebar_of
 from chat.state import Request
 from chat.templating import Encoded, encoded, fragment
 from chat.web.middleware.session import visitor
+from chat.web.scope import header
 
 KEPT_PEOPLE = 1000  # of two kilobytes each
 KEPT_BYTES = 8 * MEGABYTE  # some 500 sidebars, of about 10 kilobytes each, with their keys
@@ -41,12 +42,12 @@ def page(
 
 def is_htmx(request: Request) -> bool:
     """Tell whether htmx sent the request, and so wants a partial."""
-    return request.headers.get("HX-Request") == "true"
+    return header(request.scope, b"hx-request") == "true"
 
 
 def wants_part(request: Request) -> bool:
     """Tell whether an open page asks only for the main part, because its reader switches rooms."""
-    return request.headers.get("X-Part") == "main"
+    return header(request.scope, b"x-part") == "main"
 
 
 async def shell_page(

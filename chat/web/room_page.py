@@ -150,7 +150,7 @@ async def show_room_head(request: Request) -> Response:
 
 def position_in(request: Request, name: str) -> Position | None:
     """Return the position in a room's history that a query parameter names; None if there is none."""
-    text = request.query_params.get(name)
+    text = request.query_params.get(name) if request.scope["query_string"] else None
     number = 0 if text == "0" else whole_number(text)
     return None if number is None else Position(number)
 
