@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, or_, select, text
+from sqlalchemy import BigInteger, Boolean, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.accounts.person import HUES, Person, Visitor, face_path
@@ -24,7 +24,6 @@ _SELECT_MINE = f"""
     WITH mine AS (
         SELECT {columns_of(rooms)},
             memberships.role, memberships.read_position, memberships.level, memberships.favourite,
-            row_number() OVER (PARTITION BY kind = 'direct' ORDER BY newest_at DESC NULLS LAST, rooms.id) AS place,
             row_number() OVER (PARTITION BY kind = 'direct'
                 ORDER BY message_count > read_position AND level <> 'nothing' DESC, newest_at DESC NULLS LAST, rooms.id
             ) AS rank
@@ -33,7 +32,7 @@ _SELECT_MINE = f"""
           AND (kind <> 'direct' OR message_count > 0 OR role = 'owner' OR rooms.id = :shown)
           AND (level <> 'hidden' AND archived_at IS NULL OR rooms.id = :shown)
     )
-    SELECT mine.id, kind, name, revision, message_count, role, read_position, level, favourite, place, others.ids,
+    SELECT mine.id, kind, name, revision, message_count, role, read_position, level, favourite, others.ids,
         others.names, others.faces, mine.small_picture, posting, slow_seconds, shows_previews, archived_at, topic,
         CASE WHEN mine.id = :shown THEN description END AS description,
         CASE WHEN message_count > read_position
@@ -56,13 +55,17 @@ _SELECT_MINE = f"""
         WHERE mine.kind = 'direct' AND other.room_id = mine.id AND other.user_id <> :user_id
     ) AS others ON true
     WHERE rank <= :most OR favourite OR mine.id = :shown
-    ORDER BY CASE WHEN kind <> 'direct' THEN lower(name) END, place
+    ORDER BY CASE WHEN kind <> 'direct' AND NOT :by_activity THEN lower(name) END, newest_at DESC NULLS LAST, mine.id
 """  # noqa: S608  of constants
-_IDS = (bindparam("user_id", type_=BigInteger), bindparam("shown", type_=BigInteger))
-_MINE = DirectStatement(text(_SELECT_MINE.format(also="")).bindparams(*_IDS))
+_VALUES = (
+    bindparam("user_id", type_=BigInteger),
+    bindparam("shown", type_=BigInteger),
+    bindparam("by_activity", type_=Boolean),
+)
+_MINE = DirectStatement(text(_SELECT_MINE.format(also="")).bindparams(*_VALUES))
 _MINE_AND_VERSION = DirectStatement(
     text(_SELECT_MINE.format(also=f", CASE WHEN mine.id = :shown THEN {VERSION} END AS version")).bindparams(
-        *_IDS, bindparam("session_id", type_=BigInteger)
+        *_VALUES, bindparam("session_id", type_=BigInteger)
     )
 )
 
@@ -162,15 +165,19 @@ async def room_and_sidebar(source: Source, visitor: Visitor, room_id: RoomId) ->
 
 
 async def _my_rooms(source: Source, visitor: Visitor, shown: RoomId | None) -> Sequence[AnyRow]:
-    values = {"user_id": visitor.id, "shown": shown, "most": MOST_LISTED, "most_mentions": MOST_MENTIONS}
+    values = {
+        "user_id": visitor.id,
+        "shown": shown,
+        "by_activity": visitor.rooms_by == "activity",
+        "most": MOST_LISTED,
+        "most_mentions": MOST_MENTIONS,
+    }
     if shown is None:
         return await _MINE.rows(source, **values)
     return await _MINE_AND_VERSION.rows(source, session_id=visitor.session_id, **values)
 
 
 def _sidebar(rows: Sequence[AnyRow], visitor: Visitor) -> Sidebar:
-    if visitor.rooms_by == "activity":
-        rows = sorted(rows, key=lambda row: row.place)
     links = [_direct_link(row, visitor) if row.kind == "direct" else _room_link(row) for row in rows]
     if visitor.unread_first:
         links.sort(key=lambda link: not link.unread)
