@@ -14,6 +14,7 @@ from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.messages.history import HistoryPage, page_after, page_around, page_before
 from chat.messages.message import Message
+from chat.messages.page_cache import IN_PART
 from chat.messages.reactions import quick_reactions
 from chat.messages.rendering import markup_of_page
 from chat.messages.revise import message_as_shown
@@ -31,9 +32,7 @@ from chat.web.middleware.session import installation, is_known_now, visitor
 from chat.web.pages import page, page_with_sidebar, wants_part
 from chat.web.path import message_id_in, room_id_in
 
-# Messages of a room that a reader switches to: a browser shows them in half the time of a whole page's. More come when
-# the reader scrolls up.
-IN_PART = 25
+NONE = Encoded("")
 IN_BAR = 3  # reactions in the bar of a message; its menu offers more
 
 
@@ -75,7 +74,7 @@ async def room_page(
     me = visitor(request)
     if sidebar and not room.is_member:
         return page_with_sidebar(request, "rooms/join.html", {"room": room}, sidebar)
-    found, revision, html = await _shown_messages(request, room, around)
+    found, revision, (earlier_html, html) = await _shown_messages(request, room, around)
     online = await state.online_members.of(state.database, room.id, state.live.presence.online())
     invite = await _first_invite(state.database, me, room)
     composer = composer or {"client_id": uuid4(), "body": "", "error": ""}
@@ -85,6 +84,7 @@ async def room_page(
         "room": room,
         "people": room.people,
         "page": found,
+        "earlier_html": earlier_html,
         "html": html,
         "composer": composer | {"answered": answered},
         "bar_html": _bar(me.skin_tone),
@@ -192,14 +192,15 @@ def _writing(visitor: Visitor, room: Room) -> str:
 
 async def _shown_messages(
     request: Request, room: Room, around: MessageId | None
-) -> tuple[HistoryPage, Revision, Encoded]:
+) -> tuple[HistoryPage, Revision, tuple[Encoded, Encoded]]:
+    """Return part of the room's history, the revision that it has at least, and its markup in two parts."""
     before, after = position_in(request, "before"), position_in(request, "after")
     state = request.state.chat
     if around is None and before is None and after is None:
         newest = await state.newest_pages.at(state.database, installation(request), room.id, room.revision)
         if wants_part(request) and (few := _few(newest.page, room)):
-            return few, newest.revision, markup_of_page(few.messages)
-        return newest.page, newest.revision, newest.html
+            return few, newest.revision, (NONE, newest.last_html)
+        return newest.page, newest.revision, (newest.earlier_html, newest.last_html)
     async with reading(state.database) as connection:
         if around is not None:
             found = await page_around(connection, room.id, around)
@@ -207,7 +208,7 @@ async def _shown_messages(
             found = await page_before(connection, room.id, before)
         else:
             found = await page_after(connection, room.id, after or Position(0))
-    return found, room.revision, markup_of_page(found.messages)
+    return found, room.revision, (NONE, markup_of_page(found.messages))
 
 
 def _few(page: HistoryPage, room: Room) -> HistoryPage | None:
