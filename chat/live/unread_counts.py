@@ -52,8 +52,7 @@ class UnreadCounts:
                 self.arrive(user_id)
 
     def announce(self, room_id: RoomId, message_count: int) -> None:
-        """Note a room's new number of messages; never waits."""
-        self._show({room_id: message_count})
+        """Note a room's new number of messages; pages are told soon. Never waits."""
         self._unpublished[room_id] = max(message_count, self._unpublished.get(room_id, 0))
         self._news.set()
 
