@@ -162,11 +162,14 @@ class Work:
         return seconds
 
     async def _calm(self, peer: Peer) -> None:
-        """Wait until the server does little, such as telling of those who came and went."""
+        """Wait until the server has done little for a while, so that it has told of those who came and went."""
+        quiet = 0
         for _ in range(30):
             start = self._spent(peer)
             await asyncio.sleep(0.5)
-            if self._spent(peer) - start < 0.03:
+            quiet = quiet + 1 if self._spent(peer) - start < 0.03 else 0
+            # simplechat tells once a second, in less than that.
+            if quiet == 3:
                 return
 
     def _spent(self, peer: Peer) -> float:
