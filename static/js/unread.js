@@ -177,7 +177,8 @@ for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListe
 document.addEventListener("chat:composed", () => {
   isHeld = false;
   noneIsNew();
-  scroller().scrollTo(0, 0);
+  // The text that was sent need not wait for the layout of the page.
+  requestAnimationFrame(() => scroller()?.scrollTo(0, 0));
   document.getElementById("first-unread")?.remove();
 });
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
