@@ -132,6 +132,9 @@ async def test_posts_do_not_use_up_what_a_page_may_send(alice: Person) -> None:
         for number in range(1, 9):
             assert (await post(socket, "x" * (SHORT - 1), number=number)).startswith("posted")
         assert 8 * SHORT > MOST_RECEIVED_BYTES
+        # Nor does what is around them.
+        for number in range(9, 9 + MOST_RECEIVED_BYTES // 6):
+            assert (await post(socket, "x", number=number)).startswith("posted")
 
 
 async def test_a_second_post_before_the_first_is_answered_is_left_to_the_form(alice: Person) -> None:
