@@ -1,5 +1,10 @@
 """The counts of other rooms, for people who have just opened a page."""
 
+import asyncio
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import anyio
 import pytest
 
@@ -11,6 +16,8 @@ from chat.live.hub import Hub
 from chat.live.source import RoomCount, SourceUnavailable
 from chat.live.unread_counts import UnreadCounts
 from tests.live.test_revision_rule import FakeHistory
+from tests.support.live_client import LiveClient
+from tests.support.people import Person
 
 pytestmark = pytest.mark.anyio
 
@@ -45,3 +52,30 @@ async def test_people_are_looked_up_again_after_a_failure(error: Exception, monk
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert source.asked[:2] == [{UserId(1)}, {UserId(1)}]
+
+
+@pytest.mark.usefixtures("unmeasured")
+async def test_a_busy_room_is_told_to_other_pages_four_times_a_second(alice: Person, bob: Person) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    numbers = re.compile(rf'data-room="{garden}" data-count="(\d+)"')
+
+    def post_all() -> None:
+        with ThreadPoolExecutor(8) as crowd:
+            assert all(
+                answer.status_code == 200 for answer in crowd.map(lambda n: alice.post(garden, f"{n}"), range(80))
+            )
+
+    async with LiveClient(bob, 1) as page:
+
+        def told() -> list[int]:
+            return [int(number) for frame in page.frames for number in numbers.findall(frame)]
+
+        await asyncio.to_thread(alice.post, garden, "the first")
+        await page.until(lambda: 1 in told())
+        began = time.monotonic()
+        await asyncio.to_thread(post_all)
+        seconds = time.monotonic() - began
+        await page.until(lambda: told()[-1:] == [81])
+        assert told() == sorted(set(told()))
+        assert len(told()) <= seconds / unread_counts.GATHER_SECONDS + 3
