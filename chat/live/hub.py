@@ -22,7 +22,7 @@ from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
 from chat.live.events import MessagesChanged
 from chat.live.frames import encode_frame
 from chat.live.hints import Hint, decode, is_from
-from chat.live.reader import Reader
+from chat.live.reader import Reader, send_to_all
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
 from chat.live.source import RoomChanges, Source, SourceUnavailable
@@ -103,9 +103,7 @@ class Hub:
         """Send markup without a revision to the readers of a room here, unless there are more than `most`."""
         room = self._rooms.get(room_id)
         if room is not None and (most is None or len(room.readers) <= most):
-            frame = encode_frame(html)
-            for reader in room.readers:
-                reader.send(frame)
+            send_to_all(room.readers, encode_frame(html))
 
     async def enter(self, reader: Reader) -> None:
         """Register a reader until it leaves. Changes of its room reach it only after `replay`.

@@ -1,15 +1,21 @@
-"""A reader: a page's socket and its person."""
+"""A reader: a page's socket and its person. And how a frame reaches many of them."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 
 from chat.ids import Revision, RoomId, SessionId, UserId
 from chat.live.backlog import FrameQueue
 
+NO_DESCRIPTOR = -1
+
 
 class Reader:
-    """A page's socket and its person. `send` never waits and never raises; `leave` closes it when the process ends."""
+    """A page's socket and its person. `send` never waits and never raises; `leave` closes it when the process ends.
 
-    __slots__ = ("_dismiss", "cursor", "farewell", "leave", "room_id", "send", "session_id", "user_id")
+    `descriptor` is that of a socket to which nothing else is waiting to be written: a frame may be written at once.
+    """
+
+    __slots__ = ("_dismiss", "cursor", "descriptor", "farewell", "leave", "room_id", "send", "session_id", "user_id")
 
     def __init__(self, session_id: SessionId, user_id: UserId, room_id: RoomId | None) -> None:
         self.session_id = session_id
@@ -17,6 +23,7 @@ class Reader:
         self.room_id = room_id
         self.cursor = Revision(0)
         self.farewell: tuple[int, str] | None = None
+        self.descriptor = NO_DESCRIPTOR
         self.send: Callable[[bytes], None] = discard
         self.leave: Callable[[], None] = _do_nothing
         self._dismiss: Callable[[int, str], None] = _unattached
@@ -45,8 +52,28 @@ class Reader:
         """Send `html` as the last frame, and close with `code`."""
         if self.farewell is None:
             self.farewell = code, html
+            self.descriptor = NO_DESCRIPTOR
             self.send = discard
             self._dismiss(code, html)
+
+
+def send_to_all(readers: Iterable[Reader], frame: bytes) -> None:
+    """Send a frame to each reader.
+
+    Nearly all have a descriptor. Writing to it here takes half as long as the transport's way to the same system call.
+    """
+    size, write = len(frame), os.write
+    for reader in readers:
+        descriptor = reader.descriptor
+        if descriptor == NO_DESCRIPTOR:
+            reader.send(frame)
+            continue
+        try:
+            sent = write(descriptor, frame)
+        except OSError:
+            sent = 0
+        if sent < size:
+            reader.send(frame[sent:])
 
 
 def discard(frame: bytes) -> None:

@@ -10,7 +10,7 @@ import anyio
 from chat.ids import Revision, RoomId
 from chat.live.frames import frame_of_changes
 from chat.live.pace import Pace
-from chat.live.reader import Reader
+from chat.live.reader import Reader, send_to_all
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import KILOBYTE, MEGABYTE, size_of
 from chat.tally import LiveTally
@@ -83,8 +83,7 @@ class LiveRoom:
         if self.readers:
             began = time.monotonic()
             frame = frame_of_changes(self.unsent, self.sent, self.cursor)
-            for reader in self.readers:
-                reader.send(frame)
+            send_to_all(self.readers, frame)
             self._pace.sent(began, time.monotonic(), time.process_time())
             self._count(len(self.readers))
         self._clear_unsent()

@@ -1,22 +1,28 @@
 """Frames written through uvicorn's internals, and readers that stall."""
 
 import asyncio
+import itertools
+import random
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
 import psutil
 import pytest
 import uvicorn
+import uvloop
+from uvicorn.server import ServerState
 from websockets.asyncio.client import connect
 
-from chat.ids import MessageId, Revision
+import chat.app
+from chat.ids import MessageId, Revision, SessionId, UserId
 from chat.live.frames import encode_frame, frame_of_changes
+from chat.live.reader import NO_DESCRIPTOR, Reader, discard, send_to_all
 from chat.live.source import MessageChange
-from chat.live.wire import STALLED_SECONDS
+from chat.live.wire import STALLED_SECONDS, LiveProtocol
 from tests.support.frames import text_of
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
@@ -133,6 +139,72 @@ def test_a_stalled_reader_delays_no_other(stalled: Stalled) -> None:
     assert 0 < stalled.longest < STALLED_SECONDS, "no reader waited for the stalled reader"
 
 
+class OnSmallSocket(LiveProtocol):
+    """A page's connection whose socket holds little."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_slow_reader_gets_every_frame_in_order(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Some are written to the socket itself, and those that do not fit by the transport."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(keep_a_slow_reader_in_order())
+
+
+async def keep_a_slow_reader_in_order() -> None:
+    loop = asyncio.get_running_loop()
+    config = uvicorn.Config(chat.app.ROUTES[0], log_config=None)
+    config.load()
+    state, reader = ServerState(), Reader(SessionId(1), UserId(1), None)
+    numbers, sent, heard, chance = itertools.count(), bytearray(), bytearray(), random.Random(1)
+
+    def frame() -> bytes:
+        sent.extend(made := f"{next(numbers):08d}".encode() * chance.choice((20, 60, 3000)))
+        return made
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    server = await loop.create_server(lambda: OnSmallSocket(config, state, {}), "127.0.0.1", 0)
+    with small_socket(server.sockets[0].getsockname()[1]) as client:
+        client.setblocking(False)
+        await until(lambda: bool(state.connections))
+        (protocol,) = state.connections
+        assert isinstance(protocol, OnSmallSocket)
+        protocol.transport.write(frame())  # as the answer to the handshake
+        protocol.follow(reader, discard)
+        send_to_all([reader], frame())
+        for _ in range(3):
+            await until(lambda: reader.descriptor != NO_DESCRIPTOR)
+            while reader.descriptor != NO_DESCRIPTOR:
+                send_to_all([reader], frame())
+                if reader.descriptor != NO_DESCRIPTOR:
+                    reader.send(frame())
+            for _ in range(5):
+                # It makes room, which only the transport may use.
+                with suppress(BlockingIOError):
+                    heard += client.recv(65_536)
+                send_to_all([reader], frame())
+                reader.send(frame())
+                protocol.ping(b"ping", frame())
+            while len(heard) < len(sent):
+                heard += await asyncio.wait_for(loop.sock_recv(client, 65_536), 30)
+            assert heard == sent
+            await until(lambda: not protocol.transport.get_write_buffer_size())
+            sent += b"-"
+            protocol.ping(b"ping", b"-")
+        assert protocol.transport.get_write_buffer_size() == 0
+        protocol.transport.abort()
+        await until(lambda: not state.connections)
+        assert (reader.descriptor, reader.send) == (NO_DESCRIPTOR, discard)
+    server.close()
+
+
 def small_socket(port: int) -> socket.socket:
     """A connection whose kernel keeps little: what it would hold for a reader is not what the server holds."""
     plug = socket.socket()
@@ -207,6 +279,7 @@ def is_handshake(scope):
 def watch():
     while True:
         time.sleep(0.3)
+        gc.collect()
         known = gc.get_objects()
         pages = sum(isinstance(each, LiveProtocol) and each.on_gone is not None for each in known)
         print("pages", pages, "handshakes", sum(map(is_handshake, known)))
