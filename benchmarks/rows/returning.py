@@ -63,7 +63,7 @@ def _lines(
     shares = [each.load / each.took for each in behind]
     costs = {
         "all of it": [each.server for each in behind],
-        "the connection and its handshake, by uvicorn alone": [each.server for each in bare],
+        "the connection and its handshake alone": [each.server for each in bare],
         "middleware, session, presence, lists of people and rooms": _more(without_room, bare),
         "of these, checking the token": tokens,
         "membership, and entering the room": _more(in_room, without_room),

@@ -77,6 +77,7 @@ class UpgradedProtocol(WebSocketsSansIOProtocol):
     close_timer: asyncio.TimerHandle | None = None
     pending_ping_payload: bytes | None = None
     initial_response = ping_timer = pong_timer = None
+    ping_interval = None  # live/pulse.py pings
     ping_sent_at = 0.0
     client = None  # only named in lines that are not logged
     close_timeout = CLOSE_SECONDS
@@ -135,7 +136,7 @@ class UpgradedProtocol(WebSocketsSansIOProtocol):
             await super().send(message)  # type: ignore[arg-type]  # as above
         elif not self.transport.is_closing():
             self.handshake_complete = True
-            headers = (*self.default_headers, *message["headers"])
+            headers = (*self.default_headers, *message.get("headers", ()))
             lines = [name + b": " + value + b"\r\n" for name, value in headers]
             self.transport.write(b"".join((_ACCEPTED % self._answer, *lines, b"\r\n")))
             self.start_keepalive()
