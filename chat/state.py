@@ -92,7 +92,7 @@ def create_chat(settings: Settings) -> Chat:
     posting = Posting(database, workshop, uploading, begin, tell, tracing=tracing)
     previewing = _previewing(settings, database, live, uploading.store)
     throttling = Throttling(shared_storage(settings, database), settings.rate_limits)
-    live.socket.post = PagePosts(posting, throttling).post
+    live.socket.post = PagePosts(posting, throttling, tracing).post
     return Chat(
         settings=settings,
         database=database,

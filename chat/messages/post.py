@@ -102,9 +102,7 @@ class Posting:
             written = shown(written, may_be_empty=bool(chosen))
             if reply_to is not None:
                 written = await self._mentioning_author(author, room_id, reply_to, written)
-            context = request_context.get()
-            trace = context.trace if context is not None else ""
-            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), trace, origin, author)
+            post = Post(author, room_id, body, written, client_id, reply_to, tuple(chosen), _trace(), origin, author)
             return await self._batches.ask(post)
 
     async def post_by_itself(self, author: Author, room_id: RoomId, body: str, client_id: UUID) -> Posted:
@@ -115,7 +113,7 @@ class Posting:
         body = checked_body(body)
         async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
             written = shown(await self._workshop.written(body, author.id))
-            return await self._batches.ask(Post(author, room_id, body, written, client_id))
+            return await self._batches.ask(Post(author, room_id, body, written, client_id, trace=_trace()))
 
     async def has_posted(self, author: Visitor, client_id: UUID) -> bool:
         """Tell whether an author has posted a message with this client id."""
@@ -227,6 +225,11 @@ class Posting:
             return NotFound()
         message = message_from(row)
         return Posted(message, markup_of(message), is_new=False)
+
+
+def _trace() -> str:
+    context = request_context.get()
+    return context.trace if context is not None else ""
 
 
 async def _with_originals(connection: AsyncConnection, posted: Sequence[Message]) -> list[Message]:

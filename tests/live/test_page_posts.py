@@ -2,41 +2,24 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from chat.live.page_frames import post_in
 from chat.live.wire import MOST_RECEIVED_BYTES, holds_whole_frames, text_in
 from chat.messages.markdown import SHORT
 from tests.support.databases import execute, query
+from tests.support.page_posts import page_of, post_over
 from tests.support.people import Person, be_too_fast, first_run
 from tests.support.server import ChatServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
 StartServer = Callable[..., ChatServer]
-
-
-@asynccontextmanager
-async def page_of(person: Person, path: str = "/live") -> AsyncIterator[ClientConnection]:
-    cookie = "; ".join(f"{name}={value}" for name, value in person.client.cookies.items())
-    url = person.server.url.replace("http", "ws", 1) + path
-    async with connect(url, origin=person.server.origin, additional_headers={"Cookie": cookie}) as socket:
-        yield socket
-
-
-async def post(socket: ClientConnection, text: str, room: int = 1, number: int = 1, client: str = "") -> str:
-    """Post a text as a page does, and return the answer to it."""
-    await socket.send(f"post {number} {room} {client or uuid4().hex}\n{text}")
-    async with asyncio.timeout(15):
-        while not re.match(rf"(un)?posted {number}\b", frame := str(await socket.recv())):
-            pass
-    return frame
 
 
 def stored(person: Person) -> Sequence[str]:
@@ -47,7 +30,7 @@ async def post_in_order(alice: Person) -> None:
     garden = alice.create_room("Garden")
     async with page_of(alice, "/rooms/1/live?after=0") as socket:
         for number in range(1, 6):
-            answer = await post(socket, f"text {number} & *more*", garden, number)
+            answer = await post_over(socket, f"text {number} & *more*", garden, number)
             assert f"<p>text {number} &amp; <em>more</em></p>" in answer
     found = await asyncio.to_thread(stored, alice)
     assert found == [f"text {number} & *more*" for number in range(1, 6)]
@@ -64,7 +47,7 @@ async def test_a_page_posts_under_another_websocket_protocol(alice_under_another
 async def test_the_answer_is_that_of_a_form(alice: Person) -> None:
     first, text = uuid4().hex, "Zürich 🏔\n\nsecond line\0"
     async with page_of(alice) as socket:
-        answer = await post(socket, text, client=first)
+        answer = await post_over(socket, text, client=first)
     form = await asyncio.to_thread(alice.post, 1, text, first)
     assert answer == f"posted 1 {form.text}"
     assert len(await asyncio.to_thread(stored, alice)) == 1
@@ -74,7 +57,7 @@ async def test_a_text_that_was_posted_before_is_left_to_the_form(alice: Person) 
     client = uuid4().hex
     await asyncio.to_thread(alice.post, 1, "by a form", client)
     async with page_of(alice) as socket:
-        assert await post(socket, "by a form", client=client) == "unposted 1"
+        assert await post_over(socket, "by a form", client=client) == "unposted 1"
         assert "by a form" in (await asyncio.to_thread(alice.post, 1, "by a form", client)).text
     assert await asyncio.to_thread(stored, alice) == ["by a form"]
 
@@ -84,7 +67,7 @@ async def test_a_text_that_was_posted_before_is_left_to_the_form(alice: Person) 
 )
 async def test_a_text_that_takes_more_than_posting_is_left_to_the_form(alice: Person, text: str) -> None:
     async with page_of(alice) as socket:
-        assert await post(socket, text) == "unposted 1"
+        assert await post_over(socket, text) == "unposted 1"
     assert await asyncio.to_thread(stored, alice) == []
 
 
@@ -103,10 +86,10 @@ LOSSES = [
 async def test_a_right_that_is_gone_is_gone_at_the_next_post(alice: Person, bob: Person, loss: str) -> None:
     number = bob.id
     async with page_of(bob) as socket:
-        assert (await post(socket, "before")).startswith("posted 1 ")
+        assert (await post_over(socket, "before")).startswith("posted 1 ")
         for statement in loss.format(id=number).split("; "):
             await execute(alice.server.database_url, statement)
-        assert await post(socket, "after", number=2) == "unposted 2"
+        assert await post_over(socket, "after", number=2) == "unposted 2"
     assert await asyncio.to_thread(stored, alice) == ["before"]
 
 
@@ -114,7 +97,7 @@ async def test_nobody_posts_into_a_room_of_others(alice: Person, bob: Person) ->
     secret = alice.create_room("Secret", "closed")
     async with page_of(bob) as socket:
         for number, room in enumerate((secret, 999, 10**17), 1):
-            assert await post(socket, "let me in", room, number) == f"unposted {number}"
+            assert await post_over(socket, "let me in", room, number) == f"unposted {number}"
     assert await asyncio.to_thread(stored, alice) == []
 
 
@@ -123,18 +106,18 @@ async def test_a_page_is_not_faster_than_forms_may_be(start_server: StartServer,
     async with page_of(alice) as socket:
         await asyncio.to_thread(be_too_fast, alice)
         before = await asyncio.to_thread(stored, alice)
-        assert await post(socket, "too fast") == "unposted 1"
+        assert await post_over(socket, "too fast") == "unposted 1"
     assert await asyncio.to_thread(stored, alice) == before
 
 
 async def test_posts_do_not_use_up_what_a_page_may_send(alice: Person) -> None:
     async with page_of(alice) as socket:
         for number in range(1, 9):
-            assert (await post(socket, "x" * (SHORT - 1), number=number)).startswith("posted")
+            assert (await post_over(socket, "x" * (SHORT - 1), number=number)).startswith("posted")
         assert 8 * SHORT > MOST_RECEIVED_BYTES
         # Nor does what is around them.
         for number in range(9, 9 + MOST_RECEIVED_BYTES // 6):
-            assert (await post(socket, "x", number=number)).startswith("posted")
+            assert (await post_over(socket, "x", number=number)).startswith("posted")
 
 
 async def test_a_second_post_before_the_first_is_answered_is_left_to_the_form(alice: Person) -> None:
@@ -223,7 +206,7 @@ async def test_frames_that_come_in_pieces_and_together_are_all_read(alice: Perso
 
 async def test_a_text_in_the_middle_of_another_ends_the_connection(alice: Person) -> None:
     async with page_of(alice) as socket:
-        assert (await post(socket, "before")).startswith("posted")
+        assert (await post_over(socket, "before")).startswith("posted")
         socket.transport.write(sent(b"post 2 1 ", first=0x01))
         await asyncio.sleep(0.1)
         socket.transport.write(sent(b"switch 9 0 0 0 -"))

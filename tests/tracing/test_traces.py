@@ -16,6 +16,7 @@ from chat.tracing.tracing import MOST_IN_A_HINT, trace_in, traces_in
 from tests.support.collector import Collector
 from tests.support.databases import fresh_database
 from tests.support.live_client import LiveClient
+from tests.support.page_posts import page_of, post_over
 from tests.support.people import Person, first_run, sign_up
 from tests.support.redis_server import RedisServer
 from tests.support.server import ROOT, SECRET_KEY, ChatServer, ForkedServer
@@ -186,3 +187,23 @@ def test_a_collector_without_the_library_is_one_clear_line(database_url: str) ->
         server.until_logged("OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, whose library is not installed. Run: pip")
     finally:
         server.remove()
+
+
+@pytest.mark.anyio
+async def test_a_text_of_a_page_is_one_trace_to_the_sockets_of_another_process(stage: Stage) -> None:
+    alice, bob = stage.alice, stage.bob
+    async with LiveClient(bob, 1) as page, page_of(alice) as socket:
+        assert (await post_over(socket, "over the socket")).startswith("posted")
+        assert (await post_over(socket, "/shrug", number=2)) == "unposted 2"
+        await page.until_shows("over the socket")
+
+    def of_the_text(spans: list[Span]) -> list[Span]:
+        ids = {span.trace_id for span in spans if span.name == "post of a page"}
+        return [span for span in spans if span.trace_id in ids]
+
+    found = of_the_text(await asyncio.to_thread(stage.collector.until, lambda spans: len(of_the_text(spans)) >= 4))
+    names = {span.name: span for span in found}
+    assert set(names) == {"post of a page", "commit", "publish", "deliver"}
+    assert names["post of a page"].attributes == {"chat.posted": 1}
+    assert names["commit"].parent == names["post of a page"].id
+    assert names["deliver"].process == pid_of(bob.server)
