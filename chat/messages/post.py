@@ -108,11 +108,14 @@ class Posting:
     async def post_by_itself(self, author: Author, room_id: RoomId, body: str, client_id: UUID) -> Posted:
         """Post a text that mentions nobody and to which nothing else belongs; return it as `post` does.
 
-        Raises `InvalidInput` for the body, and `NotPosted` for every other reason.
+        Raises `InvalidInput` for the body, and `NotPosted` for every other reason, such as a link.
         """
         body = checked_body(body)
         async with self._under_way.of(TIMES_ITS_BODY * size_of(body)):
             written = shown(await self._workshop.written(body, author.id))
+            if has_links(written.html):
+                # A link to the chat itself is known by the origin of a request.
+                raise NotPosted
             return await self._batches.ask(Post(author, room_id, body, written, client_id, trace=_trace()))
 
     async def has_posted(self, author: Visitor, client_id: UUID) -> bool:

@@ -31,7 +31,7 @@ class Post:
 
 
 class NotPosted(Exception):
-    """A post is refused or was made before, and there is no visitor to be told which."""
+    """A text was not posted, and nobody is told why: it is refused, was posted before, or has a link."""
 
 
 @dataclass(frozen=True, slots=True)

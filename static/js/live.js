@@ -65,7 +65,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => follow(ctx
 // asked nothing more.
 async function post(action, request) {
   const { body, client_id, ...more } = Object.fromEntries(request.body ?? []), number = ++posts;
-  const isShort = request.form?.closest(".unsent") && String(request.body).length < 2000 && !/^\/|@/.test(body);
+  const isShort = request.form?.closest(".unsent") && String(request.body).length < 2000 && !/^\/|@|:\/\//.test(body);
   if (!isShort || Object.values(more).join("") || !isOpen() || live.socket === deaf) return fetch(action, request);
   live.socket.send(`post ${number} ${action.split("/")[2]} ${client_id}\n${body}`);
   const html = await new Promise((end) => setTimeout((asked[number] = end), 3000)).finally(() => delete asked[number]);

@@ -51,7 +51,11 @@ def test_a_short_message_needs_no_request(alice: Person, bob: Person, windows: W
     assert len(alice.reads(1)) == len(texts)
 
 
-@pytest.mark.parametrize("text", ["hello @Bob Brown", "/shrug", "x" * 2001], ids=["mention", "command", "long"])
+@pytest.mark.parametrize(
+    "text",
+    ["hello @Bob Brown", "/shrug", "x" * 2001, "http://localhost/rooms/1", "see www.example.org"],
+    ids=["mention", "command", "long", "link", "bare link"],
+)
 def test_a_message_that_takes_more_goes_by_a_request_at_once(
     alice: Person, bob: Person, windows: Windows, text: str
 ) -> None:

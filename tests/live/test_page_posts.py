@@ -63,7 +63,9 @@ async def test_a_text_that_was_posted_before_is_left_to_the_form(alice: Person) 
 
 
 @pytest.mark.parametrize(
-    "text", ["", " \n", "&nbsp;", "hello @Alice", "/shrug", "/me waves", "x" * SHORT], ids=lambda text: repr(text)[:12]
+    "text",
+    ["", " \n", "&nbsp;", "hello @Alice", "see www.example.org", "/shrug", "/me waves", "x" * SHORT],
+    ids=lambda text: repr(text)[:12],
 )
 async def test_a_text_that_takes_more_than_posting_is_left_to_the_form(alice: Person, text: str) -> None:
     async with page_of(alice) as socket:
