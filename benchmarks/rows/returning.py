@@ -13,10 +13,9 @@ import psutil
 
 from benchmarks.chat import Author, Chat
 from benchmarks.measure import SERVER_CORE, Line, Readers, cpu, handshake, pin, spread, stamp_text
-from benchmarks.programs import REFERENCES
 from chat.accounts.tokens import Signer
 from tests.support.ports import free_port
-from tests.support.server import SECRET_KEY
+from tests.support.server import ROOT, SECRET_KEY
 
 READERS = 5_000
 STAMP = 1
@@ -128,7 +127,7 @@ def _checking_tokens(chat: Chat) -> float:
 @contextmanager
 def _accepting() -> Iterator[tuple[psutil.Process, int]]:
     port = free_port()
-    process = subprocess.Popen([sys.executable, str(REFERENCES / "accepting.py"), str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.references.accepting", str(port)], cwd=ROOT)
     try:
         meter = psutil.Process(process.pid)
         pin(meter, SERVER_CORE)
