@@ -36,7 +36,11 @@ class PagePosts:
         self._tracing = tracing
 
     async def post(self, reader: Reader, post: PagePost) -> str:
-        """Post a text as the person of a page, and return the answer to the page."""
+        """Post a text as the person of a page, and return the answer to the page.
+
+        Raises `TooManyRequests` for more texts than a person may send as forms, whatever is in them.
+        """
+        await self._throttling.check(WRITE, {"person": str(reader.user_id)})
         if len(post.body) >= SHORT or "@" in post.body or order_in(post.body) is not None:
             return post.refused
         span = self._tracing.begin("request", of="server") if self._tracing.is_on else NO_SPAN
@@ -52,9 +56,8 @@ class PagePosts:
         return answer
 
     async def _answer(self, reader: Reader, post: PagePost) -> str:
-        author, subject = _Author(reader.user_id, reader.session_id), str(reader.user_id)
-        for rule in WRITE, POST:
-            await self._throttling.check(rule, {"person": subject})
+        author = _Author(reader.user_id, reader.session_id)
+        await self._throttling.check(POST, {"person": str(reader.user_id)})
         posted = await self._posting.post_by_itself(author, post.room_id, post.body, post.client_id)
         await self._throttling.forget(TYPING, {"room": f"{post.room_id}/{reader.user_id}"})
         return post.accepted(upserted(posted.html))

@@ -13,6 +13,7 @@ from anyio.abc import TaskStatus
 from starlette.websockets import WebSocket
 
 from chat.audit import request_context
+from chat.errors import TooManyRequests
 from chat.ids import Revision
 from chat.live.backlog import FrameQueue
 from chat.live.frames import HEARTBEAT, encode_frame, payload_of
@@ -61,7 +62,7 @@ class LiveSocket:
         self._too_many_pages = too_many_pages
         # Readers that are going live, each with the switch that came meanwhile.
         self._going_live: dict[Reader, Switch | None] = {}
-        self._posting: dict[Reader, asyncio.Task[None]] = {}
+        self._posting: dict[Reader, asyncio.Task[bool]] = {}
         self._tasks: Supervisor
         # Posts a text of a page, and returns the answer to its page.
         self.post: Callable[[Reader, PagePost], Awaitable[str]] = _refuse
@@ -128,35 +129,38 @@ class LiveSocket:
         finally:
             del self._going_live[reader]
 
-    def _hear(self, reader: Reader, text: bytes) -> bool:
-        """Take up a frame of a page; return whether it is a post, which has limits of its own."""
+    def _hear(self, reader: Reader, text: bytes) -> asyncio.Task[bool] | None:
+        """Take up a frame of a page; return the task of a post, which tells whether that is within its own limits."""
         if reader.farewell is not None:
-            return False
+            return None
         if switch := switch_in(text):
             self._begin_switch(reader, switch)
         elif post := post_in(text):
             return self._begin_post(reader, post)
-        return False
+        return None
 
-    def _begin_post(self, reader: Reader, post: PagePost) -> bool:
-        """Post a text of a page soon; return False if another text of the page is under way."""
+    def _begin_post(self, reader: Reader, post: PagePost) -> asyncio.Task[bool] | None:
+        """Post a text of a page soon, unless another text of the page is under way."""
         if reader in self._posting:
             reader.send(encode_frame(post.refused))
-            return False
+            return None
         # Many a second: a task of the supervisor would cost four times as much.
         task = asyncio.create_task(self._post(reader, post), name="post of a page", context=Context())
         self._posting[reader] = task
-        return True
+        return task
 
-    async def _post(self, reader: Reader, post: PagePost) -> None:
+    async def _post(self, reader: Reader, post: PagePost) -> bool:
         answer = post.refused
         try:
             answer = await self.post(reader, post)
+        except TooManyRequests:
+            return False
         except Exception:
             logger.exception("A post of a page failed")
         finally:
             del self._posting[reader]
             reader.send(encode_frame(answer))
+        return True
 
     def _begin_switch(self, reader: Reader, switch: Switch) -> None:
         """Take a reader out of the room that its page has left, at once, and into the one that it shows, soon."""

@@ -4,8 +4,10 @@ This is 2.3 times cheaper than Starlette's `send_text`, and a stalled reader del
 internals of uvicorn 0.54.0; `tests/live/test_wire.py` checks every part it uses.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.datastructures import State
@@ -40,7 +42,7 @@ class LiveProtocol(UpgradedProtocol):
     reader: Reader | None = None
     unsent_since: float | None = None
     on_gone: Callable[[], None] | None = None
-    on_text: Callable[[bytes], object] = discard
+    on_text: Callable[[bytes], asyncio.Future[bool] | None] = discard
     received = 0
     turn: Turn | None = None
     is_between_frames = True
@@ -122,9 +124,14 @@ class LiveProtocol(UpgradedProtocol):
             self._hear(data)
 
     def _hear(self, text: bytes) -> None:
-        if self.on_text(text):
+        post = self.on_text(text)
+        if post is not None:
             # With what is around it, as a page sends it: in one frame.
-            self.received -= len(text) + (6 if len(text) < 126 else 8)
+            post.add_done_callback(partial(self._forgive, len(text) + (6 if len(text) < 126 else 8)))
+
+    def _forgive(self, size: int, post: asyncio.Future[bool]) -> None:
+        if not post.cancelled() and post.result():
+            self.received -= size
 
     def handle_close(self, event: Frame) -> None:
         self._send_by(discard)
@@ -178,10 +185,10 @@ class LiveProtocol(UpgradedProtocol):
         """Abort a closing connection later; `transport.close()` waits for ever for a reader that takes nothing."""
         self.loop.call_later(seconds, self.transport.abort)
 
-    def follow(self, reader: Reader, on_text: Callable[[bytes], object]) -> None:
+    def follow(self, reader: Reader, on_text: Callable[[bytes], asyncio.Future[bool] | None]) -> None:
         """Write the frames of `reader` to this connection from now on; `on_text` gets the frames of its page.
 
-        It returns whether a frame counts for nothing, because it has limits of its own.
+        It returns a future for a frame that has limits of its own, which tells whether it keeps them.
         """
         self.reader = reader
         self.on_text = on_text

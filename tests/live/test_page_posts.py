@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from chat.live.page_frames import post_in
 from chat.live.wire import MOST_RECEIVED_BYTES, holds_whole_frames, text_in
 from chat.messages.markdown import SHORT
+from chat.throttling.rules import WRITE
 from tests.support.databases import execute, query
 from tests.support.page_posts import page_of, post_over
 from tests.support.people import Person, be_too_fast, first_run
@@ -120,6 +121,15 @@ async def test_posts_do_not_use_up_what_a_page_may_send(alice: Person) -> None:
         # Nor does what is around them.
         for number in range(9, 9 + MOST_RECEIVED_BYTES // 6):
             assert (await post_over(socket, "x", number=number)).startswith("posted")
+
+
+async def test_a_page_that_floods_texts_is_ended(start_server: StartServer, database_url: str) -> None:
+    alice = first_run(start_server(database_url, RATE_LIMITS="1"))
+    async with page_of(alice) as socket:
+        with pytest.raises(ConnectionClosed):  # noqa: PT012  at some text after the six hundredth
+            for number in range(1, 2000):
+                assert await post_over(socket, "@" * 500, number=number) == f"unposted {number}"
+        assert number > WRITE.budgets[0].amount
 
 
 async def test_a_second_post_before_the_first_is_answered_is_left_to_the_form(alice: Person) -> None:
