@@ -6,7 +6,7 @@ Every reader of a room is at the room's cursor, or is catching up to it.
 
 import logging
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -52,6 +52,7 @@ class Hub:
         self.tally = LiveTally()
         self._tracing = tracing or Tracing()
         self._rooms: dict[RoomId, LiveRoom] = {}
+        self._readers: dict[Reader, None] = {}
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._at_hand = AtHand()
@@ -81,15 +82,14 @@ class Hub:
         for span in spans:
             span.end()
 
-    def readers(self) -> Iterable[Reader]:
+    def readers(self) -> Collection[Reader]:
         """Return all readers connected to this process, or about to be."""
-        for mine in self._readers_of.values():
-            yield from mine
+        return self._readers.keys()
 
     @property
     def reader_count(self) -> int:
         """The number of these readers."""
-        return sum(map(len, self._readers_of.values()))
+        return len(self._readers)
 
     def readers_of(self, user_id: UserId) -> Collection[Reader]:
         """Return a person's pages connected to this process."""
@@ -110,7 +110,7 @@ class Hub:
 
         May raise `SourceUnavailable`; then the reader is not registered.
         """
-        self._readers_of.setdefault(reader.user_id, {})[reader] = None
+        self._readers[reader] = self._readers_of.setdefault(reader.user_id, {})[reader] = None
         try:
             await self.enter_room(reader, reader.room_id)
         except BaseException:
@@ -119,6 +119,7 @@ class Hub:
 
     def leave(self, reader: Reader) -> None:
         """Remove a reader."""
+        self._readers.pop(reader, None)
         mine = self._readers_of[reader.user_id]
         mine.pop(reader, None)
         if not mine:
@@ -148,7 +149,7 @@ class Hub:
         if reader.room_id is None:
             return
         room = self._rooms[reader.room_id]
-        room.readers.discard(reader)
+        room.readers.pop(reader, None)
         room.visitors -= 1
         room.empty_since = anyio.current_time()
         reader.room_id = None
@@ -319,7 +320,7 @@ class Hub:
 
     def _reload_room(self, room: LiveRoom, revisions: dict[RoomId, Revision]) -> None:
         room.start_at(revisions.get(room.id, Revision(0)))
-        readers, room.readers = room.readers, set()
+        readers, room.readers = room.readers, {}
         for reader in readers:
             reader.send(self._reload)
 

@@ -13,7 +13,7 @@ from chat.live import elements
 from chat.live.frames import encode_frame
 from chat.live.hub import Hub
 from chat.live.latest_news import LatestNews
-from chat.live.reader import Reader
+from chat.live.reader import Reader, send_to_all
 from chat.live.source import Source, SourceUnavailable
 from chat.memory import MEGABYTE
 
@@ -76,8 +76,7 @@ class OpenPages:
         """Send markup to every page."""
         frame = encode_frame(html)
         self._remember(None, frame)
-        for reader in self._hub.readers():
-            reader.send(frame)
+        send_to_all(self._hub.readers(), frame)
 
     def show_people(self, user_ids: Collection[UserId], html: str) -> None:
         """Send markup to the pages of these people."""

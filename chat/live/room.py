@@ -40,7 +40,8 @@ class LiveRoom:
         self.unsent_bytes = 0
         self.unsent_commits: list[tuple[float, int]] = []  # the time of a commit, and its number of changes
         self.is_gathering = False
-        self.readers: set[Reader] = set()
+        # In the order in which they came, as they lie in memory: a set's order makes a frame a tenth dearer.
+        self.readers: dict[Reader, None] = {}
         self.recent: deque[MessageChange] = deque()
         self.recent_bytes = 0
         self.recent_from = Revision(0)
@@ -131,7 +132,7 @@ class LiveRoom:
             self._tally.replays += 1
             missed = [change for change in self.recent if change.revision > reader.cursor]
             reader.send(frame_of_changes(missed, reader.cursor, self.cursor))
-        self.readers.add(reader)
+        self.readers[reader] = None
         return True
 
 

@@ -11,7 +11,7 @@ from chat.ids import RoomId, UserId
 from chat.live.frames import encode_frame
 from chat.live.hub import Hub
 from chat.live.presence import Presence
-from chat.live.reader import Reader
+from chat.live.reader import Reader, send_to_all
 from chat.live.source import Source, SourceUnavailable
 from chat.reminder import Reminder
 
@@ -103,8 +103,7 @@ class Roster:
     def _send_roster(self, roster: str) -> None:
         if roster != self._roster:
             self._roster, frame = roster, encode_frame(roster)
-            for reader in self._hub.readers():
-                reader.send(frame)
+            send_to_all(self._hub.readers(), frame)
 
 
 def _markup(online: set[UserId], idle: set[UserId], statuses: Mapping[UserId, str]) -> str:

@@ -5,7 +5,7 @@ every few seconds in case an event was lost. A page knows its reader's read posi
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import anyio
 
@@ -15,6 +15,7 @@ from chat.live.bus import Bus
 from chat.live.events import MessageCountsChanged
 from chat.live.frames import encode_frame
 from chat.live.hub import Hub
+from chat.live.reader import Reader, send_to_all
 from chat.live.source import RoomCount, Source, SourceUnavailable
 from chat.supervision import Failures, supervised
 
@@ -77,11 +78,16 @@ class UnreadCounts:
             if not members or count <= self._counts.get(room_id, 0):
                 continue
             self._counts[room_id] = count
-            frame = encode_frame(elements.message_count(room_id, count))
-            for user_id in members:
-                for reader in self._hub.readers_of(user_id):
-                    if reader.room_id != room_id:
-                        reader.send(frame)
+            if pages := self._pages_elsewhere(room_id, members):
+                send_to_all(pages, encode_frame(elements.message_count(room_id, count)))
+
+    def _pages_elsewhere(self, room_id: RoomId, members: Collection[UserId]) -> list[Reader]:
+        """Return the pages here of a room's members, but those that show the room itself."""
+        pages: Iterable[Reader] = self._hub.readers()
+        # A page is looked at in a fraction of the time that a person's pages are found in.
+        if len(members) < self._hub.reader_count / 8:
+            pages = (page for user_id in members for page in self._hub.readers_of(user_id))
+        return [page for page in pages if page.room_id != room_id and page.user_id in members]
 
     async def _tell(self) -> None:
         while True:

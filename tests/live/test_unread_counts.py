@@ -3,19 +3,24 @@
 import asyncio
 import re
 import time
+from collections import Counter
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import anyio
 import pytest
 
-from chat.ids import UserId
+from chat.ids import Position, RoomId, SessionId, UserId
 from chat.live import unread_counts
 from chat.live.brokers.broker import Broker, MemoryBackend
 from chat.live.bus import Bus
+from chat.live.events import MessageCountsChanged
 from chat.live.hub import Hub
+from chat.live.reader import Reader
 from chat.live.source import RoomCount, SourceUnavailable
 from chat.live.unread_counts import UnreadCounts
-from tests.live.test_revision_rule import FakeHistory
+from tests.live.test_revision_rule import ROOM, FakeHistory
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
 
@@ -52,6 +57,45 @@ async def test_people_are_looked_up_again_after_a_failure(error: Exception, monk
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert source.asked[:2] == [{UserId(1)}, {UserId(1)}]
+
+
+class Memberships(FakeHistory):
+    """A source that knows who is a member of `ROOM`."""
+
+    def __init__(self, members: Collection[int]) -> None:
+        super().__init__()
+        self.members = members
+
+    async def rooms_of(self, user_ids: object) -> dict[UserId, list[RoomCount]]:
+        return {UserId(user_id): [RoomCount(ROOM, 3, Position(0), is_recent=False)] for user_id in self.members}
+
+
+def _note(told: list[tuple[int, RoomId | None]], page: tuple[int, RoomId | None], _frame: bytes) -> None:
+    told.append(page)
+
+
+@pytest.mark.parametrize("members", [{7}, {7, 30}, set(range(1, 41)), set(range(1, 80, 2))])
+async def test_pages_of_members_who_look_elsewhere_are_told(members: set[int]) -> None:
+    source, broker = Memberships(members), Broker(MemoryBackend())
+    hub = Hub(broker, "this process", source, reload="")
+    counts = UnreadCounts(Bus(broker, "this process", lambda _: None), source, hub)
+    told: list[tuple[int, RoomId | None]] = []
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(hub.run)
+        tasks.start_soon(counts.run)
+        for user_id in range(1, 41):
+            for room_id in (None, ROOM, RoomId(ROOM + 1)):
+                reader = Reader(SessionId(user_id), UserId(user_id), room_id)
+                reader.send = partial(_note, told, (user_id, room_id))
+                await hub.enter(reader)
+            counts.arrive(UserId(user_id))
+        with anyio.fail_after(30):
+            while set(counts.members_here(ROOM)) != members & set(range(1, 41)):
+                await anyio.sleep(0.01)
+        counts.show(MessageCountsChanged(((ROOM, 4),)))
+        tasks.cancel_scope.cancel()
+    here = members & set(range(1, 41))
+    assert Counter(told) == Counter((user_id, room_id) for user_id in here for room_id in (None, RoomId(ROOM + 1)))
 
 
 @pytest.mark.usefixtures("unmeasured")
