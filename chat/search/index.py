@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.database.engine import reading
+from chat.database.statistics import gather_statistics
 from chat.errors import DatabaseUnavailable
 from chat.ids import RoomId
 from chat.reminder import Reminder
@@ -60,6 +61,7 @@ class Indexing:
         self._database = database
         self._turns: dict[RoomId, _Turn] = {}
         self._retry_is_due = False
+        self._has_statistics = False
         self._reported_at = monotonic()
         self._reminder = Reminder()
 
@@ -82,6 +84,8 @@ class Indexing:
         What is posted meanwhile waits for the next second, or a busy room would get a step for each of its messages.
         """
         behind, self._retry_is_due = await find_work(self._database)
+        if behind and not self._has_statistics:
+            self._has_statistics = await gather_statistics(self._database)
         # Rooms that are up to date need no entry.
         self._turns = {room_id: self._turns.get(room_id) or _Turn() for room_id in behind}
         ends_at = monotonic() + TURN_SECONDS

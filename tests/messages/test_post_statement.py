@@ -1,5 +1,6 @@
 """The statement for one message does what the statement for many does, and asks every right itself."""
 
+import re
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -27,6 +28,11 @@ EARLIER = """
     INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
         posted_revision, revision, created_at)
     SELECT 1, id, '{client}', 'a', 'a', false, false, 1, 1, 1, now() FROM users WHERE name = '{name}'
+"""
+MANY_EARLIER = """
+    INSERT INTO messages (room_id, author_id, client_id, body, body_html, continues, starts_day, position,
+        posted_revision, revision, created_at)
+    SELECT 1, 1 + n % 2, gen_random_uuid(), 'a', 'a', false, false, n, n, n, now() FROM generate_series(1, 300) AS n
 """
 AFTER = (
     "UPDATE rooms SET revision = 4, message_count = 3, newest_at = now() - interval '{ago}', newest_author_id = {id}"
@@ -137,5 +143,18 @@ async def test_batches_of_any_size_are_planned_once(database_url: str) -> None:
             assert len(await prepared.fetch(*(values[name] for name in POST_MESSAGES._names))) == size
         plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
         assert tuple(await connection.fetchrow(plans, POST_MESSAGES._text)) == (3, 5)
+    finally:
+        await connection.close()
+
+
+async def test_a_repeat_is_found_without_reading_all_messages_of_its_author(database_url: str) -> None:
+    await fill(database_url)
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(MANY_EARLIER)
+        await connection.execute("ANALYZE; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
+        statement = await connection.prepare(f"EXPLAIN {POST_MESSAGES._text}")
+        plan = "\n".join(row[0] for row in await statement.fetch([1], [1], [CLIENT], ["hi"], ["hi"], [""], [None]))
+        assert re.search(r"Index Cond: .*author_id = .*client_id = ", plan), plan
     finally:
         await connection.close()

@@ -135,6 +135,17 @@ def test_a_reader_finds_an_ordinary_message_while_slow_messages_wait(chat: str) 
         until(lambda: query(chat, "SELECT count(*) FROM searchable")[0][0] > 20)
 
 
+def test_a_new_chats_plans_soon_know_that_it_has_many_messages(chat: str) -> None:
+    run(execute(chat, "ALTER TABLE messages SET (autovacuum_enabled = off)"))
+    known = partial(query, chat, "SELECT reltuples FROM pg_class WHERE oid = 'messages'::regclass")
+    with indexing(chat):
+        write(chat, BIG, "first")
+        until(partial(finds, chat, "first"))
+        assert known()[0][0] == -1
+        write(chat, BIG, *(f"message {number}" for number in range(1200)))
+        until(lambda: known()[0][0] > 1000)
+
+
 def test_a_message_that_cannot_be_indexed_delays_no_other(chat: str, caplog: pytest.LogCaptureFixture) -> None:
     run(execute(chat, TRIGGER.format(REFUSE)))
     write(chat, BIG, *(f"before{number}" for number in range(40)), "poison", "afterwards")
