@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat.accounts.status import current_status_emoji
 from chat.database.engine import reading
+from chat.database.questions import Questions
 from chat.errors import DatabaseUnavailable
 from chat.ids import Revision, RoomId, UserId
 from chat.live.source import Heads, RoomChanges, RoomCount, Seat, SourceUnavailable
@@ -21,8 +22,9 @@ from chat.templating import fragment
 class DatabaseSource:
     """Implements `chat.live.source.Source`."""
 
-    def __init__(self, database: AsyncEngine) -> None:
+    def __init__(self, database: AsyncEngine, questions: Questions) -> None:
         self._database = database
+        self._questions = questions
 
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         async with self._connection() as connection:
@@ -36,11 +38,11 @@ class DatabaseSource:
 
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
         with _as_unavailable():
-            return Heads(*await heads_of(self._database, room_ids))
+            return Heads(*await heads_of(self._questions, room_ids))
 
     async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
         with _as_unavailable():
-            return await expelled_from(self._database, seats)
+            return await expelled_from(self._questions, seats)
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
         with _as_unavailable():
@@ -57,7 +59,7 @@ class DatabaseSource:
 
     async def counts_above(self, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
         with _as_unavailable():
-            return await counts_above(self._database, counts)
+            return await counts_above(self._questions, counts)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

@@ -17,6 +17,7 @@ from chat.accounts.person import Visitor
 from chat.accounts.tokens import Signer
 from chat.change import Change, begin_change, tell_after
 from chat.database.engine import create_engine
+from chat.database.questions import Questions
 from chat.database_source import DatabaseSource
 from chat.fetching.fetch import Fetcher
 from chat.fetching.guard import Guard
@@ -53,6 +54,7 @@ class Chat:
 
     settings: Settings
     database: AsyncEngine
+    questions: Questions
     signer: Signer
     throttling: Throttling
     known_browsers: KnownBrowsers
@@ -82,20 +84,23 @@ def create_chat(settings: Settings) -> Chat:
     assert settings.database_url is not None
     crash.arm(settings.crash_points)
     database = create_engine(settings.database_url, connections=settings.database_pool)
+    questions = Questions(database)
     broker = create_broadcast(settings.broadcast_url)
     tracing = _tracing(settings)
-    live = Live(broker, DatabaseSource(database), _fragments(), most_pages=settings.pages_per_person, tracing=tracing)
+    source = DatabaseSource(database, questions)
+    live = Live(broker, source, _fragments(), most_pages=settings.pages_per_person, tracing=tracing)
     workshop, failures, departure = Workshop(), Failures(), Departure(live.hub.readers)
     uploading = Uploading(database, open_store(settings.files_url), settings.file_limits)
     broker.report_to(failures)
     begin, tell = partial(begin_change, database, live.publish), partial(tell_after, live.publish)
     posting = Posting(database, workshop, uploading, begin, tell, tracing=tracing)
-    previewing = _previewing(settings, database, live, uploading.store)
+    previewing = _previewing(settings, database, questions, live, uploading.store)
     throttling = Throttling(shared_storage(settings, database), settings.rate_limits)
     live.socket.post = PagePosts(posting, throttling, tracing).post
     return Chat(
         settings=settings,
         database=database,
+        questions=questions,
         signer=Signer(settings.secret_key),
         throttling=throttling,
         known_browsers=KnownBrowsers(settings.secret_key),
@@ -123,10 +128,13 @@ def create_chat(settings: Settings) -> Chat:
     )
 
 
-def _previewing(settings: Settings, database: AsyncEngine, live: Live, store: Store) -> Previewing:
+def _previewing(
+    settings: Settings, database: AsyncEngine, questions: Questions, live: Live, store: Store
+) -> Previewing:
     fetcher = Fetcher(Guard(settings.link_preview_allow))
     pages = PagePreviews(database, store, fetcher) if settings.link_previews else None
-    return Previewing(database, partial(begin_change, database, live.publish), pages, settings.public_url)
+    begin = partial(begin_change, database, live.publish)
+    return Previewing(database, questions, begin, pages, settings.public_url)
 
 
 def _tracing(settings: Settings) -> Tracing:

@@ -25,7 +25,7 @@ LAYERS = [
     {"models", "settings", "templating", "reporting"},
     {"link_tables"},
     {"derived_tables"},
-    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "times", "turns"},
+    {"text", "folding", "static_files", "supervision", "audit", "logs", "hosts", "batches", "beat", "times", "turns"},
     {"tally", "tracing"},
     {"errors", "ids", "installed", "memory", "secret_key", "reminder", "crash", "addresses", "urls", "sqlstates"},
 ]

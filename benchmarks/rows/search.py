@@ -19,6 +19,7 @@ from chat.accounts.person import Visitor
 from chat.database import embedded
 from chat.database.engine import create_engine
 from chat.database.migrate import migrate
+from chat.database.questions import Questions
 from chat.ids import SessionId, UserId
 from chat.search.find import Part, find
 from chat.search.index import Indexing
@@ -62,7 +63,7 @@ async def _measure(url: str, repetitions: int) -> list[Line]:
     async with _engine(url) as database:
         before = time.perf_counter()
         async with asyncio.timeout(1800):
-            while await Indexing(database)._serve_rooms():
+            while await Indexing(database, Questions(database))._serve_rooms():
                 pass
         made = time.perf_counter() - before
         async with database.connect() as connection:

@@ -4,10 +4,12 @@ import logging
 from datetime import timedelta
 
 import anyio
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat.beat import beat
 from chat.database.direct import DirectStatement
+from chat.database.questions import Question, Questions
 from chat.derived_tables import stray_objects
 from chat.errors import DatabaseUnavailable
 from chat.files.store import Store, StoreUnavailable, obstacle
@@ -21,13 +23,10 @@ CHECK_SECONDS = 10.0
 DELETE_SECONDS = 3.0  # less than a transaction may be idle (database/poolers.py)
 
 _DUE = stray_objects.c.due_at <= func.now()
-_ABANDONED = (
-    select(files.c.id)
-    .where(files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME))
-    .limit(AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
-# Discards uploads, and returns an object that is due: most of the time there is neither.
+_IS_ABANDONED = files.c.message_id.is_(None) & (files.c.created_at < func.now() - LIFETIME)
+_IS_ANY_DUE = Question(exists().where(_DUE) | exists().where(_IS_ABANDONED))
+_ABANDONED = select(files.c.id).where(_IS_ABANDONED).limit(AT_ONCE).with_for_update(skip_locked=True)
+# Discards uploads, and returns an object that is due.
 _TIDY = DirectStatement(
     select(stray_objects.c.key)
     .where(_DUE)
@@ -42,8 +41,9 @@ logger = logging.getLogger(__name__)
 class FileTidying:
     """Keeps the store in step with the table while `run` is running. Every process does so."""
 
-    def __init__(self, database: AsyncEngine, store: Store) -> None:
+    def __init__(self, database: AsyncEngine, questions: Questions, store: Store) -> None:
         self._database = database
+        self._questions = questions
         self._store = store
 
     async def run(self) -> None:
@@ -54,10 +54,10 @@ class FileTidying:
                 await self._tidy()
             except DatabaseUnavailable as error:
                 logger.warning("Could not tidy up files, and will try again: %s", error)
-            await anyio.sleep(EVERY_SECONDS)
+            await beat(EVERY_SECONDS)
 
     async def _tidy(self) -> None:
-        if await _TIDY.rows(self._database):
+        if await is_any_due(self._questions) and await _TIDY.rows(self._database):
             while await self._delete_objects() == AT_ONCE:
                 pass
 
@@ -83,6 +83,12 @@ class FileTidying:
                     return deleted
                 await connection.execute(delete(stray_objects).where(stray_objects.c.key == row.key))
         return len(rows)
+
+
+async def is_any_due(questions: Questions) -> bool:
+    """Tell whether any object is due to be deleted, or any upload to be discarded."""
+    (is_due,) = await questions.ask(_IS_ANY_DUE)
+    return bool(is_due)
 
 
 async def _put_off(connection: AsyncConnection, key: object, pause: timedelta) -> None:

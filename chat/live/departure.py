@@ -9,6 +9,7 @@ from functools import partial
 import anyio
 import uvicorn
 
+from chat.beat import until_beat
 from chat.live.reader import Reader
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -29,7 +30,7 @@ class Departure:
 
     def __init__(self, readers: Callable[[], Iterable[Reader]]) -> None:
         self._readers = readers
-        self._exits = anyio.Event()
+        self._look = asyncio.Event()
         self.under_way = False
 
     async def run(self) -> None:
@@ -47,13 +48,14 @@ class Departure:
         for each in SIGNALS:
             signal.signal(each, server.handle_exit)
         server.handle_exit(number, None)
-        self._exits.set()
+        self._look.set()
 
     async def _keep_serving(self, server: uvicorn.Server) -> None:
         """Do what uvicorn does every second, until it is to exit."""
         while not await server.on_tick(0):
-            with anyio.move_on_after(TICK_SECONDS):
-                await self._exits.wait()
+            asyncio.get_running_loop().call_later(until_beat(TICK_SECONDS), self._look.set)
+            await self._look.wait()
+            self._look.clear()
 
     def _close_all_sockets(self) -> float:
         """Close every socket at a random moment, and return the seconds until all are closed."""

@@ -15,6 +15,7 @@ import anyio
 from anyio.abc import TaskStatus
 from broadcaster._base import Subscriber
 
+from chat.beat import beat
 from chat.ids import Revision, RoomId, UserId
 from chat.live.brokers.broker import RESYNC, Broker
 from chat.live.brokers.subscription import messages_of
@@ -33,7 +34,7 @@ from chat.tracing.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-REPAIR_SECONDS = 1.0  # on average: the longest delay of a change whose hints are all lost
+REPAIR_SECONDS = 1.0  # the longest delay of a change whose hints are all lost
 LINGER_SECONDS = 30.0  # an empty room stays subscribed this long, because people reload and come back
 
 
@@ -56,7 +57,6 @@ class Hub:
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._at_hand = AtHand()
-        self._repair_now = anyio.Event()
         self._reminder = Reminder()
         self._tasks: Supervisor
 
@@ -273,29 +273,30 @@ class Hub:
         async with self._broadcast.subscribe(RESYNC) as subscriber:
             async for _ in messages_of(subscriber):
                 self.tally.resyncs += 1
-                self._repair_now.set()
+                # Spreads the processes' queries when a broker comes back.
+                await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311  no secret
+                await self._compare_with_database()
 
     async def _repair(self) -> None:
         while True:
-            with anyio.move_on_after(REPAIR_SECONDS * random.uniform(0.7, 1.3)):  # noqa: S311  no secret
-                await self._repair_now.wait()
-                # Spreads the processes' queries when a broker comes back.
-                await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311  no secret
-            self._repair_now = anyio.Event()
-            try:
-                await self._compare_with_database()
-            except SourceUnavailable as error:
-                if self._reminder.is_due():
-                    logger.warning("Could not compare the rooms with the database: %s", error)
+            await beat(REPAIR_SECONDS)
+            await self._compare_with_database()
             await self._close_empty_rooms()
 
     async def _compare_with_database(self) -> None:
         visited = [room.id for room in self._rooms.values() if room.subscription is not None and room.visitors]
-        if visited:
-            for room_id, revision in (await self._heads(visited)).items():
-                room = self._rooms.get(room_id)
-                if room is not None and room.cursor < revision:
-                    self._catch_up(room, revision, "comparison")
+        if not visited:
+            return
+        try:
+            revisions = await self._heads(visited)
+        except SourceUnavailable as error:
+            if self._reminder.is_due():
+                logger.warning("Could not compare the rooms with the database: %s", error)
+            return
+        for room_id, revision in revisions.items():
+            room = self._rooms.get(room_id)
+            if room is not None and room.cursor < revision:
+                self._catch_up(room, revision, "comparison")
 
     async def _heads(self, room_ids: Sequence[RoomId]) -> dict[RoomId, Revision]:
         try:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import anyio
 
+from chat.beat import beat
 from chat.ids import Position, RoomId, SessionId, UserId
 from chat.live import elements
 from chat.live.frames import encode_frame
@@ -153,7 +154,7 @@ class OpenPages:
     async def check_seats(self) -> None:
         """Ask the database every few seconds which pages have lost access, and close them, until cancelled."""
         while True:
-            await anyio.sleep(CHECK_SECONDS)
+            await beat(CHECK_SECONDS)
             self._forget_old()
             readers = list(self._hub.readers())
             if not readers:
@@ -163,7 +164,7 @@ class OpenPages:
             except SourceUnavailable as error:
                 logger.warning("Could not check which pages have lost access: %s", error)
                 continue
-            for reader in readers:
+            for reader in readers if expelled else ():
                 if (reader.session_id, None) in expelled:
                     self._end_session(reader)
                 elif (reader.session_id, reader.room_id) in expelled:

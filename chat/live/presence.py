@@ -6,6 +6,7 @@ from typing import Literal
 
 import anyio
 
+from chat.beat import beat, until_beat
 from chat.ids import UserId
 from chat.live.bus import Bus
 from chat.live.events import PresenceChanged
@@ -85,7 +86,7 @@ class Presence:
 
     async def _beat(self) -> None:
         while True:
-            with anyio.move_on_after(HEARTBEAT_SECONDS):
+            with anyio.move_on_after(until_beat(HEARTBEAT_SECONDS)):
                 await self._changed.wait()
                 await anyio.sleep(GATHER_SECONDS)
             if self._changed.is_set():
@@ -97,7 +98,7 @@ class Presence:
 
     async def _forget(self) -> None:
         while True:
-            await anyio.sleep(1.0)
+            await beat()
             now = anyio.current_time()
             gone = _expired(self._leaving, now)
             silent = [node for node, (deadline, _) in self._others.items() if deadline <= now]

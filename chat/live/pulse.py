@@ -7,6 +7,7 @@ import asyncio
 import os
 from typing import Protocol
 
+from chat.beat import until_beat
 from chat.live.frames import HEARTBEAT
 
 BEAT_SECONDS = 1.0
@@ -46,7 +47,7 @@ class Pulse:
         return turn
 
     def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat)
+        self._timer = asyncio.get_running_loop().call_later(until_beat(BEAT_SECONDS), self._beat)
 
     def _beat(self) -> None:
         self._timer = None

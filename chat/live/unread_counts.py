@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import anyio
 
+from chat.beat import beat
 from chat.ids import RoomId, UserId
 from chat.live import elements
 from chat.live.bus import Bus
@@ -148,7 +149,7 @@ class UnreadCounts:
     async def _check(self) -> None:
         checks = 0
         while True:
-            await anyio.sleep(CHECK_SECONDS)
+            await beat(CHECK_SECONDS)
             checks += 1
             for user_id in [user_id for user_id in self._rooms if not self._hub.readers_of(user_id)]:
                 self._forget(user_id)

@@ -4,10 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, BindParameter, Integer, Select, bindparam, select, text
+from sqlalchemy import BigInteger, BindParameter, Integer, Select, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database.direct import DirectStatement, Source, is_one_given
+from chat.database.direct import is_one_given
+from chat.database.questions import Question, Questions
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, Revision, RoomId
 from chat.memory import KILOBYTE
@@ -128,17 +130,18 @@ async def changes_since(
     return ChangedMessages([message_from(row) for row in rows if row.id is not None], rows[0].head)
 
 
-_HEADS = DirectStatement(
-    select(installation.c.epoch, rooms.c.id, rooms.c.revision).outerjoin_from(
-        installation, rooms, is_one_given(rooms.c.id, "room_ids")
-    )
+_HEADS = Question(
+    select(installation.c.epoch).scalar_subquery(),
+    select(func.array_agg(array([rooms.c.id, rooms.c.revision])))
+    .where(is_one_given(rooms.c.id, "heads_of"))
+    .scalar_subquery(),
 )
 
 
-async def heads_of(source: Source, room_ids: Collection[RoomId]) -> tuple[str, dict[RoomId, Revision]]:
+async def heads_of(questions: Questions, room_ids: Collection[RoomId]) -> tuple[str, dict[RoomId, Revision]]:
     """Return the installation's epoch and the revision of each of these rooms."""
-    found = await _HEADS.rows(source, room_ids=list(room_ids))
-    return str(found[0].epoch) if found else "", {row.id: row.revision for row in found if row.id is not None}
+    epoch, found = await questions.ask(_HEADS, heads_of=list(room_ids))
+    return str(epoch or ""), dict(found or ())
 
 
 async def _found_before(

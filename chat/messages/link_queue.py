@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat.database.direct import DirectStatement, Source
+from chat.database.questions import Question, Questions
 from chat.ids import MessageId, UserId
 from chat.link_tables import links_to_show
 from chat.models import messages
@@ -18,7 +18,7 @@ LEASE = timedelta(seconds=60)  # a process that has not looked at a message in t
 LONGEST_WAIT = timedelta(hours=1)  # of a person who posts more links than the chat looks at
 
 _WAITING = (links_to_show.c.due_at <= func.now()) & (links_to_show.c.attempts < ATTEMPTS)
-_IS_ANY_DUE = DirectStatement(select(exists().where(_WAITING).label("is_due")))
+_IS_ANY_DUE = Question(exists().where(_WAITING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ async def look_at_links(connection: AsyncConnection, origins: Mapping[MessageId,
     await connection.execute(added.on_conflict_do_update(index_elements=["message_id"], set_=again))
 
 
-async def is_any_due(source: Source) -> bool:
+async def is_any_due(questions: Questions) -> bool:
     """Tell whether any message is due."""
-    (row,) = await _IS_ANY_DUE.rows(source)
-    return bool(row.is_due)
+    (is_due,) = await questions.ask(_IS_ANY_DUE)
+    return bool(is_due)
 
 
 async def take_due(connection: AsyncConnection, most: int, busy: Collection[UserId]) -> list[Due]:

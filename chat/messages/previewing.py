@@ -17,8 +17,10 @@ from anyio.abc import TaskGroup
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat.beat import beat
 from chat.change import BeginChange
 from chat.database.engine import reading
+from chat.database.questions import Questions
 from chat.errors import DatabaseUnavailable, Forbidden, NotFound
 from chat.ids import UserId
 from chat.messages.link_queue import LEASE, Due, finish, give_up, is_any_due, put_off, take_due
@@ -42,9 +44,14 @@ class Previewing:
     """Adds previews to messages while `run` is running, in every process. Without `pages` nothing is fetched."""
 
     def __init__(
-        self, database: AsyncEngine, begin: BeginChange, pages: PagePreviews | None, public_url: str | None
+        self,
+        database: AsyncEngine,
+        questions: Questions,
+        begin: BeginChange,
+        pages: PagePreviews | None,
+        public_url: str | None,
     ) -> None:
-        self._database, self._begin, self._pages = database, begin, pages
+        self._database, self._questions, self._begin, self._pages = database, questions, begin, pages
         self._origins = (public_url.lower(),) if public_url else ()
         self._busy: set[UserId] = set()
         self._tidied_at = monotonic()
@@ -66,10 +73,10 @@ class Previewing:
                 except DatabaseUnavailable as error:
                     if self._reminder.is_due():
                         logger.warning("Could not look at links, and will try again: %s", error)
-                await anyio.sleep(EVERY_SECONDS)
+                await beat(EVERY_SECONDS)
 
     async def _begin_next(self, tasks: TaskGroup) -> None:
-        if len(self._busy) == AT_ONCE or not await is_any_due(self._database):
+        if len(self._busy) == AT_ONCE or not await is_any_due(self._questions):
             return
         async with self._database.begin() as connection:
             taken = await take_due(connection, AT_ONCE - len(self._busy), self._busy)

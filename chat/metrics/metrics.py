@@ -10,10 +10,10 @@ from bisect import bisect_left
 from pathlib import Path
 from time import monotonic
 
-import anyio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat import __version__
+from chat.beat import beat
 from chat.database.engine import reading, time_limit
 from chat.database.pool import PatientPool
 from chat.errors import DatabaseUnavailable
@@ -81,7 +81,7 @@ class Metrics:
                 if monotonic() - told_at >= TELL_SECONDS:
                     told_at = monotonic()
                     await self._elsewhere.tell(self.here())
-                await anyio.sleep(WRITE_SECONDS)
+                await beat(WRITE_SECONDS)
         finally:
             self._write()
 

@@ -6,18 +6,19 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, func, select, text, update
 
 from chat.change import Change
 from chat.database.direct import DirectStatement, Source, is_one_given
+from chat.database.questions import Question, Questions
 from chat.errors import NotFound
 from chat.ids import MessageId, Position, RoomId, UserId
 from chat.live.events import ReadPositionMoved
 from chat.live.source import RoomCount
 from chat.models import memberships, messages, rooms
 
-_COUNTS_ABOVE = DirectStatement(
-    text("""
-    SELECT rooms.id, message_count FROM unnest(:room_ids, :counts) AS known (room_id, known_count)
-    JOIN rooms ON rooms.id = known.room_id
+_COUNTS_ABOVE = Question(
+    text("""(
+    SELECT array_agg(ARRAY[rooms.id, message_count])
+    FROM unnest(:counted_rooms, :counts) AS known (room_id, known_count) JOIN rooms ON rooms.id = known.room_id
     WHERE message_count > known_count
-""").bindparams(bindparam("room_ids", type_=ARRAY(BigInteger)), bindparam("counts", type_=ARRAY(BigInteger)))
+)""").bindparams(bindparam("counted_rooms", type_=ARRAY(BigInteger)), bindparam("counts", type_=ARRAY(BigInteger)))
 )
 _ROOMS_OF = DirectStatement(
     select(
@@ -83,7 +84,7 @@ async def rooms_of(source: Source, user_ids: Collection[UserId]) -> dict[UserId,
     return found
 
 
-async def counts_above(source: Source, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
+async def counts_above(questions: Questions, counts: Mapping[RoomId, int]) -> dict[RoomId, int]:
     """Return the numbers of messages of those rooms that have more than the given number."""
-    rows = await _COUNTS_ABOVE.rows(source, room_ids=list(counts), counts=list(counts.values()))
-    return {row.id: row.message_count for row in rows}
+    (found,) = await questions.ask(_COUNTS_ABOVE, counted_rooms=list(counts), counts=list(counts.values()))
+    return dict(found or ())

@@ -6,8 +6,10 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat.batches import Batches
-from chat.database.direct import DirectStatement, Source
-from chat.ids import RoomId, SessionId, UserId
+from chat.database.direct import DirectStatement
+from chat.database.questions import Question, Questions
+from chat.ids import RoomId, UserId
+from chat.live.source import Seat
 
 _SEATED = DirectStatement(
     text("""
@@ -17,25 +19,23 @@ _SEATED = DirectStatement(
 )
 
 # A seat without a room has room id 0 here, which no room has.
-_EXPELLED = DirectStatement(
-    text("""
-    SELECT seat.session_id, seat.room_id, sessions.id IS NULL AS has_ended
-    FROM unnest(:session_ids, :room_ids) AS seat (session_id, room_id)
+_EXPELLED = Question(
+    text("""(
+    SELECT array_agg(ARRAY[seat.session_id, CASE WHEN sessions.id IS NOT NULL THEN seat.room_id END])
+    FROM unnest(:seat_sessions, :seat_rooms) AS seat (session_id, room_id)
     LEFT JOIN sessions ON sessions.id = seat.session_id
         AND sessions.revoked_at IS NULL AND sessions.expires_at > now()
     LEFT JOIN memberships ON memberships.room_id = seat.room_id AND memberships.user_id = sessions.user_id
     WHERE sessions.id IS NULL OR (seat.room_id <> 0 AND memberships.user_id IS NULL)
-""").bindparams(bindparam("session_ids", type_=ARRAY(BigInteger)), bindparam("room_ids", type_=ARRAY(BigInteger)))
+)""").bindparams(bindparam("seat_sessions", type_=ARRAY(BigInteger)), bindparam("seat_rooms", type_=ARRAY(BigInteger)))
 )
 
 
-async def expelled_from(
-    source: Source, seats: Collection[tuple[SessionId, RoomId | None]]
-) -> set[tuple[SessionId, RoomId | None]]:
+async def expelled_from(questions: Questions, seats: Collection[Seat]) -> set[Seat]:
     """Return the (session, room) pairs that have lost their right; (session, None) when the session has ended."""
     sessions, rooms = [seat[0] for seat in seats], [seat[1] or 0 for seat in seats]
-    rows = await _EXPELLED.rows(source, session_ids=sessions, room_ids=rooms)
-    return {(row.session_id, None if row.has_ended else row.room_id) for row in rows}
+    (found,) = await questions.ask(_EXPELLED, seat_sessions=sessions, seat_rooms=rooms)
+    return {(session_id, room_id) for session_id, room_id in found or ()}
 
 
 class Seats:

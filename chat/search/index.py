@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-import anyio
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat.beat import beat
 from chat.database.engine import reading
+from chat.database.questions import Questions
 from chat.database.statistics import gather_statistics
 from chat.errors import DatabaseUnavailable
 from chat.ids import RoomId
@@ -23,6 +24,7 @@ from chat.search.index_steps import (
     LEAST_BYTES,
     MOST_BYTES,
     find_work,
+    has_work,
     is_our_turn,
     limit_time,
     message_to_retry,
@@ -57,8 +59,9 @@ class _Turn:
 class Indexing:
     """Makes new and changed messages searchable. `run` must be running, in one process or in all of them."""
 
-    def __init__(self, database: AsyncEngine) -> None:
+    def __init__(self, database: AsyncEngine, questions: Questions) -> None:
         self._database = database
+        self._questions = questions
         self._turns: dict[RoomId, _Turn] = {}
         self._retry_is_due = False
         self._has_statistics = False
@@ -68,15 +71,16 @@ class Indexing:
     async def run(self) -> None:
         """Index new changes until cancelled."""
         while True:
+            await beat(PAUSE_SECONDS)
             try:
-                while await self._serve_rooms():
-                    pass
-                await self._retry_one()
+                if await has_work(self._questions):
+                    while await self._serve_rooms():
+                        pass
+                    await self._retry_one()
                 await self._report()
             except DatabaseUnavailable as error:
                 if self._reminder.is_due():
                     logger.warning("Could not make new messages searchable: %s", error)
-            await anyio.sleep(PAUSE_SECONDS)
 
     async def _serve_rooms(self) -> bool:
         """Take a step in each room that is behind, for one turn; return whether one of them needs another step.

@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.database.direct import DirectStatement, Source
+from chat.database.questions import Question, Questions
 from chat.ids import MessageId, RoomId
 from chat.memory import KILOBYTE
 from chat.models import columns_of, messages
@@ -19,14 +20,19 @@ _LIMIT_TIME = text("SELECT set_config('statement_timeout', :limit, true)")
 # An attempt is noted before it is made, in a transaction of its own.
 _DUE = "tried_at < now() - least(interval '1 hour' * 2 ^ least(attempts - 1, 10), interval '1 week')"
 _RETRY_IS_DUE = 0  # no room has this id
+_BEHIND = """
+    FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
+    WHERE rooms.revision > coalesce(search_progress.revision, 0)
+"""
+_IS_RETRY_DUE = f"EXISTS (SELECT FROM unsearchable WHERE {_DUE})"
 # Asked once a second, by every process.
+_HAS_WORK = Question(text(f"EXISTS (SELECT {_BEHIND}) OR {_IS_RETRY_DUE}"))
 _TO_DO = DirectStatement(
     text(f"""
-    (SELECT rooms.id FROM rooms LEFT JOIN search_progress ON search_progress.room_id = rooms.id
-    WHERE rooms.revision > coalesce(search_progress.revision, 0)
+    (SELECT rooms.id {_BEHIND}
     ORDER BY rooms.revision - coalesce(search_progress.revision, 0) LIMIT :most)
-    UNION ALL SELECT {_RETRY_IS_DUE} WHERE EXISTS (SELECT FROM unsearchable WHERE {_DUE})
-""")  # noqa: S608  of constants
+    UNION ALL SELECT {_RETRY_IS_DUE} WHERE {_IS_RETRY_DUE}
+""")
 )
 
 # Folds messages into `searchable`, by the function that folds search terms in `chat/folding.py`.
@@ -124,6 +130,12 @@ async def is_our_turn(connection: AsyncConnection) -> bool:
 async def limit_time(connection: AsyncConnection, seconds: float) -> None:
     """Set the timeout of this transaction's statements."""
     await connection.execute(_LIMIT_TIME, {"limit": f"{round(seconds * 1000)}ms"})
+
+
+async def has_work(questions: Questions) -> bool:
+    """Tell whether a room is behind, or a message due for a retry."""
+    (has_work,) = await questions.ask(_HAS_WORK)
+    return bool(has_work)
 
 
 async def find_work(source: Source) -> tuple[list[RoomId], bool]:

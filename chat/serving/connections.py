@@ -12,6 +12,7 @@ import anyio
 
 from chat import audit
 from chat.addresses import TrustedProxies, network_of
+from chat.beat import beat
 
 MOST_STRANGERS = 4096
 # Memory of all connections together: unfinished requests, and answers that clients do not read.
@@ -162,7 +163,7 @@ class Connections:
         """End connections of slow clients, until cancelled, and log that once a minute."""
         last, reported = anyio.current_time(), 0.0
         while True:
-            await anyio.sleep(TICK_SECONDS)
+            await beat(TICK_SECONDS)
             now = anyio.current_time()
             self.clock += min(now - last, 2 * TICK_SECONDS)
             last = now

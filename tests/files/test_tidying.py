@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from chat.database.engine import create_engine
+from chat.database.questions import Questions
 from chat.derived_tables import stray_objects
 from chat.files import tidying
 from chat.files.opening import open_store
@@ -45,7 +46,7 @@ async def test_a_store_that_is_away_is_asked_once_and_then_after_a_pause(
     async with engine.begin() as connection:
         await connection.execute(insert(stray_objects), [{"key": uuid4()} for _ in range(OBJECTS)])
     with caplog.at_level(logging.WARNING), anyio.move_on_after(4):
-        await FileTidying(engine, broken_store).run()
+        await FileTidying(engine, Questions(engine), broken_store).run()
     assert [record.message.partition(":")[0] for record in caplog.records] == [
         "Files cannot be kept in the folder or bucket of FILES_URL",
         "Could not delete a file from the store, and will try again",

@@ -28,6 +28,7 @@ MAY_READ = {
     "rooms/sidebar.py room_to_open": (4_000, "sorts the reader's 400 rooms, by reading all 1,500"),
     "search/find.py _find": (1_010_000, "may expect frequent matches, and read back through all messages"),
     "search/index_steps.py find_work": (3_100, "compares all rooms with the index"),
+    "search/index_steps.py has_work": (3_100, "compares all rooms with the index"),
     "search/lag.py lag_of": (3_200, "compares all rooms with the index, once a minute"),
 }
 

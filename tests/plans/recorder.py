@@ -13,12 +13,13 @@ from types import FrameType
 
 import asyncpg
 import greenlet  # type: ignore[import-untyped]  # it has no types
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection, AsyncAdapt_asyncpg_cursor
 
 from chat.__main__ import main
 from chat.database.direct import DirectRow, DirectStatement
 from chat.database.poolers import Connection
+from chat.database.questions import Question, Questions
 from chat.messages import previewing
 from chat.throttling import postgres
 
@@ -75,6 +76,12 @@ def _innermost(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
+async def _ask_alone(questions: Questions, question: Question, **parameters: object) -> tuple[object, ...]:
+    """Answer a question by a statement of its own, so that it has a plan of its own, and a place."""
+    (row,) = await DirectStatement(select(*question.values)).rows(questions._database, **parameters)
+    return tuple(row)
+
+
 def record(file: Path) -> None:
     """Append the plan of each statement to a file, from now on."""
 
@@ -103,6 +110,7 @@ def record(file: Path) -> None:
         return await fetch(direct, connection, arguments)
 
     DirectStatement._fetch = note_and_fetch  # type: ignore[assignment, method-assign]  # as a subclass would
+    Questions.ask = _ask_alone  # type: ignore[assignment, method-assign]  # as above
 
     @event.listens_for(Engine, "before_cursor_execute")
     def note(_: object, cursor: AsyncAdapt_asyncpg_cursor, statement: str, *__: object) -> None:

@@ -46,8 +46,12 @@ def _calls_in(tree: ast.Module) -> Iterator[tuple[str, int, int]]:
 
 
 def _sends(called: ast.expr) -> bool:
-    """Tell whether this is `connection.execute` or `_STATEMENT.rows`, of a `DirectStatement`."""
+    """Tell whether this is `connection.execute`, `_STATEMENT.rows`, of a `DirectStatement`, or `questions.ask`."""
     if not isinstance(called, ast.Attribute):
         return False
-    is_direct = called.attr == "rows" and isinstance(called.value, ast.Name) and called.value.id.isupper()
-    return called.attr == "execute" or is_direct
+    of = called.value.id if isinstance(called.value, ast.Name) else ""
+    return (
+        called.attr == "execute"
+        or (called.attr == "rows" and of.isupper())
+        or (called.attr, of) == ("ask", "questions")
+    )

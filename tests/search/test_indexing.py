@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from chat.database.engine import create_engine
+from chat.database.questions import Questions
 from chat.ids import RoomId
 from chat.search.index import Indexing
 from chat.search.index_steps import MOST_BYTES, step
@@ -96,7 +97,7 @@ def indexing(url: str) -> Iterator[None]:
     async def work() -> None:
         database = create_engine(url)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Indexing(database).run)
+            tasks.start_soon(Indexing(database, Questions(database)).run)
             await anyio.to_thread.run_sync(ended.wait)
             tasks.cancel_scope.cancel()
         await database.dispose()
