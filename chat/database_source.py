@@ -1,6 +1,7 @@
 """The live engine's queries, answered by the features."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, contextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,7 +16,7 @@ from chat.messages.history import changes_since, heads_of
 from chat.messages.rendering import as_change
 from chat.rooms.online_members import online_in
 from chat.rooms.read_positions import counts_above, rooms_of
-from chat.rooms.seats import expelled_from
+from chat.rooms.seats import LostSeats
 from chat.templating import fragment
 
 
@@ -25,6 +26,7 @@ class DatabaseSource:
     def __init__(self, database: AsyncEngine, questions: Questions) -> None:
         self._database = database
         self._questions = questions
+        self._lost_seats = LostSeats(questions)
 
     async def changes(self, room_id: RoomId, after: Revision, limit: int) -> RoomChanges | None:
         async with self._connection() as connection:
@@ -40,9 +42,9 @@ class DatabaseSource:
         with _as_unavailable():
             return Heads(*await heads_of(self._questions, room_ids))
 
-    async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
+    async def expelled(self, seats: AbstractSet[Seat]) -> set[Seat]:
         with _as_unavailable():
-            return await expelled_from(self._questions, seats)
+            return await self._lost_seats.among(seats)
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
         with _as_unavailable():

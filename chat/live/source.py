@@ -1,6 +1,7 @@
 """The queries that the live engine needs from the features; it knows nothing else of them."""
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,7 +69,7 @@ class Source(Protocol):
     async def heads(self, room_ids: Collection[RoomId]) -> Heads:
         """Return the revision of each of these rooms; deleted rooms are left out."""
 
-    async def expelled(self, seats: Collection[Seat]) -> set[Seat]:
+    async def expelled(self, seats: AbstractSet[Seat]) -> set[Seat]:
         """Return the seats that are lost: (session, None) when it has ended, (session, room) when its person left."""
 
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:

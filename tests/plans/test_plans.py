@@ -20,7 +20,7 @@ from tests.support.settled import settled_database, settled_person
 
 # With a broker, so that the limits are counted in the database.
 SETTINGS = {"MAX_UPLOADS": "10000", "MAX_STORAGE": "1000000", "LINK_PREVIEWS": "yes", "LINK_PREVIEW_ALLOW": "127.0.0.1"}
-CHECKS = {"rooms/seats.py expelled_from", "rooms/read_positions.py counts_above"}
+CHECKS = {"rooms/seats.py expelled_from", "rooms/seats.py state_of", "rooms/read_positions.py counts_above"}
 # The sidebar as it was: it sorts the members of all rooms, and shows those of direct conversations.
 WASTEFUL = """
     EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT mine.id, names
