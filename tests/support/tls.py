@@ -24,6 +24,9 @@ class Certificate:
         )
         self.for_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.for_server.load_cert_chain(self.file, self.key)
+        # The `websockets` client that blocks waits for a byte of text when it could read nothing but a ticket. When it
+        # closes a connection meanwhile, it waits for ever.
+        self.for_server.num_tickets = 0
 
     @property
     def for_client(self) -> ssl.SSLContext:
