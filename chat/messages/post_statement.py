@@ -37,8 +37,8 @@ POST_MESSAGES = DirectStatement(
             LATERAL (SELECT {MANAGES}) AS it (manages)
         WHERE memberships.user_id = author_id AND (posting = 'everybody' OR manages)
           AND NOT EXISTS (
-            SELECT FROM messages
-            WHERE messages.author_id = author.author_id AND messages.client_id = asked.client_id OFFSET 0)
+            SELECT FROM messages WHERE messages.author_id = author.author_id
+                AND messages.client_id = asked.client_id OFFSET 0)
     ), waited AS (
         UPDATE memberships SET posted_at = clock_timestamp()
         FROM allowed
