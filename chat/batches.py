@@ -25,12 +25,14 @@ class Batches(Generic[Item, Answer]):
         size: Callable[[Item], int] = lambda _: 0,
         most_bytes: int = 0,
         apart: float = 0,
+        rounds: int = 0,
     ) -> None:
         self._work = work
         self._most = most
         self._size = size
         self._most_bytes = most_bytes
         self._apart = apart
+        self._rounds = rounds
         self._next_at = 0.0
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -58,6 +60,9 @@ class Batches(Generic[Item, Answer]):
                         asked.set_exception(answer)
                     else:
                         asked.set_result(answer)
+                if self._waiting or len(batch) > 1:
+                    for _ in range(self._rounds):
+                        await asyncio.sleep(0)
         finally:
             self._task = None
             for _, asked in self._waiting:

@@ -47,6 +47,28 @@ async def test_a_lone_request_runs_at_once_and_those_of_a_crowd_gather() -> None
     assert doubling.came == [[2], [4, 6, 8]]
 
 
+async def test_a_batch_of_a_crowd_has_what_arrived_while_the_one_before_was_answered() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, most=10, rounds=8)
+
+    async def talk(number: int) -> None:
+        for _ in range(10):
+            await batches.ask(number)
+            for _ in range(number):
+                await asyncio.sleep(0)  # as an answer and the next frame pass the event loop
+
+    await asyncio.gather(talk(2), talk(4), talk(6))
+    assert doubling.came == [[2, 4, 6]] * 10
+
+
+async def test_a_lone_request_is_not_kept_waiting_for_a_crowd() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, most=10, rounds=1_000_000)
+    for number in range(2, 8, 2):
+        assert await batches.ask(number) == 2 * number
+    assert doubling.came == [[2], [4], [6]]
+
+
 async def test_each_request_gets_its_own_answer_or_error() -> None:
     batches = Batches(Doubling(), most=10)
     answers = await asyncio.gather(*(batches.ask(number) for number in (2, 3, 4)), return_exceptions=True)

@@ -42,6 +42,8 @@ from chat.tracing.tracing import MOST_IN_A_HINT, Span, Tracing
 
 MOST_AT_ONCE = 100
 MOST_BYTES_AT_ONCE = 256 * KILOBYTE  # of markup: a batch is one statement, and one frame for the room's readers
+# A frame of a page takes five rounds of the event loop until it waits as a post.
+ROUNDS_BETWEEN_BATCHES = 8
 # While it is rendered and stored, a post takes about this many times the memory of its text.
 MOST_BYTES_UNDER_WAY = 16 * MEGABYTE
 TIMES_ITS_BODY = 10
@@ -73,6 +75,7 @@ class Posting:
             MOST_AT_ONCE,
             size=lambda post: len(post.written.html),
             most_bytes=MOST_BYTES_AT_ONCE,
+            rounds=ROUNDS_BETWEEN_BATCHES,
         )
         self._under_way = Budget(MOST_BYTES_UNDER_WAY)
         self.posted = 0  # messages since the start
