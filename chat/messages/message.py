@@ -143,7 +143,7 @@ def message_from(row: AnyRow) -> Message:
         is_edited=row.edited_at is not None,
         is_deleted=row.deleted_at is not None,
         is_pinned=row.pinned_at is not None,
-        reactions=tuple(_reaction(each, row.reacting) for each in row.reactions),
+        reactions=tuple(_reaction(each, row.reacting) for each in row.reactions or ()),
         original=original_from(row.original),
         files=attachments_from(row.files),
         links=links_from(row.links),

@@ -1,10 +1,8 @@
 """The statements that post messages, the busiest of the chat."""
 
 from sqlalchemy import ARRAY, BigInteger, Text, Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
 
 from chat.database.direct import DirectStatement
-from chat.models import columns_of, messages
 from chat.rooms.room import MANAGES
 
 # The people whose session has not ended: a post is refused even if its session ended after the request was let in.
@@ -84,22 +82,22 @@ POST_MESSAGES = DirectStatement(
             (SELECT id FROM messages AS original WHERE original.id = original_id AND original.room_id = room.id)
         FROM accepted JOIN room ON room.id = room_id
         ORDER BY room_id, step
-        RETURNING {columns_of(messages)}
+        RETURNING id, room_id, author_id, client_id, body_html, continues, starts_day, position, posted_revision,
+            revision, created_at
     ), mentioned AS (
         INSERT INTO mentions (user_id, message_id, room_id, position)
         SELECT user_id, posted.id, posted.room_id, posted.position
         FROM posted JOIN accepted USING (author_id, client_id),
             unnest(string_to_array(mentions, ',')::bigint[]) AS user_id
     )
-    SELECT posted.*, author_name, author_face, NULL AS reacting, NULL AS mentioned, NULL AS original,
-        NULL AS files, NULL AS links,
+    SELECT posted.*, author_name, author_face, NULL AS edited_at, NULL AS deleted_at, NULL AS pinned_at,
+        NULL AS reactions, NULL AS reacting, NULL AS mentioned, NULL AS original, NULL AS files, NULL AS links,
         (SELECT epoch FROM installation) AS epoch,
         CASE WHEN posted.position = 1
             THEN (SELECT array_agg(user_id) FROM memberships WHERE memberships.room_id = posted.room_id) END AS members
     FROM posted JOIN accepted USING (author_id, client_id)
     ORDER BY posted.room_id, posted.position
-""")  # noqa: S608  of constants
-    .bindparams(
+""").bindparams(  # noqa: S608  of constants
         bindparam("session_ids", type_=ARRAY(BigInteger)),
         bindparam("room_ids", type_=ARRAY(BigInteger)),
         bindparam("client_ids", type_=ARRAY(Uuid)),
@@ -108,7 +106,6 @@ POST_MESSAGES = DirectStatement(
         bindparam("mentions", type_=ARRAY(Text)),
         bindparam("originals", type_=ARRAY(BigInteger)),
     )
-    .columns(reactions=JSONB)
 )
 
 # The same for one message to which nothing else belongs, in a room without slow mode: most messages come like this, and
