@@ -91,7 +91,8 @@ def shows_nothing(markup: str) -> bool:
 
 def is_brief(body: str) -> bool:
     """Tell whether a text is short and harmless, so that it is rendered within a few milliseconds."""
-    return len(body) < SHORT and sum(map(body.count, _SYNTAX)) < MOST_SYNTAX and not has_colours(body)
+    has_little_syntax = len(body) < MOST_SYNTAX or sum(map(body.count, _SYNTAX)) < MOST_SYNTAX
+    return len(body) < SHORT and has_little_syntax and not has_colours(body)
 
 
 def as_typed(body: str) -> Markup:
