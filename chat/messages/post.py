@@ -33,7 +33,7 @@ from chat.messages.original import author_of
 from chat.messages.post_statement import POST_MESSAGE, POST_MESSAGES
 from chat.messages.posted import NotPosted, Post, Posted, posted_plainly, values_of
 from chat.messages.refusal import refusal_of
-from chat.messages.rendering import as_change, markup_of
+from chat.messages.rendering import as_change
 from chat.messages.shown_links import has_links
 from chat.messages.with_files import with_files
 from chat.messages.workshop import Workshop
@@ -166,20 +166,18 @@ class Posting:
             posted = await (self._commit_at_once if is_plain else self._commit_with_more)(posts, spans)
         self.posted += len(posted)
         crash_point("after_publish")
-        return {
-            (message.author.id, message.client_id): Posted(message, markup_of(message), is_new=True)
-            for message in posted
-        }
+        return {(made.message.author.id, made.message.client_id): made for made in posted}
 
-    async def _commit_at_once(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Message]:
+    async def _commit_at_once(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Posted]:
         """Insert posts to which nothing else belongs by one statement, without the round trips of a transaction."""
         async with self._tell_after() as told:
             crash_point("before_commit")
-            rows, posted = await self._insert_alone(posts[0]) if len(posts) == 1 else ([], [])
-            if not posted:
+            rows, messages = await self._insert_alone(posts[0]) if len(posts) == 1 else ([], [])
+            if not rows:
                 rows = await POST_MESSAGES.rows(self._database, **values_of(posts))
                 asked = {(post.author.id, post.client_id): post for post in posts}
-                posted = [posted_plainly(asked[row.author_id, row.client_id], row) for row in rows]
+                messages = [posted_plainly(asked[row.author_id, row.client_id], row) for row in rows]
+            posted = [Posted(message, is_new=True) for message in messages]
             told.tell_later(lambda: _events(rows, posts, posted, spans))
         return posted
 
@@ -197,15 +195,16 @@ class Posting:
         )
         return rows, [posted_plainly(post, row) for row in rows]
 
-    async def _commit_with_more(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Message]:
+    async def _commit_with_more(self, posts: list[Post], spans: Mapping[UUID, Span]) -> list[Posted]:
         """Insert posts together with their files and the links to look at, and read the originals of answers."""
         async with self._begin() as change:
             rows = await POST_MESSAGES.rows(change.connection, **values_of(posts))
-            posted = [message_from(row) for row in rows]
+            made = [message_from(row) for row in rows]
             if any(post.reply_to for post in posts):
-                posted = await _with_originals(change.connection, posted)
+                made = await _with_originals(change.connection, made)
             if files := {(post.author.id, post.client_id): post.files for post in posts if post.files}:
-                posted = await with_files(change.connection, posted, files)
+                made = await with_files(change.connection, made, files)
+            posted = [Posted(message, is_new=True) for message in made]
             if linked := [row for row in rows if has_links(row.body_html)]:
                 origins = {(post.author.id, post.client_id): post.origin for post in posts}
                 asked = {row.id: origins[row.author_id, row.client_id] for row in linked}
@@ -230,7 +229,7 @@ class Posting:
         if row.room_id != post.room_id:
             return NotFound()
         message = message_from(row)
-        return Posted(message, markup_of(message), is_new=False)
+        return Posted(message, is_new=False)
 
 
 def _trace() -> str:
@@ -248,7 +247,7 @@ async def _with_originals(connection: AsyncConnection, posted: Sequence[Message]
 
 
 def _events(
-    rows: Sequence[AnyRow], posts: Sequence[Post], posted: Sequence[Message], spans: Mapping[UUID, Span]
+    rows: Sequence[AnyRow], posts: Sequence[Post], posted: Sequence[Posted], spans: Mapping[UUID, Span]
 ) -> Iterable[Event]:
     """Render new messages, sorted by room and position, and return their events.
 
@@ -257,14 +256,15 @@ def _events(
     crash_point("after_commit")
     for span in spans.values():
         span.end(attributes={"chat.posts": len(posted)})
-    for room_id, in_room in groupby(posted, lambda message: message.room_id):
+    for room_id, in_room in groupby(posted, lambda made: made.message.room_id):
         found = list(in_room)
-        base, last = Revision(found[0].revision - 1), found[-1]
-        changes = RoomChanges(tuple(as_change(message) for message in found), last.revision)
-        traces = tuple(spans[message.client_id].trace for message in found if message.client_id in spans)
+        base, last = Revision(found[0].message.revision - 1), found[-1].message
+        changes = RoomChanges(tuple(as_change(made.message, made.html) for made in found), last.revision)
+        ids = [made.message.client_id for made in found]
+        traces = tuple(spans[client_id].trace for client_id in ids if client_id in spans)
         yield MessagesChanged(room_id, rows[0].epoch, base, changes, last.position, traces[:MOST_IN_A_HINT])
     mentioned = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
-    for message in posted:
+    for message in [made.message for made in posted]:
         if people := mentioned[message.author.id, message.client_id]:
             yield Mentioned(tuple(people), message.room_id, message.position)
     for row in rows:

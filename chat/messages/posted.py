@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ from chat.files.attachment import Chosen
 from chat.ids import MessageId, RoomId
 from chat.messages.markdown import Written
 from chat.messages.message import Message
+from chat.messages.rendering import markup_of, new_markup_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,17 @@ class NotPosted(Exception):
     """A text was not posted, and nobody is told why: it is refused, was posted before, or has a link."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Posted:
-    """The outcome of posting: the message, its markup, and whether this request made it."""
+    """The outcome of posting: the message, and whether this request made it."""
 
     message: Message
-    html: Markup
     is_new: bool
+
+    @cached_property
+    def html(self) -> Markup:
+        """The message's markup, rendered when it is first asked for: after the commit."""
+        return new_markup_of(self.message) if self.is_new else markup_of(self.message)
 
 
 def values_of(posts: Sequence[Post]) -> dict[str, list[object]]:

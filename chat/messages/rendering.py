@@ -30,11 +30,21 @@ def markup_of(message: Message, *, is_on_page: bool = False) -> Markup:
     key = message, is_on_page
     kept = _kept.get(key)
     if kept is None:
-        html = fragment("messages/_message.html", message=message, is_on_page=is_on_page)
-        kept = _Rendered(Markup(html), message.size + size_of(html))  # noqa: S704  rendered, escaped
+        html = _rendered(message, is_on_page=is_on_page)
+        kept = _Rendered(html, message.size + size_of(html))
         if kept.size <= KEPT_BYTES:
             _kept[key] = kept
     return kept.html
+
+
+def new_markup_of(message: Message) -> Markup:
+    """Return the markup of a new message without keeping it; its room keeps it for readers that are a little behind."""
+    return _rendered(message, is_on_page=False)
+
+
+def _rendered(message: Message, *, is_on_page: bool) -> Markup:
+    html = fragment("messages/_message.html", message=message, is_on_page=is_on_page)
+    return Markup(html)  # noqa: S704  rendered, escaped
 
 
 def markup_of_page(messages: Iterable[Message]) -> Encoded:
@@ -42,6 +52,6 @@ def markup_of_page(messages: Iterable[Message]) -> Encoded:
     return Encoded("\n\n".join(markup_of(message, is_on_page=True) for message in messages))
 
 
-def as_change(message: Message) -> MessageChange:
-    """Return a message as the live engine carries it."""
-    return MessageChange(message.id, message.posted_revision, message.revision, markup_of(message))
+def as_change(message: Message, html: Markup | None = None) -> MessageChange:
+    """Return a message as the live engine carries it; with its markup `html`, if that is known."""
+    return MessageChange(message.id, message.posted_revision, message.revision, html or markup_of(message))
