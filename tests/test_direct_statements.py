@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import ARRAY, BigInteger, DateTime, bindparam, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat.database import pool
 from chat.database.direct import STATEMENT_ERRORS, DirectStatement
 from chat.database.engine import create_engine, reading
 from chat.errors import DatabaseUnavailable
@@ -142,6 +143,35 @@ async def test_more_statements_than_connections_wait_for_one(database_url: str) 
     async with engine(database_url) as database:
         found = await asyncio.gather(*(PROCESS.rows(database) for _ in range(50)))
         assert len({row.process for rows in found for row in rows}) == 1
+
+
+async def test_a_crowd_of_statements_leaves_few_connections(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.2)
+    nap = DirectStatement(text("SELECT pg_backend_pid() AS process, pg_sleep(0.05)"))
+    database = create_engine(database_url, connections=8)
+    assert isinstance(database.pool, pool.PatientPool)
+    for _ in range(3):
+        found = await asyncio.gather(*(nap.rows(database) for _ in range(40)))
+        assert len({row.process for rows in found for row in rows}) > 4
+        assert database.pool.checkedout() == 0
+        assert database.pool.checkedin() <= 4, "the others are closed at once"
+    async with asyncio.timeout(30):
+        while database.pool.checkedin() > pool.KEPT_IDLE:
+            await asyncio.sleep(0.05)
+    assert await PROCESS.rows(database)
+    await database.dispose()
+
+
+async def test_no_connection_from_before_a_failure_is_lent(database_url: str) -> None:
+    database = create_engine(database_url, connections=4)
+    nap = DirectStatement(text("SELECT pg_backend_pid() AS process, pg_sleep(0.05)"))
+    found = await asyncio.gather(*(nap.rows(database) for _ in range(2)))
+    with pytest.raises(DatabaseUnavailable):
+        async with database.connect() as connection:
+            await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    later = await asyncio.gather(*(nap.rows(database) for _ in range(2)))
+    assert not {row.process for rows in found for row in rows} & {row.process for rows in later for row in rows}
+    await database.dispose()
 
 
 async def test_a_server_that_is_away_is_unavailable() -> None:

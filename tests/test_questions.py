@@ -1,16 +1,16 @@
 """Questions of the same moment share a statement, and not each other's faults."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-from sqlalchemy import BigInteger, bindparam, event, text
+from sqlalchemy import BigInteger, bindparam, text
 
 from chat.database import questions
 from chat.database.engine import create_engine
-from chat.database.questions import Question, Questions
+from chat.database.questions import Question, Questions, _Asked
 from chat.errors import DatabaseUnavailable
 from chat.messages.history import _HEADS
 
@@ -28,15 +28,15 @@ class Counted(Questions):
 
     statements = 0
 
+    async def _fetch(self, asked: Mapping[Question, _Asked]) -> None:
+        self.statements += 1
+        await super()._fetch(asked)
+
 
 @asynccontextmanager
 async def counted(url: str) -> AsyncIterator[Counted]:
     database = create_engine(url)
     asked = Counted(database)
-
-    @event.listens_for(database.sync_engine, "checkout")
-    def count(*_: object) -> None:
-        asked.statements += 1
 
     try:
         yield asked
