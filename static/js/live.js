@@ -10,6 +10,9 @@ export function onElement(name, act) {
   });
 }
 
+// For what need not come before the page is painted. A hidden page is not painted.
+export const afterPaint = (act, on) => document.hidden ? act(on) : requestAnimationFrame(() => setTimeout(act, 0, on));
+
 // The room whose changes this page shows, and up to which revision; none in a part of the past. A part that was kept or
 // fetched ahead shows the room as it was some seconds ago.
 const place = () => ({
@@ -58,7 +61,7 @@ document.addEventListener("htmx:ws:before:message:incoming", (event) => {
   if (!isBehind && hasMissed) htmx.trigger("#sidebar-news", "news");
   hasMissed = isBehind;
 });
-document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => follow(ctx.target?.id === "main"));
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => afterPaint(follow, ctx.target?.id === "main"));
 
 // A short text is posted over the socket, which costs less than a request. What is not posted so, or not answered in
 // time, is sent as a form. It is posted once, because both have the same client id. A socket that has not answered is

@@ -20,12 +20,12 @@ function format(moment, style, timeZone = chosen.timeZone) {
 
 // Each time holds the day and the choices it was shown for: after midnight, or another choice, it is shown anew.
 const DAY = { dateStyle: "full" };
-function showTimes() {
+export function showTimes(main = document) {
   const today = format(Date.now(), DAY), shown = `${chosen.timeZone} ${chosen.hourCycle} ${today}`;
   let before = Date.now();
   while (format(before, DAY) === today) before -= 3_600_000;
   const days = { [today]: "Today", [format(before, DAY)]: "Yesterday" };
-  for (const time of document.querySelectorAll(`time:is([data-moment], .message *):not([data-shown="${shown}"])`)) {
+  for (const time of main.querySelectorAll(`time:is([data-moment], .message *):not([data-shown="${shown}"])`)) {
     const moment = new Date(time.dateTime), message = time.closest(".message"), day = format(moment, DAY);
     time.dataset.shown = shown;
     time.textContent = format(moment, { dateStyle: message ? undefined : "full", timeStyle: "short" });
@@ -33,7 +33,7 @@ function showTimes() {
     time.title = format(moment, { dateStyle: "medium", timeStyle: "medium" });
     message.dataset.day = days[day] ?? day;
   }
-  for (const message of rows())
+  for (const message of main.querySelectorAll("#messages > li"))
     message.classList.toggle("starts-day", message.dataset.day !== message.previousElementSibling?.dataset.day);
 }
 
@@ -177,7 +177,7 @@ function refresh() {
   for (const box of document.querySelectorAll(EDITOR)) box.value = sessionStorage.getItem(box.id) ?? box.value;
   if (rows().length > MOST && scroller().scrollTop >= -40) letGo(KEPT);
   showTimes();
-  showDay();
+  requestAnimationFrame(showDay);
   if (isFree()) pointAt(here());
 }
 document.addEventListener("htmx:after:swap", refresh);

@@ -1,8 +1,8 @@
 // Switching rooms: only the part around the conversation is fetched, as soon as the pointer comes to a link; sidebar
 // and socket stay. Browsers without the Navigation API, and failures, load whole pages.
 import { box } from "./composer.js";
-import { tellUnreached } from "./live.js";
-import { letGo, messages, remember, scroller } from "./messages.js";
+import { afterPaint, tellUnreached } from "./live.js";
+import { letGo, messages, remember, scroller, showTimes } from "./messages.js";
 
 const PART = /^\/(list$|rooms\/\d+(\/messages\/\d+)?$)/;
 const isPart = ({ origin, pathname }) => origin === location.origin && PART.test(pathname);
@@ -13,9 +13,8 @@ const lineOf = (url) => document.querySelector(`#sidebar a[data-room="${roomOf(u
 // part is fetched, which shows the first of them. The past gets nothing from the socket.
 const MOST_KEPT = 8, FEW = 20, FRESH = 5000, kept = new Map();
 function keep(address, part) {
-  remember(kept, address, part, MOST_KEPT);
   part.then((main) => (part.main = main), () => kept.delete(address));
-  return part;
+  return remember(kept, address, part, MOST_KEPT);
 }
 for (const type of ["chat:renamed", "htmx:ws:after:connection"]) document.addEventListener(type, () => kept.clear());
 
@@ -36,7 +35,8 @@ async function load(address) {
   if (!answer.ok || answer.redirected) throw new Error(`${address} is no part of this page`);
   const main = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
   main.dataset.at = at;
-  return main;
+  showTimes(main);
+  return document.adoptNode(main);
 }
 
 // A mouse that only passes by fetches nothing; a finger or a key that has come down wants the page.
@@ -63,18 +63,17 @@ function show(part, url) {
   if (old.querySelector("#room-news")) keep(shown, Promise.resolve(old));
   shown = addressOf(url);
   old.replaceWith(part);
-  htmx.process(part);
+  // A part that was kept has its behaviour already.
+  if (!part.querySelector("[data-htmx-powered]")) htmx.process(part);
   htmx.trigger(part, "htmx:after:swap", { ctx: { target: part } });
   document.getElementById("drafts").checked = false;
-  if (roomOf(url)) document.cookie = `room=${roomOf(url)}; path=/; max-age=31536000; samesite=lax`;
   if (roomOf(url) && !lineOf(url)) htmx.trigger("#sidebar-news", "news");
   if (!url.hash) document.getElementById(messages()?.dataset.focus)?.scrollIntoView();
-  // Once the room is painted.
-  requestAnimationFrame(() => setTimeout(() => {
+  afterPaint(() => {
+    if (roomOf(url)) document.cookie = `room=${roomOf(url)}; path=/; max-age=31536000; samesite=lax`;
     if (!old.isConnected) letGo(enough, old);
-    const writesAtOnce = matchMedia("(pointer: fine)").matches && box();
-    (writesAtOnce || document.getElementById("main")).focus({ preventScroll: true });
-  }));
+    ((matchMedia("(pointer: fine)").matches && box()) || part).focus({ preventScroll: true });
+  });
 }
 
 // Where the browser can wait for the part, the address changes together with the page.

@@ -1,6 +1,6 @@
 // Unread messages: their number beside each room and in the title. A message is read once it is really on the screen;
 // after "Mark unread" only when its reader comes to the room again or writes in it.
-import { onElement } from "./live.js";
+import { afterPaint, onElement } from "./live.js";
 import { me, messages, scroller } from "./messages.js";
 
 const linkOf = (room) => document.querySelector(`#sidebar a[data-room="${room}"]`);
@@ -8,7 +8,9 @@ const above = (read, positions) => positions.split(" ").filter((each) => Number(
 const mentionsOf = ({ dataset: { mentions, read } }) => above(read, mentions);
 const unreadIn = ({ dataset: { count, read, deleted } }) => Math.max(0, count - read - above(read, deleted).length);
 
-const showBadge = (badge, number) => (badge.querySelector(".number").textContent = number < 100 ? number || "" : "99+");
+// The same text, set once more, would be laid out once more.
+const say = (element, text) => element.textContent === text || (element.textContent = text);
+const showBadge = (badge, number) => say(badge.querySelector(".number"), number < 100 ? `${number || ""}` : "99+");
 
 function showCounts() {
   let total = 0, mentions = 0, elsewhere = 0, calls = 0;
@@ -28,8 +30,8 @@ function showCounts() {
   if (back) showBadge(back, calls || elsewhere);
   back?.classList.toggle("mentioned", calls > 0);
   showBadge(document.querySelector("#mentions .badge"), mentions);
-  const { title } = (document.getElementById("room-header") ?? document.getElementById("main")).dataset;
-  document.title = (total ? `(${total}) ` : "") + title;
+  title = (total ? `(${total}) ` : "") + [...document.querySelectorAll("#main, #room-header")].at(-1).dataset.title;
+  afterPaint(() => (document.title = title));
 }
 
 // Drafts and messages that wait, which composer.js stores.
@@ -75,9 +77,8 @@ function notify(link, kind) {
 const heard = new Map(), loadSidebar = () => htmx.trigger("#sidebar-news", "news");
 function learn(kind, room, number) {
   const key = `${room} ${kind} ${kind === "mention" && number}`;
-  const news = { kind, room, number, isUnlisted: heard.get(key)?.isUnlisted };
-  heard.set(key, news);
-  apply(news);
+  heard.set(key, { kind, room, number, isUnlisted: heard.get(key)?.isUnlisted });
+  apply(heard.get(key));
 }
 
 function apply(news) {
@@ -100,7 +101,7 @@ onElement("sidebar", loadSidebar);
 
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-let isHeld = false, hasLooked = false;
+let isHeld = false, hasLooked = false, title;
 // In a scroller whose column is reversed, 0 is the end.
 const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
 
@@ -152,7 +153,7 @@ function look() {
   if (!form) return;
   // The button that leads back down, with the number of new messages.
   jump.hidden = scroller().scrollTop > -200;
-  jump.querySelector(".number").textContent = (link && unreadIn(link)) > 0 ? `${unreadIn(link)} new` : "To the latest";
+  say(jump.querySelector(".number"), (link && unreadIn(link)) > 0 ? `${unreadIn(link)} new` : "To the latest");
 }
 
 document.addEventListener("visibilitychange", look);
@@ -184,10 +185,10 @@ document.addEventListener("chat:composed", () => {
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "sidebar") heard.forEach(apply);
   if (readForm() && messages()?.lastElementChild) learn("activity", readForm().dataset.room, newest());
-  look();
   if (document.getElementById("sidebar")) showCounts();
   if (["sidebar", "main"].includes(ctx.target?.id)) showUnsent();
+  look();
 });
 document.addEventListener("scroll", ({ target }) => target === scroller() && look(), true);
-// htmx takes the form over after the modules have run.
-document.addEventListener("htmx:after:init", ({ target }) => target === readForm() && look());
+// htmx takes the page over after the modules have run.
+document.addEventListener("htmx:after:process", ({ target }) => target === document.body && look());
