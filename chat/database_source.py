@@ -16,7 +16,7 @@ from chat.messages.history import changes_since, heads_of
 from chat.messages.rendering import as_change
 from chat.rooms.online_members import online_in
 from chat.rooms.read_positions import counts_above, rooms_of
-from chat.rooms.seats import LostSeats
+from chat.rooms.seats import LostSeats, state_of
 from chat.templating import fragment
 
 
@@ -50,6 +50,10 @@ class DatabaseSource:
         with _as_unavailable():
             lists = {room_id: await online_in(self._database, room_id, online) for room_id in room_ids}
         return {room_id: fragment("live/_online_changed.html", online=online) for room_id, online in lists.items()}
+
+    async def state(self) -> str:
+        with _as_unavailable():
+            return await state_of(self._questions)
 
     async def statuses(self) -> dict[UserId, str]:
         async with self._connection() as connection:

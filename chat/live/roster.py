@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import anyio
 
+from chat.beat import until_beat
 from chat.ids import RoomId, UserId
 from chat.live.frames import encode_frame
 from chat.live.hub import Hub
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 SHORTEST_INTERVAL = 1.0  # seconds; a crowd that arrives at once costs one list a second and room
 READERS_A_SECOND = 2000  # with more readers, lists come less often
 MOST_LISTED = 1000  # people; a page shows some dozens of avatars
-STATUS_SECONDS = 30.0  # a status can end without an event
+LOOK_SECONDS = 30.0  # a status can end without an event, and events can be lost
 
 
 class _List(NamedTuple):
@@ -41,6 +42,7 @@ class Roster:
         self._lists: dict[RoomId, _List] = {}
         self._unlisted: set[RoomId] = set()  # rooms that have just got a reader
         self._is_stale = False
+        self._state = ""  # of the database, at the last look
         self._news = anyio.Event()
         self._reminder = Reminder()
 
@@ -71,7 +73,7 @@ class Roster:
     async def run(self) -> None:
         """Send the roster whenever it has changed, until cancelled."""
         while True:
-            with anyio.move_on_after(STATUS_SECONDS) as patience:
+            with anyio.move_on_after(until_beat(LOOK_SECONDS)) as patience:
                 await self._news.wait()
             self._news = anyio.Event()
             readers = list(self._hub.readers())
@@ -79,12 +81,24 @@ class Roster:
                 self._roster, self._lists = "", {}
                 continue
             try:
-                await self._renew(is_whole=self._is_stale or patience.cancelled_caught)
+                if patience.cancelled_caught and not self._is_stale:
+                    await self._look_again()
+                else:
+                    await self._renew(is_whole=self._is_stale)
             except SourceUnavailable as error:
                 if self._reminder.is_due():
                     logger.warning("Could not fetch the people online: %s", error)
                 self.changed()
             await anyio.sleep(max(SHORTEST_INTERVAL, len(readers) / READERS_A_SECOND))
+
+    async def _look_again(self) -> None:
+        """Send what has changed without an event; the lists only if anything has changed since the last look."""
+        state = await self._source.state()
+        if state == self._state:
+            await self._renew_roster()
+        else:
+            await self._renew(is_whole=True)
+            self._state = state
 
     async def _renew(self, *, is_whole: bool) -> None:
         """Send the roster and all lists as they are now, or only the lists of rooms that have none yet."""
@@ -92,15 +106,16 @@ class Roster:
         self._is_stale = False
         lists = await self._source.online_lists(room_ids, self._presence.online())
         if is_whole:
-            statuses = await self._source.statuses()
-            self._send_roster(_markup(self._presence.online(), self._presence.idle(), statuses))
+            await self._renew_roster()
             self._lists = {room_id: self._lists[room_id] for room_id in lists if room_id in self._lists}
         for room_id, html in lists.items():
             if room_id not in self._lists or self._lists[room_id].html != html:
                 self._lists[room_id] = _List(html, time.monotonic())
                 self._hub.send_to_room(room_id, html)
 
-    def _send_roster(self, roster: str) -> None:
+    async def _renew_roster(self) -> None:
+        statuses = await self._source.statuses()
+        roster = _markup(self._presence.online(), self._presence.idle(), statuses)
         if roster != self._roster:
             self._roster, frame = roster, encode_frame(roster)
             send_to_all(self._hub.readers(), frame)

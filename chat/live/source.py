@@ -75,6 +75,9 @@ class Source(Protocol):
     async def online_lists(self, room_ids: Collection[RoomId], online: Collection[UserId]) -> dict[RoomId, str]:
         """Return the markup of the members online, for each of these rooms."""
 
+    async def state(self) -> str:
+        """Return a text that changes whenever something in the database does."""
+
     async def statuses(self) -> dict[UserId, str]:
         """Return the emoji of each person with a status."""
 

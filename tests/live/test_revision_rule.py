@@ -101,6 +101,9 @@ class FakeHistory:
     async def expelled(self, seats: object) -> set[Seat]:
         return set()
 
+    async def state(self) -> str:
+        return ""
+
     async def statuses(self) -> dict[UserId, str]:
         return {}
 
