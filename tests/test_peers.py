@@ -1,19 +1,23 @@
 """The other chat servers that the benchmarks measure, where they are installed."""
 
 import asyncio
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from benchmarks.measure import handshake, stamp_text
+from benchmarks.measure import cpu, handshake, stamp_text
 from benchmarks.peers import work
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.wire import Crowd, WebsocketWire, Wire, shows
 from benchmarks.peers.work import Work
 from benchmarks.programs import NotHere
-from benchmarks.rows.peers import OTHERS
+from benchmarks.rows.peers import OTHERS, standing_still
 from tests.support.postgres_server import PostgresServer
 
 SIZES = Sizes(people=6, rooms=2, posters=4, readers=5, returning=5, posts=8, messages=4, pages=2, idle_seconds=0.1)
@@ -84,3 +88,38 @@ async def all_work(peer: Peer, each: Work) -> work.Figures:
     if peer.keeps:
         figures |= await each.post(peer) | await each.read(peer)
     return figures
+
+
+@pytest.fixture
+def spinning() -> Iterator[psutil.Process]:
+    """A server that never rests."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        yield psutil.Process(process.pid)
+        process.kill()
+
+
+def test_a_server_stands_still_while_another_works_and_goes_on(spinning: psutil.Process) -> None:
+    with standing_still([spinning]):
+        until_stopped(spinning)
+        before = cpu(spinning)
+        time.sleep(0.3)
+        assert cpu(spinning) == before
+    deadline = time.monotonic() + 30
+    while cpu(spinning) == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def until_stopped(process: psutil.Process) -> None:
+    deadline = time.monotonic() + 30
+    while process.status() != psutil.STATUS_STOPPED:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_less_cpu_than_a_hundredth_of_a_second_is_counted() -> None:
+    me = psutil.Process()
+    counted, began = cpu(me), time.process_time()
+    while time.process_time() - began < 0.002:
+        pass
+    assert 0.002 <= cpu(me) - counted <= 0.002 + time.process_time() - began

@@ -4,10 +4,11 @@ import asyncio
 import itertools
 import os
 import statistics
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+import psutil
 import uvloop
 
 from benchmarks.chat import Chat
@@ -37,10 +38,11 @@ INTRODUCTION = """## Beside other chat servers
 
 `python -m benchmarks peers` does the same work with every server in turn. Rounds: {repetitions}. If there are several,
 a cell has the median, the least and the greatest figure. What follows × is simplechat's median as a multiple of that
-server's. The server and PostgreSQL share one core, and CPU is that of both, read from `/proc`. The load runs on the
-other core: one light client of raw sockets, the same for all. Slow servers do less of the work: it ends after 15
-seconds. The load average was {load:.2g}. What is over 2 is other work on the two cores: it lengthens latencies
-and lowers rates, and makes CPU figures a little worse. The rows of CPU, bytes and memory are the ones to trust then.
+server's. The server and PostgreSQL share one core, and CPU is that of both. The other servers stand still meanwhile,
+because they ask PostgreSQL something when they are idle, too. The load runs on the other core: one light client of raw
+sockets, the same for all. Slow servers do less of the work: it ends after 15 seconds. The load average was {load:.2g}.
+What is over 2 is other work on the two cores: it lengthens latencies and lowers rates, and makes CPU figures a little
+worse. The rows of CPU, bytes and memory are the ones to trust then.
 
 - **simplechat** is one process without a broker. A post goes over the websocket of its author's page, as pages send
   short texts, and is confirmed there; the newest messages are a whole page, with its sidebar. A page that comes back
@@ -95,14 +97,28 @@ def measured(sizes: Sizes, repetitions: int) -> tuple[list[Contestant], list[Lin
         with on_core(SERVER_CORE):
             chat = Chat(people=sizes.people, rooms=sizes.returning_room + 1, broker=False)
         stack.callback(chat.close)
-        others, missing = _start_others(chat.postgres, sizes, stack)
-        contestants = [Contestant(Simplechat(chat, sizes.members())), *others]
+        started, missing = _start_others(chat.postgres, sizes, stack)
+        contestants = [Contestant(Simplechat(chat, sizes.members())), *started]
         each = Work(sizes, chat.postgres)
         for _, kind, contestant in itertools.product(range(repetitions), KINDS, contestants):
             if contestant.peer.keeps or kind not in OF_HISTORY:
-                contestant.measure(each, kind)
+                others = [other.peer.processes() for other in contestants if other is not contestant]
+                with standing_still(list(itertools.chain(*others))):
+                    contestant.measure(each, kind)
                 loads.append(os.getloadavg()[0])
     return contestants, missing, statistics.median(loads)
+
+
+@contextmanager
+def standing_still(servers: Sequence[psutil.Process]) -> Iterator[None]:
+    """Stop servers for a while: what they ask the database when they are idle would count for the one at work."""
+    try:
+        for process in servers:
+            process.suspend()
+        yield
+    finally:
+        for process in servers:
+            process.resume()
 
 
 def _start_others(postgres: PostgresServer, sizes: Sizes, stack: ExitStack) -> tuple[list[Contestant], list[Line]]:
