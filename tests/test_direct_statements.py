@@ -35,6 +35,9 @@ OF_VALUES = DirectStatement(
 )
 PROCESS = DirectStatement(text("SELECT pg_backend_pid() AS process"))
 SLEEP = DirectStatement(text("SELECT pg_sleep(60)"))
+STATE = DirectStatement(
+    text("SELECT state FROM pg_stat_activity WHERE pid = :process").bindparams(bindparam("process", type_=BigInteger))
+)
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
 
@@ -137,6 +140,17 @@ async def test_a_cancelled_statement_gives_its_place_in_the_pool_back(database_u
                     await SLEEP.rows(database)
         async with asyncio.timeout(10):
             assert await PROCESS.rows(database)
+
+
+async def test_a_cancelled_statement_ends_on_the_server(database_url: str) -> None:
+    async with engine(database_url) as database:
+        (first,) = await PROCESS.rows(database)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await SLEEP.rows(database)
+        async with asyncio.timeout(20):
+            while await STATE.rows(database, process=first.process):
+                await asyncio.sleep(0.05)
 
 
 async def test_more_statements_than_connections_wait_for_one(database_url: str) -> None:

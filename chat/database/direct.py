@@ -88,7 +88,8 @@ class DirectStatement:
         try:
             return await self._rows(connection, arguments)
         except BaseException as error:
-            if (known := _known(error, connection, lent)) is None:
+            # Within a greenlet SQLAlchemy waits until the server is told to cancel, so that nothing goes on there.
+            if (known := await greenlet_spawn(_known, error, connection, lent)) is None:
                 raise
             raise known from error
         finally:
