@@ -29,7 +29,8 @@ WATCH = """
         const isShown = document.querySelector(`#room-news[data-room="${room}"]`);
         if (isShown && document.querySelector("#messages > .message")) {
             sessionStorage.removeItem("clicked");
-            requestAnimationFrame(() => setTimeout(() => sessionStorage.setItem("painted", now() - at)));
+            // This runs at the beginning of the frame that paints the room, and the timer at its end.
+            setTimeout(() => sessionStorage.setItem("painted", now() - at));
         }
         requestAnimationFrame(look);
     }
