@@ -1,10 +1,13 @@
 """What a process does every second, it does at the same moments."""
 
+import time
+from uuid import uuid4
+
 import anyio
 import pytest
 
 from chat.beat import beat, until_beat
-from tests.support.databases import query
+from tests.support.databases import execute, query
 from tests.support.people import Person
 
 pytestmark = pytest.mark.anyio
@@ -40,3 +43,38 @@ async def test_an_idle_process_asks_the_database_once_a_second(alice: Person) ->
     asked, seconds = query(url, COMMITS)[0][0] - before, anyio.current_time() - began
     assert asked <= 1.5 * seconds
     assert asked >= seconds / 2, "it still asks"
+
+
+PATIENCE = 3  # seconds, for a machine that stands still
+# What another process would write, without telling anybody: what is to be done about it, and within how many seconds.
+WRITTEN = {
+    "a message to index": (
+        "WITH room AS (UPDATE rooms SET revision = revision + 1 WHERE id = 1 RETURNING revision)"
+        " UPDATE messages SET body = 'changed', body_html = '<p>changed</p>', revision = room.revision FROM room",
+        "SELECT 1 FROM searchable WHERE text = 'changed'",
+        1,
+    ),
+    "a link to look at": (
+        "INSERT INTO links_to_show (message_id, origin) SELECT id, '' FROM messages",
+        "SELECT 1 WHERE NOT EXISTS (SELECT FROM links_to_show WHERE due_at <= now())",
+        1,
+    ),
+    "an object to delete": (
+        f"INSERT INTO stray_objects (key) VALUES ('{uuid4()}')",
+        "SELECT 1 WHERE NOT EXISTS (SELECT FROM stray_objects)",
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRITTEN)
+async def test_what_another_process_wrote_is_found_at_the_next_beat(alice: Person, what: str) -> None:
+    written, done, within = WRITTEN[what]
+    url = alice.server.database_url
+    await anyio.to_thread.run_sync(alice.post, 1, "as it was")
+    await anyio.sleep(2)
+    began = time.monotonic()
+    await execute(url, written)
+    while not await anyio.to_thread.run_sync(query, url, done):
+        assert time.monotonic() - began < within + PATIENCE
+        await anyio.sleep(0.05)
