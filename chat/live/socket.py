@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from functools import partial
+from itertools import chain
 from typing import NoReturn
 
 import anyio
@@ -34,6 +35,8 @@ QUEUE_FRAMES = 256  # a reader further behind is disconnected, under servers whe
 TRY_AGAIN_LATER = 1013
 HEARTBEAT_SECONDS = 15.0
 TOO_MANY_PAGES = 4429
+# A page posts its next text when its socket has brought the one before, which may be a moment before the answer to it.
+MOST_POSTS_OF_A_PAGE = 2
 
 
 class LiveSocket:
@@ -62,7 +65,8 @@ class LiveSocket:
         self._too_many_pages = too_many_pages
         # Readers that are going live, each with the switch that came meanwhile.
         self._going_live: dict[Reader, Switch | None] = {}
-        self._posting: dict[Reader, asyncio.Task[bool]] = {}
+        # Posts of pages under way, in their order.
+        self._posting: dict[Reader, list[asyncio.Task[bool]]] = {}
         self._tasks: Supervisor
         # Posts a text of a page, and returns the answer to its page.
         self.post: Callable[[Reader, PagePost], Awaitable[str]] = _refuse
@@ -74,7 +78,7 @@ class LiveSocket:
             try:
                 await anyio.sleep_forever()
             finally:
-                for task in self._posting.values():
+                for task in chain.from_iterable(self._posting.values()):
                     task.cancel()
 
     async def serve(self, websocket: WebSocket[AnyState], reader: Reader, after: Revision, epoch: str) -> None:
@@ -140,27 +144,36 @@ class LiveSocket:
         return None
 
     def _begin_post(self, reader: Reader, post: PagePost) -> asyncio.Task[bool] | None:
-        """Post a text of a page soon, unless another text of the page is under way."""
-        if reader in self._posting:
+        """Post a text of a page soon, after those of the page that are under way, unless these are too many."""
+        before = self._posting.setdefault(reader, [])
+        if len(before) >= MOST_POSTS_OF_A_PAGE:
             reader.send(encode_frame(post.refused))
             return None
         # Many a second: a task of the supervisor would cost four times as much.
-        task = asyncio.create_task(self._post(reader, post), name="post of a page", context=Context())
-        self._posting[reader] = task
+        task = asyncio.create_task(self._post(reader, post, before[-1:]), name="post of a page", context=Context())
+        before.append(task)
         return task
 
-    async def _post(self, reader: Reader, post: PagePost) -> bool:
+    async def _post(self, reader: Reader, post: PagePost, before: Sequence[asyncio.Task[bool]]) -> bool:
         answer = post.refused
         try:
+            if before:
+                await asyncio.wait(before)
             answer = await self.post(reader, post)
         except TooManyRequests:
             return False
         except Exception:
             logger.exception("A post of a page failed")
         finally:
-            del self._posting[reader]
+            self._posted(reader)
             reader.send(encode_frame(answer))
         return True
+
+    def _posted(self, reader: Reader) -> None:
+        under_way = self._posting[reader]
+        under_way.pop(0)
+        if not under_way:
+            del self._posting[reader]
 
     def _begin_switch(self, reader: Reader, switch: Switch) -> None:
         """Take a reader out of the room that its page has left, at once, and into the one that it shows, soon."""

@@ -132,18 +132,19 @@ async def test_a_page_that_floods_texts_is_ended(start_server: StartServer, data
         assert number > WRITE.budgets[0].amount
 
 
-async def test_a_second_post_before_the_first_is_answered_is_left_to_the_form(alice: Person) -> None:
+async def test_a_post_waits_for_the_one_before_and_a_third_is_left_to_the_form(alice: Person) -> None:
     async with page_of(alice) as socket:
-        # In one write, so that the server reads both at once.
-        for number in (1, 2):
-            await socket.send(f"post {number} 1 {uuid4().hex}\ntext {number}")
-        answers: set[str] = set()
+        # In one write, so that the server reads all at once.
+        texts = [f"post {number} 1 {uuid4().hex}\ntext {number}" for number in (1, 2, 3)]
+        socket.transport.write(b"".join(sent(text.encode()) for text in texts))
+        answers: list[str] = []
         async with asyncio.timeout(15):
-            while len(answers) < 2:
+            while len(answers) < 3:
                 if found := re.match(r"(?:un)?posted \d", str(await socket.recv())):
-                    answers.add(found[0])
-    assert "posted 1" in answers
-    assert answers & {"posted 2", "unposted 2"}
+                    answers.append(found[0])
+        assert answers == ["unposted 3", "posted 1", "posted 2"]
+        assert (await post_over(socket, "text 4", number=4)).startswith("posted 4 ")
+    assert await asyncio.to_thread(stored, alice) == ["text 1", "text 2", "text 4"]
 
 
 def sent(payload: bytes, first: int = 0x81, mask: bytes = b"abcd") -> bytes:
