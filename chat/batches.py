@@ -61,12 +61,18 @@ class Batches(Generic[Item, Answer]):
                     else:
                         asked.set_result(answer)
                 if self._waiting or len(batch) > 1:
-                    for _ in range(self._rounds):
-                        await asyncio.sleep(0)
+                    await self._let_others_come()
         finally:
             self._task = None
             for _, asked in self._waiting:
                 asked.cancel()
+
+    async def _let_others_come(self) -> None:
+        """Let the event loop go round until the next batch is full, a few times at most."""
+        for _ in range(self._rounds):
+            if len(self._waiting) >= self._most:
+                return
+            await asyncio.sleep(0)
 
     async def _wait_for_others(self) -> None:
         loop = asyncio.get_running_loop()

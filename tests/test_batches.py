@@ -69,6 +69,17 @@ async def test_a_lone_request_is_not_kept_waiting_for_a_crowd() -> None:
     assert doubling.came == [[2], [4], [6]]
 
 
+async def test_a_crowd_of_more_than_a_batch_waits_for_no_more() -> None:
+    doubling = Doubling()
+    batches = Batches(doubling, most=2, rounds=1_000_000_000)
+    first = [asyncio.create_task(batches.ask(number)) for number in range(2, 10, 2)]
+    async with asyncio.timeout(10):
+        assert [await each for each in first] == [4, 8, 12, 16]
+    assert doubling.came == [[2, 4], [6, 8]]
+    assert batches._task is not None
+    batches._task.cancel()
+
+
 async def test_each_request_gets_its_own_answer_or_error() -> None:
     batches = Batches(Doubling(), most=10)
     answers = await asyncio.gather(*(batches.ask(number) for number in (2, 3, 4)), return_exceptions=True)
