@@ -53,7 +53,7 @@ class DatabaseSource:
 
     async def state(self) -> str:
         with _as_unavailable():
-            return await state_of(self._questions)
+            return (await state_of(self._questions))[0]
 
     async def statuses(self) -> dict[UserId, str]:
         async with self._connection() as connection:

@@ -1,7 +1,7 @@
 """Seats: the right of a session to follow a room, checked when a page connects and every few seconds after."""
 
 from collections.abc import Set as AbstractSet
-from time import monotonic
+from datetime import UTC, datetime
 
 from sqlalchemy import ARRAY, BigInteger, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,17 +20,19 @@ _SEATED = DirectStatement(
 )
 
 # The same until another transaction that may have changed something ends. The start tells servers apart, as one that
-# takes the place of another may come to count as far.
-_STATE = text("concat(pg_current_snapshot(), ' ', pg_postmaster_start_time())")
-_STATE_NOW = Question(_STATE)
-# The lost seats, and the seconds until the first session expires. A seat without a room has room id 0 here, which no
-# room has.
+# takes the place of another may come to count as far. A standby's snapshot leaves out the transactions in progress.
+_STATE = text("""
+    concat(pg_current_snapshot(), ' ', pg_postmaster_start_time(), CASE WHEN pg_is_in_recovery() THEN random() END)
+""")
+_STATE_NOW = Question(_STATE, text("now()"))
+# The lost seats, and the time when the first session expires, by the database's clock: that of a process stands still
+# while its machine sleeps. A seat without a room has room id 0 here, which no room has.
 _EXPELLED = Question(
     text("""(
     SELECT row(
         array_agg(ARRAY[seat.session_id, CASE WHEN sessions.id IS NOT NULL THEN seat.room_id END])
             FILTER (WHERE sessions.id IS NULL OR (seat.room_id <> 0 AND memberships.user_id IS NULL)),
-        extract(epoch FROM min(sessions.expires_at) - now())::float8
+        min(sessions.expires_at)
     ) FROM unnest(:seat_sessions, :seat_rooms) AS seat (session_id, room_id)
     LEFT JOIN sessions ON sessions.id = seat.session_id
         AND sessions.revoked_at IS NULL AND sessions.expires_at > now()
@@ -38,6 +40,8 @@ _EXPELLED = Question(
 )""").bindparams(bindparam("seat_sessions", type_=ARRAY(BigInteger)), bindparam("seat_rooms", type_=ARRAY(BigInteger))),
     _STATE,
 )
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class LostSeats:
@@ -51,31 +55,30 @@ class LostSeats:
         self._questions = questions
         self._kept: AbstractSet[Seat] = set()
         self._state = ""
-        self._end_at = 0.0
+        self._end_at = _LONG_AGO
 
     async def among(self, seats: AbstractSet[Seat]) -> set[Seat]:
         """Return the (session, room) pairs that have lost their right; (session, None) when the session has ended."""
-        began = monotonic()
-        if seats <= self._kept and began < self._end_at:
-            state = self._state
-            if await state_of(self._questions) == state:
+        if seats <= self._kept:
+            state, now = await state_of(self._questions)
+            if state == self._state and now < self._end_at:
                 return set()
-        lost, seconds, state = await expelled_from(self._questions, seats)
-        self._kept, self._state, self._end_at = set() if lost else seats, state, began + seconds
+        lost, end_at, state = await expelled_from(self._questions, seats)
+        self._kept, self._state, self._end_at = set() if lost else seats, state, end_at
         return lost
 
 
-async def state_of(questions: Questions) -> str:
-    """Return a text that changes whenever something in the database does."""
-    (state,) = await questions.ask(_STATE_NOW)
-    return str(state)
+async def state_of(questions: Questions) -> tuple[str, datetime]:
+    """Return a text that changes whenever something in the database does, and the database's time."""
+    state, now = await questions.ask(_STATE_NOW)
+    return str(state), now
 
 
-async def expelled_from(questions: Questions, seats: AbstractSet[Seat]) -> tuple[set[Seat], float, str]:
-    """Return the seats that are lost, the seconds until a session of the others expires, and the database's state."""
+async def expelled_from(questions: Questions, seats: AbstractSet[Seat]) -> tuple[set[Seat], datetime, str]:
+    """Return the seats that are lost, the time when a session of the others expires, and the database's state."""
     sessions, rooms = [seat[0] for seat in seats], [seat[1] or 0 for seat in seats]
-    (found, seconds), state = await questions.ask(_EXPELLED, seat_sessions=sessions, seat_rooms=rooms)
-    return {(session_id, room_id) for session_id, room_id in found or ()}, seconds or 0.0, state
+    (found, end_at), state = await questions.ask(_EXPELLED, seat_sessions=sessions, seat_rooms=rooms)
+    return {(session_id, room_id) for session_id, room_id in found or ()}, end_at or _LONG_AGO, state
 
 
 class Seats:

@@ -1,23 +1,27 @@
 """Pages whose reader has lost a right without an event are closed some seconds later."""
 
 import asyncio
+import shutil
 import time
+from pathlib import Path
 
 import anyio
 import pytest
 
+from chat.database import embedded
 from chat.database.engine import create_engine
 from chat.database.questions import Answer, Question, Questions
 from chat.ids import RoomId, SessionId
 from chat.live.open_pages import CHECK_SECONDS, REMOVED, SIGNED_OUT
 from chat.live.source import Seat
-from chat.rooms.seats import LostSeats
-from tests.support.databases import execute, query
+from chat.rooms.seats import LostSeats, state_of
+from tests.support.databases import FAST, execute, new_folder, query
 from tests.support.live_client import LiveClient
 from tests.support.people import Person
 
 pytestmark = pytest.mark.anyio
 
+HOT = {**FAST, "wal_level": "replica"}
 PATIENCE = 3  # seconds, for a machine that stands still
 ENDINGS = [
     ("UPDATE sessions SET revoked_at = now() WHERE user_id = $1", SIGNED_OUT),
@@ -78,3 +82,23 @@ async def test_seats_are_looked_at_again_only_after_a_change(database_url: str) 
     assert await lost.among(seats) == {(a_seat[0], None)}
     assert await lost.among(seats) == {(a_seat[0], None)}
     await questions._database.dispose()
+
+
+async def test_the_state_of_a_standby_is_never_taken_for_unchanged() -> None:
+    folder = new_folder("simplechat-standby-")
+    try:
+        await anyio.to_thread.run_sync(_start_once, folder)
+        (folder / "postgres" / "standby.signal").touch()
+        with embedded.postgres(folder, options=HOT) as url:
+            questions = Questions(create_engine(url))
+            states = [(await state_of(questions))[0] for _ in range(3)]
+            assert len(set(states)) == 3
+            await questions._database.dispose()
+    finally:
+        shutil.rmtree(folder)
+
+
+def _start_once(folder: Path) -> None:
+    folder.chmod(0o755)
+    with embedded.postgres(folder, options=HOT):
+        pass
