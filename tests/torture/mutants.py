@@ -38,7 +38,7 @@ async def begin_late(database, publish):
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "no gap check": [("chat/live/revision.py", "if base == cursor else Verdict.FETCH", "")],
     "no comparison with the database once a second": [
-        ("chat/live/hub.py", "        if visited:\n", "        if False:\n"),
+        ("chat/live/hub.py", "        if not visited:\n", "        if True:\n"),
     ],
     "acknowledge before commit": [
         ALL_IN_TRANSACTIONS,
