@@ -142,7 +142,7 @@ def _lines(contestants: list[Contestant]) -> list[Line]:
         micro = [1e6 * value for value in each.single]
         lines.append(Line(f"fan-out to {READERS:,}, CPU a delivery: {each.name}", spread(micro, " µs"), "", None))
     to_limit = ratios(ours.single, limit.single)
-    lines.append(_ratio("one at a time, against the C limit", to_limit, 1.6))
+    lines.append(_ratio("one at a time, against the C limit", to_limit, 1.4))
     lines.append(
         _ratio(
             f"bursts of {BURST}, against the C limit (sends fewer, larger frames)", ratios(ours.burst, limit.burst), 0.5
