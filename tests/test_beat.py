@@ -1,4 +1,4 @@
-"""What a process does every second, it does at the same moments."""
+"""The beat: an idle process wakes once a second, and still finds what others wrote."""
 
 import time
 from uuid import uuid4
@@ -74,7 +74,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("what", WRITTEN)
-async def test_what_another_process_wrote_is_found_at_the_next_beat(alice: Person, what: str) -> None:
+async def test_work_left_by_another_process_is_found_in_time(alice: Person, what: str) -> None:
     written, done, within = WRITTEN[what]
     url = alice.server.database_url
     await anyio.to_thread.run_sync(alice.post, 1, "as it was")
