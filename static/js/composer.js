@@ -66,10 +66,8 @@ function place(item) {
   quote(item.querySelector(".quoted"), originalOf(fieldsOf(item)));
   list.insertBefore(item, [...list.children].find(isLater) ?? null);
 }
-function keep(item) {
-  const why = item.dataset.state === "refused" && reasonOf(item);
-  store(item.dataset.key, JSON.stringify({ fields: fieldsOf(item), why, files: item.dataset.files }));
-}
+const keep = (item, { key, state, files } = item.dataset) =>
+  store(key, JSON.stringify({ fields: fieldsOf(item), why: state === "refused" && reasonOf(item), files }));
 
 function drop(item) {
   localStorage.removeItem(item.dataset.key);

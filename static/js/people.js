@@ -1,31 +1,36 @@
 // People: their names, who is online, who is typing; and that this page is being used.
 import { onElement } from "./live.js";
+import { me, remember } from "./messages.js";
 
-const { me } = document.documentElement.dataset, facesOf = (id) => `.avatar[data-person="${id}"]`;
+const facesOf = (id) => `.avatar[data-person="${id}"]`;
 const allFacesOf = (id) => document.querySelectorAll(`${facesOf(id)}, [data-author="${id}"] > .byline > .avatar`);
 
-// The kept parts of rooms have the former name and face.
-const forgetParts = () => document.dispatchEvent(new Event("chat:renamed"));
+// The kept parts of rooms have the former name and face. So may have what is loading now: the latest changes are made
+// again in all that comes. A new connection brings them itself, and the page may have missed later ones.
+const changes = new Map(), MOST = 20;
+const onChange = (kind, make) => onElement(kind, (change) => {
+  document.dispatchEvent(new Event("chat:renamed"));
+  remember(changes, `${kind} ${change.person}`, () => make(change), MOST)();
+});
+document.addEventListener("htmx:after:swap", () => changes.forEach((makeAgain) => makeAgain()));
+document.addEventListener("htmx:ws:after:connection", () => changes.clear());
 
-onElement("name", ({ person, name, initials, hue }) => {
-  forgetParts();
+onChange("name", ({ person, name, initials, hue }) => {
   const names = `:is(.author, .mention, .list-name)[href="/people/${person}"], .quoted[data-by="${person}"] > b`;
   for (const each of document.querySelectorAll(names)) {
     const text = each.firstChild, after = text.data.endsWith(" (you)") ? " (you)" : "";
     text.data = (each.matches(".mention") ? "@" : "") + name + after;
   }
-  for (const face of allFacesOf(person)) {
-    face.firstChild.data = initials;
-    face.className = face.className.replace(/hue-\d+/, `hue-${hue}`);
-  }
+  for (const face of allFacesOf(person))
+    [face.firstChild.data, face.className] = [initials, face.className.replace(/hue-\d+/, `hue-${hue}`)];
 });
 
 // Lazy, because a new connection repeats the faces of the last seconds, and only the last of them still exists.
-onElement("face", ({ person, src }) => {
-  forgetParts();
+onChange("face", ({ person, src: path }) => {
   for (const face of allFacesOf(person)) {
-    const from = `${src}/${face.matches(".large") ? 256 : 96}`;
-    face.replaceChildren(face.firstChild, src && Object.assign(new Image(), { loading: "lazy", alt: "", src: from }));
+    const src = path && `${path}/${face.matches(".large") ? 256 : 96}`;
+    if ((face.querySelector("img")?.getAttribute("src") ?? "") !== src)
+      face.replaceChildren(face.firstChild, src && Object.assign(new Image(), { loading: "lazy", alt: "", src }));
   }
 });
 
@@ -53,10 +58,8 @@ onElement("roster", ({ online, idle, statuses }) => {
     :is(${idsIn(idle).map(facesOf)})::after { ${ring("2px", "--idle")} }
     ${statuses.replace(/(\S+) (\S+)/g, (_, id, emoji) => `${namesOf(id)}::after { content: "\\a0${emoji}" }`)}`);
   // The same in words, where people are listed.
-  for (const word of document.querySelectorAll("[data-presence]")) {
-    const isIn = (ids) => idsIn(ids).includes(word.dataset.presence);
-    word.textContent = isIn(online) ? "Online" : isIn(idle) ? "Idle" : "Offline";
-  }
+  const stateOf = (id) => idsIn(online).includes(id) ? "Online" : idsIn(idle).includes(id) ? "Idle" : "Offline";
+  for (const word of document.querySelectorAll("[data-presence]")) word.textContent = stateOf(word.dataset.presence);
 });
 
 // People are active if they have used a page within five minutes. A page in use reports that once a minute.
