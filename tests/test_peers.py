@@ -18,27 +18,30 @@ from benchmarks.peers.wire import Crowd, WebsocketWire, Wire, shows
 from benchmarks.peers.work import Work
 from benchmarks.programs import NotHere
 from benchmarks.rows.peers import OTHERS, standing_still
-from tests.support.postgres_server import PostgresServer
 
-SIZES = Sizes(people=6, rooms=2, posters=4, readers=5, returning=5, posts=8, messages=4, pages=2, idle_seconds=0.1)
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgresServer]:
-    server = PostgresServer()
-    yield server
-    server.remove()
+SIZES = Sizes(
+    people=6,
+    rooms=2,
+    posters=4,
+    readers=5,
+    returning=5,
+    posts=8,
+    messages=4,
+    pages=2,
+    settling_seconds=0,
+    idle_seconds=0.1,
+)
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_another_chat_server_does_all_the_work(name: str, database: PostgresServer) -> None:
+def test_another_chat_server_does_all_the_work(name: str) -> None:
     try:
-        peer = OTHERS[name](database, SIZES)
+        peer = OTHERS[name](SIZES)
     except NotHere as reason:
         pytest.skip(str(reason))
     try:
         peer.start()
-        figures = asyncio.run(all_work(peer, Work(SIZES, database)))
+        figures = asyncio.run(all_work(peer, Work(SIZES)))
     finally:
         peer.remove()
     assert peer.version[0].isdigit()

@@ -7,9 +7,9 @@ from benchmarks.peers.installed import Installed
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.xmpp import HOST, ROOMS, XmppPeer
 from benchmarks.programs import NotHere, found
+from chat.database import embedded
 from tests.support.databases import execute, run
 from tests.support.people import PASSWORD
-from tests.support.postgres_server import PostgresServer
 
 SCHEMA = Path("/usr/share/ejabberd/sql/pg.sql")
 CONFIGURATION = """
@@ -22,7 +22,7 @@ CONFIGURATION = """
     sql_type: pgsql
     sql_server: "127.0.0.1"
     sql_port: {database_port}
-    sql_database: ejabberd
+    sql_database: {database}
     sql_username: postgres
     modules:
       mod_mam: {{db_type: sql, request_activates_archiving: false}}
@@ -39,7 +39,7 @@ class Ejabberd(Installed, XmppPeer):
 
     name = "ejabberd"
 
-    def __init__(self, postgres: PostgresServer, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         found("ejabberdctl")
         libraries = sorted(Path("/usr/lib").glob("*/ejabberd-*/ebin"))
         drivers = list(Path("/usr/lib/erlang/lib").glob("p1_pgsql-*"))
@@ -47,11 +47,13 @@ class Ejabberd(Installed, XmppPeer):
             raise NotHere("ejabberd or erlang-p1-pgsql is not installed as in Debian")
         super().__init__()
         self._ebin = libraries[0]
-        url = self.database(postgres, "ejabberd")
-        run(execute(url, SCHEMA.read_text()))
+        postgres = self.own_database()
+        run(execute(postgres.url, SCHEMA.read_text()))
         accounts = "INSERT INTO users (username, password) SELECT 'person' || n, $1 FROM generate_series(1, $2::int) n"
-        run(execute(url, accounts, PASSWORD, sizes.people))
-        text = CONFIGURATION.format(host=HOST, port=self.port, database_port=postgres.port, rooms=ROOMS)
+        run(execute(postgres.url, accounts, PASSWORD, sizes.people))
+        text = CONFIGURATION.format(
+            host=HOST, port=self.port, database_port=postgres.port, database=embedded.DATABASE, rooms=ROOMS
+        )
         (self.folder / "ejabberd.yml").write_text(dedent(text))
 
     @property

@@ -1,4 +1,4 @@
-"""A chat server of the system, on the servers' core and with a database of its own."""
+"""A chat server of the system, on the servers' core and with a PostgreSQL of its own."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmarks.measure import SERVER_CORE, temporary_folder
-from tests.support.databases import execute, run
 from tests.support.postgres_server import PostgresServer
 from tests.support.programs import Program
 
@@ -27,10 +26,17 @@ class Installed(Program):
     """A program that serves on its port, with its files in a folder of its own."""
 
     name: str
+    database: PostgresServer | None
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = temporary_folder(self.name)
+
+    def own_database(self) -> PostgresServer:
+        """Start a PostgreSQL with one empty database, which is removed with the server."""
+        with on_core(SERVER_CORE):
+            self.database = PostgresServer(is_empty=True)
+        return self.database
 
     @property
     def url(self) -> str:
@@ -41,14 +47,11 @@ class Installed(Program):
             super().start()
 
     def remove(self) -> None:
-        """End it and remove its files."""
+        """End it and its database, and remove their files."""
         self.stop()
+        if self.database is not None:
+            self.database.remove()
         shutil.rmtree(self.folder)
-
-    def database(self, postgres: PostgresServer, name: str) -> str:
-        """Create a database and return its address."""
-        run(execute(postgres.url, f"CREATE DATABASE {name} TEMPLATE template0"))
-        return postgres.url.rpartition("/")[0] + f"/{name}"
 
     def _answers(self) -> bool:
         try:

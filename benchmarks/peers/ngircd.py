@@ -8,7 +8,6 @@ from benchmarks.peers.peer import Client, Peer
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.wire import Crowd, Wire, shows
 from benchmarks.programs import found
-from tests.support.postgres_server import PostgresServer
 
 CONFIGURATION = """
     [Global]
@@ -74,10 +73,9 @@ class Ngircd(Installed, Peer):
     """ngircd without limits and penalties."""
 
     name = "ngircd"
-    keeps = False
     at_once = 10  # its listener queues no more; who is dropped comes again after a second
 
-    def __init__(self, _postgres: PostgresServer, _sizes: Sizes) -> None:
+    def __init__(self, _sizes: Sizes) -> None:
         self._program = found("ngircd")
         super().__init__()
         self.folder.chmod(0o755)  # its account is not root's

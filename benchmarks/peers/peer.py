@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import psutil
 
+from benchmarks.measure import cpu
 from benchmarks.peers.wire import Crowd
+from tests.support.postgres_server import PostgresServer
 
 
 class Client(ABC):
@@ -40,7 +42,7 @@ class Peer(ABC):
     """A chat server with a number of people, and with rooms that exist."""
 
     name: str
-    keeps = True  # messages, in the database
+    database: PostgresServer | None = None  # its own, unless it keeps nothing
     at_once = 100  # people who connect at the same time
 
     @property
@@ -67,6 +69,23 @@ class Peer(ABC):
     @abstractmethod
     async def client(self, number: int) -> Client:
         """Sign a person in."""
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether it keeps messages."""
+        return self.database is not None
+
+    def everything(self) -> list[psutil.Process]:
+        """Return its processes and those of its database."""
+        return [*self.processes(), *(self.database.processes() if self.database else ())]
+
+    def spent(self) -> float:
+        """Return the CPU seconds of the server and its database."""
+        return sum(map(cpu, self.processes())) + self.spent_by_database()
+
+    def spent_by_database(self) -> float:
+        """Return the CPU seconds of the database, with all that it does by itself."""
+        return cpu(self.database.processes()[0]) if self.database else 0.0
 
     async def place(self, room: int) -> str:
         """Return the present end of a room's history."""

@@ -7,8 +7,8 @@ from benchmarks.peers.installed import Installed
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.xmpp import HOST, ROOMS, XmppPeer
 from benchmarks.programs import NotHere, found
+from chat.database import embedded
 from tests.support.people import PASSWORD
-from tests.support.postgres_server import PostgresServer
 
 CONFIGURATION = """
     run_as_root = true
@@ -23,7 +23,7 @@ CONFIGURATION = """
     authentication = "internal_plain"
     c2s_require_encryption = false
     allow_unencrypted_plain_auth = true
-    sql = {{ driver = "PostgreSQL", host = "127.0.0.1", port = {database_port}, database = "prosody",
+    sql = {{ driver = "PostgreSQL", host = "127.0.0.1", port = {database_port}, database = "{database}",
              username = "postgres" }}
     VirtualHost "{host}"
     Component "{rooms}" "muc"
@@ -43,18 +43,23 @@ class Prosody(Installed, XmppPeer):
 
     name = "prosody"
 
-    def __init__(self, postgres: PostgresServer, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         self._program = found("prosody")
         if not list(Path("/usr/lib").glob("*/lua/5.4/dbd/postgresql.so")):
             raise NotHere("lua-dbi-postgresql is not installed")
         super().__init__()
-        self.database(postgres, "prosody")
+        postgres = self.own_database()
         accounts = self.folder / "data" / HOST / "accounts"
         accounts.mkdir(parents=True)
         for number in range(1, sizes.people + 1):
             (accounts / f"person{number}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}"; }};\n')
         text = CONFIGURATION.format(
-            folder=self.folder, host=HOST, port=self.port, database_port=postgres.port, rooms=ROOMS
+            folder=self.folder,
+            host=HOST,
+            port=self.port,
+            database_port=postgres.port,
+            database=embedded.DATABASE,
+            rooms=ROOMS,
         )
         self._configuration = self.folder / "prosody.cfg.lua"
         self._configuration.write_text(dedent(text))

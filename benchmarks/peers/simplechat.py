@@ -82,7 +82,7 @@ class Simplechat(Peer):
     version = __version__
 
     def __init__(self, chat: Chat, members: Mapping[int, Sequence[int]]) -> None:
-        self._chat, self._server = chat, chat.servers[0]
+        self._chat, self._server, self.database = chat, chat.servers[0], chat.postgres
         for room, people in members.items():
             sessions = [chat.sessions[person] for person in people]
             run(execute(chat.postgres.url, MEMBERS, _id_of(room), sessions))

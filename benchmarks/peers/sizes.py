@@ -16,7 +16,8 @@ class Sizes:
     posts: int = 1200
     messages: int = 100  # to all readers
     pages: int = 100
-    idle_seconds: float = 30  # simplechat says every 15 seconds that it is alive, synapse every 30
+    settling_seconds: float = 60  # servers write down, and tell, for a while that a thousand people have come
+    idle_seconds: float = 60  # PostgreSQL's autovacuum looks once a minute, synapse is polled every 30 seconds
     seconds: float = 15  # after which slow servers need not go on
 
     @property

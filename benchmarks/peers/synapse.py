@@ -15,6 +15,7 @@ from benchmarks.peers.peer import Client, Peer
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.wire import Crowd, Wire, is_answered
 from benchmarks.programs import found
+from chat.database import embedded
 from tests.support.people import PASSWORD
 from tests.support.postgres_server import PostgresServer
 from tests.support.server import SECRET_KEY
@@ -114,13 +115,12 @@ class Synapse(Installed, Peer):
 
     name = "synapse"
 
-    def __init__(self, postgres: PostgresServer, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         self._program = found("synapse_homeserver")
         super().__init__()
         self._members = sizes.members()
-        self.database(postgres, "synapse")
         self._configuration = self.folder / "homeserver.json"
-        self._configuration.write_text(json.dumps(self._settings(postgres)))
+        self._configuration.write_text(json.dumps(self._settings(self.own_database())))
         log = {"version": 1, "root": {"level": "ERROR"}}
         (self.folder / "log.json").write_text(json.dumps(log))
         subprocess.run([*self._command(), "--generate-keys"], check=True, capture_output=True)
@@ -152,7 +152,7 @@ class Synapse(Installed, Peer):
 
     def _settings(self, postgres: PostgresServer) -> dict[str, object]:
         resources = [{"names": ["client"], "compress": False}]
-        connection = {"host": "127.0.0.1", "port": postgres.port, "user": "postgres", "database": "synapse"}
+        connection = {"host": "127.0.0.1", "port": postgres.port, "user": "postgres", "database": embedded.DATABASE}
         return {
             "server_name": "localhost",
             "listeners": [

@@ -6,11 +6,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from benchmarks.measure import cpu, stamp_text
+from benchmarks.measure import stamp_text
 from benchmarks.peers.peer import Client, Peer
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.wire import Crowd
-from tests.support.postgres_server import PostgresServer
 
 TEXT = " a message of some forty characters, say"
 NEWEST = 50
@@ -27,8 +26,8 @@ Figures = dict[str, float]
 class Work:
     """Measures one server at a time."""
 
-    def __init__(self, sizes: Sizes, database: PostgresServer) -> None:
-        self._sizes, self._database = sizes, database
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
         self._stamps = itertools.count(1)
 
     async def be_idle(self, peer: Peer) -> Figures:
@@ -42,9 +41,10 @@ class Work:
         clients = await self._enter(peer, people, self._sizes.room_of)
         await self._calm(peer)
         used = (_memory(peer) - before) / len(people) / 1000
-        start, began = self._spent(peer), time.perf_counter()
+        await asyncio.sleep(self._sizes.settling_seconds)
+        start, began = peer.spent(), time.perf_counter()
         await asyncio.sleep(self._sizes.idle_seconds)
-        share = 100 * (self._spent(peer) - start) / (time.perf_counter() - began)
+        share = 100 * (peer.spent() - start) / (time.perf_counter() - began)
         _close(clients)
         return {MEMORY: used, IDLE: share}
 
@@ -65,11 +65,11 @@ class Work:
                 await client.post(self._text())
                 posted += 1
 
-        start, began = self._spent(peer), time.perf_counter()
+        start, began = peer.spent(), time.perf_counter()
         await asyncio.gather(*map(keep_posting, clients))
         seconds = time.perf_counter() - began
         await self._calm(peer)
-        cost = (self._spent(peer) - start) / posted
+        cost = (peer.spent() - start) / posted
         _close(clients)
         return {POST: 1e3 * cost, LONE: 1e3 * statistics.median(lone), RATE: posted / seconds}
 
@@ -87,9 +87,9 @@ class Work:
             steady.append(await self._reach_all(author, crowd))
         await asyncio.sleep(0.5)
         size = crowd.bytes / len(steady) / len(readers)
-        start = self._spent(peer)
+        start = peer.spent()
         latencies = [await self._reach_all(author, crowd) for _ in self._until(self._sizes.messages)]
-        cost = (self._spent(peer) - start) / len(latencies) / len(readers)
+        cost = (peer.spent() - start) / len(latencies) / len(readers)
         _close([*clients, author])
         p99 = statistics.quantiles(latencies, n=100, method="inclusive")[98] if len(latencies) > 1 else latencies[0]
         return {
@@ -106,11 +106,11 @@ class Work:
         while await client.newest() < NEWEST:
             await client.post(self._text())
         await self._calm(peer)
-        start, database, pages = self._spent(peer), self._database_spent(), 0
+        start, database, pages = peer.spent(), peer.spent_by_database(), 0
         for _ in self._until(self._sizes.pages):
             await client.newest()
             pages += 1
-        cost, of_database = self._spent(peer) - start, self._database_spent() - database
+        cost, of_database = peer.spent() - start, peer.spent_by_database() - database
         client.close()
         return {PAGE: 1e3 * cost / pages, PAGE_DATABASE: 1e3 * of_database / pages}
 
@@ -133,9 +133,9 @@ class Work:
                 await client.return_to(room, place, last.partition(" ")[0].encode())
                 return client
 
-        start, began = self._spent(peer), time.perf_counter()
+        start, began = peer.spent(), time.perf_counter()
         clients = await asyncio.gather(*map(return_one, people))
-        seconds, cost = time.perf_counter() - began, self._spent(peer) - start
+        seconds, cost = time.perf_counter() - began, peer.spent() - start
         _close([*clients, author])
         return {BACK: seconds, BACK_CPU: 1e3 * cost / len(people)}
 
@@ -165,19 +165,12 @@ class Work:
         """Wait until the server has done little for a while, so that it has told of those who came and went."""
         quiet = 0
         for _ in range(30):
-            start = self._spent(peer)
+            start = peer.spent()
             await asyncio.sleep(0.5)
-            quiet = quiet + 1 if self._spent(peer) - start < 0.03 else 0
+            quiet = quiet + 1 if peer.spent() - start < 0.03 else 0
             # simplechat tells once a second, in less than that.
             if quiet == 3:
                 return
-
-    def _spent(self, peer: Peer) -> float:
-        """Return the CPU seconds of a server and the database; no other server does anything meanwhile."""
-        return sum(map(cpu, peer.processes())) + self._database_spent()
-
-    def _database_spent(self) -> float:
-        return cpu(self._database.processes()[0])
 
     def _text(self) -> str:
         return stamp_text(next(self._stamps)) + TEXT

@@ -5,7 +5,7 @@ import itertools
 import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -25,9 +25,8 @@ from benchmarks.peers.synapse import Synapse
 from benchmarks.peers.work import Work
 from benchmarks.programs import NotHere
 from benchmarks.report import PEERS, write_part
-from tests.support.postgres_server import PostgresServer
 
-OTHERS: dict[str, Callable[[PostgresServer, Sizes], Peer]] = {
+OTHERS: dict[str, Callable[[Sizes], Peer]] = {
     "ejabberd": Ejabberd,
     "prosody": Prosody,
     "ngircd": Ngircd,
@@ -38,11 +37,12 @@ INTRODUCTION = """## Beside other chat servers
 
 `python -m benchmarks peers` does the same work with every server in turn. Rounds: {repetitions}. If there are several,
 a cell has the median, the least and the greatest figure. What follows × is simplechat's median as a multiple of that
-server's. The server and PostgreSQL share one core, and CPU is that of both. The other servers stand still meanwhile,
-because they ask PostgreSQL something when they are idle, too. The load runs on the other core: one light client of raw
-sockets, the same for all. Slow servers do less of the work: it ends after 15 seconds. The load average was {load:.2g}.
-What is over 2 is other work on the two cores: it lengthens latencies and lowers rates, and makes CPU figures a little
-worse. The rows of CPU, bytes and memory are the ones to trust then.
+server's. Each server that keeps messages has a PostgreSQL of its own, on the same core. CPU is that of both, with all
+that this PostgreSQL does by itself, such as its autovacuum. The other servers and their databases stand still
+meanwhile. The load runs on the other core: one light client of raw sockets, the same for all. Slow servers do less of
+the work: it ends after 15 seconds. The load average was {load:.2g}. What is over 2 is other work on the two cores: it
+lengthens latencies and lowers rates, and makes CPU figures a little worse. The rows of CPU, bytes and memory are the
+ones to trust then.
 
 - **simplechat** is one process without a broker. A post goes over the websocket of its author's page, as pages send
   short texts, and is confirmed there; the newest messages are a whole page, with its sidebar. A page that comes back
@@ -54,6 +54,8 @@ worse. The rows of CPU, bytes and memory are the ones to trust then.
   people connect at a time instead of a hundred, because its listener queues no more.
 - **synapse** has no limits, no presence and no federation. Members poll for news from a place in the history, so nobody
   loads a room first. The bytes include the headers of HTTP.
+- 1,000 people are idle. Each server gets a minute to settle after the last has come, and its CPU is counted over the
+  minute after that. What it costs to come is not in it.
 - People post and are idle in 10 rooms; 20 of them post. The large room has 300 readers. 500 people return to one room
   after a crash, and have missed 20 messages. XMPP and IRC announce each of them to everybody in the room, which is most
   of that work.
@@ -97,12 +99,12 @@ def measured(sizes: Sizes, repetitions: int) -> tuple[list[Contestant], list[Lin
         with on_core(SERVER_CORE):
             chat = Chat(people=sizes.people, rooms=sizes.returning_room + 1, broker=False)
         stack.callback(chat.close)
-        started, missing = _start_others(chat.postgres, sizes, stack)
+        started, missing = _start_others(sizes, stack)
         contestants = [Contestant(Simplechat(chat, sizes.members())), *started]
-        each = Work(sizes, chat.postgres)
+        each = Work(sizes)
         for _, kind, contestant in itertools.product(range(repetitions), KINDS, contestants):
             if contestant.peer.keeps or kind not in OF_HISTORY:
-                others = [other.peer.processes() for other in contestants if other is not contestant]
+                others = [other.peer.everything() for other in contestants if other is not contestant]
                 with standing_still(list(itertools.chain(*others))):
                     contestant.measure(each, kind)
                 loads.append(os.getloadavg()[0])
@@ -111,21 +113,23 @@ def measured(sizes: Sizes, repetitions: int) -> tuple[list[Contestant], list[Lin
 
 @contextmanager
 def standing_still(servers: Sequence[psutil.Process]) -> Iterator[None]:
-    """Stop servers for a while: what they ask the database when they are idle would count for the one at work."""
+    """Stop servers and their databases for a while: what they do when they are idle would disturb the one at work."""
     try:
         for process in servers:
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):  # a worker of a database may just have ended
+                process.suspend()
         yield
     finally:
         for process in servers:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
-def _start_others(postgres: PostgresServer, sizes: Sizes, stack: ExitStack) -> tuple[list[Contestant], list[Line]]:
+def _start_others(sizes: Sizes, stack: ExitStack) -> tuple[list[Contestant], list[Line]]:
     others, missing = [], []
     for name, other in OTHERS.items():
         try:
-            peer = other(postgres, sizes)
+            peer = other(sizes)
         except NotHere as reason:
             missing.append(Line(name, f"not measured: {reason}", "", None))
             continue

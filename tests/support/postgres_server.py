@@ -21,18 +21,19 @@ TERMINATE_OTHERS = """
 
 
 class PostgresServer:
-    """A PostgreSQL server with a migrated database, as durable as in production, on a socket and on a port."""
+    """A PostgreSQL server with one database, as durable as in production, on a socket and on a port."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, is_empty: bool = False) -> None:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="simplechat-postgres-"))
         self.port = free_port()
         options = {"max_connections": "300", "listen_addresses": "127.0.0.1", "port": str(self.port)}
         self._server = embedded.Server(self.folder / "data", options)
         self._server.start()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/{embedded.DATABASE}"
-        # In a thread: Playwright's own event loop occupies the thread of browser tests.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(migrate, self.url).result()
+        if not is_empty:
+            # In a thread: Playwright's own event loop occupies the thread of browser tests.
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(migrate, self.url).result()
 
     def start(self) -> None:
         """Start it again on the same port, unless it runs."""
