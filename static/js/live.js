@@ -44,7 +44,8 @@ function follow(isAnew) {
   [followed, isBehind, heardAt] = [room, true, Date.now()];
   live.socket.send(`switch ${++switches} ${room ?? 0} ${after} ${age} ${epoch ?? "-"}`);
 }
-document.addEventListener("chat:leave", () => (isBehind = true));
+// Before the page is painted and says where it goes, an answer to its switch before may come, and counts for nothing.
+document.addEventListener("chat:leave", () => followed && ([switches, isBehind] = [switches + 1, true]));
 document.addEventListener("htmx:before:swap", (event) => {
   if (!isBehind || event.detail.ctx.sourceElement?.id !== "live") return;
   event.preventDefault();
