@@ -94,7 +94,7 @@ class Roster:
     async def _look_again(self) -> None:
         """Send what has changed without an event; the lists only if anything has changed since the last look."""
         state = await self._source.state()
-        if state == self._state:
+        if state == self._state and not self._unlisted:
             await self._renew_roster()
         else:
             await self._renew(is_whole=True)

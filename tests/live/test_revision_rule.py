@@ -113,7 +113,7 @@ class FakeHistory:
     async def rooms_of(self, user_ids: object) -> dict[UserId, list[RoomCount]]:
         return {}
 
-    async def online_lists(self, room_ids: object, online: object) -> dict[RoomId, str]:
+    async def online_lists(self, room_ids: Collection[RoomId], online: object) -> dict[RoomId, str]:
         return {}
 
 
