@@ -90,18 +90,19 @@ function apply(news) {
 
 onElement("activity", ({ room, count }) => learn("activity", room, Number(count)));
 onElement("mention", ({ room, position }) => learn("mention", room, Number(position)));
-// Another page of the same reader has shown more. What it marks unread stays as this page shows it.
+// Another page of the same reader has shown more. What it marks unread stays as this page shows it. A lower position
+// than this page has reported is from before that, until the report has come back.
 onElement("read", ({ room, position }) => {
-  const form = readForm();
-  learn("read", room, Number(position));
+  const form = readForm(), isShown = form?.dataset.room === room, isLate = isShown && !isHeld && position < reported;
+  if (!isLate) learn("read", room, Number(position));
   document.dispatchEvent(new CustomEvent("chat:read", { detail: { room, position } }));
-  if (form?.dataset.room === room) form.dataset.read = Math.max(form.dataset.read, position);
+  if (isShown && !isLate) [form.dataset.read, reported] = [Math.max(form.dataset.read, position), 0];
 });
 onElement("sidebar", loadSidebar);
 
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-let isHeld = false, hasLooked = false, title;
+let isHeld = false, hasLooked = false, reported = 0, title;
 // In a scroller whose column is reversed, 0 is the end.
 const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
 
@@ -111,7 +112,7 @@ function leave() {
   // Messages that a busy room has shown since are not reported yet.
   if (form && form.elements.position.value !== form.dataset.said)
     navigator.sendBeacon(form.action, new URLSearchParams(new FormData(form)));
-  isHeld = hasLooked = false;
+  [isHeld, hasLooked, reported] = [false, false, 0];
 }
 for (const type of ["pagehide", "chat:leave"]) window.addEventListener(type, leave, true);
 
@@ -144,7 +145,7 @@ function look() {
   // Messages of the time when the reader was elsewhere may still be missing.
   hasLooked = Boolean(form) && newest() >= (link?.dataset.count ?? 0);
   if (isInView() && newest() > Number(form.dataset.read)) {
-    form.dataset.read = form.elements.position.value = newest();
+    form.dataset.read = form.elements.position.value = reported = newest();
     learn("read", form.dataset.room, newest());
     showCounts();
     htmx.trigger(form, "read");
@@ -185,9 +186,10 @@ document.addEventListener("chat:composed", () => {
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "sidebar") heard.forEach(apply);
   if (readForm() && messages()?.lastElementChild) learn("activity", readForm().dataset.room, newest());
-  if (document.getElementById("sidebar")) showCounts();
   if (["sidebar", "main"].includes(ctx.target?.id)) showUnsent();
+  // A message that is read at once is never shown as unread.
   look();
+  if (document.getElementById("sidebar")) showCounts();
 });
 document.addEventListener("scroll", ({ target }) => target === scroller() && look(), true);
 // htmx takes the page over after the modules have run.

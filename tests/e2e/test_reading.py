@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.browsers import LOST_SERVER, Windows, choose, hide, open_menu, wait_until, wait_until_live
 from tests.support.databases import query
@@ -55,6 +55,61 @@ def test_reading_a_room_marks_it_read_on_every_tab(alice: Person, bob: Person, w
     expect(one.locator("#messages")).to_contain_text("news")
     expect(other).to_have_title(re.compile(r"^Lobby"))
     assert badge(other, "Garden") == ""
+
+
+# Notes each change of what the sidebar says of its rooms.
+WATCH_ROOMS = """
+    window.changes = [];
+    new MutationObserver((changes) => changes.forEach(({ target }) => window.changes.push(target.textContent)))
+        .observe(document.querySelector("#sidebar .rooms"),
+            { subtree: true, childList: true, characterData: true, attributeFilter: ["class", "hidden"] });
+"""
+
+
+def with_one_sidebar(windows: Windows, person: Person) -> Page:
+    """Open a page that does not load its sidebar once more when it has connected, as it otherwise may."""
+    page = windows.open_as(person, "/rooms/1")
+    page.route("**/sidebar", lambda route: route.fulfill(status=204))
+    page.reload()
+    wait_until_live(page)
+    return page
+
+
+def test_a_message_that_is_read_at_once_is_never_counted_as_new(alice: Person, bob: Person, windows: Windows) -> None:
+    page = with_one_sidebar(windows, bob)
+    page.evaluate(WATCH_ROOMS)
+    for number in range(3):
+        alice.post(1, f"line {number}")
+        expect(page.locator("#messages .body").last).to_have_text(f"line {number}")
+    wait_until(lambda: read_position(bob) == 3, page)
+    assert page.evaluate("window.changes") == []
+    hide(page)
+    alice.post(1, "later")
+    wait_until(lambda: bool(page.evaluate("window.changes.length")), page)
+    assert badge(page, "Lobby") == "1"
+
+
+def test_a_late_report_of_reading_counts_nothing_as_new(alice: Person, bob: Person, windows: Windows) -> None:
+    page = with_one_sidebar(windows, bob)
+    reports: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        reports.append(route)
+        if len(reports) > 1:
+            route.continue_()
+
+    page.route("**/rooms/1/read", hold_the_first)
+    alice.post(1, "one")
+    wait_until(lambda: bool(reports), page)
+    alice.post(1, "two")
+    expect(page.locator("#m-2")).to_be_visible()
+    page.evaluate(WATCH_ROOMS)
+    reports[0].continue_()
+    wait_until(lambda: read_position(bob) == 2, page)
+    assert page.evaluate("window.changes") == []
+    # What another page marks as unread shows here as well.
+    bob.submit("/messages/1/unread")
+    wait_until(lambda: bool(page.evaluate("window.changes.length")), page)
 
 
 def test_a_deleted_message_is_not_counted_as_new(alice: Person, bob: Person, windows: Windows) -> None:
