@@ -14,7 +14,8 @@ class Batches(Generic[Item, Answer]):
 
     `work` returns the answers to up to `most` items in their order, with an exception for an item that failed. One
     batch is in progress at a time. A batch has at most `most_bytes`, by `size`, or a single item. Batches begin at
-    least `apart` seconds after each other, so that in a crowd there are fewer and larger ones.
+    least `apart` seconds after each other, so that in a crowd there are fewer and larger ones. For the same reason the
+    event loop goes round up to `rounds` times between two batches, which lets callers come who have just been answered.
     """
 
     def __init__(

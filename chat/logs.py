@@ -195,8 +195,7 @@ def _write(descriptor: int, text: bytes) -> None:
 
 
 def _time(record: logging.LogRecord) -> str:
-    seconds = int(record.created)
-    return f"{_second(seconds)}.{int((record.created - seconds) * 1000):03}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03}Z"
 
 
 @lru_cache(1)

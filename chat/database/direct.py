@@ -31,7 +31,6 @@ from sqlalchemy.util import await_, greenlet_spawn
 from chat.database.engine import hide_values, unavailable
 from chat.database.pool import PatientPool
 from chat.database.poolers import Connection
-from chat.errors import DatabaseUnavailable
 
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy has not annotated it
 
@@ -89,9 +88,8 @@ class DirectStatement:
             return await self._rows(connection, arguments)
         except BaseException as error:
             # Within a greenlet SQLAlchemy waits until the server is told to cancel, so that nothing goes on there.
-            if (known := await greenlet_spawn(_known, error, connection, lent)) is None:
-                raise
-            raise known from error
+            await greenlet_spawn(_handle_error, error, connection, lent)
+            raise
         finally:
             await pool.give_back(lent)
 
@@ -102,9 +100,8 @@ class DirectStatement:
         try:
             return await_(self._rows(connection, arguments))
         except BaseException as error:
-            if (known := _known(error, connection, lent)) is None:
-                raise
-            raise known from error
+            _handle_error(error, connection, lent)
+            raise
         finally:
             lent.close()
 
@@ -132,11 +129,12 @@ class DirectStatement:
         return found
 
 
-def _known(error: BaseException, connection: Connection, lent: ManagesConnection) -> DatabaseUnavailable | None:
-    """Return what to raise instead of an error, if anything; discard the connection if it may be out of order."""
+def _handle_error(error: BaseException, connection: Connection, lent: ManagesConnection) -> None:
+    """Discard a connection that an error may have left out of order; raises `DatabaseUnavailable` if it means that."""
     known = unavailable(error, has_disconnected=connection.is_closed())
     hide_values(error)
     # A server that answers with an error has left the connection in order.
     if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
         lent.invalidate()
-    return known
+    if known is not None:
+        raise known from error

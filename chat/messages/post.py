@@ -264,7 +264,8 @@ def _events(
         traces = tuple(spans[client_id].trace for client_id in ids if client_id in spans)
         yield MessagesChanged(room_id, rows[0].epoch, base, changes, last.position, traces[:MOST_IN_A_HINT])
     mentioned = {(post.author.id, post.client_id): post.written.mentioned for post in posts}
-    for message in [made.message for made in posted]:
+    for made in posted:
+        message = made.message
         if people := mentioned[message.author.id, message.client_id]:
             yield Mentioned(tuple(people), message.room_id, message.position)
     for row in rows:

@@ -75,7 +75,7 @@ async def state_of(questions: Questions) -> tuple[str, datetime]:
 
 
 async def expelled_from(questions: Questions, seats: AbstractSet[Seat]) -> tuple[set[Seat], datetime, str]:
-    """Return the seats that are lost, the time when a session of the others expires, and the database's state."""
+    """Return the lost seats, the time when the first session of the others expires, and the database's state."""
     sessions, rooms = [seat[0] for seat in seats], [seat[1] or 0 for seat in seats]
     (found, end_at), state = await questions.ask(_EXPELLED, seat_sessions=sessions, seat_rooms=rooms)
     return {(session_id, room_id) for session_id, room_id in found or ()}, end_at or _LONG_AGO, state

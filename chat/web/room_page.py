@@ -32,7 +32,7 @@ from chat.web.middleware.session import installation, is_known_now, visitor
 from chat.web.pages import page, page_with_sidebar, wants_part
 from chat.web.path import message_id_in, room_id_in
 
-NONE = Encoded("")
+NO_MARKUP = Encoded("")
 IN_BAR = 3  # reactions in the bar of a message; its menu offers more
 
 
@@ -199,7 +199,7 @@ async def _shown_messages(
     if around is None and before is None and after is None:
         newest = await state.newest_pages.at(state.database, installation(request), room.id, room.revision)
         if wants_part(request) and (few := _few(newest.page, room)):
-            return few, newest.revision, (NONE, newest.last_html)
+            return few, newest.revision, (NO_MARKUP, newest.last_html)
         return newest.page, newest.revision, (newest.earlier_html, newest.last_html)
     async with reading(state.database) as connection:
         if around is not None:
@@ -208,7 +208,7 @@ async def _shown_messages(
             found = await page_before(connection, room.id, before)
         else:
             found = await page_after(connection, room.id, after or Position(0))
-    return found, room.revision, (NONE, markup_of_page(found.messages))
+    return found, room.revision, (NO_MARKUP, markup_of_page(found.messages))
 
 
 def _few(page: HistoryPage, room: Room) -> HistoryPage | None:
