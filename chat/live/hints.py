@@ -1,13 +1,19 @@
 """Hints: what processes tell each other about the messages of a room, as JSON over the broker."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
+from broadcaster._base import Subscriber
+
 from chat.ids import Revision
+from chat.live.brokers.subscription import messages_of
 from chat.live.source import MessageChange, RoomChanges
 from chat.memory import KILOBYTE
 from chat.tracing.tracing import traces_in
+
+logger = logging.getLogger(__name__)
 
 LATEST = 1e11  # a time in the year 5138
 MOST_HINT_BYTES = 256 * KILOBYTE  # of markup; larger hints only say that there is a change to fetch
@@ -47,6 +53,20 @@ def decode(text: str) -> Hint:
 def is_from(text: str, node: str) -> bool:
     """Tell whether a process has encoded a hint, without decoding it."""
     return text.startswith(f'{{"from": "{node}", ')
+
+
+async def hints_of_others(subscriber: Subscriber, node: str) -> AsyncIterator[Hint]:
+    """Yield the hints of all processes but this one, `node`. Malformed hints are logged and left out."""
+    async for text in messages_of(subscriber):
+        if is_from(text, node):
+            continue
+        try:
+            hint = decode(text)
+        except (ValueError, KeyError, TypeError):
+            # Another program on the broker, or a process of another version.
+            logger.warning("Ignored a malformed hint")
+            continue
+        yield hint
 
 
 def _time_in(hint: Mapping[str, object]) -> float | None:

@@ -5,7 +5,6 @@ Every reader of a room is at the room's cursor, or is catching up to it.
 """
 
 import logging
-import random
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,17 +16,16 @@ from broadcaster._base import Subscriber
 
 from chat.beat import beat
 from chat.ids import Revision, RoomId, UserId
-from chat.live.brokers.broker import RESYNC, Broker
-from chat.live.brokers.subscription import messages_of
+from chat.live.brokers.broker import Broker
 from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
 from chat.live.events import MessagesChanged
 from chat.live.frames import encode_frame
-from chat.live.hints import Hint, decode, is_from
+from chat.live.hints import Hint, hints_of_others
 from chat.live.reader import Reader, send_to_all
+from chat.live.repair import Repair
 from chat.live.revision import Verdict, judge
 from chat.live.room import AtHand, LiveRoom
 from chat.live.source import RoomChanges, Source, SourceUnavailable
-from chat.reminder import Reminder
 from chat.supervision import Failures, Supervisor, supervised
 from chat.tally import LiveTally
 from chat.tracing.tracing import Tracing
@@ -57,14 +55,14 @@ class Hub:
         # Each person's pages, the oldest first.
         self._readers_of: dict[UserId, dict[Reader, None]] = {}
         self._at_hand = AtHand()
-        self._reminder = Reminder()
+        self._repair = Repair(broadcast, self._rooms, self.tally, heads=self._heads, catch_up=self._catch_up)
         self._tasks: Supervisor
 
     async def run(self, failures: Failures | None = None, *, task_status: TaskStatus[None]) -> None:
         """Keep rooms in step with the database until cancelled."""
         async with supervised(failures) as self._tasks:
-            self._tasks.keep(self._listen_for_resync, "hub resync")
-            self._tasks.keep(self._repair, "hub repair")
+            self._tasks.keep(self._repair.listen, "hub resync")
+            self._tasks.keep(self._look_after_rooms, "hub repair")
             task_status.started()
 
     async def publish(self, event: MessagesChanged, committed_at: float | None = None) -> None:
@@ -202,8 +200,6 @@ class Hub:
         room.advance(changes)
         self._at_hand.note(room)
 
-    # The rooms' subscriptions
-
     async def _open(self, room: LiveRoom) -> None:
         subscription = AsyncExitStack()
         subscriber = await subscription.enter_async_context(self._broadcast.subscribe(_channel(room.id)))
@@ -218,16 +214,15 @@ class Hub:
         self._tasks.keep(partial(self._listen, room.id, subscriber), f"hub {_channel(room.id)}", may_end=True)
 
     async def _listen(self, room_id: RoomId, subscriber: Subscriber) -> None:
-        async for text in messages_of(subscriber):
-            if is_from(text, self._node):
-                continue
-            try:
-                hint = decode(text)
-            except (ValueError, KeyError, TypeError):
-                logger.warning("Ignored a malformed hint on %s", _channel(room_id))
-                continue
+        async for hint in hints_of_others(subscriber, self._node):
             if hint.epoch == self._epoch:
                 self.receive(room_id, hint.base, hint.changes)
+
+    async def _look_after_rooms(self) -> None:
+        while True:
+            await beat(REPAIR_SECONDS)
+            await self._repair.compare()
+            await self._close_empty_rooms()
 
     async def _close_empty_rooms(self) -> None:
         deadline = anyio.current_time() - LINGER_SECONDS
@@ -241,8 +236,6 @@ class Hub:
             if room.visitors == 0:
                 del self._rooms[room.id]
                 self._at_hand.forget(room)
-
-    # Catching up and repair
 
     def _catch_up(self, room: LiveRoom, announced: Revision, cause: str) -> None:
         """Fetch the changes that the room's readers miss, in the background and once for all of them."""
@@ -268,35 +261,6 @@ class Hub:
             logger.warning("Could not fetch the changes of %s: %s", _channel(room.id), error)
         finally:
             room.is_catching_up = False
-
-    async def _listen_for_resync(self) -> None:
-        async with self._broadcast.subscribe(RESYNC) as subscriber:
-            async for _ in messages_of(subscriber):
-                self.tally.resyncs += 1
-                # Spreads the processes' queries when a broker comes back.
-                await anyio.sleep(random.uniform(0, 0.1))  # noqa: S311  no secret
-                await self._compare_with_database()
-
-    async def _repair(self) -> None:
-        while True:
-            await beat(REPAIR_SECONDS)
-            await self._compare_with_database()
-            await self._close_empty_rooms()
-
-    async def _compare_with_database(self) -> None:
-        visited = [room.id for room in self._rooms.values() if room.subscription is not None and room.visitors]
-        if not visited:
-            return
-        try:
-            revisions = await self._heads(visited)
-        except SourceUnavailable as error:
-            if self._reminder.is_due():
-                logger.warning("Could not compare the rooms with the database: %s", error)
-            return
-        for room_id, revision in revisions.items():
-            room = self._rooms.get(room_id)
-            if room is not None and room.cursor < revision:
-                self._catch_up(room, revision, "comparison")
 
     async def _heads(self, room_ids: Sequence[RoomId]) -> dict[RoomId, Revision]:
         try:

@@ -229,7 +229,7 @@ async def run_schedule(seed: int, changes: int) -> None:
                 hub.receive(ROOM, *hint)
             for _ in range(20):
                 await anyio.lowlevel.checkpoint()
-            await hub._compare_with_database()
+            await hub._repair.compare()
             with anyio.fail_after(5):
                 while any(page.cursor < history.revision for page in pages):
                     await anyio.lowlevel.checkpoint()
@@ -309,7 +309,7 @@ async def test_a_returning_reader_sees_a_message_posted_and_edited_meanwhile() -
             history.edit(7)
             for _ in range(150):
                 history.post()
-            await hub._compare_with_database()
+            await hub._repair.compare()
             with anyio.fail_after(5):
                 while page.cursor < history.revision:
                     await anyio.lowlevel.checkpoint()
@@ -361,7 +361,7 @@ async def test_a_room_more_than_500_changes_behind_reloads_its_pages() -> None:
             await hub.replay(page.reader, Revision(1), str(EPOCH))
             for _ in range(600):
                 history.post()
-            await hub._compare_with_database()
+            await hub._repair.compare()
             with anyio.fail_after(5):
                 while not page.reloads:
                     await anyio.lowlevel.checkpoint()

@@ -38,7 +38,7 @@ async def begin_late(database, publish):
 MUTANTS: dict[str, list[tuple[str, str, str]]] = {
     "no gap check": [("chat/live/revision.py", "if base == cursor else Verdict.FETCH", "")],
     "no comparison with the database once a second": [
-        ("chat/live/hub.py", "        if not visited:\n", "        if True:\n"),
+        ("chat/live/repair.py", "        if not visited:\n", "        if True:\n"),
     ],
     "acknowledge before commit": [
         ALL_IN_TRANSACTIONS,
@@ -58,7 +58,7 @@ MUTANTS: dict[str, list[tuple[str, str, str]]] = {
         (
             "chat/live/hub.py",
             "        while reader.room_id == room.id and not room.admit(reader):\n",
-            "        room.readers.add(reader)\n        while False:\n",
+            "        room.readers[reader] = None\n        while False:\n",
         ),
     ],
     "epoch ignored": [
