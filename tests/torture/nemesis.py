@@ -17,6 +17,7 @@ from tests.support.live_client import LiveClient
 from tests.support.redis_server import RedisServer
 from tests.support.server import TLS, ChatServer, ServerProcess
 from tests.torture.proxy import Network, Proxy
+from tests.torture.statements import REFUSE_COMMITS
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -52,6 +53,7 @@ class Nemesis:
             (self._freeze_broker, 1),
             (self._restart_postgres, 1),
             (self._terminate_database_connections, 4),
+            (self._refuse_commits, 4),
             (self._abort_readers, 8),
             (self._cut_network, 4),
             (self._swallow_network, 2),
@@ -177,6 +179,13 @@ class Nemesis:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < $1",
                 share,
             )
+        finally:
+            await connection.close()
+
+    async def _refuse_commits(self) -> None:
+        connection = await asyncpg.connect(self._database_url)
+        try:
+            await connection.execute(REFUSE_COMMITS, self._chance.uniform(0.1, 1))
         finally:
             await connection.close()
 

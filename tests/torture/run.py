@@ -28,7 +28,7 @@ from tests.support.server import ChatServer, ForkedServer
 from tests.torture.files import check_files
 from tests.torture.nemesis import Nemesis
 from tests.torture.proxy import Network, Proxy, network_before
-from tests.torture.statements import RESTORE, REVISION_LOG
+from tests.torture.statements import REFUSED_COMMITS, RESTORE, REVISION_LOG
 from tests.torture.writers import DELETED, Writer
 
 SERVERS, READERS, WRITERS, ROOMS = 3, 16, 8, 4
@@ -81,7 +81,7 @@ async def torture(
     try:
         url = postgres.start()
         await asyncio.to_thread(migrate, url)
-        await _execute(url, REVISION_LOG)
+        await _execute(url, REVISION_LOG + REFUSED_COMMITS)
         if machine:
             await asyncio.to_thread(machine.start)
         # Writers would wait for ever for a server that never comes back.

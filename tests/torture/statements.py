@@ -9,6 +9,21 @@ REVISION_LOG = """
         FOR EACH ROW EXECUTE FUNCTION log_revision();
 """
 
+# Changes of messages fail when they are committed, and not before, until a moment.
+REFUSED_COMMITS = """
+    CREATE TABLE refused_commits (until timestamptz);
+    INSERT INTO refused_commits VALUES ('-infinity');
+    CREATE FUNCTION refuse_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF clock_timestamp() < (SELECT until FROM refused_commits) THEN
+            RAISE EXCEPTION 'commits are refused' USING ERRCODE = 'disk_full';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER refuse_commit AFTER INSERT OR UPDATE ON messages
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_commit();
+"""
+REFUSE_COMMITS = "UPDATE refused_commits SET until = clock_timestamp() + make_interval(secs => $1)"
+
 # As if an older backup had been restored: the newest messages never happened, and their revisions will come again.
 RESTORE = """
     CREATE TEMP TABLE undone AS
