@@ -6,7 +6,12 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from chat.beat import beat, until_beat
+from chat import beat as beats
+from chat.beat import REST, beat, beat_or_rest, until_beat
+from chat.ids import Revision
+from chat.live.brokers.broker import Broker, MemoryBackend
+from chat.live.hub import Hub
+from tests.live.test_revision_rule import EPOCH, FakeHistory, Page, visiting
 from tests.support.databases import execute, query
 from tests.support.people import Person
 
@@ -84,3 +89,63 @@ async def test_work_left_by_another_process_is_found_in_time(alice: Person, what
     while not await anyio.to_thread.run_sync(query, url, done):
         assert time.monotonic() - began < within + PATIENCE
         await anyio.sleep(0.05)
+
+
+A_LONG_REST = 1_000_000.0
+RESTING = (
+    f"from chat import beat; beat.RESTS_AFTER_SECONDS, beat.RESTING_SECONDS = 0.3, {A_LONG_REST};"
+    "from chat.__main__ import main; main(['serve'])"
+)
+
+
+@pytest.fixture
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process rests, and only a change ends that."""
+    monkeypatch.setattr(beats, "RESTS_AFTER_SECONDS", 0)
+    monkeypatch.setattr(beats, "RESTING_SECONDS", A_LONG_REST)
+
+
+@pytest.mark.usefixtures("at_rest")
+async def test_a_process_rests_until_it_hears_of_a_change() -> None:
+    woken = anyio.Event()
+
+    async def rest() -> None:
+        await beat_or_rest(0.01)
+        woken.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rest)
+        await anyio.sleep(0.2)
+        assert not woken.is_set()
+        REST.end()
+        with anyio.fail_after(20):
+            await woken.wait()
+
+
+@pytest.mark.usefixtures("unmeasured")
+async def test_a_process_that_rested_makes_a_new_message_searchable(alice: Person) -> None:
+    alice.server.stop()
+    alice.server.command = ["-c", RESTING]
+    alice.server.start()
+    await anyio.sleep(3)
+    await anyio.to_thread.run_sync(alice.post, 1, "after a rest")
+    with anyio.fail_after(20):
+        while not query(alice.server.database_url, "SELECT 1 FROM searchable WHERE text = 'after a rest'"):
+            await anyio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("at_rest")
+async def test_a_process_that_has_lost_its_broker_does_not_rest() -> None:
+    history, broker = FakeHistory(), Broker(MemoryBackend())
+    history.post()
+    hub = Hub(broker, "this process", history, reload="")
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(hub.run)
+        page = Page(1)
+        async with visiting(hub, page.reader):
+            await hub.replay(page.reader, Revision(1), str(EPOCH))
+            history.post()
+            with anyio.fail_after(20):
+                while page.cursor < 2:
+                    await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()

@@ -6,6 +6,7 @@ from collections.abc import Collection
 import anyio
 from anyio.abc import TaskStatus
 
+from chat.beat import REST
 from chat.ids import UserId
 from chat.live import elements
 from chat.live.brokers.broker import Broker
@@ -78,6 +79,7 @@ class Live:
 
     async def publish(self, event: Event, committed_at: float | None = None) -> None:
         """Show an event on the pages of every process. Never waits for the broker."""
+        REST.end()
         if isinstance(event, MessagesChanged):
             await self.hub.publish(event, committed_at)
             if event.message_count is not None:

@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskStatus
 from broadcaster._base import Subscriber
 
-from chat.beat import beat
+from chat.beat import REST, beat, beat_or_rest
 from chat.ids import Revision, RoomId, UserId
 from chat.live.brokers.broker import Broker
 from chat.live.catching_up import SOURCE_TIMEOUT, CatchingUp
@@ -197,6 +197,7 @@ class Hub:
             self._catch_up(room, changes.revision, "gap")
 
     def _advance(self, room: LiveRoom, changes: RoomChanges) -> None:
+        REST.end()
         room.advance(changes)
         self._at_hand.note(room)
 
@@ -220,7 +221,8 @@ class Hub:
 
     async def _look_after_rooms(self) -> None:
         while True:
-            await beat(REPAIR_SECONDS)
+            # While the broker is lost, changes elsewhere come by this alone.
+            await (beat_or_rest if self._broadcast.backend.is_connected else beat)(REPAIR_SECONDS)
             await self._repair.compare()
             await self._close_empty_rooms()
 

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.beat import beat
+from chat.beat import beat_or_rest
 from chat.change import BeginChange
 from chat.database.engine import reading
 from chat.database.questions import Questions
@@ -73,7 +73,7 @@ class Previewing:
                 except DatabaseUnavailable as error:
                     if self._reminder.is_due():
                         logger.warning("Could not look at links, and will try again: %s", error)
-                await beat(EVERY_SECONDS)
+                await beat_or_rest(EVERY_SECONDS)
 
     async def _begin_next(self, tasks: TaskGroup) -> None:
         if len(self._busy) == AT_ONCE or not await is_any_due(self._questions):

@@ -13,7 +13,7 @@ from time import monotonic
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat.beat import beat
+from chat.beat import beat_or_rest
 from chat.database.engine import reading
 from chat.database.questions import Questions
 from chat.database.statistics import gather_statistics
@@ -71,7 +71,7 @@ class Indexing:
     async def run(self) -> None:
         """Index new changes until cancelled."""
         while True:
-            await beat(PAUSE_SECONDS)
+            await beat_or_rest(PAUSE_SECONDS)
             try:
                 if await has_work(self._questions):
                     while await self._serve_rooms():
