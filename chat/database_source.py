@@ -56,8 +56,8 @@ class DatabaseSource:
             return (await state_of(self._questions))[0]
 
     async def statuses(self) -> dict[UserId, str]:
-        async with self._connection() as connection:
-            return await current_status_emoji(connection)
+        with _as_unavailable():
+            return await current_status_emoji(self._database)
 
     async def rooms_of(self, user_ids: Collection[UserId]) -> dict[UserId, list[RoomCount]]:
         with _as_unavailable():

@@ -8,6 +8,7 @@ from sqlalchemy import Label, Text, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat.change import Change
+from chat.database.direct import DirectStatement, Source
 from chat.errors import InvalidInput
 from chat.ids import UserId
 from chat.live.events import StatusChanged
@@ -40,6 +41,12 @@ STATUS = """CASE WHEN coalesce(users.status_until > now(), true)
     THEN concat_ws(' ', nullif(users.status_emoji, ''), nullif(users.status_text, '')) ELSE '' END"""
 
 _LASTS = or_(users.c.status_until.is_(None), users.c.status_until > func.now())
+_EMOJI = DirectStatement(
+    select(users.c.id, users.c.status_emoji)
+    .where(users.c.status_emoji != literal_column("''"), _LASTS)  # a parameter would hide the index
+    .order_by(users.c.id)
+    .limit(MOST_TOLD)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +111,9 @@ async def status_of(connection: AsyncConnection, user_id: UserId) -> Status:
     return Status(*row) if row else Status()
 
 
-async def current_status_emoji(connection: AsyncConnection) -> dict[UserId, str]:
+async def current_status_emoji(source: Source) -> dict[UserId, str]:
     """Return the emoji in the current statuses of all people, of a thousand at most."""
-    statement = (
-        select(users.c.id, users.c.status_emoji)
-        .where(users.c.status_emoji != literal_column("''"), _LASTS)  # a parameter would hide the index
-        .order_by(users.c.id)
-        .limit(MOST_TOLD)
-    )
-    return {row.id: row.status_emoji for row in await connection.execute(statement)}
+    return {UserId(row.id): row.status_emoji for row in await _EMOJI.rows(source)}
 
 
 def status_column() -> Label[str]:

@@ -5,7 +5,7 @@ Every reader of a room is at the room's cursor, or is catching up to it.
 """
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -88,6 +88,10 @@ class Hub:
     def reader_count(self) -> int:
         """The number of these readers."""
         return len(self._readers)
+
+    def people(self) -> Set[UserId]:
+        """Return the people with a page connected to this process."""
+        return self._readers_of.keys()
 
     def readers_of(self, user_id: UserId) -> Collection[Reader]:
         """Return a person's pages connected to this process."""

@@ -38,6 +38,7 @@ class UnreadCounts:
         self._members: dict[RoomId, set[UserId]] = {}
         self._counts: dict[RoomId, int] = {}
         self._unknown: set[UserId] = set()
+        self._state: str | None = None  # of the database, when memberships were last read again
         self._unpublished: dict[RoomId, int] = {}
         self._arrival = anyio.Event()
         self._news = anyio.Event()
@@ -151,14 +152,21 @@ class UnreadCounts:
         while True:
             await beat(CHECK_SECONDS)
             checks += 1
-            for user_id in [user_id for user_id in self._rooms if not self._hub.readers_of(user_id)]:
+            for user_id in self._rooms.keys() - self._hub.people():
                 self._forget(user_id)
             if self._unknown:
                 self._arrival.set()
-            if checks % CHECKS_A_RELOAD == 0:
-                self.refresh(list(self._rooms))
-            if self._counts:
-                try:
+            try:
+                if checks % CHECKS_A_RELOAD == 0:
+                    await self._reload()
+                if self._counts:
                     self._show(await self._source.counts_above(self._counts))
-                except SourceUnavailable as error:
-                    logger.warning("Could not fetch the message counts of rooms: %s", error)
+            except SourceUnavailable as error:
+                logger.warning("Could not fetch the message counts of rooms: %s", error)
+
+    async def _reload(self) -> None:
+        """Read the rooms of everybody here again, if anything in the database has changed since the last time."""
+        state = await self._source.state()
+        if state != self._state:
+            self._state = state
+            self.refresh(list(self._rooms))

@@ -23,6 +23,11 @@ class Elsewhere:
         self._node = node
         self._told: dict[str, tuple[float, Figures]] = {}
 
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether no other process can hear this one."""
+        return not self._broadcast.reaches_others(CHANNEL, than=1)
+
     async def tell(self, figures: Figures) -> None:
         """Send the figures of this process to the others. Never waits for the broker."""
         brief = Figures(figures.node, figures.machine, figures.process_id, figures.started_at)

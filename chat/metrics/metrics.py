@@ -78,7 +78,7 @@ class Metrics:
             while True:
                 self._minute.tick(self._counts)
                 self._write()
-                if monotonic() - told_at >= TELL_SECONDS:
+                if monotonic() - told_at >= TELL_SECONDS and not self._elsewhere.is_alone:
                     told_at = monotonic()
                     await self._elsewhere.tell(self.here())
                 await beat(WRITE_SECONDS)

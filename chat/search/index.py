@@ -77,7 +77,7 @@ class Indexing:
                     while await self._serve_rooms():
                         pass
                     await self._retry_one()
-                await self._report()
+                    await self._report()
             except DatabaseUnavailable as error:
                 if self._reminder.is_due():
                     logger.warning("Could not make new messages searchable: %s", error)

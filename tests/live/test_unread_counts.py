@@ -60,6 +60,45 @@ async def test_people_are_looked_up_again_after_a_failure(error: Exception, monk
     assert source.asked[:2] == [{UserId(1)}, {UserId(1)}]
 
 
+@pytest.mark.parametrize("is_changing", [True, False])
+async def test_memberships_are_read_again_after_changes_only(
+    is_changing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unread_counts, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(unread_counts, "CHECKS_A_RELOAD", 1)
+    source, broker = Changing(is_changing), Broker(MemoryBackend())
+    hub = Hub(broker, "this process", source, reload="")
+    counts = UnreadCounts(Bus(broker, "this process", lambda _: None), source, hub)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(hub.run)
+        await hub.enter(Reader(SessionId(1), UserId(1), None))
+        counts.arrive(UserId(1))
+        tasks.start_soon(counts.run)
+        with anyio.fail_after(30):
+            while source.looks < 10 or (is_changing and source.readings < 4):
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    # When its page came, and perhaps once more: nothing was known of the database before.
+    assert is_changing or source.readings <= 2
+
+
+class Changing(FakeHistory):
+    """A source that counts how often it is asked for its state, which may always be another, and for memberships."""
+
+    def __init__(self, is_changing: bool) -> None:
+        super().__init__()
+        self.is_changing = is_changing
+        self.looks = self.readings = 0
+
+    async def state(self) -> str:
+        self.looks += 1
+        return str(self.looks) if self.is_changing else "the same"
+
+    async def rooms_of(self, user_ids: object) -> dict[UserId, list[RoomCount]]:
+        self.readings += 1
+        return {UserId(1): [RoomCount(ROOM, 3, Position(0), is_recent=False)]}
+
+
 class Memberships(FakeHistory):
     """A source that knows who is a member of `ROOM`."""
 
