@@ -122,7 +122,7 @@ async def stalled(anyio_backend: str) -> AsyncIterator[Stalled]:
         other.transport.pause_reading()
         stack.callback(other.transport.abort)  # it reads no answer to a farewell
         async with LiveClient(alice, 1) as reader:
-            for number in range(100):
+            for number in range(150):
                 started = time.monotonic()
                 await asyncio.to_thread(alice.post, 1, f"{number} {LARGE}")
                 await reader.until_sees(number + 1)
