@@ -11,9 +11,9 @@ from chat.beat import until_beat
 from chat.live.frames import HEARTBEAT
 
 BEAT_SECONDS = 1.0
-# A page that answers no ping is dropped within 32 seconds, and proxies close no connection for being silent. A page
-# reconnects after 35 seconds of silence (live.js), which leaves a process that stands still 15 seconds to go on.
-PING_BEATS = 20
+# A page that answers no ping is dropped within 27 seconds, and proxies close no connection for being silent. A page
+# reconnects after a silence of a little more than twice this (live.js).
+PING_BEATS = 15
 PONG_BEATS = 10
 
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE_FRAMES = 256  # a reader further behind is disconnected, under servers where frames go through a queue
 TRY_AGAIN_LATER = 1013
-HEARTBEAT_SECONDS = 20.0
+HEARTBEAT_SECONDS = 15.0
 TOO_MANY_PAGES = 4429
 # A page posts its next text when its socket has brought the one before, which may be a moment before the answer to it.
 MOST_POSTS_OF_A_PAGE = 2

@@ -98,7 +98,7 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, re
   document.querySelector("#notice > :is(.unreached, .mistaken)")?.remove();
 });
 
-// The server sends a frame every 20 seconds. After sleep, or in another network, a socket may be dead without notice.
+// The server sends a frame every 15 seconds. After sleep, or in another network, a socket may be dead without notice.
 // This clock goes on while the computer sleeps, and may be set back.
 function doubtSilence() {
   if (!live?.socket || Math.abs(Date.now() - heardAt) < (isBehind ? 5000 : 35_000)) return;

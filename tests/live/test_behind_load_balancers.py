@@ -32,7 +32,7 @@ KINDS = (*CUTTING, "caddy")
 READERS = 20  # behind each load balancer
 BACK_WITHIN_SECONDS = 5
 # The balancers of one test cut what is silent for so long, not for a minute as others do.
-SILENCE = 25
+SILENCE = 20
 # Ten minutes: IDLE_SECONDS=600.
 IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", "30"))
 

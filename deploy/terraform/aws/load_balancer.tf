@@ -7,7 +7,7 @@ resource "aws_lb" "this" {
   subnets                    = aws_subnet.public[*].id
   drop_invalid_header_fields = true
   enable_deletion_protection = true
-  # Open pages are pinged every 20 seconds, so a minute of silence means that the page is gone.
+  # Open pages are pinged every 15 seconds, so a minute of silence means that the page is gone.
   idle_timeout = 60
 }
 

@@ -16,7 +16,7 @@ run "defaults" {
 
   assert {
     condition     = aws_lb.this.idle_timeout > 2 * 15
-    error_message = "An open page that is pinged every 20 seconds must not be cut."
+    error_message = "An open page that is pinged every 15 seconds must not be cut."
   }
   assert {
     condition     = tonumber(aws_lb_target_group.chat.deregistration_delay) > var.grace
