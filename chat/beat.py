@@ -3,8 +3,8 @@
 To wake an idle process costs more than most of what it then does. And questions to the database that come at the same
 moment share a statement (`chat/database/questions.py`).
 
-While nobody changes anything, there is nothing to find. A process that has heard of no change for a while rests: it
-looks for lost ones half as often, until it hears of one.
+While nobody changes anything, there is nothing to do. A process that has heard of no change for a while rests: it asks
+half as often, until it hears of one. Only the changes of other processes are looked for every second (`live/hub.py`).
 """
 
 import asyncio

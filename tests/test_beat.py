@@ -9,11 +9,12 @@ import pytest
 from chat import beat as beats
 from chat.beat import REST, beat, beat_or_rest, until_beat
 from chat.ids import Revision
-from chat.live.brokers.broker import Broker, MemoryBackend
+from chat.live.brokers.broker import create_broadcast
 from chat.live.hub import Hub
 from tests.live.test_revision_rule import EPOCH, FakeHistory, Page, visiting
 from tests.support.databases import execute, query
 from tests.support.people import Person
+from tests.support.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -135,15 +136,16 @@ async def test_a_process_that_rested_makes_a_new_message_searchable(alice: Perso
 
 
 @pytest.mark.usefixtures("at_rest")
-async def test_a_process_that_has_lost_its_broker_does_not_rest() -> None:
-    history, broker = FakeHistory(), Broker(MemoryBackend())
+async def test_a_process_that_shares_a_broker_finds_lost_changes_without_a_rest(redis_server: RedisServer) -> None:
+    history, broker = FakeHistory(), create_broadcast(redis_server.url)
     history.post()
-    hub = Hub(broker, "this process", history, reload="")
-    async with anyio.create_task_group() as tasks:
+    async with broker, anyio.create_task_group() as tasks:
+        hub = Hub(broker, "this process", history, reload="")
         await tasks.start(hub.run)
         page = Page(1)
         async with visiting(hub, page.reader):
             await hub.replay(page.reader, Revision(1), str(EPOCH))
+            await anyio.sleep(0.5)  # a process that rests is at rest again by then
             history.post()
             with anyio.fail_after(20):
                 while page.cursor < 2:

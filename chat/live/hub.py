@@ -225,8 +225,8 @@ class Hub:
 
     async def _look_after_rooms(self) -> None:
         while True:
-            # While the broker is lost, changes elsewhere come by this alone.
-            await (beat_or_rest if self._broadcast.backend.is_connected else beat)(REPAIR_SECONDS)
+            # What others change may come by this alone.
+            await (beat if self._broadcast.is_shared else beat_or_rest)(REPAIR_SECONDS)
             await self._repair.compare()
             await self._close_empty_rooms()
 

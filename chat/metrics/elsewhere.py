@@ -26,7 +26,7 @@ class Elsewhere:
     @property
     def is_alone(self) -> bool:
         """Tell whether no other process can hear this one."""
-        return not self._broadcast.reaches_others(CHANNEL, than=1)
+        return not self._broadcast.is_shared
 
     async def tell(self, figures: Figures) -> None:
         """Send the figures of this process to the others. Never waits for the broker."""

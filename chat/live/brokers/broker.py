@@ -107,9 +107,14 @@ class Broker(Broadcast):
         queues = chain.from_iterable(self._subscribers.values())
         return sum(queue.bytes for queue in queues if isinstance(queue, Events))
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether other processes may be connected to the broker."""
+        return isinstance(self.backend, RemoteBackend)
+
     def reaches_others(self, channel: str, than: int) -> bool:
         """Tell whether a message reaches anybody besides `than` own subscribers: always, if there is a server."""
-        return isinstance(self.backend, RemoteBackend) or len(self._subscribers.get(channel, ())) > than
+        return self.is_shared or len(self._subscribers.get(channel, ())) > than
 
     async def connect(self) -> None:
         await super().connect()
