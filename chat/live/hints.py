@@ -55,8 +55,8 @@ def is_from(text: str, node: str) -> bool:
     return text.startswith(f'{{"from": "{node}", ')
 
 
-async def hints_of_others(subscriber: Subscriber, node: str) -> AsyncIterator[Hint]:
-    """Yield the hints of all processes but this one, `node`. Malformed hints are logged and left out."""
+async def hints_of_others(subscriber: Subscriber, node: str, channel: str) -> AsyncIterator[Hint]:
+    """Yield the hints on a channel of all processes but this one, `node`. Malformed hints are logged and left out."""
     async for text in messages_of(subscriber):
         if is_from(text, node):
             continue
@@ -64,7 +64,7 @@ async def hints_of_others(subscriber: Subscriber, node: str) -> AsyncIterator[Hi
             hint = decode(text)
         except (ValueError, KeyError, TypeError):
             # Another program on the broker, or a process of another version.
-            logger.warning("Ignored a malformed hint")
+            logger.warning("Ignored a malformed hint on %s", channel)
             continue
         yield hint
 

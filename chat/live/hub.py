@@ -219,7 +219,7 @@ class Hub:
         self._tasks.keep(partial(self._listen, room.id, subscriber), f"hub {_channel(room.id)}", may_end=True)
 
     async def _listen(self, room_id: RoomId, subscriber: Subscriber) -> None:
-        async for hint in hints_of_others(subscriber, self._node):
+        async for hint in hints_of_others(subscriber, self._node, _channel(room_id)):
             if hint.epoch == self._epoch:
                 self.receive(room_id, hint.base, hint.changes)
 

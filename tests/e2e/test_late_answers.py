@@ -45,7 +45,9 @@ LOADS: dict[str, tuple[str, Callable[[Person, Page], object], str, str]] = {
 
 
 @pytest.mark.parametrize("load", LOADS)
-def test_what_was_loaded_before_a_change_shows_it(alice: Person, bob: Person, windows: Windows, load: str) -> None:
+def test_an_answer_from_before_a_change_shows_the_change(
+    alice: Person, bob: Person, windows: Windows, load: str
+) -> None:
     url, begin, face, news = LOADS[load]
     garden = alice.create_room("Garden")
     bob.join(garden)
