@@ -130,6 +130,7 @@ def _run_server(settings: Settings) -> None:
         log_config=None,
         timeout_graceful_shutdown=settings.grace - FAREWELL_SECONDS,
         server_header=False,
+        date_header=False,  # serving/headers.py
     )
 
 

@@ -3,8 +3,8 @@
 To wake an idle process costs more than most of what it then does. And questions to the database that come at the same
 moment share a statement (`chat/database/questions.py`).
 
-While nobody changes anything, there is nothing to do. A process that has heard of no change for a while rests: it asks
-half as often, until it hears of one. Only the changes of other processes are looked for every second (`live/hub.py`).
+While nobody does anything, there is nothing to do. A process that has heard of nobody for a while rests: it asks every
+five seconds, until it does. Only the changes of other processes are looked for every second (`live/hub.py`).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from time import monotonic
 _PHASE = random.randrange(1000)  # noqa: S311  no secret
 
 RESTS_AFTER_SECONDS = 30.0
-RESTING_SECONDS = 2.0
+RESTING_SECONDS = 5.0
 
 
 class Rest:
@@ -30,7 +30,7 @@ class Rest:
         return monotonic() - self._changed_at > RESTS_AFTER_SECONDS
 
     def end(self) -> None:
-        """Note a change in the chat: what sleeps longer wakes at once."""
+        """Note that somebody came, went, or did something: what sleeps longer wakes at once."""
         self._changed_at = monotonic()
         for sleeper in self._sleepers:
             _wake(sleeper)

@@ -1,6 +1,7 @@
 """The beat: an idle process wakes once a second, and still finds what others wrote."""
 
 import time
+from pathlib import Path
 from uuid import uuid4
 
 import anyio
@@ -55,6 +56,28 @@ async def test_an_idle_process_asks_the_database_once_a_second(alice: Person) ->
         figures.append(await commits_a_second())
     assert min(figures) <= 1.5, figures
     assert max(figures) >= 0.5, "it still asks"
+
+
+async def test_a_process_at_rest_wakes_a_few_times_in_ten_seconds(alice: Person) -> None:
+    alice.server.stop()
+    alice.server.command = ["-c", RESTING]
+    alice.server.start()
+    await anyio.sleep(3)
+    figures: list[int] = []
+    # A machine that is busy may wake it more often, and PostgreSQL closes its connections at some moment.
+    while len(figures) < 6 and min(figures, default=10) > 6:
+        before = wakes(alice)
+        await anyio.sleep(10)
+        figures.append(wakes(alice) - before)
+    assert min(figures) <= 6, figures
+    assert max(figures) >= 1, "it still lives"
+
+
+def wakes(person: Person) -> int:
+    """Return how often the server's process has slept."""
+    assert person.server.process is not None
+    status = Path(f"/proc/{person.server.process.pid}/status").read_text()
+    return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
 PATIENCE = 3  # seconds, for a machine that stands still

@@ -7,7 +7,7 @@ import anyio
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat.beat import beat
+from chat.beat import beat_or_rest
 from chat.database.direct import DirectStatement
 from chat.database.questions import Question, Questions
 from chat.derived_tables import stray_objects
@@ -54,7 +54,7 @@ class FileTidying:
                 await self._tidy()
             except DatabaseUnavailable as error:
                 logger.warning("Could not tidy up files, and will try again: %s", error)
-            await beat(EVERY_SECONDS)
+            await beat_or_rest(EVERY_SECONDS)
 
     async def _tidy(self) -> None:
         if await is_any_due(self._questions) and await _TIDY.rows(self._database):

@@ -9,7 +9,6 @@ from functools import partial
 import anyio
 import uvicorn
 
-from chat.beat import until_beat
 from chat.live.reader import Reader
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -17,8 +16,6 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # overload the other processes.
 LEAVE_SECONDS = 4.0
 LEAVE_RATE = 200
-# uvicorn itself looks ten times as often whether it should exit, for an eighth of an idle process.
-TICK_SECONDS = 1.0
 
 
 class Departure:
@@ -51,9 +48,11 @@ class Departure:
         self._look.set()
 
     async def _keep_serving(self, server: uvicorn.Server) -> None:
-        """Do what uvicorn does every second, until it is to exit."""
-        while not await server.on_tick(0):
-            asyncio.get_running_loop().call_later(until_beat(TICK_SECONDS), self._look.set)
+        """Wait until uvicorn is to exit.
+
+        It looks for that ten times a second itself, and makes the date of its responses (`serving/headers.py`).
+        """
+        while not await server.on_tick(counter=1):
             await self._look.wait()
             self._look.clear()
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import anyio
 
-from chat.beat import beat, until_beat
+from chat.beat import REST, beat, beat_or_rest, until_beat
 from chat.ids import UserId
 from chat.live.bus import Bus
 from chat.live.events import PresenceChanged
@@ -16,6 +16,7 @@ HEARTBEAT_SECONDS = 5.0
 LIFETIME_SECONDS = 16.0  # three heartbeats may be lost before a process counts as dead
 LINGER_SECONDS = 4.0  # between two pages a person has no socket for a moment
 IDLE_SECONDS = 300.0  # a person who has not touched a page for this long is idle
+FORGET_SECONDS = 1.0
 GATHER_SECONDS = 0.2  # arrivals within this time are sent together
 
 
@@ -54,12 +55,14 @@ class Presence:
 
     def touch(self, user_id: UserId) -> None:
         """Note that a person is using one of their pages."""
+        REST.end()
         if user_id not in self._active:
             self._changed.set()
         self._touched[user_id] = self._active[user_id] = anyio.current_time() + IDLE_SECONDS
 
     def arrive(self, user_id: UserId, *, is_active: bool) -> None:
         """Count a person as online while they have a socket open; as idle, unless they have just used its page."""
+        REST.end()
         if is_active:
             self.touch(user_id)
         self._sockets[user_id] += 1
@@ -69,6 +72,7 @@ class Presence:
 
     def depart(self, user_id: UserId) -> None:
         """Note that one of a person's sockets has closed; they stay online for `LINGER_SECONDS`."""
+        REST.end()
         self._sockets[user_id] -= 1
         if not self._sockets[user_id]:
             del self._sockets[user_id]
@@ -98,7 +102,7 @@ class Presence:
 
     async def _forget(self) -> None:
         while True:
-            await beat()
+            await (beat if self._others else beat_or_rest)(FORGET_SECONDS)
             now = anyio.current_time()
             gone = _expired(self._leaving, now)
             silent = [node for node, (deadline, _) in self._others.items() if deadline <= now]

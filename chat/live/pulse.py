@@ -5,16 +5,20 @@ One timer serves all. Two timers, two system calls and a parse for each connecti
 
 import asyncio
 import os
+from collections.abc import Sequence
 from typing import Protocol
 
 from chat.beat import until_beat
 from chat.live.frames import HEARTBEAT
 
-BEAT_SECONDS = 1.0
+BEAT_SECONDS = 5.0
 # A page that answers no ping is dropped within 27 seconds, and proxies close no connection for being silent. A page
 # reconnects after a silence of a little more than twice this (live.js).
-PING_BEATS = 15
-PONG_BEATS = 10
+PING_BEATS = 3
+PONG_BEATS = 2
+# To ping so many connections takes some milliseconds. Then others are served, before the next are pinged.
+PINGS_AT_ONCE = 200
+PAUSE_SECONDS = 0.02
 
 
 class Pinged(Protocol):
@@ -56,7 +60,11 @@ class Pulse:
         self._beats += 1
         for pinged in list(self._turns[(self._beats - PONG_BEATS) % PING_BEATS]):
             pinged.end_if_silent()
-        payload = os.urandom(4)
+        self._ping(list(self._turns[self._beats % PING_BEATS]), os.urandom(4))
+
+    def _ping(self, due: Sequence[Pinged], payload: bytes) -> None:
         frames = b"\x89\x04" + payload + HEARTBEAT
-        for pinged in list(self._turns[self._beats % PING_BEATS]):
+        for pinged in due[:PINGS_AT_ONCE]:
             pinged.ping(payload, frames)
+        if later := due[PINGS_AT_ONCE:]:
+            asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._ping, later, payload)

@@ -13,7 +13,7 @@ from time import monotonic
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat import __version__
-from chat.beat import beat
+from chat.beat import beat, beat_or_rest
 from chat.database.engine import reading, time_limit
 from chat.database.pool import PatientPool
 from chat.errors import DatabaseUnavailable
@@ -81,7 +81,7 @@ class Metrics:
                 if monotonic() - told_at >= TELL_SECONDS and not self._elsewhere.is_alone:
                     told_at = monotonic()
                     await self._elsewhere.tell(self.here())
-                await beat(WRITE_SECONDS)
+                await (beat if self._folder else beat_or_rest)(WRITE_SECONDS)
         finally:
             self._write()
 

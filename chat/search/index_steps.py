@@ -25,7 +25,7 @@ _BEHIND = """
     WHERE rooms.revision > coalesce(search_progress.revision, 0)
 """
 _IS_RETRY_DUE = f"EXISTS (SELECT FROM unsearchable WHERE {_DUE})"
-# Asked every second or two, by every process.
+# Asked again and again, by every process.
 _HAS_WORK = Question(text(f"EXISTS (SELECT {_BEHIND}) OR {_IS_RETRY_DUE}"))
 _TO_DO = DirectStatement(
     text(f"""

@@ -108,6 +108,7 @@ class Connections:
         # Seconds in which the process ran: clients are not late while it stands still.
         self.clock = 0.0
         self._dropped: dict[str, int] = {}
+        self._has_work = anyio.Event()
 
     def open(self, peer: str, make_way: Callable[[], None]) -> Connection | None:
         """Return a place for a new connection, perhaps by closing an idle one; None if there is no room."""
@@ -138,6 +139,7 @@ class Connections:
     def watch(self, watched: Watched) -> None:
         """Check a connection's deadlines from now on."""
         self._watched[watched] = None
+        self._has_work.set()
 
     def unwatch(self, watched: Watched) -> None:
         """Stop checking a connection's deadlines."""
@@ -158,11 +160,16 @@ class Connections:
     def note(self, reason: str) -> None:
         """Count a connection that was ended for a reason, for the log."""
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
+        self._has_work.set()
 
     async def run(self) -> None:
         """End connections of slow clients, until cancelled, and log that once a minute."""
         last, reported = anyio.current_time(), 0.0
         while True:
+            if not self._watched and not self._dropped:
+                self._has_work = anyio.Event()
+                await self._has_work.wait()
+                last = anyio.current_time()
             await beat(TICK_SECONDS)
             now = anyio.current_time()
             self.clock += min(now - last, 2 * TICK_SECONDS)

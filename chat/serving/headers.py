@@ -1,4 +1,7 @@
-"""The security headers of every response, also of those that never reach the application."""
+"""The headers of every response, also of those that never reach the application: security, and the date."""
+
+from email.utils import formatdate
+from functools import lru_cache
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -24,3 +27,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 HTTP_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+
+@lru_cache(maxsize=1)
+def date_headers(second: int) -> list[tuple[bytes, bytes]]:
+    """Return the date of responses that begin in this second since 1970 (RFC 9110, 6.6.1)."""
+    return [(b"date", formatdate(second, usegmt=True).encode())]

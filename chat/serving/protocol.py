@@ -5,13 +5,14 @@ tests each. A trusted proxy has limits of its own (docs/deploy/), and must keep 
 """
 
 import asyncio
+from time import time
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from chat.serving.connections import Connection, Connections
-from chat.serving.headers import HTTP_HEADERS
+from chat.serving.headers import HTTP_HEADERS, date_headers
 from chat.serving.upgraded import answer_to
 
 MOST_HEADER_BYTES = 32 * 1024  # the request line and all headers, or all trailers
@@ -86,11 +87,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.place.close()
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= SLICE_BYTES:
-            self._feed(data)
-        else:
-            for start in range(0, len(data), SLICE_BYTES):
-                self._feed(data[start : start + SLICE_BYTES])
+        for start in range(0, len(data), SLICE_BYTES):
+            self._feed(data[start : start + SLICE_BYTES])
 
     def _feed(self, data: bytes) -> None:
         if self.refused_since is not None or self.parser is None:
@@ -151,6 +149,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._has_begun = self._in_header = True
         if self.header_since is None:
             self.header_since = self.every_connection.clock
+        # uvicorn makes the date every second, and would wake an idle process for it.
+        self.server_state.default_headers = date_headers(int(time()))
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -287,7 +287,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _answer(self, status: int) -> bytes:
         text = f"{EXPLANATIONS[status]}\n".encode()
         headers = [
-            *self.server_state.default_headers,
+            *date_headers(int(time())),
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", str(len(text)).encode()),
             (b"cache-control", b"no-store"),

@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from benchmarks.measure import handshake
 from chat.live.frames import HEARTBEAT
-from chat.live.pulse import PING_BEATS, PONG_BEATS
+from chat.live.pulse import PING_BEATS, PINGS_AT_ONCE, PONG_BEATS, Pulse
 from chat.live.wire import holds_whole_frames, is_pong
 from tests.support.people import Person
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("unmeasured")]
 
-BEAT = 0.1
+BEAT = 0.5
 HURRIED = f"from chat.live import pulse; pulse.BEAT_SECONDS = {BEAT}; from chat.__main__ import main; main(['serve'])"
 
 
@@ -76,6 +78,30 @@ async def test_pages_that_do_not_answer_or_answer_wrongly_are_ended(hurried: Per
         assert b"keepalive ping timeout" in heard
         assert ended >= PONG_BEATS * BEAT, "it had time to answer"
         assert heard.count(b"\x89\x04") == 1, "it is ended before its next ping"
+
+
+async def test_many_pages_are_pinged_in_steps_each_once() -> None:
+    class Page:
+        pings = 0
+
+        def ping(self, payload: bytes, frames: bytes) -> None:
+            assert payload in frames
+            self.pings += 1
+
+        def end_if_silent(self) -> None:
+            pass
+
+    pulse, pages = Pulse(), [Page() for _ in range(2 * PINGS_AT_ONCE + 1)]
+    turns = [pulse.join(page) for page in pages]
+    with anyio.fail_after(60):
+        while not pages[0].pings:
+            await anyio.lowlevel.checkpoint()
+        assert sum(page.pings for page in pages) < len(pages), "others are served between the steps"
+        while not pages[-1].pings:
+            await anyio.lowlevel.checkpoint()
+    assert {page.pings for page in pages} == {1}
+    for page, turn in zip(pages, turns, strict=True):
+        del turn[page]
 
 
 def test_a_pong_is_known_without_parsing_only_when_nothing_else_came() -> None:

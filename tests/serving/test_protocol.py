@@ -1,10 +1,12 @@
 """The limits of a client's connection, in size and time."""
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from email.utils import parsedate_to_datetime
 from threading import Thread
 
 import psutil
@@ -13,6 +15,7 @@ import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
 
+from benchmarks.measure import handshake
 from chat.addresses import TrustedProxies
 from chat.serving import protocol
 from chat.serving.connections import Connections
@@ -100,6 +103,22 @@ def test_a_malformed_request_gets_a_short_answer_and_no_error_in_the_log(server:
     assert status(answer(server, request(server, "/live", *upgrade, key, "X: " + "y" * 9_000))) == 431
     assert "Traceback" not in server.log
     assert "ERROR" not in server.log
+
+
+def test_every_response_has_the_present_date_also_after_a_silence(alice: Person) -> None:
+    server = alice.server
+    page = handshake(server.port, "/live?", cookies(alice).removeprefix("Cookie: ")).encode()
+    requests = ((request(server), 200), (b"GET /\xff HTTP/1.1\r\n\r\n", 400), (page, 101))
+    for _ in range(2):
+        for sent, expected in requests:
+            before = int(time.time())
+            with dial(server) as connection:
+                connection.sendall(sent)
+                head = connection.recv(65536)
+            assert status(head) == expected
+            (date,) = re.findall(rb"(?m)^date: ([^\r]+ GMT)\r$", head.partition(b"\r\n\r\n")[0])
+            assert before <= parsedate_to_datetime(date.decode()).timestamp() <= time.time()
+        time.sleep(2.5)  # nothing wakes the process meanwhile
 
 
 def test_only_slow_and_silent_clients_are_cut_off_and_slow_clients_get_an_error(alice: Person) -> None:
