@@ -47,8 +47,8 @@ largest size to the largest.
 
 """
 REASONS = """
-- A room's page counts the members of the room, which takes the database 0.7 ms with 10,000. It lists all rooms of the
-  person.
+- A room's page counts the members of the room, which takes the database 0.7 ms with 10,000. It lists up to 50
+  rooms of the person, and to choose them the database sorts all.
 - A search weighs the newest 1,000 messages that match. In a small chat fewer do.
 - An idle second has a heartbeat for each open page now and then, and work of the process itself, such as comparing its
   rooms with the database.
