@@ -54,8 +54,8 @@ ones to trust then.
   people connect at a time instead of a hundred, because its listener queues no more.
 - **synapse** has no limits, no presence and no federation. Members poll for news from a place in the history, so nobody
   loads a room first. The bytes include the headers of HTTP.
-- 1,000 people are idle. Each server gets a minute to settle after the last has come, and its CPU is counted over the
-  minute after that. What it costs to come is not in it.
+- 1,000 people are idle. When the last has come, the database is vacuumed and writes a checkpoint. Then each server gets
+  a minute to settle, and its CPU is counted over the minute after that. What it costs to come is not in it.
 - People post and are idle in 10 rooms; 20 of them post. The large room has 300 readers. 500 people return to one room
   after a crash, and have missed 20 messages. XMPP and IRC announce each of them to everybody in the room, which is most
   of that work.
