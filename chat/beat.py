@@ -3,8 +3,9 @@
 To wake an idle process costs more than most of what it then does. And questions to the database that come at the same
 moment share a statement (`chat/database/questions.py`).
 
-While nobody does anything, there is nothing to do. A process that has heard of nobody for a while rests: it asks every
-five seconds, until it does. Only the changes of other processes are looked for every second (`live/hub.py`).
+While nobody does anything, there is nothing to do. When nobody has come, gone or done anything for a while, a process
+rests: it asks every five seconds, until somebody does. With a broker, it still looks for the changes of other processes
+every second (`live/hub.py`).
 """
 
 import asyncio

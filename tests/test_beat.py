@@ -1,4 +1,4 @@
-"""The beat: an idle process wakes once a second, and still finds what others wrote."""
+"""The beat: an idle process wakes once a second, at rest still less often, and finds what others wrote."""
 
 import time
 from pathlib import Path
@@ -64,7 +64,7 @@ async def test_a_process_at_rest_wakes_a_few_times_in_ten_seconds(alice: Person)
     alice.server.start()
     await anyio.sleep(3)
     figures: list[int] = []
-    # A machine that is busy may wake it more often, and PostgreSQL closes its connections at some moment.
+    # A busy machine may wake it more often, and at first the pool closes idle connections.
     while len(figures) < 6 and min(figures, default=10) > 6:
         before = wakes(alice)
         await anyio.sleep(10)

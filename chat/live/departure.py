@@ -50,7 +50,7 @@ class Departure:
     async def _keep_serving(self, server: uvicorn.Server) -> None:
         """Wait until uvicorn is to exit.
 
-        It looks for that ten times a second itself, and makes the date of its responses (`serving/headers.py`).
+        Its own loop looks for that ten times a second, and makes the date of responses (now in `serving/headers.py`).
         """
         while not await server.on_tick(counter=1):
             await self._look.wait()
