@@ -9,9 +9,11 @@ import pytest
 
 from chat import beat as beats
 from chat.beat import REST, beat, beat_or_rest, until_beat
-from chat.ids import Revision
+from chat.ids import Revision, UserId
 from chat.live.brokers.broker import create_broadcast
+from chat.live.bus import Bus
 from chat.live.hub import Hub
+from chat.live.presence import LINGER_SECONDS, Presence
 from tests.live.test_revision_rule import EPOCH, FakeHistory, Page, visiting
 from tests.support.databases import execute, query
 from tests.support.people import Person
@@ -144,6 +146,22 @@ async def test_a_process_rests_until_it_hears_of_a_change() -> None:
         REST.end()
         with anyio.fail_after(20):
             await woken.wait()
+
+
+@pytest.mark.usefixtures("at_rest")
+async def test_a_process_at_rest_notices_that_somebody_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = create_broadcast(None)
+    async with broker, anyio.create_task_group() as tasks:
+        presence = Presence(Bus(broker, "this process", lambda _: None), "this process", lambda: None)
+        tasks.start_soon(presence.run)
+        presence.arrive(UserId(1), is_active=True)
+        await anyio.sleep(0.5)  # at rest again
+        monkeypatch.setattr(beats, "RESTS_AFTER_SECONDS", A_LONG_REST)
+        presence.depart(UserId(1))
+        with anyio.fail_after(LINGER_SECONDS + 20):
+            while presence.online():
+                await anyio.sleep(0.05)
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.usefixtures("unmeasured")
