@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.support.browsers import LOST_SERVER, Windows, send, unsent, wait_until
+from tests.support.browsers import LOST_SERVER, Windows, send, unsent, wait_until, wait_until_runs
 from tests.support.databases import execute, run
 from tests.support.people import Person
 
@@ -108,6 +108,7 @@ def test_a_message_that_is_refused_says_why(alice: Person, windows: Windows) -> 
 def test_a_message_of_a_room_that_was_left_is_posted_there(alice: Person, windows: Windows) -> None:
     garden = alice.create_room("Garden")
     page = windows.open_as(alice, "/rooms/1")
+    wait_until_runs(page, "switching")
     requests = requests_of(page)
     # Both in one moment: the text, and the click on the other room.
     page.fill("#body", "for the lobby")
