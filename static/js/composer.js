@@ -58,13 +58,12 @@ function show(key, { fields, why, files = 0 }, wait = 3000) {
 
 function place(item) {
   const { room, key } = item.dataset, list = room === outbox()?.dataset.room ? outbox() : elsewhere();
-  const isLater = ({ dataset }) => dataset.room === room && dataset.key > key;
   const last = messages()?.lastElementChild, at = last?.querySelector("time")?.dateTime;
   // As the server will group them.
   outbox()?.classList.toggle("continues", last?.dataset.author === me && Date.now() - Date.parse(at) < 300_000);
   if (item.parentElement === list) return;
   quote(item.querySelector(".quoted"), originalOf(fieldsOf(item)));
-  list.insertBefore(item, [...list.children].find(isLater) ?? null);
+  list.insertBefore(item, [...list.children].find(({ dataset }) => dataset.room === room && dataset.key > key) ?? null);
 }
 const keep = (item, { key, state, files } = item.dataset) =>
   store(key, JSON.stringify({ fields: fieldsOf(item), why: state === "refused" && reasonOf(item), files }));

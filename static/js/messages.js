@@ -25,7 +25,7 @@ export function showTimes(main = document) {
   let before = Date.now();
   while (format(before, DAY) === today) before -= 3_600_000;
   const days = { [today]: "Today", [format(before, DAY)]: "Yesterday" };
-  for (const time of main.querySelectorAll(`time:is([data-moment], .message *):not([data-shown="${shown}"])`)) {
+  for (const time of main.querySelectorAll(`time:not([data-shown="${shown}"]):is([data-moment], .message *)`)) {
     const moment = new Date(time.dateTime), message = time.closest(".message"), day = format(moment, DAY);
     time.dataset.shown = shown;
     time.textContent = format(moment, { dateStyle: message ? undefined : "full", timeStyle: "short" });
@@ -41,7 +41,7 @@ export function showTimes(main = document) {
 export const bar = () => document.getElementById("bar"), menu = () => document.getElementById("menu");
 export const here = () => document.querySelector(".message[data-here]");
 export const shown = (found) => [...found].filter((each) => each.checkVisibility());
-const isFree = () => bar() && !document.querySelector("#menu:popover-open, dialog[open]");
+const isFree = () => bar() && !menu().matches(":popover-open") && !document.querySelector("dialog[open]");
 
 export function pointAt(message) {
   if (here() !== message) here()?.removeAttribute("data-here");
@@ -111,8 +111,9 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   setTimeout(() => (log.ariaLive = "polite"), 1000);
 });
 
-// A page that stays open for days drops its old messages; scrolling up brings them back.
-const MOST = 400, KEPT = 200;
+// Old messages go, since each makes every new one a little slower to paint; scrolling up brings them back. A tall
+// window keeps what fills it some times over.
+const MOST = 150, KEPT = 100;
 export function letGo(kept, main = document) {
   const list = main.querySelector("#messages"), link = main.querySelector("#older a");
   if (!link || list.children.length <= kept || list.querySelector(".editor")) return;
@@ -145,6 +146,7 @@ export function quote(place, original) {
   place.dataset.revision = original.dataset.revision;
 }
 
+const isLater = ({ id }, at, all) => id.slice(2) > Number((all[at - 1] ?? rows().at(-1))?.id.slice(2) ?? 0);
 document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   for (const task of [...tasks]) for (const fresh of task.fragment?.querySelectorAll(".message") ?? []) {
     document.dispatchEvent(new CustomEvent("chat:message", { detail: { from: ctx.sourceElement, ...fresh.dataset } }));
@@ -156,10 +158,12 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
     for (const place of document.querySelectorAll(`.quoted[href$="#${fresh.id}"]`)) quote(place, fresh);
     for (const place of version.querySelectorAll("a.quoted"))
       quote(place, versions.get(place.getAttribute("href").split("#")[1]));
-    if (stays) fresh.remove();
-    else fresh.replaceWith(version.cloneNode(true));
+    fresh.replaceWith(...(stays ? [] : [version.cloneNode(true)]));
     if (!task.fragment.childElementCount) tasks.splice(tasks.indexOf(task), 1);
   }
+  // The search for a place goes through all messages. Those that follow the last one need none.
+  for (const { fragment, swapSpec } of tasks)
+    if (swapSpec?.style === "upsert" && [...fragment.children].every(isLater)) swapSpec.style = "beforeend";
 });
 
 // Text in an editor outlives the page until the edit is cancelled or saved; saving makes another revision. Most
@@ -175,7 +179,7 @@ document.addEventListener("chat:leave", () => bar() && pointAt());
 
 function refresh() {
   for (const box of document.querySelectorAll(EDITOR)) box.value = sessionStorage.getItem(box.id) ?? box.value;
-  if (rows().length > MOST && scroller().scrollTop >= -40) letGo(KEPT);
+  if (rows().length > MOST && scroller().scrollTop >= -40 && scroller().scrollHeight > 4 * innerHeight) letGo(KEPT);
   showTimes();
   requestAnimationFrame(showDay);
   if (isFree()) pointAt(here());

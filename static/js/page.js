@@ -57,8 +57,7 @@ onKey("Escape", ".editor :not(.confirm *)", ({ target }) => target.form.querySel
 onKey("ArrowUp", "#body:placeholder-shown", () => {
   const mine = `#messages [data-author="${me}"]:not(.deleted), #outbox [data-state] .edit`;
   const last = [...document.querySelectorAll(mine)].at(-1);
-  if (!last) return false;
-  if (last.matches("button")) return last.click();
+  if (!last?.id) return last ? last.click() : false;
   return htmx.ajax("GET", `/messages/${last.id.slice(2)}/edit`, { source: last, target: `#${last.id} > .body` });
 });
 
@@ -85,7 +84,7 @@ onKey("ArrowUp ArrowDown ArrowLeft ArrowRight", "#menu :not(input)", (event) => 
 // One tab stop for the whole list: the row that has the keyboard, else the last. Code that is cut keeps a stop.
 function rove() {
   const stop = rowOf(document.activeElement) ?? messages()?.lastElementChild;
-  const stops = document.querySelectorAll(`#messages :is(.message, ${CONTROLS}):not(pre, [tabindex="-1"])`);
+  const stops = document.querySelectorAll(`#messages :not(pre, [tabindex="-1"]):is(.message, ${CONTROLS})`);
   for (const each of stops) each.tabIndex = -1;
   for (const code of document.querySelectorAll("#messages pre:not([tabindex])"))
     if (code.scrollWidth > code.clientWidth) code.tabIndex = 0;

@@ -14,7 +14,7 @@ const showBadge = (badge, number) => say(badge.querySelector(".number"), number 
 
 function showCounts() {
   let total = 0, mentions = 0, elsewhere = 0, calls = 0;
-  for (const link of document.querySelectorAll("#sidebar a[data-room]")) {
+  for (const link of document.getElementById("sidebar").querySelectorAll("a[data-room]")) {
     const { level } = link.dataset, isQuiet = ["nothing", "hidden"].includes(level), mine = mentionsOf(link).length;
     const unread = isQuiet ? 0 : unreadIn(link), called = isQuiet ? 0 : mine;
     const wanted = level === "mentions" ? mine : unread, [count, mention] = link.querySelectorAll(".badge");
@@ -26,11 +26,11 @@ function showCounts() {
     [total, mentions] = [total + wanted, mentions + mine];
     if (!link.ariaCurrent) [elsewhere, calls] = [elsewhere + wanted, calls + called];
   }
-  const back = document.querySelector(".back > .badge");
+  const back = document.querySelector(".back > .badge"), main = document.getElementById("main");
   if (back) showBadge(back, calls || elsewhere);
   back?.classList.toggle("mentioned", calls > 0);
   showBadge(document.querySelector("#mentions .badge"), mentions);
-  title = (total ? `(${total}) ` : "") + [...document.querySelectorAll("#main, #room-header")].at(-1).dataset.title;
+  title = (total ? `(${total}) ` : "") + (main.querySelector("#room-header") ?? main).dataset.title;
   afterPaint(() => (document.title = title));
 }
 
