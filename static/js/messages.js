@@ -112,12 +112,12 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
 });
 
 // Old messages go, since each makes every new one a little slower to paint; scrolling up brings them back. A tall
-// window keeps what fills it some times over.
-const MOST = 150, KEPT = 100;
-export function letGo(kept, main = document) {
+// window keeps what fills it some times over, and a page that its reader has left keeps what is new to them.
+const kept = () => (document.querySelector(".first-new") || scroller().scrollHeight < 4 * innerHeight ? 350 : 100);
+export function letGo(most, main = document) {
   const list = main.querySelector("#messages"), link = main.querySelector("#older a");
-  if (!link || list.children.length <= kept || list.querySelector(".editor")) return;
-  while (list.children.length > kept) list.firstElementChild.remove();
+  if (!link || list.children.length <= most || list.querySelector(".editor")) return;
+  while (list.children.length > most) list.firstElementChild.remove();
   const before = `before=${list.firstElementChild.dataset.position}`;
   for (const name of ["href", "hx-get"]) link.setAttribute(name, link.getAttribute(name).replace(/before=\d*/, before));
   link.hidden = false;
@@ -179,7 +179,7 @@ document.addEventListener("chat:leave", () => bar() && pointAt());
 
 function refresh() {
   for (const box of document.querySelectorAll(EDITOR)) box.value = sessionStorage.getItem(box.id) ?? box.value;
-  if (rows().length > MOST && scroller().scrollTop >= -40 && scroller().scrollHeight > 4 * innerHeight) letGo(KEPT);
+  if (rows().length > 150 && scroller().scrollTop >= -40) letGo(kept());
   showTimes();
   requestAnimationFrame(showDay);
   if (isFree()) pointAt(here());

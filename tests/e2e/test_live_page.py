@@ -290,6 +290,15 @@ def test_a_tall_window_keeps_the_messages_that_fill_it(alice: Person, windows: W
     assert shown(page) == [f"message {number}" for number in range(160)]
 
 
+def test_a_page_behind_others_keeps_what_is_new_to_its_reader(alice: Person, bob: Person, windows: Windows) -> None:
+    page = windows.open_as(bob, "/rooms/1", is_behind=True)
+    for number in range(200):
+        alice.post(1, f"message {number}")
+    expect(page.locator("#messages .body").last).to_have_text("message 199")
+    expect(page.locator(".first-new .body")).to_have_text("message 0")
+    assert shown(page) == [f"message {number}" for number in range(200)]
+
+
 def test_removing_a_member_closes_their_every_page_of_the_room(alice: Person, bob: Person, windows: Windows) -> None:
     room_id = alice.create_room("Board", "closed")
     alice.submit(f"/rooms/{room_id}/members", {"person": bob.id})
