@@ -111,9 +111,9 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
   setTimeout(() => (log.ariaLive = "polite"), 1000);
 });
 
-// Old messages go, since each makes every new one a little slower to paint; scrolling up brings them back. A tall
-// window keeps what fills it some times over, and a page that its reader has left keeps what is new to them.
-const kept = () => (document.querySelector(".first-new") || scroller().scrollHeight < 4 * innerHeight ? 350 : 100);
+// Old messages go, since each makes every new one a little slower to paint; scrolling up brings them back. A page keeps
+// what fills its window twice, and what is new to its reader.
+const kept = () => (document.querySelector(".first-new") || scroller().scrollHeight < 2 * innerHeight ? 350 : 100);
 export function letGo(most, main = document) {
   const list = main.querySelector("#messages"), link = main.querySelector("#older a");
   if (!link || list.children.length <= most || list.querySelector(".editor")) return;
