@@ -123,8 +123,6 @@ function markNew() {
   for (const row of rows) row.classList.toggle("first-new", row === first);
 }
 
-const noneIsNew = () => (messages().dataset.read = newest());
-
 // A page opens at the line when that is on it; else its pointer leads there, and goes when the line is in view.
 function showLine() {
   const line = document.querySelector(".first-new"), pointer = document.getElementById("first-unread");
@@ -141,9 +139,10 @@ function look() {
   if (!hasLooked) markNew();
   showLine();
   // A message that arrives while its reader watches the list is not new, unless an earlier message is new.
-  if (hasLooked && isInView() && !document.querySelector(".first-new")) noneIsNew();
-  // Messages of the time when the reader was elsewhere may still be missing.
-  hasLooked = Boolean(form) && newest() >= (link?.dataset.count ?? 0);
+  if (hasLooked && isInView() && !document.querySelector(".first-new")) messages().dataset.read = newest();
+  // Messages of the time when the reader was elsewhere, or the connection away, may still be missing. Later the number
+  // of messages may be known before they come, which their reader sees coming.
+  hasLooked ||= Boolean(form) && newest() >= (link?.dataset.count ?? 0);
   if (isInView() && newest() > Number(form.dataset.read)) {
     form.dataset.read = form.elements.position.value = reported = newest();
     learn("read", form.dataset.room, newest());
@@ -158,6 +157,7 @@ function look() {
 }
 
 document.addEventListener("visibilitychange", look);
+document.addEventListener("htmx:ws:after:connection", () => (hasLooked = false));
 const isUnread = (ctx) => ctx?.request?.action.endsWith("/unread");
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   if (ctx.target?.id === "sidebar") heard.forEach(({ isUnlisted }, key) => isUnlisted || heard.delete(key));
@@ -178,7 +178,7 @@ for (const type of ["htmx:error", "htmx:response:error"]) document.addEventListe
 // The author of a message has read the messages above it.
 document.addEventListener("chat:composed", () => {
   isHeld = false;
-  noneIsNew();
+  messages().dataset.read = newest();
   // The text that was sent need not wait for the layout of the page.
   requestAnimationFrame(() => scroller()?.scrollTo(0, 0));
   document.getElementById("first-unread")?.remove();

@@ -37,6 +37,9 @@ class HeldMessages:
         else:
             self._page.send(frame)
 
+    def close(self) -> None:
+        self._page.close(code=1012)
+
     def release(self, order: tuple[int, ...], together: bool) -> None:
         frames = [self.held[at] for at in order]
         for frame in ["".join(frames)] if together else frames:
@@ -91,3 +94,25 @@ def test_a_message_after_all_others_is_compared_with_none(alice: Person, bob: Pe
         bob.post(1, text)
         expect(page.locator("#messages .body").last).to_have_text(text)
     assert page.evaluate("comparisons") == 0
+
+
+def test_a_message_whose_number_comes_first_is_not_new_to_a_reader_who_watches(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    page, messages = arrange(alice, windows)
+    messages.holds = True
+    bob.post(1, "seen coming")
+    wait_until(lambda: bool(messages.held), page)
+    expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-count", str(EARLIER + 1))
+    messages.release((0,), together=False)
+    expect(page.locator("#messages .body").last).to_have_text("seen coming")
+    page.evaluate("new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)))")
+    expect(page.locator(".first-new")).to_have_count(0)
+
+
+def test_a_message_that_was_missed_is_new(alice: Person, bob: Person, windows: Windows) -> None:
+    page, messages = arrange(alice, windows)
+    messages.close()
+    expect(page.locator("html")).to_have_attribute("data-connection", "lost")
+    bob.post(1, "missed")
+    expect(page.locator(".first-new .body")).to_have_text("missed")
