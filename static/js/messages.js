@@ -112,8 +112,8 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx } }) => {
 });
 
 // Old messages go, since each makes every new one a little slower to paint; scrolling up brings them back. A page keeps
-// what fills its window twice, and what is new to its reader.
-const kept = () => (document.querySelector(".first-new") || scroller().scrollHeight < 2 * innerHeight ? 350 : 100);
+// what fills its window twice, and what is new to its reader, and some before that.
+const kept = () => Math.min(330, Math.max(80, innerHeight / 12, document.querySelectorAll(".first-new ~ li").length));
 export function letGo(most, main = document) {
   const list = main.querySelector("#messages"), link = main.querySelector("#older a");
   if (!link || list.children.length <= most || list.querySelector(".editor")) return;
@@ -179,7 +179,7 @@ document.addEventListener("chat:leave", () => bar() && pointAt());
 
 function refresh() {
   for (const box of document.querySelectorAll(EDITOR)) box.value = sessionStorage.getItem(box.id) ?? box.value;
-  if (rows().length > 150 && scroller().scrollTop >= -40) letGo(kept());
+  if (rows().length > 150 && scroller().scrollTop >= -40) letGo(kept() + 20);
   showTimes();
   requestAnimationFrame(showDay);
   if (isFree()) pointAt(here());

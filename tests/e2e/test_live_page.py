@@ -290,6 +290,26 @@ def test_a_tall_window_keeps_the_messages_that_fill_it(alice: Person, windows: W
     assert shown(page) == [f"message {number}" for number in range(160)]
 
 
+def test_a_reader_who_missed_one_message_keeps_no_more_of_the_others(
+    alice: Person, bob: Person, windows: Windows
+) -> None:
+    page = windows.open_as(bob, "/rooms/1")
+    for number in range(60):
+        alice.post(1, f"before {number}")
+    expect(page.locator("#messages .body").last).to_have_text("before 59")
+    page.locator("#scroller").hover()
+    page.mouse.wheel(0, -600)
+    expect(page.locator("#jump")).to_be_visible()
+    alice.post(1, "missed")
+    expect(page.locator(".first-new .body")).to_have_text("missed")
+    page.click("#jump")
+    for number in range(101):
+        alice.post(1, f"after {number}")
+    expect(page.locator("#messages .body").last).to_have_text("after 100")
+    expect(page.locator(".first-new .body")).to_have_text("missed")
+    assert page.locator("#messages .body").count() <= 150
+
+
 def test_a_page_behind_others_keeps_what_is_new_to_its_reader(alice: Person, bob: Person, windows: Windows) -> None:
     page = windows.open_as(bob, "/rooms/1", is_behind=True)
     for number in range(200):
