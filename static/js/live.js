@@ -79,12 +79,11 @@ async function post(action, request) {
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => (ctx.fetch = post));
 
 // The room around the messages has changed: its name, the right to post, its pins.
-const loadHead = () => document.getElementById("room-news") && htmx.trigger("#room-news", "changed");
-onElement("news", loadHead);
+const loadNews = (places) => document.querySelectorAll(places).forEach((each) => htmx.trigger(each, "news"));
+onElement("news", () => loadNews("#room-news"));
 
 document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
-  if (live) loadHead();
-  if (live) htmx.trigger("#sidebar-news", "news");
+  if (live) loadNews("#room-news, #sidebar-news");
   [live, heardAt, isBehind] = [connection, Date.now(), false];
   // The page may have switched rooms while it connected.
   follow();
@@ -111,7 +110,8 @@ document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Dat
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   for (const end of Object.values(asked)) end();
-  // Above 4000 the server has said why in a notice; 1000 is this page going away.
+  // Above 4000 the server has said why in a notice, unless the page goes to another room; 1000 is this page going away.
+  if (isBehind && code > 4000) location.reload();
   document.documentElement.dataset.connection = code !== null && code !== 1000 && code < 4000 ? "lost" : "closed";
 });
 

@@ -123,8 +123,7 @@ export const markedOf = (box) => optionsOf(box).find(({ ariaSelected }) => ariaS
 export function mark(box, option) {
   for (const each of optionsOf(box)) each.ariaSelected = each === option;
   option?.scrollIntoView({ block: "nearest" });
-  if (option) box.setAttribute("aria-activedescendant", option.id);
-  else box.removeAttribute("aria-activedescendant");
+  box.setAttribute("aria-activedescendant", option?.id ?? "");
 }
 onKey("ArrowUp ArrowDown", "[aria-controls]", ({ key, target }) => {
   const all = shown(optionsOf(target)), end = all.at(key === "ArrowUp" ? -1 : 0);

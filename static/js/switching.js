@@ -89,6 +89,8 @@ window.navigation?.addEventListener("navigate", (event) => {
   event.intercept({
     focusReset: "manual",
     ...(event.cancelable && { precommitHandler: () => part }),
-    handler: () => part.then((found) => event.signal.aborted || show(found, url)),
+    // A connection that the server has ended comes back only with a whole page.
+    handler: () => part.then((found) => event.signal.aborted ||
+      (document.querySelector("[data-connection=closed]") ? location.reload() : show(found, url))),
   });
 });

@@ -190,7 +190,7 @@ def test_only_signing_out_this_session_closes_this_page(alice: Person, windows: 
 
 
 @pytest.mark.parametrize(
-    ("element", "event"), [("read", "read"), ("room-news", "changed"), ("sidebar-news", "news"), ("page-news", "news")]
+    ("element", "event"), [("read", "read"), ("room-news", "news"), ("sidebar-news", "news"), ("page-news", "news")]
 )
 def test_background_requests_never_navigate_away_from_the_page(
     alice: Person, windows: Windows, element: str, event: str
@@ -230,7 +230,7 @@ def test_a_late_answer_after_a_removal_shows_no_error(alice: Person, bob: Person
     page = windows.open_as(bob, f"/rooms/{board}")
     held: list[Callable[[], None]] = []
     page.route(f"**/rooms/{board}/head*", lambda route: held.append(route.continue_))
-    page.evaluate("htmx.trigger('#room-news', 'changed')")
+    page.evaluate("htmx.trigger('#room-news', 'news')")
     wait_until(lambda: bool(held), page)
     alice.submit(f"/rooms/{board}/members/{bob.id}/remove")
     expect(page.locator("#notice")).to_contain_text("no longer in this room")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.support.browsers import Windows, wait_until_live
+from tests.support.browsers import Windows, wait_until_live, wait_until_runs
 from tests.support.people import first_run
 from tests.support.server import ChatServer
 
@@ -15,6 +15,7 @@ def test_the_oldest_page_says_it_is_disconnected_and_keeps_its_draft(
     alice = first_run(start_server(database_url, PAGES_PER_PERSON="2"))
     oldest = windows.open_as(alice, "/rooms/1")
     wait_until_live(oldest)
+    wait_until_runs(oldest, "switching")
     oldest.fill("#body", "half a thought")
     others = [oldest.context.new_page() for _ in range(2)]
     for page in others:
