@@ -47,8 +47,7 @@ const OFFERED = "#completions:not([hidden]) + #body";
 onKey("Enter Tab", OFFERED, ({ key }) => {
   const option = markedOf(box()) ?? (key === "Tab" && list().firstElementChild);
   if (option && option.dataset.word === wordBefore()) return take(option);
-  close();
-  return false;
+  return Boolean(close());
 });
 onKey("Escape", OFFERED, () => close(wordBefore()));
 

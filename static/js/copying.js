@@ -5,8 +5,7 @@ import { messages } from "./messages.js";
 let wanted = null;
 export async function copyFrom(source) {
   wanted = source.dataset.copy || source.href || source.nextElementSibling.textContent;
-  if (navigator.clipboard) await navigator.clipboard.writeText(wanted);
-  else document.execCommand("copy");
+  await (navigator.clipboard?.writeText(wanted) ?? document.execCommand("copy"));
   wanted = null;
   source.lastChild.data = " Copied";
   setTimeout(() => source.closest("#menu")?.hidePopover(), 700);

@@ -102,7 +102,7 @@ onElement("sidebar", loadSidebar);
 
 const readForm = () => document.getElementById("read");
 const newest = () => Number(messages().lastElementChild?.dataset.position ?? 0);
-let isHeld = false, hasLooked = false, reported = 0, title;
+let isHeld = false, hasLooked = false, reported = 0, latest, title;
 // In a scroller whose column is reversed, 0 is the end.
 const isInView = () => readForm() && !isHeld && !document.hidden && scroller().scrollTop >= -40;
 
@@ -135,7 +135,10 @@ function showLine() {
 function look() {
   const form = readForm(), link = form && linkOf(form.dataset.room), jump = document.getElementById("jump");
   if (!messages()) return;
-  if (document.hidden && form && !isHeld) messages().dataset.read = form.dataset.read;
+  // The line moves to what comes while its reader is elsewhere, or has scrolled up from the end, but not to that line.
+  const isMissed = hasLooked && newest() > latest && !isInView() && !document.getElementById("first-unread");
+  latest = newest();
+  if (form && !isHeld && (document.hidden || isMissed)) messages().dataset.read = form.dataset.read;
   if (!hasLooked) markNew();
   showLine();
   // A message that arrives while its reader watches the list is not new, unless an earlier message is new.

@@ -1,5 +1,6 @@
 """Pages of a room's past: opened from a search, a mention, or the last read message."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import Windows, choose
@@ -64,7 +65,10 @@ def test_a_reader_marks_a_message_unread_on_a_page_of_the_past(alice: Person, bo
     expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "9")
 
 
-def test_a_returning_reader_jumps_to_the_first_unread_message(alice: Person, bob: Person, windows: Windows) -> None:
+@pytest.mark.parametrize("scrolls", [False, True])
+def test_a_returning_reader_finds_the_first_unread_message(
+    alice: Person, bob: Person, windows: Windows, scrolls: bool
+) -> None:
     bob.post(1, "read")
     page = windows.open_as(alice, "/rooms/1")
     expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "1")
@@ -73,9 +77,25 @@ def test_a_returning_reader_jumps_to_the_first_unread_message(alice: Person, bob
     for number in range(2, 122):
         bob.post(1, f"line {number}")
     page.goto(f"{alice.server.url}/rooms/1")
-    page.click("text=120 new messages: go to where you left off")
-    expect(page.locator("#m-2")).to_be_in_viewport()
+    if scrolls:
+        expect(page.locator("#sidebar a[data-room='1']")).to_have_attribute("data-read", "121")
+        scroll_up(page)
+        expect(page.locator("#jump")).to_be_visible()
+        bob.post(1, "while she looks for it")
+        expect(page.locator("#jump")).to_contain_text("1 new")
+        for _ in range(100):
+            scroll_up(page)
+            if page.locator("#m-2").count():
+                break
+            page.wait_for_timeout(50)
+    else:
+        page.click("text=120 new messages: go to where you left off")
+        expect(page.locator("#m-2")).to_be_in_viewport()
     expect(page.locator(".first-new")).to_have_id("m-2")
+
+
+def scroll_up(page: Page) -> None:
+    page.locator("#scroller").evaluate("scroller => scroller.scrollBy(0, -600)")
 
 
 def test_a_page_that_becomes_live_marks_the_first_unread_message(alice: Person, bob: Person, windows: Windows) -> None:

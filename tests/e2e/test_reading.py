@@ -151,9 +151,12 @@ def test_only_messages_seen_on_the_screen_count_as_read(alice: Person, bob: Pers
     bob.post(1, "and another")
     expect(page.locator("#jump")).to_contain_text("2 new")
     expect(page).to_have_title(re.compile(r"^\(2\) "))
+    expect(page.locator(".first-new")).to_contain_text("while you were up there")
     page.click("#jump")
     expect(page.locator("#jump")).to_be_hidden()
     expect(page).to_have_title(re.compile(r"^Lobby"))
+    expect(page.locator(".first-new")).to_contain_text("while you were up there")
+    expect(page.locator(".first-new")).to_be_in_viewport()
 
 
 def test_a_line_marks_the_first_unread_message(alice: Person, bob: Person, windows: Windows) -> None:
