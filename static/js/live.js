@@ -21,12 +21,14 @@ const place = () => ({
   age: Math.ceil(Math.abs(Date.now() - (document.getElementById("main").dataset.at ?? Date.now())) / 1000),
 });
 const asked = {}, isOpen = () => live?.socket?.readyState === WebSocket.OPEN;
-let live, deaf, heardAt, followed, switches = 0, posts = 0, isBehind, hasMissed, isUnloading;
+let live, deaf, heardAt = Date.now(), followed, switches = 0, posts = 0, isBehind, hasMissed, isUnloading;
 
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
   const { room, epoch, after } = place(), path = room ? `/rooms/${room}/live?after=${after}&epoch=${epoch}` : "/live?";
   connection.url = new URL(path, connection.url).href;
-  followed = room;
+  // A proxy may end a connection with any code. Only the server's own, above 4000, end it for good.
+  connection.config.reconnectCodes = { includes: (code) => code < 4000 };
+  [followed, live] = [room, connection];
 });
 
 // Only after the swap are all messages up to a revision in place. A frame names it, or its last message does.
@@ -82,9 +84,9 @@ document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => (ctx.f
 const loadNews = (places) => document.querySelectorAll(places).forEach((each) => htmx.trigger(each, "news"));
 onElement("news", () => loadNews("#room-news"));
 
-document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } }) => {
-  if (live) loadNews("#room-news, #sidebar-news");
-  [live, heardAt, isBehind] = [connection, Date.now(), false];
+document.addEventListener("htmx:ws:after:connection", () => {
+  if (document.documentElement.dataset.connection) loadNews("#room-news, #sidebar-news");
+  [heardAt, isBehind] = [Date.now(), false];
   // The page may have switched rooms while it connected.
   follow();
   document.documentElement.dataset.connection = "open";
@@ -92,15 +94,14 @@ document.addEventListener("htmx:ws:after:connection", ({ detail: { connection } 
 });
 
 // A notice of a failure goes when a later action succeeds. Requests that the page makes by itself do not count.
-document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, request } } }) => {
-  if (response.status >= 400 || request.headers["X-Unasked"]) return;
-  document.querySelector("#notice > :is(.unreached, .mistaken)")?.remove();
-});
+document.addEventListener("htmx:after:request", ({ detail: { ctx: { response, request } } }) =>
+  response.status < 400 && !request.headers["X-Unasked"] &&
+    document.querySelector("#notice > :is(.unreached, .mistaken)")?.remove());
 
 // The server sends a frame every 15 seconds. After sleep, or in another network, a socket may be dead without notice.
 // This clock goes on while the computer sleeps, and may be set back.
 function doubtSilence() {
-  if (!live?.socket || Math.abs(Date.now() - heardAt) < (isBehind ? 5000 : 35_000)) return;
+  if (!live?.socket || Math.abs(Date.now() - heardAt) < (isBehind && isOpen() ? 5000 : 35_000)) return;
   heardAt = Date.now();
   live.socket.dispatchEvent(new CloseEvent("close", { code: 1006 }));
 }
@@ -110,9 +111,9 @@ document.addEventListener("htmx:ws:after:message:incoming", () => (heardAt = Dat
 
 document.addEventListener("htmx:ws:close", ({ detail: { code } }) => {
   for (const end of Object.values(asked)) end();
-  // Above 4000 the server has said why in a notice, unless the page goes to another room; 1000 is this page going away.
+  // The server has said why in a notice, unless the page goes to another room.
   if (isBehind && code > 4000) location.reload();
-  document.documentElement.dataset.connection = code !== null && code !== 1000 && code < 4000 ? "lost" : "closed";
+  document.documentElement.dataset.connection = code !== null && code < 4000 ? "lost" : "closed";
 });
 
 // A page from the back/forward cache has a closed socket that htmx does not open again.

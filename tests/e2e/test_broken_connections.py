@@ -53,16 +53,19 @@ def tell(processes: set[psutil.Process], what: signal.Signals) -> None:
 class ProxyThread:
     """The misbehaving network, beside a test that occupies its own thread."""
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, kind: type[Proxy] = Proxy) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self._proxy = Proxy(target_port)
+        self._proxy = kind(target_port)
         asyncio.run_coroutine_threadsafe(self._proxy.start(), self._loop).result(10)
         self.url = f"http://127.0.0.1:{self._proxy.port}"
 
     def fall_silent(self) -> None:
         self._loop.call_soon_threadsafe(self._proxy.fall_silent)
+
+    def heal(self) -> None:
+        self._proxy.blackhole = False
 
     def stop(self) -> None:
         asyncio.run_coroutine_threadsafe(self._proxy.stop(), self._loop).result(10)
