@@ -16,6 +16,7 @@ from chat.templating import fragment
 from chat.web.forms import whole_number
 from chat.web.middleware.origin import explain_refusal, has_own_origin
 from chat.web.middleware.requests import loggable_path
+from chat.web.middleware.session import is_page_of
 
 
 async def connect_page(websocket: WebSocket) -> None:
@@ -31,7 +32,7 @@ async def connect_page(websocket: WebSocket) -> None:
         await websocket.close()
     elif websocket.state.chat.departure.under_way:
         await _refuse(websocket, "this process is shutting down")
-    elif visitor is None:
+    elif visitor is None or not is_page_of(visitor, websocket.query_params.get("me")):
         await _accept_and_close(websocket, SIGNED_OUT, fragment("live/_signed_out.html"))
     else:
         await _connect(websocket, visitor)

@@ -118,7 +118,7 @@ function uploadUntil(resolve, record) {
     endpoint: `/rooms/${room}/uploads`,
     uploadUrl: record.url,
     metadata: { id, filename: file.name },
-    headers: { "X-Beside": "yes" },
+    headers: { "X-Beside": "yes", "X-Me": me },
     retryDelays: RETRIES,
     storeFingerprintForResuming: false,
     onUploadUrlAvailable: () => change({ url: upload.url }),

@@ -75,7 +75,7 @@ function use() {
 for (const type of ["pointermove", "pointerdown", "keydown", "wheel", "touchmove", "visibilitychange"])
   document.addEventListener(type, use, { capture: true, passive: true });
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) =>
-  (connection.url += performance.now() - usedAt < IDLE ? "&active=1" : ""));
+  (connection.url += `&me=${me}${performance.now() - usedAt < IDLE ? "&active=1" : ""}`));
 
 // Typing is reported every three seconds. A trigger of htmx would need a filter, which the CSP forbids, to
 // leave out commands, and would send the draft along. A name comes as an element whose animation ends in six seconds.

@@ -168,10 +168,19 @@ def _with_cookies(send: Send, connection: HTTPConnection, tokens: Tokens | None)
 
 
 def visitor(request: Request) -> Visitor:
-    """Return the signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back."""
-    if request.state.visitor is None:
+    """Return the signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back.
+
+    A page names its person in what it sends by itself: another one may have signed in with the browser meanwhile.
+    """
+    me = request.state.visitor
+    if me is None or not is_page_of(me, header(request.scope, b"x-me")):
         raise SignInNeeded
-    return request.state.visitor
+    return me
+
+
+def is_page_of(visitor: Visitor, named: str | None) -> bool:
+    """Tell whether a page is the visitor's, by the person whom it names, if any."""
+    return named is None or named == str(visitor.id)
 
 
 async def is_known_now(request: Request, version: str | None) -> bool:
