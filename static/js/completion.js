@@ -55,12 +55,11 @@ document.addEventListener("input", ({ target }) => target === box() && offer());
 document.addEventListener("mousedown", (event) => event.target.closest("#completions") && event.preventDefault());
 onClick("#completions > li", take);
 // Its form tells the server which emoji was picked.
-onClick("#picker .emoji-list button", ({ value }) => {
+export function pick({ value }) {
   document.getElementById("picker").hidePopover();
   insert(value, box().selectionStart, box().selectionEnd);
   box().focus();
-  return false;
-});
+}
 
 const emojiOf = ({ form }) => shown(form.querySelectorAll(".emoji-list button"));
 onKey("ArrowDown", ".picking > input", ({ target }) => emojiOf(target)[0]?.focus());

@@ -99,6 +99,9 @@ function restore() {
 document.addEventListener("submit", (event) => {
   if (event.target !== composer() || !outbox()) return;
   event.preventDefault();
+  // Files may be chosen before their module runs, and go with the message.
+  if ([...composer().elements.file].some(({ value }) => value))
+    return import("./files.js").then(() => event.target.requestSubmit(), () => {});
   const files = document.getElementById("attached").childElementCount;
   if (!box().value.trim() && !files) return;
   const [head] = queueOf(outbox().dataset.room), last = outbox().lastElementChild?.dataset.key.split(/[:-]/)[3] ?? 0;

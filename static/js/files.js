@@ -166,6 +166,8 @@ function remove(record) {
 
 // A page that comes to a room shows what waits there; uploads of other rooms go on meanwhile.
 async function restore() {
+  // Somebody may have been quicker than this script.
+  for (const field of document.querySelectorAll(FIELD)) if (field.value) take(field);
   await loaded;
   for (const record of records.values()) {
     show(record);
@@ -241,7 +243,5 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) document.addE
 });
 
 restore();
-// Somebody may have been quicker than this script.
-for (const field of document.querySelectorAll(FIELD)) if (field.value) take(field);
 const sheet = new URL("../css/attachments.css", import.meta.url);
 document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: sheet }));

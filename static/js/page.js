@@ -66,12 +66,11 @@ onKey("PageUp PageDown", "#body", ({ key, target: { scrollHeight, clientHeight }
   scrollHeight <= clientHeight && scroller().scrollBy(0, (key === "PageUp" ? -0.9 : 0.9) * scroller().clientHeight));
 
 // The arrows lead from message to message, within one to its links and actions, and through its menu.
-const CONTROLS = ":is(a, button, pre):not(.editor *)";
+const CONTROLS = ":is(a, button, pre):not(.editor *)", IN_ROW = ":is(#messages, #bar) :not(.editor *)";
 const controls = (...places) => shown(places.flatMap((place) => [...place.querySelectorAll(CONTROLS)]));
 const beside = (all, at, key, places = 1) => all[all.indexOf(at) + (/Up|Left/.test(key) ? -places : places)];
 export const step = (all, { key, target }, columns = 1, before = null) =>
   (beside(all, target, key, /Up|Down/.test(key) ? columns : 1) ?? before)?.focus();
-const IN_ROW = ":is(#messages, #bar) :not(.editor *)";
 onClick("#messages .more", ({ parentElement }) => Boolean(bar()) && openMenu(parentElement));
 onKey("Enter", "#messages > li:not(.deleted)", ({ target }) => openMenu(target));
 onKey("ArrowUp ArrowDown", IN_ROW, ({ key, target }) =>
@@ -166,7 +165,8 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
 // Loaded when the reader moves; a first tap comes before the module. While the server is away they stay unloaded.
 const load = (name) => import(`./${name}.js`).catch(() => ({}));
 const LATER = ["completion", "copying", "switching", "files", "lightbox"];
-for (const type of ["pointermove", "pointerdown", "keydown"]) for (const name of LATER)
+for (const type of ["pointermove", "pointerdown", "keydown", "dragenter"]) for (const name of LATER)
   window.addEventListener(type, () => load(name), { once: true, capture: true });
 onClick("[data-copy]", async (source) => (await load("copying")).copyFrom?.(source));
 onClick(".picture > a", async (link) => (await load("lightbox")).show?.(link));
+onClick("#picker .emoji-list button", (button) => load("completion").then(({ pick }) => pick?.(button)) && false);

@@ -36,9 +36,8 @@ onChange("face", ({ person, src: path }) => {
 
 // The chat has another logo or colour.
 onElement("look", ({ accent }) => {
-  const link = document.querySelector('link[href*="/me.css?"]'), url = new URL(link.href);
-  url.searchParams.set("c", accent);
-  link.href = url;
+  const link = document.querySelector('link[href*="/me.css?"]');
+  link.href = link.href.replace(/(&c=.*)?$/, `&c=${accent}`);
   setTimeout(() => htmx.trigger("#sidebar-news", "news"), 700 * Math.random());
 });
 
