@@ -18,8 +18,7 @@ const wordsOf = (message) =>
   [".author", "time", ".body"].map((part) => message.querySelector(part)?.innerText.trim() ?? "").join(" ");
 document.addEventListener("copy", (event) => {
   const chosen = [...(messages()?.children ?? [])].filter((each) => getSelection().containsNode(each, true));
-  const isSeveral = chosen.length > 1 && !event.target.matches("textarea, input");
-  if (!wanted && !isSeveral) return;
+  if (!wanted && (chosen.length < 2 || event.target.matches("textarea, input"))) return;
   for (const button of wanted ? [] : document.querySelectorAll("#messages pre > button")) button.remove();
   event.clipboardData.setData("text/plain", wanted ?? chosen.map(wordsOf).join("\n\n"));
   event.preventDefault();

@@ -208,14 +208,9 @@ onClick(".attachment > button", ({ value, parentElement: { dataset } }) => {
   else remove(record);
 });
 
-// A picture that comes with its text, as from an office program, is text.
-document.addEventListener("paste", (event) => {
-  const { files } = event.clipboardData, text = event.clipboardData.getData("text/plain");
-  if (event.target !== box()) return;
-  if (files.length && !text) {
-    event.preventDefault();
-    attach(files);
-  }
+document.addEventListener("paste", ({ target, clipboardData }) => {
+  const text = clipboardData.getData("text/plain");
+  if (target !== box()) return;
   document.getElementById("long-text")?.remove();
   if (text.length > LONG_TEXT) offerFile(text);
 });
@@ -239,7 +234,6 @@ for (const type of ["dragenter", "dragover", "dragleave", "drop"]) document.addE
   event.preventDefault();
   const isInside = type !== "drop" && !(type === "dragleave" && !event.relatedTarget);
   document.getElementById("main").classList.toggle("drop-target", isInside);
-  if (type === "drop") attach(event.dataTransfer.files);
 });
 
 restore();

@@ -131,8 +131,7 @@ const newer = (one, other) => (Number(other?.dataset.revision) > Number(one.data
 // Sets an entry of a map that keeps the latest ones.
 export function remember(map, key, value, most) {
   map.delete(key);
-  map.set(key, value);
-  if (map.size > most) map.delete(map.keys().next().value);
+  if (map.set(key, value).size > most) map.delete(map.keys().next().value);
   return value;
 }
 

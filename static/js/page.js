@@ -147,10 +147,8 @@ const IN_SHELL = ":has(#switcher) *", NOT_TYPING = `${IN_SHELL}:not(input, texta
 onKey("Ctrl+k Ctrl+K", IN_SHELL, () => (switcher().open ? switcher().close() : open("switcher")));
 onKey("?", NOT_TYPING, () => open("shortcuts"));
 // The box in the sidebar, or the page of its own where the sidebar is not shown.
-onKey("/", NOT_TYPING, () => {
-  const [field] = shown(document.querySelectorAll("main input[type=search], .sidebar-search > input"));
-  return field ? field.focus() : location.assign("/search");
-});
+const searchFields = () => shown(document.querySelectorAll("main input[type=search], .sidebar-search > input"));
+onKey("/", NOT_TYPING, () => (searchFields().length ? searchFields()[0].focus() : location.assign("/search")));
 onClick("#switch", () => open("switcher"));
 
 // A name in a room opens a card over it. If the card does not come, the page of the person opens.
@@ -158,8 +156,7 @@ onClick(":is(.room :is(.author, .mention), .online li > a)[href^='/people/']", a
   const card = document.getElementById("card"), path = link.getAttribute("href");
   card.replaceChildren();
   await htmx.ajax("GET", `${path}/card`, { target: card, swap: "innerHTML" });
-  if (card.childElementCount) card.showPopover({ source: link });
-  else location.assign(path);
+  return card.childElementCount ? card.showPopover({ source: link }) : location.assign(path);
 });
 
 // Loaded when the reader moves; a first tap comes before the module. While the server is away they stay unloaded.
@@ -170,3 +167,12 @@ for (const type of ["pointermove", "pointerdown", "keydown", "dragenter"]) for (
 onClick("[data-copy]", async (source) => (await load("copying")).copyFrom?.(source));
 onClick(".picture > a", async (link) => (await load("lightbox")).show?.(link));
 onClick("#picker .emoji-list button", (button) => load("completion").then(({ pick }) => pick?.(button)) && false);
+
+// What is pasted or dropped waits in the field for its module. The browser would leave the page for a dropped file. A
+// picture that comes with its text, as from an office program, is text.
+for (const type of ["dragover", "drop", "paste"]) document.addEventListener(type, (event) => {
+  const { types, files } = event.dataTransfer ?? event.clipboardData, field = document.getElementById("files");
+  const isText = type === "paste" && (event.target !== box() || types.includes("text/plain"));
+  if (field && types.includes("Files") && !isText) event.preventDefault();
+  if (event.defaultPrevented && files.length) htmx.trigger(Object.assign(field, { files }), "change");
+});

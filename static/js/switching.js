@@ -82,9 +82,8 @@ window.navigation?.addEventListener("navigate", (event) => {
   if (event.info || isOther || event.navigationType === "reload" || !isPart(url) || !isPart(location)) return;
   const part = partOf(url);
   part.catch((error) => {
-    if (event.signal.aborted) return;
-    if (error instanceof TypeError && location.href !== url.href) tellUnreached();
-    else navigation.navigate(url.href, { info: "as a whole" });
+    const isUnreached = error instanceof TypeError && location.href !== url.href;
+    event.signal.aborted || (isUnreached ? tellUnreached() : navigation.navigate(url.href, { info: "as a whole" }));
   });
   event.intercept({
     focusReset: "manual",

@@ -3,14 +3,20 @@
 import re
 from collections.abc import Sequence
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.e2e.test_files import DRAG, chosen, picture
+from tests.e2e.test_files import DRAG, chosen, hand_over, picture
 from tests.support.browsers import Windows, wait_until, wait_until_live, wait_until_runs
 from tests.support.people import Person
 from tests.support.uploading import send_file
 
 LATE = ("completion", "copying", "files", "lightbox", "switching")
+
+LISTEN = """types => {
+    window.prevented = [];
+    for (const type of types) window.addEventListener(type, (event) => event.defaultPrevented && prevented.push(type));
+}"""
 
 
 class SlowNetwork:
@@ -79,6 +85,23 @@ def test_dragging_a_file_over_a_page_lets_it_take_files(alice: Person, windows: 
     page, network = open_slowly(windows, alice)
     page.evaluate(DRAG, "dragenter")
     wait_until(lambda: network.holds("files"), page)
+
+
+@pytest.mark.parametrize("act", ["paste", "drop"])
+def test_a_file_pasted_or_dropped_at_once_goes_with_the_text(alice: Person, windows: Windows, act: str) -> None:
+    page, network = open_slowly(windows, alice)
+    page.evaluate(LISTEN, ["dragover", act])
+    hand_over(page, act, "ramp.png", "image/png", picture())
+    assert page.evaluate("prevented") == (["dragover", act] if act == "drop" else [act]), (
+        "the browser does nothing else"
+    )
+    page.keyboard.type("the ramp")
+    page.keyboard.press("Enter")
+    wait_until(lambda: network.holds("files"), page)
+    network.deliver()
+    expect(page.locator("#messages .body")).to_have_text(["the ramp"])
+    expect(page.locator("#messages .files img")).to_have_count(1)
+    expect(page.locator("#attached > li, .unsent")).to_have_count(0)
 
 
 def test_an_emoji_chosen_at_once_comes_into_the_text(alice: Person, windows: Windows) -> None:
