@@ -21,7 +21,7 @@ const place = () => ({
   age: Math.ceil(Math.abs(Date.now() - (document.getElementById("main").dataset.at ?? Date.now())) / 1000),
 });
 const asked = {}, isOpen = () => live?.socket?.readyState === WebSocket.OPEN;
-let live, deaf, heardAt = Date.now(), followed, switches = 0, posts = 0, isBehind, hasMissed, isUnloading;
+let live, deaf, heardAt = Date.now(), followed, switches = 0, posts = 0, isBehind, hasMissed, patience = 0;
 
 document.addEventListener("htmx:ws:before:connection", ({ detail: { connection } }) => {
   const { room, epoch, after } = place(), path = room ? `/rooms/${room}/live?after=${after}&epoch=${epoch}` : "/live?";
@@ -124,10 +124,11 @@ document.addEventListener("htmx:error", ({ target }) => target.closest?.("#messa
 export const tellUnreached = () =>
   document.getElementById("notice").replaceChildren(document.getElementById("unreached").content.cloneNode(true));
 
-// Leaving or deleting a room brings this element before the answer, which must not be broken off.
-window.addEventListener("beforeunload", () => (isUnloading = true));
-onElement("left", ({ room }) =>
-  isUnloading || !`${location.pathname}/`.startsWith(`/rooms/${room}/`) || location.assign("/"));
+// Leaving or deleting a room brings this element before the answer, which must not be broken off. But the page stays
+// after a link that starts a download or another program.
+window.addEventListener("beforeunload", () => (patience = 5000));
+onElement("left", ({ room }) => setTimeout(() =>
+  `${location.pathname}/`.startsWith(`/rooms/${room}/`) && location.assign("/"), patience));
 
 onElement("preferences", (chosen) => Object.assign(document.documentElement.dataset, chosen));
 

@@ -10,6 +10,7 @@ from tests.e2e.test_switching import same_page, to_room
 from tests.support.browsers import Windows, wait_until_live
 from tests.support.people import Person, first_run
 from tests.support.server import ChatServer
+from tests.support.uploading import send_file
 
 # The server does not hear of the next rooms that the page shows.
 SAY_NOTHING = """() => {
@@ -18,6 +19,8 @@ SAY_NOTHING = """() => {
         if (!text.startsWith("switch ")) send.call(this, text);
     };
 }"""
+
+GO = """path => document.body.appendChild(Object.assign(document.createElement("a"), { href: path })).click()"""
 
 
 def wait_until_live_again(page: Page) -> None:
@@ -102,3 +105,15 @@ def test_a_page_that_has_just_left_a_room_bears_the_end_of_its_connection(
     alice.post(1, "seen")
     expect(page.locator("#messages .body")).to_have_text(["seen"])
     expect(page.locator("#body")).to_have_value("half a thought")
+
+
+def test_a_page_about_a_room_is_left_with_it_after_a_download(alice: Person, bob: Person, windows: Windows) -> None:
+    garden = alice.create_room("Garden")
+    bob.join(garden)
+    path = send_file(alice, "plan.pdf", b"%PDF-1.4 plan")
+    page = windows.open_as(bob, f"/rooms/{garden}/settings")
+    with page.expect_download():
+        page.evaluate(GO, f"{path}?download")
+    alice.submit(f"/rooms/{garden}/delete", {"name": "Garden"})
+    expect(page).to_have_url(re.compile("/rooms/1$|/list$|/$"))
+    wait_until_live_again(page)
