@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 import chat.app
 from chat.ids import MessageId, Revision, SessionId, UserId
 from chat.live.frames import encode_frame, frame_of_changes
-from chat.live.reader import NO_DESCRIPTOR, Reader, discard, send_to_all
+from chat.live.reader import Reader, discard, send_to_all, transmit_nothing
 from chat.live.source import MessageChange
 from chat.live.wire import STALLED_SECONDS, LiveProtocol
 from tests.support.frames import text_of
@@ -180,10 +180,10 @@ async def keep_a_slow_reader_in_order() -> None:
         protocol.follow(reader, discard)
         send_to_all([reader], frame())
         for _ in range(3):
-            await until(lambda: reader.descriptor != NO_DESCRIPTOR)
-            while reader.descriptor != NO_DESCRIPTOR:
+            await until(lambda: reader.transmit is not transmit_nothing)
+            while reader.transmit is not transmit_nothing:
                 send_to_all([reader], frame())
-                if reader.descriptor != NO_DESCRIPTOR:
+                if reader.transmit is not transmit_nothing:
                     reader.send(frame())
             for _ in range(5):
                 # It makes room, which only the transport may use.
@@ -201,7 +201,7 @@ async def keep_a_slow_reader_in_order() -> None:
         assert protocol.transport.get_write_buffer_size() == 0
         protocol.transport.abort()
         await until(lambda: not state.connections)
-        assert (reader.descriptor, reader.send) == (NO_DESCRIPTOR, discard)
+        assert (reader.transmit, reader.send) == (transmit_nothing, discard)
     server.close()
 
 
