@@ -18,12 +18,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
+from chat.live.brokers.redis_replies import Replies
 from chat.live.brokers.remote import RemoteBackend
 from chat.urls import hosts_of, split_url
 
 PORT = 6379
 CONNECT_SECONDS = 2.0  # for name look-up, TCP, TLS, authentication and a PING together
-SILENCE_SECONDS = 5.0  # includes at least one PING
 
 CONNECTION_OPTIONS = {
     # With RESP2, answers and messages come in the order they were sent, as plain lists.
@@ -91,6 +91,13 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
     async def _receive(self, connection: AbstractConnection) -> None:
         answered = asyncio.Event()
 
+        def take(reply: object) -> None:
+            match reply:
+                case [b"message", bytes(channel), bytes(message)]:
+                    self._incoming.put(Event(channel.decode(), message.decode(errors="replace")))
+                case [b"pong", _] | b"PONG":
+                    answered.set()
+
         async def ask(joined: set[str], left: set[str]) -> None:
             answered.clear()
             if left:
@@ -101,17 +108,10 @@ class RedisBackend(RemoteBackend[AbstractConnection]):
             await connection.send_command("PING")
             await answered.wait()
 
+        replies = Replies(connection, take)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow, ask, name="broker redis channels")
-            while True:
-                # `None` means a timeout.
-                match await connection.read_response(timeout=SILENCE_SECONDS):
-                    case None:
-                        raise TimeoutError(f"no answer in {SILENCE_SECONDS:g} s")
-                    case [b"message", channel, message]:
-                        self._incoming.put(Event(channel.decode(), message.decode(errors="replace")))
-                    case [b"pong", _] | b"PONG":
-                        answered.set()
+            await replies.until_lost()
 
     async def _send(self, connection: AbstractConnection, batch: Batch) -> None:
         commands: list[tuple[str, ...]]

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 import anyio
 from broadcaster import Event
@@ -17,8 +18,9 @@ from redis.exceptions import MovedError, RedisError, ResponseError
 
 from chat.live.brokers.incoming import CAPACITY
 from chat.live.brokers.outgoing import Batch
-from chat.live.brokers.redis import CONNECT_SECONDS, CONNECTION_OPTIONS, SILENCE_SECONDS, check_redis_url, opened
+from chat.live.brokers.redis import CONNECT_SECONDS, CONNECTION_OPTIONS, check_redis_url, opened
 from chat.live.brokers.redis_hosts import redis_hosts
+from chat.live.brokers.redis_replies import Replies
 from chat.live.brokers.remote import RemoteBackend
 from chat.urls import Host
 
@@ -116,23 +118,20 @@ class ClusterBackend(RemoteBackend[Nodes]):
             for answered in answers.values():
                 await answered.wait()
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow, ask, name="broker redis cluster channels")
-            for connection, answered in answers.items():
-                tasks.start_soon(self._hear, connection, answered, wanted, name="broker redis cluster node")
-
-    async def _hear(self, connection: AbstractConnection, answered: asyncio.Event, wanted: set[str]) -> NoReturn:
-        while True:
-            # `None` means a timeout.
-            match await connection.read_response(timeout=SILENCE_SECONDS):
-                case None:
-                    raise TimeoutError(f"no answer in {SILENCE_SECONDS:g} s")
-                case [b"smessage", channel, message]:
+        def take(connection: AbstractConnection, reply: object) -> None:
+            match reply:
+                case [b"smessage", bytes(channel), bytes(message)]:
                     self._incoming.put(Event(channel.decode(), message.decode(errors="replace")))
                 case [b"pong", _] | b"PONG":
-                    answered.set()
-                case [b"sunsubscribe", channel, _] if channel.decode() in wanted:
+                    answers[connection].set()
+                case [b"sunsubscribe", bytes(channel), _] if channel.decode() in wanted:
                     raise ConnectionError("a slot has moved to another node")
+
+        replies = [Replies(connection, partial(take, connection)) for connection in answers]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow, ask, name="broker redis cluster channels")
+            for each in replies:
+                tasks.start_soon(each.until_lost, name="broker redis cluster node")
 
     async def _send(self, nodes: Nodes, batch: Batch) -> None:
         commands: dict[AbstractConnection, list[Command]] = defaultdict(list)
