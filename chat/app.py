@@ -263,7 +263,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[_LifespanState]:
     connections = Connections(most, settings.connections_per_address, settings.forwarded_allow_ips)
     async with chat.broker, chat.workshop, anyio.create_task_group() as tasks, supervised(chat.failures) as kept:
         await tasks.start(chat.live.run, chat.failures)
-        kept.keep(Indexing(chat.database, chat.questions).run, "search indexing")
+        kept.keep(Indexing(chat.database, chat.questions, lambda: chat.live.hub.tally.changes).run, "search indexing")
         kept.keep(Tidying(chat.database).run, "deletion of ended sessions")
         kept.keep(FileTidying(chat.database, chat.questions, chat.uploading.store).run, "deletion of files")
         kept.keep(chat.previewing.run, "previews of links")

@@ -28,9 +28,10 @@ class Histogram:
 
 
 class LiveTally:
-    """The deliveries, replays, repairs and resyncs of a process since its start."""
+    """The changes, deliveries, replays, repairs and resyncs of a process since its start."""
 
     def __init__(self) -> None:
+        self.changes = 0  # of messages by this process; those of a transaction count as one
         self.deliveries = 0
         self.lag = Histogram(LAG_BOUNDS)  # seconds from a change's commit until a reader's socket has it
         self.replays = 0

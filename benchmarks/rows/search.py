@@ -63,7 +63,7 @@ async def _measure(url: str, repetitions: int) -> list[Line]:
     async with _engine(url) as database:
         before = time.perf_counter()
         async with asyncio.timeout(1800):
-            while await Indexing(database, Questions(database))._serve_rooms():
+            while await Indexing(database, Questions(database), int)._serve_rooms():
                 pass
         made = time.perf_counter() - before
         async with database.connect() as connection:

@@ -81,6 +81,7 @@ class Live:
         """Show an event on the pages of every process. Never waits for the broker."""
         REST.end()
         if isinstance(event, MessagesChanged):
+            self.hub.tally.changes += 1
             await self.hub.publish(event, committed_at)
             if event.message_count is not None:
                 self._unread_counts.announce(event.room_id, event.message_count)

@@ -1,13 +1,17 @@
 """Keeps the search index up to date, a moment behind the messages.
 
+Each process indexes within a second what is posted or changed through it, and looks every five seconds for what others
+have left, as one that was killed.
+
 A message of ten thousand different letters takes as long as a thousand ordinary ones, and one that PostgreSQL refuses
 must not hold up the others. So rooms take turns, each step has a bounded number of bytes and takes about a second, a
 step that fails or is slow is halved, and a single message that fails is set aside and tried again later.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 
 from sqlalchemy.exc import DBAPIError
@@ -38,6 +42,7 @@ from chat.sqlstates import QUERY_CANCELED
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
+LEFT_SECONDS = 5.0  # until a process looks for the changes of others
 STEP_SECONDS = 0.5  # the aim for a step; a slower one is halved, a much faster one doubled
 STATEMENT_SECONDS = 5.0  # a step's timeout; then it is halved
 # The timeout of a single message, below the connection's own limit of 30 seconds. Faster messages are merely slow.
@@ -57,11 +62,17 @@ class _Turn:
 
 
 class Indexing:
-    """Makes new and changed messages searchable. `run` must be running, in one process or in all of them."""
+    """Makes new and changed messages searchable. `run` must be running, in one process or in all of them.
 
-    def __init__(self, database: AsyncEngine, questions: Questions) -> None:
+    `changes` returns the number of changes of messages by this process so far.
+    """
+
+    def __init__(self, database: AsyncEngine, questions: Questions, changes: Callable[[], int]) -> None:
         self._database = database
         self._questions = questions
+        self._changes = changes
+        self._changes_seen = 0
+        self._looked_at = -inf
         self._turns: dict[RoomId, _Turn] = {}
         self._retry_is_due = False
         self._has_statistics = False
@@ -72,6 +83,8 @@ class Indexing:
         """Index new changes until cancelled."""
         while True:
             await beat_or_rest(PAUSE_SECONDS)
+            if not self._is_due():
+                continue
             try:
                 if await has_work(self._questions):
                     while await self._serve_rooms():
@@ -79,8 +92,16 @@ class Indexing:
                     await self._retry_one()
                     await self._report()
             except DatabaseUnavailable as error:
+                self._looked_at = -inf
                 if self._reminder.is_due():
                     logger.warning("Could not make new messages searchable: %s", error)
+
+    def _is_due(self) -> bool:
+        changes, now = self._changes(), monotonic()
+        if changes == self._changes_seen and now - self._looked_at < LEFT_SECONDS:
+            return False
+        self._changes_seen, self._looked_at = changes, now
+        return True
 
     async def _serve_rooms(self) -> bool:
         """Take a step in each room that is behind, for one turn; return whether one of them needs another step.
@@ -120,6 +141,7 @@ class Indexing:
                 await self._set_aside(room_id, error)
         else:
             if not is_ours:
+                self._looked_at = -inf
                 return False
             took = monotonic() - started
             if took > STEP_SECONDS:

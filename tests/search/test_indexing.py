@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import count
 
 import anyio
 import asyncpg
@@ -15,10 +16,11 @@ import pytest
 from chat.database.engine import create_engine
 from chat.database.questions import Questions
 from chat.ids import RoomId
-from chat.search.index import Indexing
+from chat.search.index import LEFT_SECONDS, Indexing
 from chat.search.index_steps import MOST_BYTES, step
 from tests.support.databases import execute, query, run
 from tests.support.people import Person, first_run
+from tests.support.searching import until_searchable
 from tests.support.server import ChatServer
 
 BIG, SMALL = 1, 2
@@ -97,7 +99,7 @@ def indexing(url: str) -> Iterator[None]:
     async def work() -> None:
         database = create_engine(url)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(Indexing(database, Questions(database)).run)
+            tasks.start_soon(Indexing(database, Questions(database), count().__next__).run)
             await anyio.to_thread.run_sync(ended.wait)
             tasks.cancel_scope.cancel()
         await database.dispose()
@@ -268,3 +270,32 @@ def test_an_administrator_sees_how_far_search_is_behind(server: ChatServer, data
     until(lambda: "Search is behind" not in alice.get("/admin").text)
     run(execute(database_url, "INSERT INTO unsearchable (message_id, reason) VALUES (1, 'a reason')"))
     assert "1 message could not be indexed for search" in alice.get("/admin").text
+
+
+def test_what_a_killed_process_has_not_indexed_is_found_all_the_same(
+    start_server: Callable[..., ChatServer], database_url: str
+) -> None:
+    alice = first_run(killed := start_server(database_url))
+    other = start_server(database_url)
+    # It has looked already, and has no changes of its own to look for.
+    time.sleep(2)
+    holding = threading.Thread(target=query, args=(database_url, "SELECT pg_advisory_lock(7463921), pg_sleep(4)"))
+    holding.start()
+    alice.post(1, "tomatoes")
+    killed.kill()
+    assert not finds(database_url, "tomatoes")
+    holding.join()
+    until_searchable(other)
+    assert finds(database_url, "tomatoes")
+
+
+@pytest.mark.anyio
+async def test_a_process_looks_at_once_for_its_own_changes_and_later_for_those_of_others(chat: str) -> None:
+    database, changes = create_engine(chat), 0
+    indexing = Indexing(database, Questions(database), lambda: changes)
+    assert [indexing._is_due() for _ in range(3)] == [True, False, False]
+    changes = 1
+    assert [indexing._is_due() for _ in range(3)] == [True, False, False]
+    indexing._looked_at -= LEFT_SECONDS
+    assert [indexing._is_due() for _ in range(3)] == [True, False, False]
+    await database.dispose()
