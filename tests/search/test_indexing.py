@@ -272,7 +272,7 @@ def test_an_administrator_sees_how_far_search_is_behind(server: ChatServer, data
     assert "1 message could not be indexed for search" in alice.get("/admin").text
 
 
-def test_what_a_killed_process_has_not_indexed_is_found_all_the_same(
+def test_a_message_is_searchable_although_its_process_was_killed(
     start_server: Callable[..., ChatServer], database_url: str
 ) -> None:
     alice = first_run(killed := start_server(database_url))

@@ -1,4 +1,4 @@
-"""What Redis sends to a subscriber, taken from the connection itself.
+"""Reads the replies of Redis to a subscriber from the connection itself.
 
 redis-py wakes a task for each message, and sets a timer for it. Here the parser that redis-py uses, hiredis, gets the
 bytes as they come, and the silence of a connection is watched by a timer every few seconds.

@@ -170,7 +170,7 @@ def _with_cookies(send: Send, connection: HTTPConnection, tokens: Tokens | None)
 def visitor(request: Request) -> Visitor:
     """Return the signed-in person; raises `SignInNeeded`, which leads to the sign-in page and back.
 
-    A page names its person in what it sends by itself: another one may have signed in with the browser meanwhile.
+    Requests that a page sends by itself name its person: somebody else may have signed in with the browser meanwhile.
     """
     me = request.state.visitor
     if me is None or not is_page_of(me, header(request.scope, b"x-me")):
@@ -179,7 +179,7 @@ def visitor(request: Request) -> Visitor:
 
 
 def is_page_of(visitor: Visitor, named: str | None) -> bool:
-    """Tell whether a page is the visitor's, by the person whom it names, if any."""
+    """Tell whether a page belongs to the visitor: it names them, or nobody."""
     return named is None or named == str(visitor.id)
 
 
